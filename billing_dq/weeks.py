@@ -1,7 +1,8 @@
 """ISO 8601 weeks in UTC: their keys, bounds and neighbours, and the weeks that a night covers.
 
-The source of every rule here is DOMAIN.md: weeks run from Monday 00:00 (inclusive) to the next Monday (exclusive), and a
-key looks like ``2026-W47``. A week belongs to the year of its Thursday, so 29 December may be in W01 and 3 January in W53.
+The source of every rule here is DOMAIN.md: weeks run from Monday 00:00 (inclusive) to the next Monday (exclusive), and
+a key looks like ``2026-W47``. A week belongs to the year of its Thursday, so 29 December may be in W01 and 3 January
+in W53.
 """
 
 import re
@@ -64,7 +65,7 @@ class Week:
         return Week(self.start + weeks * _ONE_WEEK)
 
     def state(self, as_of: datetime, settling_hours: float) -> WeekState:
-        """What the night of ``as_of`` may say of it: ``open``, ``settling`` (closed less than that ago) or ``closed``."""
+        """What it is at ``as_of``: ``open``, ``settling`` (closed less than so many hours ago) or ``closed``."""
         if as_of < self.end:
             return "open"
         return "settling" if as_of < self.end + timedelta(hours=settling_hours) else "closed"

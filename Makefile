@@ -1,0 +1,40 @@
+# `make demo` and `make test` need Python 3.11+ and make, nothing else: uv comes into the virtual environment, and uv.lock
+# (with hashes) says what is installed.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/
+UV     := $(VENV)/uv/bin/uv
+STAMP  := $(VENV)/.synced
+
+.PHONY: demo ui test lint bench score clean
+
+demo: $(STAMP)
+	$(RUN)billing-dq demo
+
+ui: $(STAMP)
+	$(RUN)billing-dq demo --ui
+
+test: $(STAMP)
+	$(RUN)pytest -n 2 --dist loadfile
+
+lint: $(STAMP)
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)pyright
+	$(RUN)dagster definitions validate
+
+bench: $(STAMP)
+	$(RUN)billing-dq bench
+
+score: $(STAMP)
+	$(RUN)billing-dq score
+
+$(STAMP): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing_dq needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.9,<1'; }
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --locked --all-extras --python $(RUN)python
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .billing_dq .pytest_cache .ruff_cache .hypothesis

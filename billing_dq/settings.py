@@ -1,0 +1,228 @@
+"""Every knob, typed. Sources, strongest first: environment ``BILLING_DQ_*`` (``__`` between levels),
+``billing_dq.toml``, the defaults of DOMAIN.md. The file's path is in ``BILLING_DQ_CONFIG``, else the working directory
+is looked at.
+
+Anything unknown, of a wrong type or impossible is refused with the file (or variable), the key and the reason. Secrets
+are taken from the environment only, held as `SecretStr`, and never printed.
+"""
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from billing_dq.units import Tolerance
+
+PREFIX = "BILLING_DQ_"
+SECRETS = frozenset({"mongodb_uri", "mongodb_write_uri", "stripe_api_key"})
+#: Variables with our prefix that are not settings: where the file is, and what the test-suite is told.
+_OTHER_VARIABLES = frozenset({"BILLING_DQ_CONFIG"})
+_TEST_PREFIX = "BILLING_DQ_TEST_"
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the message is one line with the file or variable, the key and the reason."""
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Units = Annotated[float, Field(ge=0), AfterValidator(_finite)]
+PositiveUnits = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Collections(_Section):
+    """The names of the application's collections."""
+
+    organizations: Name = "organizations"
+    subscriptions: Name = "subscriptions"
+    billingusages: Name = "billingusages"
+    billingextrabalances: Name = "billingextrabalances"
+    processedstripeevents: Name = "processedstripeevents"
+
+
+class Plan(_Section):
+    """A plan: its units per week (absent: not known, and then nothing is concluded from it) and its Stripe prices."""
+
+    meter_quota: Units | None = None
+    prices: tuple[Name, ...] = ()
+
+
+class Pack(_Section):
+    """A pack of prepaid extras: price in US cents, units it gives."""
+
+    price_cents: Annotated[int, Field(gt=0)]
+    units: PositiveUnits
+
+
+class ToleranceSettings(_Section):
+    """Materiality of the meter against the extras."""
+
+    absolute_units: Units = 50.0
+    relative: Annotated[float, Field(ge=0, lt=1)] = 0.005
+
+
+class Runaway(_Section):
+    """When a negative balance is a runaway."""
+
+    quota_multiple: PositiveUnits = 10.0
+    floor_units: PositiveUnits | None = None
+
+
+class Credits(_Section):
+    """The one correction: whether and how far reinstated disputes are credited."""
+
+    mode: Literal["off", "propose", "apply"] = "propose"
+    kill_switch: bool = False
+    approve_above_units: Units = 100_000.0
+    max_units_per_credit: PositiveUnits = 1_000_000.0
+    max_units_per_run: PositiveUnits = 2_000_000.0
+    max_credits_per_run: Annotated[int, Field(gt=0)] = 50
+
+
+def _default_plans() -> dict[str, Plan]:
+    return {"free": Plan(meter_quota=0.0), "starter": Plan(), "pro": Plan(), "enterprise": Plan()}
+
+
+class Settings(BaseSettings):
+    """All settings, validated. Plans given by the user join (and replace) the four names of DOMAIN.md."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    mongodb_uri: SecretStr | None = None
+    mongodb_write_uri: SecretStr | None = None
+    mongodb_database: Name = "app"
+    mongodb_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    mongodb_connect_seconds: Annotated[float, Field(gt=0)] = 10.0
+    batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    home: Name = "/var/lib/billing_dq"
+    first_night: date = date(2026, 1, 1)
+    weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
+    settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
+    dollars_to_units: PositiveUnits = 1000.0
+    stripe_api_key: SecretStr | None = None
+    stripe_base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    stripe_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
+    stripe_budget_seconds: Annotated[float, Field(gt=0)] = 900.0
+    stripe_dispute_days: Annotated[int, Field(ge=1)] = 180
+    stripe_pending_minutes: Annotated[float, Field(ge=0)] = 60.0
+    runbook_url: Name = "RUNBOOKS.md"
+    collections: Collections = Collections()
+    plans: dict[Name, Plan] = Field(default_factory=_default_plans)
+    packs: dict[Name, Pack] = Field(default_factory=dict[str, Pack])
+    tolerance: ToleranceSettings = ToleranceSettings()
+    runaway: Runaway = Runaway()
+    credits: Credits = Credits()
+
+    @model_validator(mode="after")
+    def _one_plan_per_price(self) -> Self:
+        seen: dict[str, str] = {}
+        for name, plan in self.plans.items():
+            for price in plan.prices:
+                if seen.setdefault(price, name) != name:
+                    raise ValueError(f"price {price} belongs to two plans, {seen[price]} and {name}")
+        reserved = {"unresolved", "ambiguous"} & set(self.plans)
+        if reserved:
+            raise ValueError(f"a plan cannot be called {', '.join(sorted(reserved))}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file: `load_settings` passes the file's content as the init values."""
+        return env_settings, init_settings
+
+    @property
+    def plan_of_price(self) -> dict[str, str]:
+        """Plan by Stripe price id."""
+        return {price: name for name, plan in self.plans.items() for price in plan.prices}
+
+    @property
+    def quota_of_plan(self) -> dict[str, float]:
+        """Units per week by plan, of the plans whose quota is known."""
+        return {name: plan.meter_quota for name, plan in self.plans.items() if plan.meter_quota is not None}
+
+    @property
+    def meter_tolerance(self) -> Tolerance:
+        """The tolerance as the rules use it."""
+        return Tolerance(self.tolerance.absolute_units, self.tolerance.relative)
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        environment: variables to look for the file and for unknown names in; the process's own by default.
+
+    Raises:
+        SettingsError: a value, key, variable or the file itself cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    _refuse_unknown_variables(environment)
+    path, values = _read_file(environment)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{_origin(key, environment, path)}: {key}: {reason}") from None
+    except ValueError as error:  # a variable that is not the JSON its type needs
+        raise SettingsError(f"environment: {error}") from None
+
+
+def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    named = environment.get("BILLING_DQ_CONFIG")
+    path = Path(named) if named else Path("billing_dq.toml")
+    if not path.is_file():
+        if named:
+            raise SettingsError(f"{path}: the file that BILLING_DQ_CONFIG names does not exist")
+        return None, {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not readable as TOML: {error}") from None
+    for secret in SECRETS & set(values):
+        raise SettingsError(f"{path}: {secret}: secrets come from the environment only, as {PREFIX}{secret.upper()}")
+    if isinstance(values.get("plans"), dict):
+        values["plans"] = {**_default_plans(), **values["plans"]}
+    return path, values
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES or name.startswith(_TEST_PREFIX):
+            continue
+        if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
+            raise SettingsError(f"environment: {name}: unknown setting")
+
+
+def _origin(key: str, environment: Mapping[str, str], path: Path | None) -> str:
+    variable = PREFIX + key.upper().replace(".", "__")
+    while variable != PREFIX.rstrip("_"):
+        if variable in environment:
+            return f"environment ({variable})"
+        variable = variable.rpartition("__")[0] or PREFIX.rstrip("_")
+    return str(path) if path else "settings"
