@@ -4,7 +4,9 @@ A row group of a table in organization order holds whole organizations, so that 
 `merge_by_organization` walks two such tables side by side. Paths may be of any fsspec file system.
 """
 
-# pyright: reportAttributeAccessIssue=false (pyarrow.compute makes its functions at import)
+# pyarrow.compute makes its functions at import, where a type checker cannot see them:
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
