@@ -1,7 +1,7 @@
 """The `billing-dq` command. Each subcommand is a module of `billing_dq.commands` that is imported when it is used.
 
-Exit status: 0 nothing to act on, 1 findings at or above the asked severity, 2 the work could not be done. An error is one
-line on standard error, without a traceback and without a secret.
+Exit status: 0 nothing to act on, 1 findings at or above the asked severity, 2 the work could not be done. An error is
+one line on standard error, without a traceback and without a secret.
 """
 
 import importlib

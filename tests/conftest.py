@@ -1,0 +1,57 @@
+"""What tests share: a MongoDB server (SecantusDB, or the one in BILLING_DQ_TEST_MONGODB_URI) and a fresh database on it."""
+
+import gzip
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bson import json_util
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from billing_dq.embedded import embedded_mongodb
+
+SAMPLE = Path(__file__).parent / "data" / "sample"
+COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that speaks the real wire protocol."""
+    given = os.environ.get("BILLING_DQ_TEST_MONGODB_URI")
+    if given:
+        yield given
+        return
+    with embedded_mongodb(tmp_path_factory.mktemp("mongodb")) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def database(mongodb_uri: str) -> Iterator[Database[dict[str, object]]]:
+    """An empty database of the test's own, dropped afterwards."""
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        name = f"billing_dq_test_{uuid.uuid4().hex[:12]}"
+        yield client[name]
+        client.drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no settings of the machine they run on."""
+    for name in list(os.environ):
+        if name.startswith("BILLING_DQ_") and not name.startswith("BILLING_DQ_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def sample_documents() -> dict[str, list[dict[str, object]]]:
+    """The sample world's documents by collection, as pymongo would write them."""
+    return {name: read_sample(name) for name in COLLECTIONS}
+
+
+def read_sample(name: str) -> list[dict[str, object]]:
+    """One collection of the sample world."""
+    with gzip.open(SAMPLE / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json_util.loads(line) for line in lines]

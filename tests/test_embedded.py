@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from billing_dq import embedded
+from billing_dq.sources.errors import SourceError
+
+
+def test_the_embedded_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None:
+    with embedded.embedded_mongodb(tmp_path) as server:
+        with MongoClient[dict[str, object]](server.uri) as client:
+            client.app.things.insert_one({"_id": 1})
+            assert client.app.things.count_documents({}) == 1
+        assert server.process.poll() is None
+    assert server.process.poll() is not None
+
+
+def test_two_embedded_servers_run_side_by_side(tmp_path: Path) -> None:
+    with embedded.embedded_mongodb(tmp_path / "a") as one, embedded.embedded_mongodb(tmp_path / "b") as other:
+        assert one.uri != other.uri
+
+
+def test_a_missing_program_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded.shutil, "which", lambda *_args, **_kwargs: None)
+    with pytest.raises(SourceError, match="extra `demo`"), embedded.embedded_mongodb(tmp_path):
+        pass
