@@ -51,14 +51,19 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     """A conforming frame as an Arrow table of the contract's schema."""
-    arrays = [pa.array(frame[column.name], type=_ARROW[column.dtype], from_pandas=True) for column in table.columns]
-    return pa.table(arrays, schema=arrow_schema(table))
+    return pa.table([_array(column, frame[column.name]) for column in table.columns], schema=arrow_schema(table))
 
 
 def to_pandas(table: Table, data: pa.Table) -> pd.DataFrame:
     """An Arrow table with (some of) the contract's columns as a pandas frame in the contract's dtypes."""
     present = [column for column in table.columns if column.name in data.column_names]
     return pd.DataFrame({column.name: _series(column, data.column(column.name)) for column in present})
+
+
+def _array(column: Column, values: pd.Series) -> pa.Array:
+    if column.dtype == "time":  # pyarrow's own conversion drops the time zone in a way that pandas is about to change
+        return pa.array(values.dt.tz_convert(None).to_numpy(), from_pandas=True).cast(_ARROW["time"])
+    return pa.array(values, type=_ARROW[column.dtype], from_pandas=True)
 
 
 def _series(column: Column, values: pa.ChunkedArray) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What tests share: a MongoDB server (SecantusDB, or the one in BILLING_DQ_TEST_MONGODB_URI) and a fresh database on it."""
+"""What tests share: a MongoDB server (SecantusDB, or BILLING_DQ_TEST_MONGODB_URI) and a fresh database on it."""
 
 import gzip
 import os
