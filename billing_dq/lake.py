@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from billing_dq.frames import Column, Dtype, FrameError, Table
+from billing_dq.sources.errors import SourceError
 
 #: One movement of a dispute's money: a Stripe balance transaction, classified by the sign of its amount.
 MOVEMENT = pa.struct(
@@ -162,3 +163,41 @@ def merge_by_organization(left: StoredTable, right: StoredTable) -> Iterator[tup
                 pair[side] = batch.slice(0, cut)
                 held[side] = batch.slice(cut) if cut < batch.num_rows else next(readers[side], None)
         yield pair[0], pair[1]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The stored nights: `<home>/lake/<table>/<night>.parquet`, a night being its date, YYYY-MM-DD."""
+
+    home: str
+
+    @property
+    def root(self) -> UPath:
+        """Where the tables are."""
+        return UPath(self.home) / "lake"
+
+    def stored(self, table: Table, night: str) -> StoredTable | None:
+        """A table of a night, None where that night has none."""
+        path = self.root / table.name / f"{night}.parquet"
+        return StoredTable(table, path) if path.exists() else None
+
+    def nights(self, table: Table) -> list[str]:
+        """The nights that hold a table, oldest first."""
+        directory = self.root / table.name
+        if not directory.exists():
+            return []
+        return sorted(path.stem for path in directory.iterdir() if path.suffix == ".parquet")
+
+    def newest(self, table: Table, night: str | None) -> tuple[str, StoredTable]:
+        """The asked night of a table, the newest one where none is asked for.
+
+        Raises:
+            SourceError: that night (or any night) is not stored; the message says which are.
+        """
+        nights = self.nights(table)
+        chosen = night or (nights[-1] if nights else None)
+        found = self.stored(table, chosen) if chosen else None
+        if chosen is None or found is None:
+            stored = f"stored nights: {', '.join(nights[-5:])}" if nights else "run `billing-dq nightly` first"
+            raise SourceError(f"no {table.name} is stored for {night or 'any night'} under {self.root}; {stored}")
+        return chosen, found

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from upath import UPath
+
+from billing_dq import lake
+from billing_dq.commands import export, findings
+from billing_dq.frames import FINDINGS
+from billing_dq.sources.errors import SourceError
+
+
+def finding(number: int, severity: str, cents: int, state: str = "new") -> dict[str, object]:
+    return {
+        "finding_id": f"f{number}",
+        "kind": "runaway_balance" if number % 2 else "ledger_violation",
+        "organization_id": None if number == 3 else f"org{number}",
+        "subject": f"subject{number}",
+        "severity": severity,
+        "units": cents * 10.0,
+        "usd_cents": cents,
+        "explanation": "because",
+        "runbook": "RUNBOOKS.md#x",
+        "state": state,
+        "first_seen": "2026-11-20",
+        "last_seen": "2026-11-21",
+        "nights_open": 2,
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BILLING_DQ_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def nights(home: Path) -> Path:
+    rows = [
+        finding(1, "info", 5),
+        finding(2, "error", -900),
+        finding(3, "error", 100),
+        finding(4, "critical", 1, "resolved"),
+    ]
+    for night, kept in (("2026-11-20", rows[:1]), ("2026-11-21", rows)):
+        path = home / "lake" / "findings" / f"{night}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lake.TableWriter(FINDINGS, UPath(path)) as writer:
+            writer.write(lake.to_arrow(FINDINGS, FINDINGS.from_rows(kept)))
+    return home
+
+
+def shown(*arguments: str) -> list[str]:
+    result = CliRunner().invoke(findings.command, [*arguments, "--json"], catch_exceptions=False)
+    return [row["finding_id"] for row in json.loads(result.output)]
+
+
+@pytest.mark.usefixtures("nights")
+def test_findings_are_listed_worst_first_without_the_resolved_ones() -> None:
+    assert shown() == ["f2", "f3", "f1"]
+
+
+@pytest.mark.usefixtures("nights")
+def test_findings_can_be_chosen_by_severity_kind_organization_and_night() -> None:
+    assert shown("--severity", "error") == ["f2", "f3"]
+    assert shown("--kind", "runaway_balance") == ["f3", "f1"]
+    assert shown("--organization", "org1") == ["f1"]
+    assert shown("--resolved") == ["f4", "f2", "f3", "f1"]
+    assert shown("--night", "2026-11-20") == ["f1"]
+
+
+@pytest.mark.usefixtures("nights")
+def test_findings_are_readable_by_people() -> None:
+    output = CliRunner().invoke(findings.command, env={"COLUMNS": "200"}, catch_exceptions=False).output
+    assert "3 findings of the night of 2026-11-21" in output
+    assert "-9.00" in output
+
+
+@pytest.mark.usefixtures("home")
+def test_without_a_stored_night_the_error_says_what_to_do() -> None:
+    with pytest.raises(SourceError, match="run `billing-dq nightly` first"):
+        CliRunner().invoke(findings.command, catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("nights")
+def test_an_unknown_night_names_the_stored_ones() -> None:
+    with pytest.raises(SourceError, match="stored nights: 2026-11-20, 2026-11-21"):
+        CliRunner().invoke(findings.command, ["--night", "2026-11-22"], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("nights")
+def test_a_table_is_exported_as_csv_json_and_parquet(tmp_path: Path) -> None:
+    csv = CliRunner().invoke(export.command, ["findings"], catch_exceptions=False).output
+    assert csv.splitlines()[0] == ",".join(FINDINGS.column_names)
+    assert len(csv.splitlines()) == 5
+    lines = CliRunner().invoke(export.command, ["findings", "--format", "json"], catch_exceptions=False).output
+    assert [json.loads(line)["usd_cents"] for line in lines.splitlines()] == [5, -900, 100, 1]
+    target = tmp_path / "out.parquet"
+    CliRunner().invoke(export.command, ["findings", "--format", "parquet", "--to", str(target)], catch_exceptions=False)
+    assert len(pd.read_parquet(target)) == 4
+
+
+@pytest.mark.usefixtures("nights")
+def test_parquet_to_the_terminal_is_refused() -> None:
+    result = CliRunner().invoke(export.command, ["findings", "--format", "parquet"])
+    assert result.exit_code != 0
+    assert "--to FILE" in result.output
+
+
+def test_an_unknown_table_is_refused() -> None:
+    result = CliRunner().invoke(export.command, ["secrets"])
+    assert result.exit_code == 2
+    assert "is not one of" in result.output
