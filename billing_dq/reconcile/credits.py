@@ -1,0 +1,218 @@
+"""The plan of a dispute's credit: what one position, one ledger and the limits allow, and a hash of what it rests on.
+
+Pure: the same inputs give the same plan, whoever asks, so what was proposed is what is applied. The source of every
+rule is STRIPE.md, "The credit of a reinstated dispute". No money becomes units here: the clawback is mirrored.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+Decision = Literal["due", "needs_approval", "above_cap", "parked", "refused", "nothing_due"]
+
+REINSTATE_PREFIX = "dispute_reinstate_"
+HAND_CREDIT_PREFIX = "dispute-credit-"
+_HASH_LENGTH = 24
+
+
+@dataclass(frozen=True)
+class Position:
+    """One row of DISPUTE_POSITIONS: amounts of money in minor units, the rest in units."""
+
+    dispute_id: str
+    organization_id: str | None
+    charge_id: str
+    currency: str
+    withdrawn_minor: int
+    reinstated_minor: int
+    fraction: float | None
+    clawed_back_units: float
+    credited_units: float
+    due_units: float
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DisputeEntry:
+    """One entry of an organization's ledger that names a dispute or is a credit given by hand, in commit order."""
+
+    entry_id: str
+    kind: str
+    ref_id: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class LedgerState:
+    """What is known of the organization beside the position; ``length`` is None without a balance document."""
+
+    organization_known: bool
+    length: int | None
+    parked: bool
+    entries: tuple[DisputeEntry, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one credit, in units."""
+
+    approve_above_units: float
+    max_units_per_credit: float
+
+
+@dataclass(frozen=True)
+class CreditPlan:
+    """What is to be done about one dispute; ``units`` is above 0 for due, needs_approval and above_cap only.
+
+    ``plan_hash`` covers the dispute's money, its clawback, the credits counted and the hand-given credits of the
+    organization. The ledger's length is no part of it: an unrelated debit changes no decision, and an approval must
+    survive it. The length guards the write instead.
+    """
+
+    dispute_id: str
+    organization_id: str | None
+    charge_id: str
+    decision: Decision
+    reason: str
+    units: float
+    clawed_back_units: float
+    credited_units: float
+    fraction: float | None
+    clawback_entry_id: str | None
+    ledger_length: int | None
+    plan_hash: str
+
+
+def positions_of(frame: pd.DataFrame) -> list[Position]:
+    """The rows of a DISPUTE_POSITIONS frame, in its order."""
+    return [
+        Position(
+            dispute_id=str(row["dispute_id"]),
+            organization_id=None if pd.isna(row["organization_id"]) else str(row["organization_id"]),
+            charge_id=str(row["charge_id"]),
+            currency=str(row["currency"]),
+            withdrawn_minor=int(row["withdrawn_minor"]),
+            reinstated_minor=int(row["reinstated_minor"]),
+            fraction=None if pd.isna(row["fraction"]) else float(row["fraction"]),
+            clawed_back_units=float(row["clawed_back_units"]),
+            credited_units=float(row["credited_units"]),
+            due_units=float(row["due_units"]),
+            decision=str(row["decision"]),
+            reason=str(row["reason"]),
+        )
+        for row in frame.to_dict("records")
+    ]
+
+
+def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[DisputeEntry, ...]:
+    """The rows of one organization in a DISPUTE_ENTRIES frame, in its order."""
+    rows = frame.loc[frame["organization_id"] == organization_id] if organization_id else frame.iloc[:0]
+    return tuple(
+        DisputeEntry(str(row["entry_id"]), str(row["kind"]), str(row["ref_id"]), float(row["amount"]))
+        for row in rows.to_dict("records")
+    )
+
+
+def reinstatement_ref(dispute_id: str) -> str:
+    """The `refId` of this system's credit for a dispute."""
+    return REINSTATE_PREFIX + dispute_id
+
+
+def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> CreditPlan:
+    """Decide about one dispute (STRIPE.md, credit, 1 to 5 and 7). Mode, kill switch and the run's caps come later."""
+    clawback = _clawback(position.dispute_id, ledger.entries)
+    decision, reason = _decide(position, ledger, clawback, limits)
+    carries_units = decision in ("due", "needs_approval", "above_cap")
+    return CreditPlan(
+        dispute_id=position.dispute_id,
+        organization_id=position.organization_id,
+        charge_id=position.charge_id,
+        decision=decision,
+        reason=reason,
+        units=position.due_units if carries_units else 0.0,
+        clawed_back_units=position.clawed_back_units,
+        credited_units=position.credited_units,
+        fraction=position.fraction,
+        clawback_entry_id=clawback.entry_id if clawback else None,
+        ledger_length=ledger.length,
+        plan_hash=_hash(position, ledger.entries, clawback),
+    )
+
+
+def _clawback(dispute_id: str, entries: Iterable[DisputeEntry]) -> DisputeEntry | None:
+    """The first refund entry that names the dispute; a second one is a finding, not a debt."""
+    for entry in entries:
+        names_it = entry.ref_id.startswith(f"refund-dispute_{dispute_id}-") or entry.ref_id == f"dispute_{dispute_id}"
+        if entry.kind == "refund" and names_it:
+            return entry
+    return None
+
+
+def _decide(
+    position: Position, ledger: LedgerState, clawback: DisputeEntry | None, limits: Limits
+) -> tuple[Decision, str]:
+    if position.decision == "nothing_due":
+        return "nothing_due", position.reason
+    if position.decision == "parked":
+        return "parked", position.reason
+    if position.decision != "due":
+        return "refused", position.reason
+    refusal = _refusal(position, ledger, clawback)
+    if refusal:
+        return "refused", refusal
+    if any(entry.ref_id == reinstatement_ref(position.dispute_id) for entry in ledger.entries):
+        return "parked", "credited_before"  # one refId is one entry: what is left over is for a person to give
+    if ledger.parked:
+        return "parked", "organization_parked"
+    if position.due_units > limits.max_units_per_credit:
+        return "above_cap", "max_units_per_credit"
+    if position.due_units > limits.approve_above_units:
+        return "needs_approval", "approve_above_units"
+    return "due", position.reason
+
+
+def _refusal(position: Position, ledger: LedgerState, clawback: DisputeEntry | None) -> str | None:
+    """Why a position that claims to be due cannot be credited; every credit passes through here."""
+    due, left = position.due_units, position.clawed_back_units - position.credited_units
+    if position.organization_id is None or not ledger.organization_known:
+        return "organization_unknown"
+    if ledger.length is None:
+        return "no_balance_document"
+    if clawback is None:
+        return "no_clawback"
+    if position.reinstated_minor <= 0:
+        return "not_reinstated"
+    if position.credited_units < 0 or not math.isclose(-clawback.amount, position.clawed_back_units):
+        return "impossible_units"
+    return None if math.isfinite(due) and 0 < due <= left else "impossible_units"
+
+
+def _hash(position: Position, entries: Iterable[DisputeEntry], clawback: DisputeEntry | None) -> str:
+    ours = reinstatement_ref(position.dispute_id)
+    credits = [
+        [entry.entry_id, entry.ref_id, entry.amount]
+        for entry in entries
+        if entry.ref_id == ours or entry.ref_id.startswith(HAND_CREDIT_PREFIX)
+    ]
+    rests_on = {
+        "dispute": position.dispute_id,
+        "organization": position.organization_id,
+        "charge": position.charge_id,
+        "currency": position.currency,
+        "withdrawn_minor": position.withdrawn_minor,
+        "reinstated_minor": position.reinstated_minor,
+        "fraction": None if position.fraction is None else round(position.fraction, 12),
+        "clawback": [clawback.entry_id, clawback.amount] if clawback else None,
+        "clawed_back_units": position.clawed_back_units,
+        "credited_units": position.credited_units,
+        "credits": credits,
+        "due_units": position.due_units,
+    }
+    text = json.dumps(rests_on, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
