@@ -1,0 +1,76 @@
+"""What the rules of the meter know beside the batch they look at: the night, the tolerance, plans and balances.
+
+The frames of a context cover the whole company and are indexed once; a batch asks for its own organizations.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from billing_dq.units import Tolerance
+from billing_dq.weeks import NightWeeks
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MeterContext:
+    """What holds for every batch of a night.
+
+    Attributes:
+        night: the weeks that are reconciled, and the instant of the snapshot.
+        tolerance: materiality of a difference.
+        quota_of_plan: units per week by plan, of the plans whose quota is known.
+        subscriptions: SUBSCRIPTIONS, of the whole company.
+        balances: EXTRAS_BALANCES, of the whole company.
+        unreadable: UNREADABLE_KEYS.
+        earlier_quotas: ``organization_id``, ``week_key``, ``meter_quota`` as stored nights saw them (repeats allowed).
+    """
+
+    night: NightWeeks
+    tolerance: Tolerance
+    quota_of_plan: Mapping[str, float]
+    subscriptions: pd.DataFrame
+    balances: pd.DataFrame
+    unreadable: pd.DataFrame
+    earlier_quotas: pd.DataFrame
+
+    @cached_property
+    def unreadable_usage(self) -> pd.DataFrame:
+        """Organizations (and weeks, null: any) of the usage documents that could not be read."""
+        return self._unreadable_in("billingusages")
+
+    @cached_property
+    def unreadable_ledgers(self) -> pd.Index:
+        """Organizations whose balance document could not be read."""
+        return pd.Index(self._unreadable_in("billingextrabalances")["organization_id"])
+
+    @cached_property
+    def unreadable_subscriptions(self) -> pd.Index:
+        """Organizations whose subscription could not be read."""
+        return pd.Index(self._unreadable_in("subscriptions")["organization_id"])
+
+    def subscriptions_of(self, organizations: pd.Index) -> pd.DataFrame:
+        """One row for each organization, in that order; nulls where there is no subscription."""
+        return self._subscription_index.reindex(organizations)
+
+    def balances_of(self, organizations: pd.Index) -> pd.DataFrame:
+        """One row for each organization, in that order; nulls where there is no balance document."""
+        return self._balance_index.reindex(organizations)
+
+    @cached_property
+    def _subscription_index(self) -> pd.DataFrame:
+        return self.subscriptions.set_index("organization_id")
+
+    @cached_property
+    def _balance_index(self) -> pd.DataFrame:
+        return self.balances.set_index("organization_id")
+
+    def _unreadable_in(self, collection: str) -> pd.DataFrame:
+        known = self.unreadable["organization_id"].notna()
+        rows = self.unreadable[(self.unreadable["collection"] == collection) & known]
+        return rows[["organization_id", "week_key"]]
