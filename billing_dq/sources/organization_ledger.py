@@ -1,0 +1,244 @@
+"""One organization, read now: what the plan of a dispute's credit rests on, in the contracts of the nightly tables.
+
+The balance document is read in one piece, so its entries, length and balance belong together. All reads go to the primary
+and see only what the majority has.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import bson
+import pandas as pd
+from bson import ObjectId
+from pymongo import MongoClient, ReadPreference
+from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from billing_dq.frames import (
+    DISPUTE_ENTRIES,
+    EXTRAS_BALANCES,
+    ORGANIZATIONS,
+    PACK_PURCHASES,
+    SUBSCRIPTIONS,
+    UNREADABLE_KEYS,
+)
+from billing_dq.settings import Settings
+from billing_dq.sources.errors import SourceError, TransientSourceError
+
+Document = dict[str, object]
+_DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
+
+
+@dataclass(frozen=True)
+class OrganizationReading:
+    """Frames of one organization; ``ledger_length`` is None where there is no balance document, or no sound one."""
+
+    organizations: pd.DataFrame
+    subscriptions: pd.DataFrame
+    balances: pd.DataFrame
+    dispute_entries: pd.DataFrame
+    purchases: pd.DataFrame
+    unreadable: pd.DataFrame
+    ledger_length: int | None
+
+
+class OrganizationReader:
+    """Reads organizations and subscriptions from one database, and balances from where credits will be written."""
+
+    def __init__(self, settings: Settings, database: Database[Document]) -> None:
+        self._names = settings.collections
+        self._database = database.with_options(
+            read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
+
+    def read(self, organization_id: str) -> OrganizationReading:
+        """Everything about one organization, as it is now.
+
+        Raises:
+            TransientSourceError: the server does not answer.
+            SourceError: the server refuses to be read.
+        """
+        key = ObjectId(organization_id)
+        with _reading():
+            organization = self._database[self._names.organizations].find_one({"_id": key}, {"plan": 1})
+            subscription = self._database[self._names.subscriptions].find_one({"organization": key})
+            balances = list(self._database[self._names.billingextrabalances].find({"organization": key}))
+        reasons = [_unsound(balance) for balance in balances]
+        sound = balances[0] if len(balances) == 1 and reasons == [None] else None
+        return OrganizationReading(
+            organizations=ORGANIZATIONS.from_rows(_organization_rows(organization)),
+            subscriptions=SUBSCRIPTIONS.from_rows(_subscription_rows(organization_id, subscription)),
+            balances=EXTRAS_BALANCES.from_rows(_balance_rows(organization_id, sound)),
+            dispute_entries=DISPUTE_ENTRIES.from_rows(_dispute_rows(organization_id, _ledger(sound))),
+            purchases=PACK_PURCHASES.from_rows(_purchase_rows(organization_id, _ledger(sound))),
+            unreadable=UNREADABLE_KEYS.from_rows(_unreadable_rows(organization_id, balances, sound)),
+            ledger_length=None if sound is None else len(_ledger(sound)),
+        )
+
+    def organization_of_session(self, stripe_session_id: str) -> str | None:
+        """The organization whose ledger holds a checkout session; None where none does, or several do.
+
+        Raises:
+            TransientSourceError, SourceError: as `read`.
+        """
+        with _reading():
+            found = list(
+                self._database[self._names.billingextrabalances]
+                .find({"ledger.stripeSessionId": stripe_session_id}, {"organization": 1})
+                .limit(2)
+            )
+        return str(found[0]["organization"]) if len(found) == 1 else None
+
+
+@contextmanager
+def open_organization_reader(settings: Settings) -> Iterator[OrganizationReader]:
+    """A reader on its own connection, closed afterwards.
+
+    Raises:
+        SourceError: there is no usable address.
+    """
+    if settings.mongodb_uri is None:
+        raise SourceError("no MongoDB address: set BILLING_DQ_MONGODB_URI (a read-only user is enough)")
+    try:
+        client = MongoClient[Document](
+            settings.mongodb_uri.get_secret_value(),
+            appname="billing_dq",
+            tz_aware=True,
+            serverSelectionTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
+            connectTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
+            socketTimeoutMS=int(settings.mongodb_timeout_seconds * 1000),
+        )
+    except (PyMongoError, ValueError):  # the driver's message may hold the address, and with it the password
+        raise SourceError("BILLING_DQ_MONGODB_URI is no MongoDB address") from None
+    with client:
+        yield OrganizationReader(settings, client[settings.mongodb_database])
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout) as error:
+        raise TransientSourceError(f"MongoDB cannot be read right now: {type(error).__name__}") from None
+    except OperationFailure as error:
+        raise SourceError(f"MongoDB cannot be read: error {error.code}") from None
+
+
+def _unsound(balance: Document) -> str | None:
+    """The first field that keeps the ledger from being understood; None in a sound document."""
+    if not _is_number(balance.get("cachedBalance")):
+        return "cachedBalance"
+    ledger = balance.get("ledger")
+    if not isinstance(ledger, list):
+        return "ledger"
+    for entry in ledger:
+        if not isinstance(entry, dict):
+            return "ledger"
+        sound = {
+            "_id": isinstance(entry.get("_id"), ObjectId),
+            "kind": isinstance(entry.get("kind"), str),
+            "amount": _is_number(entry.get("amount")),
+            "at": isinstance(entry.get("at"), datetime),
+        }
+        if not all(sound.values()):
+            return f"ledger.{next(name for name, is_sound in sound.items() if not is_sound)}"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _ledger(balance: Document | None) -> Sequence[Document]:
+    ledger = balance.get("ledger") if balance else None
+    return ledger if isinstance(ledger, list) else []
+
+
+def _organization_rows(organization: Document | None) -> list[Document]:
+    if organization is None:
+        return []
+    return [{"organization_id": str(organization["_id"]), "plan": _text(organization.get("plan"))}]
+
+
+def _subscription_rows(organization_id: str, subscription: Document | None) -> list[Document]:
+    """The fields that name things; no rule of disputes needs the times."""
+    if subscription is None:
+        return []
+    row: Document = dict.fromkeys(SUBSCRIPTIONS.column_names)
+    row["organization_id"] = organization_id
+    row["stripe_customer_id"] = _text(subscription.get("stripeCustomerId"))
+    row["stripe_subscription_id"] = _text(subscription.get("stripeSubscriptionId"))
+    row["plan"] = _text(subscription.get("plan"))
+    row["status"] = _text(subscription.get("status"))
+    return [row]
+
+
+def _balance_rows(organization_id: str, balance: Document | None) -> list[Document]:
+    if balance is None:
+        return []
+    ledger = _ledger(balance)
+    at = balance.get("cachedBalanceAt")
+    return [
+        {
+            "organization_id": organization_id,
+            "cached_balance": balance["cachedBalance"],
+            "ledger_sum": math.fsum(float(str(entry["amount"])) for entry in ledger),
+            "entry_count": len(ledger),
+            "document_bytes": len(bson.encode(balance)),
+            "cached_balance_at": at if isinstance(at, datetime) else None,
+        }
+    ]
+
+
+def _dispute_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:
+    return [
+        {
+            "organization_id": organization_id,
+            "entry_id": str(entry["_id"]),
+            "kind": entry["kind"],
+            "ref_id": ref_id,
+            "amount": entry["amount"],
+            "at": entry["at"],
+        }
+        for entry in ledger
+        if (ref_id := _text(entry.get("refId"))) is not None
+        and ref_id.startswith(_DISPUTE_REFS)
+        and entry["kind"] in ("refund", "adjustment")
+    ]
+
+
+def _purchase_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:
+    return [
+        {
+            "organization_id": organization_id,
+            "entry_id": str(entry["_id"]),
+            "stripe_session_id": session,
+            "amount": entry["amount"],
+            "at": entry["at"],
+        }
+        for entry in ledger
+        if entry["kind"] == "topup" and (session := _text(entry.get("stripeSessionId"))) is not None
+    ]
+
+
+def _unreadable_rows(organization_id: str, balances: list[Document], sound: Document | None) -> list[Document]:
+    """A document that is not sound, or one of several, leaves the organization's ledger in the dark."""
+    if sound is not None:
+        return []
+    return [
+        {
+            "collection": "billingextrabalances",
+            "document_id": str(balance["_id"]),
+            "organization_id": organization_id,
+            "week_key": None,
+        }
+        for balance in balances
+    ]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
