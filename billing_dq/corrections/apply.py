@@ -28,6 +28,10 @@ MEMO_PREFIX = "billing_dq: "
 STOP_FILE = "STOP"
 
 
+class UnverifiedCredit(SourceError):
+    """What was read after a write is not what was written: nothing more is credited before a person has looked."""
+
+
 def _nothing(_step: str) -> None:
     return None
 
@@ -51,7 +55,8 @@ class Applier:
 
         Raises:
             TransientSourceError: a source does not answer, or the ledger kept changing; trying again may help.
-            SourceError: the server refuses, or what was read after the write is not what was written.
+            UnverifiedCredit: what was read after the write is not what was written.
+        SourceError: the server refuses.
             AuditError: the audit log is not whole.
         """
         settled = self.settle(request.dispute_id, request.actor)
@@ -215,7 +220,7 @@ class Applier:
         return CreditOutcome(plan.dispute_id, "credited", plan.reason, plan.units, plan, entry_id)
 
     def _verify(self, subject: Subject, actor: str, intent: dict[str, Value], now: LedgerReading) -> None:
-        """One entry, of the right amount, and the balance moved by it: its gap to the ledger's sum is unchanged then."""
+        """One entry, of the right amount, and the balance moved by it: its gap to the ledger's sum stays."""
         units, gap = float(intent["units"] or 0), float(intent["gap_before"] or 0)
         if len(now.entries) != 1:
             wrong = f"there are {len(now.entries)} entries of one reference"
@@ -235,7 +240,9 @@ class Applier:
             self._record("verified", subject, actor, facts)
             return
         self._record("unverified", subject, actor, {**facts, "wrong": wrong})
-        raise SourceError(f"{subject.dispute_id}: the credit of {units:,.0f} units is not as it should be: {wrong}")
+        raise UnverifiedCredit(
+            f"{subject.dispute_id}: the credit of {units:,.0f} units is not as it should be: {wrong}"
+        )
 
     def _record(self, kind: Kind, subject: Subject, actor: str, facts: dict[str, Value], why: str = "") -> Record:
         self.observer(f"record:{kind}")

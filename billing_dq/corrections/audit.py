@@ -37,6 +37,7 @@ Kind = Literal[
     "verified",
     "unverified",  # what was read after the write is not what was written
     "refused",
+    "acknowledged",  # a person has looked into a difference between the log and the ledgers
 ]
 Value = str | int | float | bool | None
 _FIRST = "0" * 64

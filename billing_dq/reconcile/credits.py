@@ -40,7 +40,7 @@ class Position:
 
 @dataclass(frozen=True)
 class DisputeEntry:
-    """One entry of an organization's ledger that names a dispute or is a credit given by hand, in commit order."""
+    """One entry of an organization's ledger that names a dispute or is a credit given by hand."""
 
     entry_id: str
     kind: str
@@ -50,7 +50,10 @@ class DisputeEntry:
 
 @dataclass(frozen=True)
 class LedgerState:
-    """What is known of the organization beside the position; ``length`` is None without a balance document."""
+    """What is known of the organization beside the position; ``length`` is None without a balance document.
+
+    ``entries`` are oldest first.
+    """
 
     organization_known: bool
     length: int | None
@@ -111,8 +114,9 @@ def positions_of(frame: pd.DataFrame) -> list[Position]:
 
 
 def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[DisputeEntry, ...]:
-    """The rows of one organization in a DISPUTE_ENTRIES frame, in its order."""
+    """The rows of one organization in a DISPUTE_ENTRIES frame, oldest first: by time, then by entry id."""
     rows = frame.loc[frame["organization_id"] == organization_id] if organization_id else frame.iloc[:0]
+    rows = rows.sort_values(["at", "entry_id"], kind="stable")
     return tuple(
         DisputeEntry(str(row["entry_id"]), str(row["kind"]), str(row["ref_id"]), float(row["amount"]))
         for row in rows.to_dict("records")

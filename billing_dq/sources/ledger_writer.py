@@ -155,30 +155,11 @@ class LedgerWriter:
             cached_balance=float(cached),
             ledger_sum=math.fsum(_number(entry.get("amount")) for entry in ledger if isinstance(entry, dict)),
             entries=tuple(
-                _written(organization_id, entry)
+                written_credit(organization_id, entry)
                 for entry in ledger
                 if isinstance(entry, dict) and entry.get("refId") == ref_id
             ),
         )
-
-    def credits(self, ref_prefix: str) -> list[WrittenCredit]:
-        """Every entry of every ledger whose reference starts with the prefix.
-
-        Raises:
-            TransientSourceError: the server does not answer.
-            SourceError: the server refuses to be read.
-        """
-        pattern: Document = {"$regex": f"^{ref_prefix}"}
-        with _reading():
-            found = self._balances.aggregate(
-                [
-                    {"$match": {"ledger.refId": pattern}},
-                    {"$unwind": "$ledger"},
-                    {"$match": {"ledger.refId": pattern}},
-                    {"$project": {"_id": 0, "organization": 1, "ledger": 1}},
-                ]
-            )
-            return [_written(str(document["organization"]), document["ledger"]) for document in found]
 
 
 @contextmanager
@@ -235,7 +216,8 @@ def _reason(error: OperationFailure) -> str:
     return f"the server answered with error {error.code} ({(error.details or {}).get('codeName', 'no name')})"
 
 
-def _written(organization_id: str, entry: object) -> WrittenCredit:
+def written_credit(organization_id: str, entry: object) -> WrittenCredit:
+    """A ledger entry as it stands in the database; an amount that is no number is NaN."""
     fields: Document = entry if isinstance(entry, dict) else {}
     memo, at = fields.get("memo"), fields.get("at")
     return WrittenCredit(

@@ -1,10 +1,11 @@
 """One organization, read now: what the plan of a dispute's credit rests on, in the contracts of the nightly tables.
 
-The balance document is read in one piece, so its entries, length and balance belong together. All reads go to the primary
-and see only what the majority has.
+The balance document is read in one piece, so its entries, length and balance belong together. All reads go to the
+primary and see only what the majority has.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from billing_dq.frames import (
 )
 from billing_dq.settings import Settings
 from billing_dq.sources.errors import SourceError, TransientSourceError
+from billing_dq.sources.ledger_writer import WrittenCredit, written_credit
 
 Document = dict[str, object]
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
@@ -35,19 +37,15 @@ _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
 @dataclass(frozen=True)
 class OrganizationReading:
-    """Frames of one organization; ``ledger_length`` is None where there is no balance document, or no sound one."""
+    """The tables of one organization, by name: organizations, subscriptions, extras_balances, dispute_entries,
+    pack_purchases and unreadable_keys. A balance document that is not sound stands in the last one only.
+    """
 
-    organizations: pd.DataFrame
-    subscriptions: pd.DataFrame
-    balances: pd.DataFrame
-    dispute_entries: pd.DataFrame
-    purchases: pd.DataFrame
-    unreadable: pd.DataFrame
-    ledger_length: int | None
+    tables: dict[str, pd.DataFrame]
 
 
 class OrganizationReader:
-    """Reads organizations and subscriptions from one database, and balances from where credits will be written."""
+    """Reads single organizations of one database."""
 
     def __init__(self, settings: Settings, database: Database[Document]) -> None:
         self._names = settings.collections
@@ -69,29 +67,56 @@ class OrganizationReader:
             balances = list(self._database[self._names.billingextrabalances].find({"organization": key}))
         reasons = [_unsound(balance) for balance in balances]
         sound = balances[0] if len(balances) == 1 and reasons == [None] else None
-        return OrganizationReading(
-            organizations=ORGANIZATIONS.from_rows(_organization_rows(organization)),
-            subscriptions=SUBSCRIPTIONS.from_rows(_subscription_rows(organization_id, subscription)),
-            balances=EXTRAS_BALANCES.from_rows(_balance_rows(organization_id, sound)),
-            dispute_entries=DISPUTE_ENTRIES.from_rows(_dispute_rows(organization_id, _ledger(sound))),
-            purchases=PACK_PURCHASES.from_rows(_purchase_rows(organization_id, _ledger(sound))),
-            unreadable=UNREADABLE_KEYS.from_rows(_unreadable_rows(organization_id, balances, sound)),
-            ledger_length=None if sound is None else len(_ledger(sound)),
-        )
+        rows = {
+            ORGANIZATIONS: _organization_rows(organization),
+            SUBSCRIPTIONS: _subscription_rows(organization_id, subscription),
+            EXTRAS_BALANCES: _balance_rows(organization_id, sound),
+            DISPUTE_ENTRIES: _dispute_rows(organization_id, _ledger(sound)),
+            PACK_PURCHASES: _purchase_rows(organization_id, _ledger(sound)),
+            UNREADABLE_KEYS: _unreadable_rows(organization_id, balances, sound),
+        }
+        return OrganizationReading({table.name: table.from_rows(found) for table, found in rows.items()})
 
-    def organization_of_session(self, stripe_session_id: str) -> str | None:
-        """The organization whose ledger holds a checkout session; None where none does, or several do.
+    def with_session(self, stripe_session_id: str) -> list[str]:
+        """The organizations whose ledger has a top-up of a checkout session: one, unless something is wrong.
 
         Raises:
             TransientSourceError, SourceError: as `read`.
         """
+        return self._with({"$elemMatch": {"kind": "topup", "stripeSessionId": stripe_session_id}})
+
+    def with_dispute(self, dispute_id: str) -> list[str]:
+        """The organizations whose ledger names a dispute, in a clawback or in a credit of this system.
+
+        Raises:
+            TransientSourceError, SourceError: as `read`.
+        """
+        named = re.escape(dispute_id)
+        pattern = f"^(refund-dispute_{named}-|dispute_{named}$|dispute_reinstate_{named}$)"
+        return self._with({"$elemMatch": {"refId": {"$regex": pattern}}})
+
+    def credits(self, ref_prefix: str) -> list[WrittenCredit]:
+        """Every entry of every ledger whose reference starts with a prefix.
+
+        Raises:
+            TransientSourceError, SourceError: as `read`.
+        """
+        pattern: Document = {"$regex": f"^{re.escape(ref_prefix)}"}
         with _reading():
-            found = list(
-                self._database[self._names.billingextrabalances]
-                .find({"ledger.stripeSessionId": stripe_session_id}, {"organization": 1})
-                .limit(2)
+            found = self._database[self._names.billingextrabalances].aggregate(
+                [
+                    {"$match": {"ledger.refId": pattern}},
+                    {"$unwind": "$ledger"},
+                    {"$match": {"ledger.refId": pattern}},
+                    {"$project": {"_id": 0, "organization": 1, "ledger": 1}},
+                ]
             )
-        return str(found[0]["organization"]) if len(found) == 1 else None
+            return [written_credit(str(balance["organization"]), balance["ledger"]) for balance in found]
+
+    def _with(self, entry: Document) -> list[str]:
+        with _reading():
+            found = self._database[self._names.billingextrabalances].find({"ledger": entry}, {"organization": 1})
+            return sorted({str(balance["organization"]) for balance in found})
 
 
 @contextmanager
@@ -168,13 +193,16 @@ def _subscription_rows(organization_id: str, subscription: Document | None) -> l
     """The fields that name things; no rule of disputes needs the times."""
     if subscription is None:
         return []
-    row: Document = dict.fromkeys(SUBSCRIPTIONS.column_names)
-    row["organization_id"] = organization_id
-    row["stripe_customer_id"] = _text(subscription.get("stripeCustomerId"))
-    row["stripe_subscription_id"] = _text(subscription.get("stripeSubscriptionId"))
-    row["plan"] = _text(subscription.get("plan"))
-    row["status"] = _text(subscription.get("status"))
-    return [row]
+    return [
+        {
+            **dict.fromkeys(SUBSCRIPTIONS.column_names),
+            "organization_id": organization_id,
+            "stripe_customer_id": _text(subscription.get("stripeCustomerId")),
+            "stripe_subscription_id": _text(subscription.get("stripeSubscriptionId")),
+            "plan": _text(subscription.get("plan")),
+            "status": _text(subscription.get("status")),
+        }
+    ]
 
 
 def _balance_rows(organization_id: str, balance: Document | None) -> list[Document]:

@@ -1,0 +1,280 @@
+"""`billing-dq credits`: what is due to reinstated disputes, approving it, applying it, and proving what was done."""
+
+import getpass
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from billing_dq.corrections import approvals, parking, requests, verification
+from billing_dq.corrections.audit import AuditReading, Record, Subject
+from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
+from billing_dq.corrections.planning import plans_of_night
+from billing_dq.corrections.run import apply_all, audit_log, candidates, open_applier, plan_now
+from billing_dq.reconcile.credits import REINSTATE_PREFIX, CreditPlan
+from billing_dq.settings import Settings, load_settings
+from billing_dq.sources.errors import SourceError
+from billing_dq.sources.organization_ledger import open_organization_reader
+
+_FOR_A_PERSON = ("needs_approval", "above_cap", "parked", "refused")
+
+
+def _checked(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """A click callback that refuses what ``check`` refuses, with its one line."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        try:
+            return None if value is None else check(value)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+
+    return callback
+
+
+_dispute = click.argument("dispute", callback=_checked(requests.dispute_id))
+_organization = click.argument("organization", callback=_checked(requests.organization_id))
+_plan = click.option(
+    "--plan", "plan_hash", required=True, callback=_checked(requests.plan_hash), help="Hash of the plan, from `show`."
+)
+_by = click.option("--by", required=True, callback=_checked(requests.person), help="Who you are.")
+_why = click.option("--why", required=True, callback=_checked(requests.why), help="The reason, 10 characters at least.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(name="credits")
+def command() -> None:
+    """List, approve and apply the credits of reinstated disputes."""
+
+
+@command.command(name="list")
+@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
+@click.option("--all", "everything", is_flag=True, help="Show disputes without anything due, too.")
+@_json
+def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
+    """List the plans of a stored night; nothing is asked of MongoDB or Stripe."""
+    settings = load_settings()
+    records = audit_log(settings).read().records
+    found = plans_of_night(settings, frozenset(parking.parked_organizations(records)), night)
+    plans = [plan for plan in found.plans if everything or plan.decision != "nothing_due"]
+    if as_json:
+        rows = [_plan_row(plan, records) for plan in plans]
+        click.echo(json.dumps({"night": found.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
+        return
+    table = RichTable(
+        title=f"Credits on the night of {found.night}, mode {settings.credits.mode}", title_justify="left"
+    )
+    for name in ("dispute", "organization", "decision", "reason", "units", "plan", "since then"):
+        table.add_column(name, justify="right" if name == "units" else "left", overflow="fold")
+    for plan in plans:
+        row = _plan_row(plan, records)
+        since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else ""
+        table.add_row(
+            plan.dispute_id,
+            plan.organization_id or "",
+            plan.decision,
+            plan.reason,
+            f"{plan.units:,.0f}" if plan.units else "",
+            plan.plan_hash,
+            since,
+        )
+    Console().print(table)
+
+
+@command.command(name="show")
+@_dispute
+@_json
+def show(dispute: str, as_json: bool) -> None:
+    """Show the plan of one dispute as the world is now, and what the audit log has about it."""
+    settings = load_settings()
+    records = audit_log(settings).read().records
+    plan = plan_now(settings, dispute)
+    history = [record for record in records if record.dispute_id == dispute]
+    if as_json:
+        row = _plan_row(plan, records)
+        click.echo(json.dumps({"plan": row, "history": [asdict(record) for record in history]}, indent=1))
+        return
+    for name, value in _plan_row(plan, records).items():
+        click.echo(f"{name.replace('_', ' '):18} {'' if value is None else value}")
+    for record in history:
+        click.echo(f"{record.at}  {record.kind:16} {record.actor}  {record.why}")
+
+
+@command.command(name="approve")
+@_dispute
+@_plan
+@_by
+@_why
+def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
+    """Approve the plan of one dispute, as it stands now and no other."""
+    settings = load_settings()
+    plan = plan_now(settings, dispute)
+    try:
+        approvals.approve(audit_log(settings), plan, plan_hash, by, why)
+    except approvals.CreditError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{dispute}: {plan.units:,.0f} units approved by {by}")
+
+
+@command.command(name="apply")
+@click.argument("dispute", required=False, callback=_checked(requests.dispute_id))
+@click.option("--plan", "plan_hash", callback=_checked(requests.plan_hash), help="Hash of the plan, from `show`.")
+@click.option("--by", callback=_checked(requests.person), help="Who you are; required for a single dispute.")
+@click.option("--why", callback=_checked(requests.why), help="The reason; required for a single dispute.")
+@_json
+def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str | None, as_json: bool) -> int:
+    """Apply everything that is due and approved, or the plan of one dispute.
+
+    In the mode `propose` it shows what would be written. Exit status: 0 done, 1 something waits for a person, 2 it
+    could not be done.
+    """
+    settings = load_settings()
+    if dispute is None and plan_hash is not None:
+        raise click.ClickException("--plan needs the dispute that the plan is of")
+    if settings.credits.mode == "off":
+        raise click.ClickException("credits are off: the setting credits.mode is off")
+    if dispute is not None:
+        if plan_hash is None or by is None or why is None:
+            raise click.ClickException("a single dispute needs --plan, --by and --why")
+        return _apply_one(settings, CreditRequest(dispute, by, why, plan_hash), as_json)
+    disputes = candidates(settings)
+    if settings.credits.mode == "propose":
+        plans = [plan_now(settings, name) for name in disputes]
+        return _tell([_proposed(plan) for plan in plans], as_json)
+    return _apply_everything(settings, disputes, by or getpass.getuser(), why or "everything that is due", as_json)
+
+
+@command.command(name="park")
+@_organization
+@_by
+@_why
+def park(organization: str, by: str, why: str) -> None:
+    """Credit nothing to an organization until it is unparked."""
+    _switch(parking.park, organization, by, why, "parked")
+
+
+@command.command(name="unpark")
+@_organization
+@_by
+@_why
+def unpark(organization: str, by: str, why: str) -> None:
+    """Let an organization be credited again."""
+    _switch(parking.unpark, organization, by, why, "not parked any more")
+
+
+@command.command(name="verify-audit")
+@click.option(
+    "--acknowledge", metavar="ENTRY", callback=_checked(requests.organization_id), help="An entry looked into."
+)
+@click.option("--by", callback=_checked(requests.person), help="Who acknowledges it.")
+@click.option("--why", callback=_checked(requests.why), help="What was found out.")
+@_json
+def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_json: bool) -> int:
+    """Prove the audit log's chain, and that log and ledgers tell the same. Exit status 1 where they do not."""
+    settings = load_settings()
+    log = audit_log(settings)
+    reading = log.read()
+    with open_organization_reader(settings) as reader:
+        entries = reader.credits(REINSTATE_PREFIX)
+    if acknowledge is not None:
+        if by is None or why is None:
+            raise click.ClickException("--acknowledge needs --by and --why")
+        found = [one for one in verification.compare(reading.records, entries, REINSTATE_PREFIX) if one.is_fault]
+        if acknowledge not in {one.entry_id for one in found}:
+            raise click.ClickException(f"there is no difference about the entry {acknowledge}")
+        log.append("acknowledged", Subject(), by, why, {"entry_id": acknowledge})
+        reading = log.read()
+    found = verification.compare(reading.records, entries, REINSTATE_PREFIX)
+    faults = sum(one.is_fault for one in found)
+    if as_json:
+        click.echo(json.dumps(_audit_report(reading, len(entries), found), indent=1))
+    else:
+        for one in found:
+            told = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
+            click.echo(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{told}")
+        torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
+        click.echo(
+            f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults"
+        )
+    return 1 if faults else 0
+
+
+def _apply_one(settings: Settings, request: CreditRequest, as_json: bool) -> int:
+    if settings.credits.mode == "propose":
+        raise click.ClickException("nothing was written: the setting credits.mode is propose")
+    with open_applier(settings, load_settings) as applier:
+        outcome = applier.apply(request, RunBudget.of(settings))
+    if outcome.state not in ("credited", "nothing_due"):
+        raise click.ClickException(f"{request.dispute_id}: nothing was written: {outcome.state}: {outcome.reason}")
+    return _tell([outcome], as_json)
+
+
+def _apply_everything(settings: Settings, disputes: list[str], actor: str, why: str, as_json: bool) -> int:
+    outcomes: list[CreditOutcome] = []
+    failed = False
+    with open_applier(settings, load_settings) as applier:
+        for dispute_id, outcome in apply_all(applier, disputes, actor, why, RunBudget.of(settings)):
+            if isinstance(outcome, SourceError):
+                click.echo(f"billing-dq: {dispute_id}: {outcome}", err=True)
+                failed = True
+            else:
+                outcomes.append(outcome)
+    status = _tell(outcomes, as_json)
+    return 2 if failed else status
+
+
+def _tell(outcomes: list[CreditOutcome], as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps([_outcome_row(outcome) for outcome in outcomes], indent=1))
+    else:
+        for outcome in outcomes:
+            row = _outcome_row(outcome)
+            click.echo(f"{row['dispute_id']}: {row['state']}, {row['units']:,.0f} units ({row['reason']})")
+        click.echo(f"{sum(outcome.state == 'credited' for outcome in outcomes)} of {len(outcomes)} credited")
+    if any(outcome.state == "stopped" for outcome in outcomes):
+        return 2
+    return 1 if any(outcome.state in _FOR_A_PERSON for outcome in outcomes) else 0
+
+
+def _proposed(plan: CreditPlan) -> CreditOutcome:
+    state = "proposed" if plan.decision == "due" else plan.decision
+    return CreditOutcome(plan.dispute_id, state, plan.reason, 0.0, plan)
+
+
+def _switch(switch: Callable[..., Record], organization: str, by: str, why: str, told: str) -> None:
+    try:
+        switch(audit_log(load_settings()), organization, by, why)
+    except approvals.CreditError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"organization {organization} is {told}")
+
+
+def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | float | int | bool | None]:
+    records = list(records)
+    approval = approvals.approval_of(records, plan)
+    credited = any(record.kind == "verified" and record.dispute_id == plan.dispute_id for record in records)
+    return {**asdict(plan), "approved_by": approval.actor if approval else None, "credited": credited}
+
+
+def _outcome_row(outcome: CreditOutcome) -> dict[str, str | float | None]:
+    plan = outcome.plan
+    return {
+        "dispute_id": outcome.dispute_id,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "units": plan.units if plan and outcome.state == "proposed" else outcome.units,
+        "entry_id": outcome.entry_id,
+        "plan_hash": plan.plan_hash if plan else None,
+    }
+
+
+def _audit_report(reading: AuditReading, entries: int, found: list[verification.Discrepancy]) -> dict[str, object]:
+    return {
+        "records": len(reading.records),
+        "torn_bytes": reading.torn_bytes,
+        "entries": entries,
+        "faults": sum(one.is_fault for one in found),
+        "differences": [asdict(one) for one in found],
+    }
