@@ -52,16 +52,17 @@ class Examined:
             "billingextrabalances": _values(inputs.balances, "organization_id"),
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
+        self._pending = _pending(inputs, night)
 
     def finding(self, kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
         """Whether the night would have found this, were it still there."""
-        if not self._source_was_read(kind, explanation):
+        if not self._source_was_read(kind, subject, explanation):
             return False
         if kind == "quarantined_documents":
             return self._document_in_window(explanation)
         if kind == "dead_lettered_event":
             return not self._is_dark(_OF_EVENT, None)
-        if kind.startswith("dispute_"):
+        if _is_about_dispute(kind, subject):
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
         if self._is_dark(_RESTS_ON.get(kind, frozenset()), organization_id) or self._stripe_object_is_bad(
             kind, subject
@@ -70,15 +71,15 @@ class Examined:
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 
-    def _source_was_read(self, kind: str, explanation: str) -> bool:
+    def _source_was_read(self, kind: str, subject: str, explanation: str) -> bool:
         inputs = self._inputs
         if kind == "quarantined_documents":
             of_stripe = quarantined_where(explanation)[0].startswith("stripe.")
             return (inputs.quarantined_stripe if of_stripe else inputs.quarantined) is not None
+        if _is_about_dispute(kind, subject):
+            return inputs.disputes is not None
         if kind in _SUBSCRIPTION_KINDS:
             return inputs.subscription_drift is not None
-        if kind.startswith("dispute_"):
-            return inputs.disputes is not None
         table = {
             "meter_extras_divergence": inputs.deltas,
             "meter_extras_drift": inputs.drift,
@@ -115,11 +116,13 @@ class Examined:
         return False
 
     def _stripe_object_is_bad(self, kind: str, subject: str) -> bool:
-        if kind not in _SUBSCRIPTION_KINDS:
-            return False
         if subject in self._bad_stripe.get("stripe.subscriptions", frozenset()):
             return True
         return kind == "invoice_marker_lag" and "stripe.invoices" in self._bad_stripe
+
+
+def _is_about_dispute(kind: str, subject: str) -> bool:
+    return kind.startswith("dispute_") or (kind == "livemode_mix" and subject.startswith(("du_", "dp_")))
 
 
 def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozenset[str | None]]]:
@@ -133,6 +136,16 @@ def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozens
         key = organization if isinstance(organization, str) else None
         about[key] = about.get(key, frozenset()) | {week if isinstance(week, str) else None}
     return dark
+
+
+def _pending(inputs: FindingInputs, night: NightWeeks) -> frozenset[str | None]:
+    """Organizations whose subscription was written so lately that it is not compared yet."""
+    if inputs.subscriptions is None:
+        return frozenset()
+    earliest = pd.Timestamp(night.as_of) - pd.Timedelta(minutes=inputs.pending_minutes)
+    return frozenset(
+        _values(inputs.subscriptions.loc[inputs.subscriptions["updated_at"] > earliest], "organization_id")
+    )
 
 
 def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:

@@ -8,6 +8,7 @@ spent without it. Units of violations are signed as money is: positive is owed t
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -113,7 +114,7 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
     return lots, sweeps
 
 
-def expiry_violations(ledgers: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def expiry_violations(ledgers: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """The breaks of expiry, in `LEDGER_VIOLATIONS`.
 
     Args:

@@ -23,6 +23,8 @@ PLAIN_COLUMNS = [
 ]
 #: Causes that the application's design accounts for; `usage_reset` may be one, and is judged by the row's grade.
 _NO_DEFECT = frozenset({"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"})
+#: Kinds whose subject means something within its organization only.
+_OWN_SUBJECTS = frozenset({"meter_extras_divergence", "ledger_violation"})
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class FindingInputs:
     #: `LEDGER_VIOLATIONS`, and the `EXTRAS_BALANCES` they are about (for the size of documents)
     violations: pd.DataFrame | None = None
     balances: pd.DataFrame | None = None
-    #: `SUBSCRIPTION_DRIFT` against Stripe, and the `SUBSCRIPTIONS` it is about
+    #: `SUBSCRIPTION_DRIFT` against Stripe, the `SUBSCRIPTIONS` it is about, and how young a write is not compared yet
     subscription_drift: pd.DataFrame | None = None
     subscriptions: pd.DataFrame | None = None
+    pending_minutes: float = 60.0
     #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
     stale_past_due: pd.DataFrame | None = None
-    #: kind (dispute_*), organization_id, subject, units, cause, explanation; and the `DISPUTE_POSITIONS` behind them
+    #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the `DISPUTE_POSITIONS` behind them
     disputes: pd.DataFrame | None = None
     dispute_positions: pd.DataFrame | None = None
     #: `DEAD_LETTERED_EVENTS`
@@ -75,10 +78,10 @@ class _Plain:
     def finding_id(self) -> str:
         """Stable from night to night: it depends on what is broken and on nothing that changes while it is.
 
-        Which organization a dispute or a bad document belongs to may become known later.
+        The organization tells subjects apart only where they are weeks or entries; whose a dispute, a subscription or a
+        bad document is may become known later.
         """
-        learnt_later = self.kind.startswith("dispute_") or self.kind == "quarantined_documents"
-        organization = "" if learnt_later else self.organization_id or ""
+        organization = self.organization_id or "" if self.kind in _OWN_SUBJECTS else ""
         parts = (self.kind, organization, self.subject, self.aspect)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -231,12 +234,12 @@ def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[_Plain]:
 _DRIFT = {
     "subscription_status": "the status is {here} here and {there} at Stripe",
     "subscription_plan": "the plan is {here} here and {there} at Stripe",
-    "subscription_unresolved_plan": "no item at Stripe names a known plan ({there}); here it is {here}",
-    "subscription_ambiguous_plan": "the items at Stripe name several plans ({there}); here it is {here}",
+    "subscription_unresolved_plan": "no item at Stripe names a known plan; the plan here is {here}",
+    "subscription_ambiguous_plan": "the items at Stripe name several plans; the plan here is {here}",
     "subscription_missing_in_stripe": "the subscription, {here} here, is not known at Stripe",
     "subscription_unknown_here": "a live subscription at Stripe ({there}) to which no document points",
-    "subscription_several_live": "the customer has several live subscriptions at Stripe ({there}); here it is {here}",
-    "livemode_mix": "live and test mode are mixed: {here} here and {there} at Stripe",
+    "subscription_several_live": "the customer has several live subscriptions at Stripe, {there}; pointed to: {here}",
+    "livemode_mix": "the key is of {here} mode and the subscription at Stripe of {there} mode",
     "invoice_marker_lag": "the newest invoice event applied is of {here}, the newest paid invoice at Stripe of {there}",
     "stale_past_due": "pastDueSince is {here} although the subscription is active",
 }
