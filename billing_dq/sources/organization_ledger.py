@@ -13,7 +13,7 @@ from datetime import datetime
 
 import bson
 import pandas as pd
-from bson import ObjectId
+from bson import CodecOptions, ObjectId
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
@@ -50,7 +50,7 @@ class OrganizationReader:
     def __init__(self, settings: Settings, database: Database[Document]) -> None:
         self._names = settings.collections
         self._database = database.with_options(
-            read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+            CodecOptions(tz_aware=True), read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
         )
 
     def read(self, organization_id: str) -> OrganizationReading:
