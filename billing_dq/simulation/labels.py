@@ -1,0 +1,43 @@
+"""The truth about a simulated world: what was broken on purpose, and what a night should say about it."""
+
+from dataclasses import dataclass, field
+
+Document = dict[str, object]
+
+#: Faults of this prefix are no faults: DOMAIN.md's drift by design, which a night reports at `warning` or below.
+BY_DESIGN = "by_design_"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One finding that a night should have, or could not have.
+
+    Attributes:
+        fault: kind of the fault, a name of `billing_dq.simulation.faults.FAULTS`, or one that starts with `BY_DESIGN`.
+        organization_id: 24 hex characters; empty where a finding names no organization.
+        subject: as in DESIGN.md: week key, dispute, subscription, entry, event or document id, else the organization.
+        units: what is at stake, signed as the finding would be: positive is undercharged.
+        tellable: whether the data tells it at all.
+        finding_kind: a finding kind of DESIGN.md. A `meter_extras_divergence` whose units are within the tolerance is
+            no finding; it is still in the evidence of its organization's week.
+        cause: the cause of CAUSES.md, the rule of a ledger violation, or None.
+        why_not: why the data does not tell it, None where it does.
+    """
+
+    fault: str
+    organization_id: str
+    subject: str
+    units: float
+    tellable: bool
+    finding_kind: str
+    cause: str | None = None
+    why_not: str | None = None
+
+
+@dataclass
+class SimulatedOrganization:
+    """Everything one organization leaves behind: documents by collection, Stripe objects by resource, labels."""
+
+    documents: dict[str, list[Document]]
+    stripe: dict[str, list[Document]]
+    labels: list[Label] = field(default_factory=list)

@@ -1,0 +1,219 @@
+"""A slow and plain decoding of sound documents into the Mongo tables of `billing_dq.frames`, for tests and `score`.
+
+It is written for the eye, document by document, and shares nothing with the source that a night reads through.
+"""
+
+# pandas-stubs leave the element types of frames open:
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import bson
+import pandas as pd
+
+from billing_dq import frames
+from billing_dq.simulation.labels import Document
+from billing_dq.weeks import NightWeeks
+
+Row = dict[str, object]
+
+_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1}
+_FUTURE = timedelta(minutes=5)
+_DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
+
+
+def plain_frames(
+    documents: Mapping[str, Sequence[Document]], night: NightWeeks, as_of: datetime
+) -> dict[str, pd.DataFrame]:
+    """Every Mongo table of a night, by name; `weekly_usage` keeps its list of attribution keys.
+
+    Args:
+        documents: sound documents by collection.
+        night: the weeks.
+        as_of: the instant of the snapshot, for what is in the future and what has expired.
+
+    Raises:
+        KeyError: a document misses a required field: it is not sound.
+    """
+    organizations = sorted(documents.get("organizations", ()), key=lambda document: str(document["_id"]))
+    balances = sorted(documents.get("billingextrabalances", ()), key=lambda document: str(document["organization"]))
+    subscriptions = sorted(documents.get("subscriptions", ()), key=lambda document: str(document["organization"]))
+    ledgers = [(str(balance["organization"]), _ledger(balance)) for balance in balances]
+    rows: dict[frames.Table, Iterable[Row]] = {
+        frames.ORGANIZATIONS: [{"organization_id": str(o["_id"]), "plan": o.get("plan")} for o in organizations],
+        frames.SUBSCRIPTIONS: [_subscription(document) for document in subscriptions],
+        frames.WEEKLY_USAGE: _usage(documents.get("billingusages", ()), night),
+        frames.EXTRAS_BALANCES: [_balance(balance) for balance in balances],
+        frames.LEDGER_ENTRIES: [
+            row
+            for _, ledger in ledgers
+            for row in ledger
+            if night.entries_from <= _time(row["at"]) < night.entries_until
+        ],
+        frames.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
+        frames.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
+        frames.DISPUTE_ENTRIES: [
+            _part(row, frames.DISPUTE_ENTRIES) for _, e in ledgers for row in e if _names_dispute(row)
+        ],
+        frames.PACK_PURCHASES: [
+            _part(row, frames.PACK_PURCHASES)
+            for _, ledger in ledgers
+            for row in ledger
+            if row["kind"] == "topup" and row["stripe_session_id"]
+        ],
+        frames.DEAD_LETTERED_EVENTS: [
+            _event(e) for e in documents.get("processedstripeevents", ()) if e.get("deadLetter")
+        ],
+        frames.QUARANTINED_DOCUMENTS: [],
+        frames.UNREADABLE_KEYS: [],
+    }
+    return {table.name: table.from_rows(content) for table, content in rows.items()}
+
+
+def _subscription(document: Document) -> Row:
+    return {
+        "organization_id": str(document["organization"]),
+        "stripe_customer_id": document.get("stripeCustomerId"),
+        "stripe_subscription_id": document.get("stripeSubscriptionId"),
+        "plan": document.get("plan"),
+        "status": document.get("status"),
+        "current_period_start": _optional_time(document.get("currentPeriodStart")),
+        "past_due_since": _optional_time(document.get("pastDueSince")),
+        "last_invoice_event_at": _seconds(document.get("lastInvoiceEventCreatedAt")),
+        "last_subscription_event_at": _seconds(document.get("lastSubscriptionEventCreatedAt")),
+        "admin_updated_at": _optional_time(document.get("adminUpdatedAt")),
+        "updated_at": _optional_time(document.get("updatedAt")),
+    }
+
+
+def _usage(documents: Sequence[Document], night: NightWeeks) -> list[Row]:
+    weekly = [document for document in documents if document.get("weekKey") in night.matching_keys]
+    weekly.sort(key=lambda document: (str(document["organizationId"]), str(document["weekKey"])))
+    return [_week(document) for document in weekly]
+
+
+def _week(document: Document) -> Row:
+    keys = [str(key) for key in _list(document.get("consumedAttributionKeys"))]
+    keys += [f"{history}:initial" for history in _list(document.get("consumedHistoryIds"))]
+    used = _number(document["meterUsed"])
+    settled: float | None = 0.0
+    if any(key.startswith("settle:") for key in keys):
+        breakdown = document.get("meterBreakdown")
+        settled = used - sum(_number(units) for units in breakdown.values()) if isinstance(breakdown, dict) else None
+    return {
+        "organization_id": str(document["organizationId"]),
+        "week_key": document["weekKey"],
+        "meter_used": used,
+        "meter_quota": _number(document["meterQuota"]),
+        "plan_version": document.get("planVersion"),
+        "settled_units": settled,
+        "updated_at": _optional_time(document.get("updatedAt")),
+        "attribution_keys": keys,
+    }
+
+
+def _balance(document: Document) -> Row:
+    ledger = _ledger(document)
+    return {
+        "organization_id": str(document["organization"]),
+        "cached_balance": _number(document["cachedBalance"]),
+        "ledger_sum": sum(_number(row["amount"]) for row in ledger),
+        "entry_count": len(ledger),
+        "document_bytes": len(bson.encode(document)),
+        "cached_balance_at": _optional_time(document.get("cachedBalanceAt")),
+    }
+
+
+def _ledger(balance: Document) -> list[Row]:
+    return [
+        {
+            "organization_id": str(balance["organization"]),
+            "position": position,
+            "entry_id": str(entry.get("_id")),
+            "kind": entry["kind"],
+            "amount": _number(entry["amount"]),
+            "ref_id": entry.get("refId"),
+            "stripe_session_id": entry.get("stripeSessionId"),
+            "source": entry.get("source"),
+            "at": _time(entry["at"]),
+            "expires_at": _optional_time(entry.get("expiresAt")),
+        }
+        for position, entry in enumerate(_list(balance["ledger"]))
+    ]
+
+
+def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
+    return any(row["kind"] == "topup" and row["expires_at"] and _time(row["expires_at"]) < as_of for row in ledger)
+
+
+def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
+    seen_refs: set[object] = set()
+    seen_sessions: set[object] = set()
+    found: list[Row] = []
+    for row in ledger:
+        kind, amount = row["kind"], _number(row["amount"])
+        rules: list[str] = []
+        if row["ref_id"]:
+            if row["ref_id"] in seen_refs:
+                rules.append("duplicate_ref")
+            seen_refs.add(row["ref_id"])
+        if kind == "topup" and row["stripe_session_id"]:
+            if row["stripe_session_id"] in seen_sessions:
+                rules.append("duplicate_session")
+            seen_sessions.add(row["stripe_session_id"])
+        if kind not in (*_SIGNS, "expiration"):
+            rules.append("unknown_kind")
+        elif (kind == "expiration" and amount > 0) or amount * _SIGNS.get(str(kind), 0) < 0:
+            rules.append("sign")
+        if amount == 0 and kind != "expiration":
+            rules.append("zero_amount")
+        if _time(row["at"]) > as_of + _FUTURE:
+            rules.append("future_entry")
+        if kind in ("debit", "adjustment") and not row["ref_id"]:
+            rules.append("missing_ref")
+        found += [_part(row, frames.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
+    return found
+
+
+def _names_dispute(row: Row) -> bool:
+    return row["kind"] in ("refund", "adjustment") and str(row["ref_id"] or "").startswith(_DISPUTE_REFS)
+
+
+def _event(document: Document) -> Row:
+    attempts = document.get("attempts")
+    return {
+        "event_id": document["eventId"],
+        "type": document.get("type"),
+        "last_error": document.get("lastError"),
+        "attempts": None if attempts is None else _number(attempts),
+        "at": _optional_time(document.get("processedAt")),
+    }
+
+
+def _part(row: Row, table: frames.Table) -> Row:
+    return {name: row[name] for name in table.column_names if name in row}
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise KeyError(f"{value!r} is no number: the document is not sound")
+    return float(value)
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise KeyError(f"{value!r} is no date: the document is not sound")
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _optional_time(value: object) -> datetime | None:
+    return None if value is None else _time(value)
+
+
+def _seconds(value: object) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(_number(value), UTC)
