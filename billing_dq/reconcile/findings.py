@@ -49,7 +49,8 @@ class FindingInputs:
     pending_minutes: float = 60.0
     #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
     stale_past_due: pd.DataFrame | None = None
-    #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the `DISPUTE_POSITIONS` behind them
+    #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the
+    #: `DISPUTE_POSITIONS` behind them
     disputes: pd.DataFrame | None = None
     dispute_positions: pd.DataFrame | None = None
     #: `DEAD_LETTERED_EVENTS`
