@@ -23,7 +23,8 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
     """
     large = balances.loc[balances["document_bytes"] >= WARN_BYTES]
     size = large["document_bytes"].astype("float64")
-    entries = large["organization_id"].map(entries_in_window.set_index("organization_id")["entries"]).fillna(0.0)
+    in_window = entries_in_window.set_index("organization_id")["entries"].astype("float64")
+    entries = large["organization_id"].map(in_window).astype("float64").fillna(0.0)
     bytes_a_week = size / large["entry_count"].clip(lower=1) * entries / weeks
     weeks_left = ((LIMIT_BYTES - size) / bytes_a_week.where(bytes_a_week > 0, np.nan)).clip(lower=0.0)
     detail = [

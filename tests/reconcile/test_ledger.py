@@ -1,0 +1,114 @@
+import pandas as pd
+import pytest
+from ledger_rows import AS_OF, ORG, OTHER, ago, balance, balances, entry, ledger, sample_ledgers, unreadable
+
+from billing_dq.frames import LEDGER_SUSPECTS
+from billing_dq.reconcile.document_size import (
+    LIMIT_BYTES,
+    PAGE_BYTES,
+    WARN_BYTES,
+    document_size_violations,
+)
+from billing_dq.reconcile.expiry import expiry_violations
+from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
+
+
+def suspects(*rules: str, **more: object) -> pd.DataFrame:
+    rows = [
+        {
+            "organization_id": ORG,
+            "rule": rule,
+            "entry_id": f"e{position}",
+            "position": position,
+            "kind": "debit",
+            "ref_id": "h1:step",
+            "stripe_session_id": None,
+            "amount": -7.0,
+            "at": ago(5),
+            **more,
+        }
+        for position, rule in enumerate(rules)
+    ]
+    return LEDGER_SUSPECTS.from_rows(rows)
+
+
+def test_the_sample_keeps_every_rule_of_whole_ledgers():
+    accounts, _ = sample_ledgers()
+    assert whole_ledger_violations(accounts, suspects(), unreadable()).empty
+
+
+def test_a_cached_balance_that_is_not_the_sum_is_a_violation_by_its_difference():
+    found = whole_ledger_violations(
+        balances(balance(cached=10.0, ledger_sum=12.5), balance(OTHER, 3.0)), suspects(), unreadable()
+    )
+    assert found[["organization_id", "rule", "units"]].to_numpy().tolist() == [[ORG, "cached_balance", -2.5]]
+    assert found["detail"].tolist() == ["cachedBalance is 10 units and the ledger's 1 entries add up to 12.5"]
+    assert found["entry_id"].isna().all()
+
+
+def test_rounding_of_doubles_is_no_violation():
+    tenths = balances(balance(cached=0.3, ledger_sum=0.1 + 0.2), balance(OTHER, 1e-6, ledger_sum=0.0))
+    assert whole_ledger_violations(tenths, suspects(), unreadable()).empty
+    assert len(whole_ledger_violations(balances(balance(cached=2e-6, ledger_sum=0.0)), suspects(), unreadable())) == 1
+
+
+@pytest.mark.parametrize(
+    "rule", ["duplicate_ref", "duplicate_session", "sign", "zero_amount", "future_entry", "missing_ref", "unknown_kind"]
+)
+def test_every_suspect_is_one_violation_over_its_amount(rule: str):
+    found = whole_ledger_violations(balances(), suspects(rule), unreadable())
+    assert found[["rule", "entry_id", "ref_id", "units"]].to_numpy().tolist() == [[rule, "e0", "h1:step", -7.0]]
+    assert "None" not in found["detail"].item().replace("session None", "")
+
+
+def test_nothing_is_said_about_an_unreadable_ledger():
+    bad = unreadable("billingextrabalances")
+    off = balances(balance(cached=10.0, ledger_sum=12.5))
+    assert whole_ledger_violations(off, suspects("sign"), bad).empty
+    assert len(whole_ledger_violations(off, suspects("sign"), unreadable("billingusages"))) == 2
+
+
+def test_a_topup_expired_twice_is_one_violation_not_two():
+    twice = ledger(
+        entry("topup", 50, "t", 200, expires=100),
+        entry("expiration", -50, "e0", 90, ref="expire-t"),
+        entry("expiration", -50, "e1", 80, ref="expire-t"),
+    )
+    copies = whole_ledger_violations(balances(), suspects("duplicate_ref", ref_id="expire-t"), unreadable())
+    found = one_violation_each([copies, expiry_violations(twice, AS_OF)])
+    assert found[["rule", "entry_id"]].to_numpy().tolist() == [["expiry_twice", "e1"]]
+
+
+def test_other_repeated_references_stay_what_they_are():
+    for ref in ("h1:step", "dispute_reinstate_du_1", "settle:2026-W47", "expire-of another ledger"):
+        copies = whole_ledger_violations(balances(), suspects("duplicate_ref", ref_id=ref), unreadable())
+        assert one_violation_each([copies])["rule"].tolist() == ["duplicate_ref"]
+
+
+def test_no_violation_is_an_empty_table():
+    assert one_violation_each([]).empty
+
+
+def size(bytes_: int, entries: int = 0, count: int = 100_000) -> list[str]:
+    large = balances(balance(document_bytes=bytes_, entry_count=count))
+    in_window = pd.DataFrame({"organization_id": pd.Series([ORG], dtype="str"), "entries": [entries]})
+    return document_size_violations(large, in_window, 4.0)["detail"].tolist()
+
+
+def test_a_document_of_half_the_limit_is_a_violation():
+    assert (LIMIT_BYTES, WARN_BYTES, PAGE_BYTES) == (16_777_216, 8_388_608, 13_421_772)
+    assert size(WARN_BYTES - 1) == []
+    assert len(size(WARN_BYTES)) == 1
+
+
+def test_the_forecast_tells_when_the_document_is_full():
+    assert size(WARN_BYTES, entries=40_000) == [
+        "the document has 8,388,608 bytes, 50% of 16 MiB, with 100,000 entries; at its pace it is full in 10.0 weeks"
+    ]
+    assert size(WARN_BYTES)[0].endswith("; it did not grow in the night's weeks")
+
+
+def test_a_document_without_entries_in_the_window_is_not_forgotten():
+    nothing = pd.DataFrame({"organization_id": pd.Series(dtype="str"), "entries": pd.Series(dtype="int64")})
+    found = document_size_violations(balances(balance(document_bytes=LIMIT_BYTES)), nothing, 4.0)
+    assert found[["organization_id", "rule", "units"]].to_numpy().tolist() == [[ORG, "document_size", 0.0]]
