@@ -1,84 +1,163 @@
-"""Integer codes of a batch: organizations, weeks and the cells (organization x week) that they span.
+"""Matching of attribution keys and debits, entry by entry, for every organization and week of a batch.
 
-Everything that touches every key and every entry works on these codes; text is compared once, when they are made.
+CAUSES.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
+decides only where no document does.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from billing_dq.reconcile.context import Booleans
+from billing_dq.reconcile.grid import Codes, Grid
 from billing_dq.units import Floats
-from billing_dq.weeks import NightWeeks
 
-Codes = npt.NDArray[np.int64]
-
-_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-_WEEK_MS = 7 * 24 * 3600 * 1000
+_SETTLE = "settle:"
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The grid of a batch: ``len(organizations) * len(weeks)`` cells, week by week within an organization.
+class Debits:
+    """The debits of a batch in commit order; `codes` of their references are shared with the keys'.
 
-    ``weeks`` are the matching weeks of the night: the reconciled ones and one further on both ends.
+    Attributes:
+        cells: by `at`; -1 outside the grid.
+        owners: cell of the document that holds the key; -1 where none does, and for copies.
+        copies: whether an earlier debit has the same reference.
     """
 
-    organizations: pd.Index
-    weeks: tuple[str, ...]
-    first_week: int
-
-    @property
-    def size(self) -> int:
-        """Number of cells."""
-        return len(self.organizations) * len(self.weeks)
-
-    def inner(self) -> Booleans:
-        """Of every cell: whether its week is one of the night's, not only there for matching."""
-        column = np.arange(self.size) % len(self.weeks)
-        return (column > 0) & (column < len(self.weeks) - 1)
-
-    def of(self, organizations: Codes, weeks: Codes) -> Codes:
-        """Cells of pairs of organization code and week code; -1 where either is outside the grid."""
-        inside = (organizations >= 0) & (weeks >= 0) & (weeks < len(self.weeks))
-        return np.where(inside, organizations * len(self.weeks) + weeks, -1)
-
-    def organization_codes(self, values: pd.Series) -> Codes:
-        """Codes of organizations; -1 where one is not in the batch."""
-        return self.organizations.get_indexer(pd.Index(values)).astype(np.int64)
-
-    def week_codes(self, keys: pd.Series) -> Codes:
-        """Codes of week keys; -1 where a week is not matched tonight."""
-        return pd.Index(self.weeks).get_indexer(pd.Index(keys)).astype(np.int64)
-
-    def weeks_of_instants(self, instants: pd.Series) -> Codes:
-        """Week codes of instants; they may lie outside ``0 ... len(weeks) - 1``."""
-        return week_numbers(instants) - self.first_week
-
-    def sums(self, cells: Codes, values: Floats) -> Floats:
-        """Sum of the values by cell, those outside the grid left out."""
-        inside = cells >= 0
-        return np.bincount(cells[inside], values[inside], self.size).astype(np.float64)
+    amounts: Floats
+    cells: Codes
+    owners: Codes
+    copies: Booleans
+    refs: pd.Series
+    entry_ids: pd.Series
 
 
-def cells_of(usage: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks) -> tuple[Cells, Codes, Codes]:
-    """The grid of a batch, and the organization codes of its usage rows and of its entries."""
-    both = pd.concat([usage["organization_id"], entries["organization_id"]], ignore_index=True)
-    codes, organizations = pd.factorize(both, sort=True)
-    codes = codes.astype(np.int64)
-    before = night.weeks[0].shifted(-1).start
-    cells = Cells(pd.Index(organizations), night.matching_keys, (before - _MONDAY).days // 7)
-    return cells, codes[: len(usage)], codes[len(usage) :]
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a batch's usage documents.
+
+    Attributes:
+        cells: of their documents; -1 outside the grid.
+        settlements: whether one is a settlement, not usage.
+        debits: place of the debit that is matched to the key in this document; -1 where none is.
+        replays: whether another week's document is the one that the key's debit belongs to.
+    """
+
+    texts: pd.Series
+    cells: Codes
+    settlements: Booleans
+    debits: Codes
+    replays: Booleans
 
 
-def milliseconds(instants: pd.Series) -> Codes:
-    """Milliseconds since 1970 of a column of instants without nulls."""
-    return instants.dt.tz_localize(None).to_numpy(dtype="datetime64[ms]").astype(np.int64)
+@dataclass(frozen=True)
+class Settlements:
+    """The ledger's settlements by cell of the week that they name: units, whether there is one, newest `at` in ms."""
+
+    units: Floats
+    present: Booleans
+    at: Codes
 
 
-def week_numbers(instants: pd.Series) -> Codes:
-    """ISO weeks of instants, counted from that of 5 January 1970."""
-    return (milliseconds(instants) - int(_MONDAY.timestamp() * 1000)) // _WEEK_MS
+def match(
+    grid: Grid, keys: pd.DataFrame, usage_cells: Codes, debits: pd.DataFrame, organizations: Codes
+) -> tuple[Keys, Debits]:
+    """Match the keys with the debits.
+
+    Args:
+        grid: of the batch.
+        keys: ``row`` (position of a usage row) and ``key``.
+        usage_cells: cells of the usage rows.
+        debits: LEDGER_ENTRIES of kind debit.
+        organizations: organization codes of the debits.
+    """
+    order = np.lexsort((debits["position"].to_numpy(), organizations))
+    debits, organizations = debits.iloc[order], organizations[order]
+    key_cells = usage_cells[keys["row"].to_numpy()]
+    settlements = keys["key"].str.startswith(_SETTLE).to_numpy(dtype=bool)
+    codes = _codes(
+        pd.concat([keys["key"], debits["ref_id"]], ignore_index=True),
+        np.concatenate([key_cells // len(grid.weeks), organizations]),
+    )
+    key_codes, debit_codes = codes[: len(keys)], codes[len(keys) :]
+    at_cells = grid.of(organizations, grid.weeks_of_instants(debits["at"]))
+    usable = ~settlements & (key_cells >= 0)
+
+    holder = _last_by_code(codes, key_codes[usable], key_cells[usable])
+    first = _last_by_code(codes, debit_codes[::-1], np.arange(len(debits))[::-1])
+    copies = (debit_codes >= 0) & (first[debit_codes] != np.arange(len(debits)))
+    owners = np.where((debit_codes >= 0) & ~copies, holder[debit_codes], -1)
+    replays = np.zeros(len(keys), dtype=bool)
+    _settle_replays(key_codes, key_cells, usable, first, owners, at_cells, replays)
+
+    candidate = np.where(usable, first[key_codes], -1)
+    mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(debits) else np.zeros(len(keys), dtype=bool)
+    return (
+        Keys(keys["key"], key_cells, settlements, np.where(mine, candidate, -1), replays),
+        Debits(np.abs(debits["amount"].to_numpy()), at_cells, owners, copies, debits["ref_id"], debits["entry_id"]),
+    )
+
+
+def ledger_settlements(grid: Grid, entries: pd.DataFrame, organizations: Codes, instants: Codes) -> Settlements:
+    """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
+    chosen = (entries["kind"] == "adjustment").to_numpy() & entries["ref_id"].str.startswith(_SETTLE).fillna(
+        False
+    ).to_numpy(dtype=bool)
+    weeks = grid.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
+    cells = grid.of(organizations[chosen], weeks)
+    newest = np.zeros(grid.size, dtype=np.int64)
+    inside = cells >= 0
+    np.maximum.at(newest, cells[inside], instants[chosen][inside])
+    return Settlements(grid.sums(cells, entries["amount"].to_numpy()[chosen]), grid.any(cells), newest)
+
+
+def _codes(texts: pd.Series, organizations: Codes) -> Codes:
+    """One code for each pair of organization and text; -1 for null texts."""
+    text, uniques = pd.factorize(texts)
+    text = text.astype(np.int64)
+    owner = np.full(len(uniques) + 1, -1, dtype=np.int64)
+    owner[text] = organizations
+    if bool((owner[text] == organizations)[text >= 0].all()):
+        return text  # the usual case: no key is known to two organizations
+    pairs: Codes = np.unique(text * (organizations.max() + 2) + organizations + 1, return_inverse=True)[1]
+    return np.where(text >= 0, pairs.astype(np.int64), np.int64(-1))
+
+
+def _last_by_code(all_codes: Codes, codes: Codes, values: Codes) -> Codes:
+    """The last value given for each code; -1 where none is, and at the end, where the code -1 looks."""
+    table = np.full(int(all_codes.max(initial=-1)) + 2, -1, dtype=np.int64)
+    table[codes] = values
+    table[-1] = -1
+    return table
+
+
+def _settle_replays(
+    key_codes: Codes,
+    key_cells: Codes,
+    usable: Booleans,
+    first: Codes,
+    owners: Codes,
+    at_cells: Codes,
+    replays: Booleans,
+) -> None:
+    """Decide for keys in several documents which one the debit belongs to; changes `owners` and `replays`.
+
+    The debit belongs to the document of the week of its `at`, else to the newest before it, else to the oldest; without
+    a debit the oldest document is the original. Loops: such keys are few, or something is very wrong.
+    """
+    counts = np.bincount(key_codes[usable], minlength=len(first))
+    several = np.flatnonzero(usable & (counts[key_codes] > 1))
+    places: dict[int, list[int]] = {}
+    for place in several:
+        places.setdefault(int(key_codes[place]), []).append(int(place))
+    for code, held in places.items():
+        weeks = sorted({int(key_cells[place]) for place in held})
+        owner, debit = weeks[0], int(first[code])
+        if debit >= 0:
+            at = int(at_cells[debit])
+            owner = max((week for week in weeks if week <= at), default=weeks[0])
+            owners[debit] = owner
+        for place in held:
+            replays[place] = key_cells[place] != owner

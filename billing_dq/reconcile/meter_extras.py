@@ -1,20 +1,34 @@
 """The meter against the extras: for every organization and week, what should have been debited and what was.
 
-`expected_units`, `actual_units` and `diverged` are the plain rule of DOMAIN.md ("What must hold") and nothing else. Why
-a week disagrees is the business of `causes`.
+`expected_units`, `actual_units` and `diverged` are the plain rule of DOMAIN.md ("What must hold") and nothing else. The
+causes come from the evidence, and the grade from both.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from billing_dq.frames import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.reconcile.causes import CAUSE_ORDER, Cause, Piece
 from billing_dq.reconcile.context import Booleans, MeterContext
-from billing_dq.reconcile.matching import Cells, cells_of
-from billing_dq.units import Floats
+from billing_dq.reconcile.evidence import Evidence, Usage, collect_evidence, evidence_frame
+from billing_dq.reconcile.grid import Codes, Grid, grid_of, milliseconds, unreadable_cells, unreadable_documents
+from billing_dq.reconcile.matching import ledger_settlements, match
+from billing_dq.reconcile.quota_path import EPSILON
+from billing_dq.reconcile.sentences import EXACT, explain_in_words, unreadable_in_words
+from billing_dq.units import Floats, Tolerance
 
-__all__ = ["MeterContext", "MeterResult", "expected_units", "reconcile_meter"]
+__all__ = ["MeterContext", "MeterResult", "expected_units", "reconcile_meter", "unreadable_elsewhere"]
+
+
+Texts = npt.NDArray[np.str_]
+
+
+class ReconciliationError(RuntimeError):
+    """The books of the reconciliation itself do not add up; a fault of this program."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,12 @@ def expected_units(used: Floats, quota: Floats) -> Floats:
     return np.where(quota == 0, used, np.maximum(0.0, used - quota))
 
 
+def divergences(expected: Floats, actual: Floats, tolerance: Tolerance) -> tuple[Floats, Floats, Booleans]:
+    """Signed delta, tolerance and verdict of each pair; exactly at the tolerance is no divergence."""
+    delta, limit = expected - actual, tolerance.of(expected, actual)
+    return delta, limit, np.abs(delta) > limit
+
+
 def reconcile_meter(
     usage: pd.DataFrame, keys: pd.DataFrame, entries: pd.DataFrame, context: MeterContext
 ) -> MeterResult:
@@ -40,67 +60,188 @@ def reconcile_meter(
         keys: ``row`` (position of a row of ``usage``) and ``key``, in commit order within a row.
         entries: LEDGER_ENTRIES of the same organizations.
         context: what holds for every batch.
-    """
-    cells, usage_organizations, entry_organizations = cells_of(usage, entries, context.night)
-    usage_cells = cells.of(usage_organizations, cells.week_codes(usage["week_key"]))
-    used = cells.sums(usage_cells, usage["meter_used"].to_numpy())
-    quota = cells.sums(usage_cells, usage["meter_quota"].to_numpy())
-    has_usage = cells.sums(usage_cells, np.ones(len(usage))) > 0
-    debit = (entries["kind"] == "debit").to_numpy()
-    debits = entries[debit]
-    debit_cells = cells.of(entry_organizations[debit], cells.weeks_of_instants(debits["at"]))
-    amounts = np.abs(debits["amount"].to_numpy())
-    actual = cells.sums(debit_cells, amounts)
-    has_debit = cells.sums(debit_cells, np.ones(len(debits))) > 0
-    dark = unreadable_cells(cells, has_usage, context)
-    row = np.flatnonzero(cells.inner() & (has_usage | has_debit | _known_dark(cells, context)))
 
-    expected = expected_units(used[row], quota[row])
-    delta = expected - actual[row]
-    tolerance = context.tolerance.of(expected, actual[row])
-    diverged = np.abs(delta) > tolerance
+    Raises:
+        ReconciliationError: evidence does not add up to a delta, or a row has no grade.
+    """
+    grid, usage_organizations, entry_organizations = grid_of(usage, entries, context.night)
+    usage_cells = grid.of(usage_organizations, grid.week_codes(usage["week_key"]))
+    debit = (entries["kind"] == "debit").to_numpy(dtype=bool)
+    found_keys, debits = match(grid, keys, usage_cells, entries[debit], entry_organizations[debit])
+    ledger = ledger_settlements(grid, entries, entry_organizations, milliseconds(entries["at"]))
+    documents = _documents(grid, usage, usage_cells, ledger.units, context)
+
+    expected = expected_units(documents.used, documents.quota)
+    actual = grid.sums(debits.cells, debits.amounts)
+    evidence = collect_evidence(grid, documents, found_keys, debits, ledger, expected, context)
+    dark_documents = unreadable_documents(grid, context)
+    rows = np.flatnonzero(grid.inner() & (documents.present | grid.any(debits.cells) | dark_documents))
+    return _result(grid, rows, documents, expected[rows], actual[rows], evidence, context)
+
+
+def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) -> pd.DataFrame:
+    """METER_EXTRAS_DELTAS rows of unreadable usage documents whose organization was in no batch.
+
+    Args:
+        organizations: those that were in a batch.
+        context: what holds for every batch.
+    """
+    known = context.unreadable_usage.dropna(subset=["week_key"])
+    known = known[known["week_key"].isin(context.night.keys) & ~known["organization_id"].isin(set(organizations))]
+    known = known.drop_duplicates().sort_values(["organization_id", "week_key"])
     states = context.night.states()
-    week_keys = [cells.weeks[week] for week in row % len(cells.weeks)]
-    grade = np.where(diverged, "unexplained", np.where(delta == 0, "exact", "within_tolerance"))
-    deltas = pd.DataFrame(
+    rows: list[dict[str, object]] = [
         {
-            "organization_id": cells.organizations[row // len(cells.weeks)],
-            "week_key": week_keys,
-            "week_state": [states[key] for key in week_keys],
-            "meter_used": used[row],
-            "meter_quota": quota[row],
-            "expected_units": expected,
-            "actual_units": actual[row],
-            "delta_units": delta,
-            "tolerance_units": tolerance,
-            "diverged": pd.Series(diverged, dtype="boolean").mask(dark[row]),
-            "grade": np.where(dark[row], "unreadable", grade),
+            "organization_id": organization,
+            "week_key": week,
+            "week_state": states[week],
+            **dict.fromkeys(
+                ("meter_used", "meter_quota", "expected_units", "actual_units", "delta_units"),
+                0.0,
+            ),
+            "tolerance_units": context.tolerance.absolute_units,
+            "diverged": None,
+            "grade": "unreadable",
             "cause": None,
             "explained_units": 0.0,
-            "unexplained_units": delta,
-            "explanation": "",
+            "unexplained_units": 0.0,
+            "explanation": unreadable_in_words(usage_is_dark=True, ledger_is_dark=False),
+        }
+        for organization, week in zip(known["organization_id"], known["week_key"], strict=True)
+    ]
+    return METER_EXTRAS_DELTAS.from_rows(rows)
+
+
+def _documents(grid: Grid, usage: pd.DataFrame, cells: Codes, ledger_settled: Floats, context: MeterContext) -> Usage:
+    present = grid.any(cells)
+    inside = cells >= 0
+    settled = usage["settled_units"].to_numpy(dtype=np.float64, na_value=np.nan)
+    settled = np.where(np.isnan(settled), ledger_settled[cells], settled) if grid.size else settled
+    updated_at = np.zeros(grid.size, dtype=np.int64)
+    updated_at[cells[inside]] = np.maximum(milliseconds(usage["updated_at"])[inside], 0)
+    return Usage(
+        used=grid.sums(cells, usage["meter_used"].to_numpy()),
+        quota=grid.sums(cells, usage["meter_quota"].to_numpy()),
+        present=present,
+        dark=unreadable_cells(grid, present, context),
+        settled=np.maximum(0.0, grid.sums(cells, settled)),
+        updated_at=updated_at,
+    )
+
+
+def _result(
+    grid: Grid,
+    rows: Codes,
+    usage: Usage,
+    expected: Floats,
+    actual: Floats,
+    evidence: Evidence,
+    context: MeterContext,
+) -> MeterResult:
+    delta, limit, diverged = divergences(expected, actual, context.tolerance)
+    dark = usage.dark[rows]
+    pieces = _pieces_by_row(grid, rows, evidence)
+    totals = _Totals.of(pieces, len(rows))
+    _assert_it_adds_up(delta, totals, dark)
+    grade = _grades(delta, limit, diverged, dark, totals)
+    exact = grade == "exact"
+    states = context.night.states()
+    week_keys = grid.week_keys(rows)
+    explanations = [EXACT] * len(rows)
+    for row in np.flatnonzero(~exact & ~dark):
+        explanations[row] = explain_in_words(
+            float(usage.used[rows[row]]),
+            float(usage.quota[rows[row]]),
+            float(expected[row]),
+            float(actual[row]),
+            pieces.get(int(row), []),
+        )
+    for row in np.flatnonzero(dark):
+        organization = grid.organizations[rows[row] // len(grid.weeks)]
+        ledger_is_dark = organization in context.unreadable_ledgers
+        usage_is_dark = not usage.present[rows[row]] or not ledger_is_dark
+        explanations[row] = unreadable_in_words(usage_is_dark, ledger_is_dark)
+    explained = np.where(exact | dark, 0.0, totals.design)
+    deltas = pd.DataFrame(
+        {
+            "organization_id": grid.organizations[rows // len(grid.weeks)],
+            "week_key": week_keys,
+            "week_state": [states[key] for key in week_keys],
+            "meter_used": usage.used[rows],
+            "meter_quota": usage.quota[rows],
+            "expected_units": expected,
+            "actual_units": actual,
+            "delta_units": delta,
+            "tolerance_units": limit,
+            "diverged": pd.Series(diverged, dtype="boolean").mask(pd.Series(dark)),
+            "grade": grade,
+            "cause": [None if exact[row] else _main_cause(pieces.get(row, [])) for row in range(len(rows))],
+            "explained_units": explained,
+            "unexplained_units": delta - explained,
+            "explanation": explanations,
         }
     )
-    return MeterResult(METER_EXTRAS_DELTAS.conform(deltas), METER_EXTRAS_EVIDENCE.empty())
+    shown = np.zeros(grid.size, dtype=bool)
+    shown[rows[~exact & ~dark]] = True
+    return MeterResult(
+        METER_EXTRAS_DELTAS.conform(deltas),
+        METER_EXTRAS_EVIDENCE.conform(evidence_frame(grid, evidence, shown[np.array(evidence.cells, dtype=np.int64)])),
+    )
 
 
-def unreadable_cells(cells: Cells, has_usage: Booleans, context: MeterContext) -> Booleans:
-    """Of every cell: whether either side could not be read.
+@dataclass(frozen=True)
+class _Totals:
+    """Sums of the pieces of each row: by design, of all others (signed and gross); and whether there is a defect."""
 
-    A usage document without a readable week darkens every week of its organization that has no other document, an
-    unreadable balance document all its weeks (DESIGN.md, "Unreadable is not absent").
-    """
-    weeks = len(cells.weeks)
-    dark = _known_dark(cells, context)
-    anywhere = context.unreadable_usage[context.unreadable_usage["week_key"].isna()]
-    vague = np.repeat(cells.organizations.isin(anywhere["organization_id"]), weeks) & ~has_usage
-    return dark | vague | np.repeat(cells.organizations.isin(context.unreadable_ledgers), weeks)
+    design: Floats
+    rest: Floats
+    gross: Floats
+    defect: Booleans
+
+    @classmethod
+    def of(cls, pieces: dict[int, list[Piece]], rows: int) -> "_Totals":
+        totals = cls(np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(rows, dtype=bool))
+        for row, found in pieces.items():
+            for piece in found:
+                if piece.by_design:
+                    totals.design[row] += piece.units
+                else:
+                    totals.rest[row] += piece.units
+                    totals.gross[row] += abs(piece.units)
+                    totals.defect[row] |= piece.cause is not Cause.UNEXPLAINED
+        return totals
 
 
-def _known_dark(cells: Cells, context: MeterContext) -> Booleans:
-    """Of every cell: whether a usage document of this very week could not be read."""
-    known = context.unreadable_usage.dropna(subset=["week_key"])
-    at = cells.of(cells.organization_codes(known["organization_id"]), cells.week_codes(known["week_key"]))
-    dark = np.zeros(cells.size, dtype=bool)
-    dark[at[at >= 0]] = True
-    return dark
+def _pieces_by_row(grid: Grid, rows: Codes, evidence: Evidence) -> dict[int, list[Piece]]:
+    row_of = np.full(grid.size, -1, dtype=np.int64)
+    row_of[rows] = np.arange(len(rows))
+    pieces: dict[int, list[Piece]] = {}
+    for cell, piece in zip(evidence.cells, evidence.pieces, strict=True):
+        if row_of[cell] >= 0:
+            pieces.setdefault(int(row_of[cell]), []).append(piece)
+    return pieces
+
+
+def _grades(delta: Floats, limit: Floats, diverged: Booleans, dark: Booleans, totals: _Totals) -> Texts:
+    """Grades as DESIGN.md has them; breaks that cancel out are unexplained where they exceed the tolerance together."""
+    explained = diverged & ~totals.defect & (np.abs(delta - totals.design) <= limit)
+    exact = (np.abs(delta) <= EPSILON) & ~totals.defect & (totals.gross <= limit)
+    conditions = [dark, exact, explained, diverged | (totals.gross > limit)]
+    return np.select(conditions, ["unreadable", "exact", "explained", "unexplained"], "within_tolerance")
+
+
+def _main_cause(pieces: list[Piece]) -> str | None:
+    """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention."""
+    units: dict[Cause, float] = {}
+    defects = [piece for piece in pieces if not piece.by_design]
+    for piece in defects or pieces:
+        units[piece.cause] = units.get(piece.cause, 0.0) + abs(piece.units)
+    return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)), default=None)
+
+
+def _assert_it_adds_up(delta: Floats, totals: _Totals, dark: Booleans) -> None:
+    """Every readable row's evidence adds up to its delta (CAUSES.md); only binary noise of fractions is let pass."""
+    off = np.abs(delta - totals.design - totals.rest)
+    wrong = ~dark & (off > EPSILON * np.maximum(1.0, np.abs(delta)))
+    if bool(wrong.any()):
+        raise ReconciliationError(f"evidence does not add up to the delta in {int(wrong.sum())} org-weeks")

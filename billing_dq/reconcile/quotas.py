@@ -1,0 +1,124 @@
+"""Which quotas may have been in force in an organization's week, beside the one that its document shows.
+
+A change of plan in mid-week rewrites the document's quota and leaves no trace in it (DOMAIN.md, "How the application
+writes", 2); the traces are elsewhere: in the documents of the weeks around it, in the subscription, in stored nights.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.context import Booleans, MeterContext
+from billing_dq.reconcile.grid import Codes, Grid, milliseconds
+from billing_dq.units import Floats
+from billing_dq.weeks import Week
+
+
+@dataclass(frozen=True)
+class QuotaTraces:
+    """The traces of a batch; asked cell by cell, for the few weeks that need it.
+
+    Attributes:
+        quota: of the usage document, NaN where there is none.
+        dark: cells whose usage document could not be read.
+    """
+
+    grid: Grid
+    context: MeterContext
+    quota: Floats
+    dark: Booleans
+
+    def earlier(self, cell: int) -> tuple[float, ...]:
+        """Quotas that may have been in force before the document's, without the document's own."""
+        own = float(self.quota[cell])
+        organization, week = divmod(cell, len(self.grid.weeks))
+        before = self.quota[organization * len(self.grid.weeks) : cell]
+        known = before[~np.isnan(before)]
+        found = {float(known[-1])} if len(known) else {0.0}  # an organization starts on the free plan
+        found |= self._seen.get((self.grid.organizations[organization], self.grid.weeks[week]), set())
+        if self.neighbour_is_dark(cell):
+            found |= set(self.context.quota_of_plan.values())
+        return tuple(sorted(found - {own}))
+
+    def live(self, cell: int) -> tuple[float, ...]:
+        """Quotas that debits may have followed while the document kept its own: a change by hand, or dunning."""
+        organization = cell // len(self.grid.weeks)
+        if not (self._by_hand[organization] or self._status[organization] == "unpaid"):
+            return ()
+        after = self.quota[cell + 1 : (organization + 1) * len(self.grid.weeks)]
+        known = after[~np.isnan(after)]
+        found = {float(known[0])} if len(known) else set[float]()
+        plan = self._plan[organization]
+        if plan in self.context.quota_of_plan:
+            found.add(self.context.quota_of_plan[plan])
+        if self._status[organization] == "unpaid":
+            found.add(0.0)
+        return tuple(sorted(found - {float(self.quota[cell])}))
+
+    def middle(self, cell: int) -> tuple[float, ...]:
+        """Quotas that may have come and gone within the week: only where the subscription changed in it."""
+        return tuple(sorted(set(self.context.quota_of_plan.values()))) if self._changed_in(cell) else ()
+
+    def cancelled(self, cell: int) -> bool:
+        """Whether the subscription shows a cancellation in the week (DESIGN.md, "Outputs": a reset by design)."""
+        organization = cell // len(self.grid.weeks)
+        if self.quota[cell] == 0 and any(quota > 0 for quota in self.earlier(cell)):
+            return True
+        gone = self._status[organization] == "canceled" or self._plan[organization] == "free"
+        return gone and (self.quota[cell] == 0) and self._changed_in(cell)
+
+    def neighbour_is_dark(self, cell: int) -> bool:
+        """Whether the document of the week before could not be read."""
+        return cell % len(self.grid.weeks) > 0 and bool(self.dark[cell - 1])
+
+    def subscription_is_dark(self, cell: int) -> bool:
+        """Whether the organization's subscription could not be read."""
+        return bool(self._subscription_dark[cell // len(self.grid.weeks)])
+
+    def _changed_in(self, cell: int) -> bool:
+        organization, week = divmod(cell, len(self.grid.weeks))
+        start = Week.parse(self.grid.weeks[week])
+        low, high = start.start.timestamp() * 1000, start.end.timestamp() * 1000
+        return low <= self._event_at[organization] < high or low <= self._admin_at[organization] < high
+
+    @cached_property
+    def _subscriptions(self) -> pd.DataFrame:
+        return self.context.subscriptions_of(self.grid.organizations)
+
+    @cached_property
+    def _status(self) -> list[str]:
+        return self._subscriptions["status"].fillna("").to_list()
+
+    @cached_property
+    def _plan(self) -> list[str]:
+        return self._subscriptions["plan"].fillna("").to_list()
+
+    @cached_property
+    def _by_hand(self) -> list[bool]:
+        return self._subscriptions["admin_updated_at"].notna().to_list()
+
+    @cached_property
+    def _event_at(self) -> Codes:
+        return milliseconds(self._subscriptions["last_subscription_event_at"])
+
+    @cached_property
+    def _admin_at(self) -> Codes:
+        return milliseconds(self._subscriptions["admin_updated_at"])
+
+    @cached_property
+    def _subscription_dark(self) -> Booleans:
+        return np.asarray(self.grid.organizations.isin(self.context.unreadable_subscriptions), dtype=np.bool_)
+
+    @cached_property
+    def _seen(self) -> dict[tuple[str, str], set[float]]:
+        """Quotas that stored nights saw, of this batch's organizations."""
+        earlier = self.context.earlier_quotas
+        mine = earlier[earlier["organization_id"].isin(self.grid.organizations)]
+        seen: dict[tuple[str, str], set[float]] = {}
+        for organization, week, quota in zip(
+            mine["organization_id"], mine["week_key"], mine["meter_quota"], strict=True
+        ):
+            seen.setdefault((str(organization), str(week)), set()).add(float(quota))
+        return seen

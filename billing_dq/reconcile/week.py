@@ -1,0 +1,280 @@
+"""Why the debits of one week's keys are not what its usage document asks for.
+
+`explain_week` looks at one organization's week: the keys of its document in commit order, each with its debit, and
+what is known about its quota. Whatever a debit's `at` or a copy of it contributes is accounted for in `evidence`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from billing_dq.reconcile.causes import CANCELLATION, Cause, Confidence, Piece
+from billing_dq.reconcile.quota_path import EPSILON, Course, Step, possible
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the week's usage document that is no settlement; units of its debit, None where there is none."""
+
+    ref_id: str
+    debited: float | None = None
+    entry_id: str | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Week:
+    """What is known about one organization's week; units throughout.
+
+    Attributes:
+        keys: the document's keys in commit order, without the settlement's.
+        settled: units that a settlement added to `meter_used`; 0 without one.
+        settled_before: how many keys were committed before the settlement.
+        settled_amiss: units of `settled` that the ledger does not have: all of them, or what the amounts differ by.
+        meter_used, meter_quota: as the document has them.
+        earlier_quotas: quotas that may have been in force before the document's.
+        live_quotas: quotas that may have been in force after it, without a trace in the document.
+        middle_quotas: quotas that may have been in force in between, where more than one change is known of.
+        cancelled: whether the subscription shows a cancellation in this week.
+        quota_unknown: whether a quota that was in force may be hidden from us.
+        fresh: whether the document was written so recently that debits may still be under way.
+        has_balance: whether the organization has a balance document.
+        balance_gap: cached balance less the sum of the ledger.
+    """
+
+    keys: Sequence[Key]
+    meter_used: float
+    meter_quota: float
+    settled: float = 0.0
+    settled_before: int = 0
+    settled_amiss: float = 0.0
+    earlier_quotas: tuple[float, ...] = ()
+    live_quotas: tuple[float, ...] = ()
+    middle_quotas: tuple[float, ...] = ()
+    cancelled: bool = False
+    quota_unknown: bool = False
+    fresh: bool = False
+    has_balance: bool = True
+    balance_gap: float = 0.0
+
+    @property
+    def debited(self) -> float:
+        """Units of the debits of the week's keys."""
+        return sum(key.debited for key in self.keys if key.debited is not None)
+
+    @property
+    def expected(self) -> float:
+        """Units that the plain rule expects."""
+        return self.meter_used if self.meter_quota == 0 else max(0.0, self.meter_used - self.meter_quota)
+
+    @property
+    def core(self) -> float:
+        """What is to be explained: expected units less those debited for the week's keys."""
+        return self.expected - self.debited
+
+    def steps(self, lost: frozenset[int] = frozenset()) -> list[Step]:
+        """The week as steps; `lost` has the places of keys whose debit may be missing."""
+        steps = [Step(debited=key.debited, lost=place in lost) for place, key in enumerate(self.keys)]
+        if self.settled:
+            steps.insert(self.settled_before, Step(settled=self.settled))
+        return steps
+
+    def undebited(self) -> frozenset[int]:
+        """Places of the keys without a debit."""
+        return frozenset(place for place, key in enumerate(self.keys) if key.debited is None)
+
+
+def explain_week(week: Week) -> list[Piece]:
+    """Pieces whose units add up to `week.core`; the design of the application is tried before any defect."""
+    if not week.has_balance and week.core > 0:
+        return [Piece(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.core)]
+    return _by_design(week) or _with_lost_debits(week) or _with_altered_amounts(week)
+
+
+def _by_design(week: Week) -> list[Piece] | None:
+    """The pieces of a course of events that is the application's design, None where none fits."""
+    for course in _courses(week):
+        if possible(course, week.steps(), week.meter_used):
+            return _pieces(week, course, week.core, "proved")
+    late = _trailing_undebited(week)
+    if week.fresh and late and possible(Course(week.meter_quota), week.steps(late), week.meter_used):
+        settlement = _settlement_share(week, max(0.0, week.core))
+        last = week.keys[max(late)].ref_id
+        late_piece = Piece(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", week.core - settlement, last)
+        return [*_settlement_pieces(week, settlement, "consistent"), late_piece]
+    return None
+
+
+def _with_lost_debits(week: Week) -> list[Piece] | None:
+    """The pieces of a course in which debits are missing, None where that does not help either."""
+    undebited = week.undebited()
+    replayed = frozenset(place for place in undebited if week.keys[place].replayed)
+    for cause, lost in ((Cause.REPLAYED_ACROSS_WEEKS, replayed), (Cause.MISSING_DEBIT, undebited)):
+        for course in _courses(week) if lost else ():
+            if possible(course, week.steps(lost), week.meter_used):
+                missing = _missing_units(week, course)
+                if missing <= EPSILON:
+                    continue
+                design = _pieces(week, course, week.core - missing, "consistent")
+                if cause is Cause.REPLAYED_ACROSS_WEEKS:
+                    return [*design, *_replayed(week, missing)]
+                return [*design, *_missing(week, course, missing)]
+    return None
+
+
+def _courses(week: Week) -> Iterator[Course]:
+    """The courses of the quota that the data allows, simplest first."""
+    quota = week.meter_quota
+    yield Course(quota)
+    if week.cancelled:
+        for earlier in (*week.earlier_quotas, quota):
+            yield Course(earlier, (quota,), reset=True)
+    for earlier in week.earlier_quotas:
+        yield Course(earlier, (quota,))
+    for live in week.live_quotas:
+        yield Course(quota, (live,))
+    for middle in week.middle_quotas:
+        for earlier in (*week.earlier_quotas, quota):
+            if middle != earlier and middle != quota:
+                yield Course(earlier, (middle, quota))
+
+
+def _pieces(week: Week, course: Course, units: float, confidence: Confidence) -> list[Piece]:
+    """The design's share of the delta under a course, as pieces."""
+    settlement = _settlement_share(week, units)
+    pieces = _settlement_pieces(week, settlement, confidence)
+    rest = units - settlement
+    if abs(rest) <= EPSILON:
+        return pieces
+    if course.reset:
+        return [*pieces, Piece(Cause.USAGE_RESET, CANCELLATION, confidence, rest)]
+    if course.later:
+        return [*pieces, Piece(Cause.QUOTA_CHANGED, "quota_in_force", confidence, rest)]
+    return [*pieces, Piece(Cause.UNEXPLAINED, "no_cause_fits", "guess", rest)]
+
+
+def _settlement_share(week: Week, units: float) -> float:
+    """The part of some units that the settlement can account for: what it added to expected, at most."""
+    if not week.settled or week.meter_quota == 0:
+        return 0.0
+    without = max(0.0, week.meter_used - week.settled - week.meter_quota)
+    return min(max(units, 0.0), week.expected - without)
+
+
+def _settlement_pieces(week: Week, units: float, confidence: Confidence) -> list[Piece]:
+    if abs(units) <= EPSILON:
+        return []
+    amiss = min(units, max(0.0, week.settled_amiss))
+    pieces: list[Piece] = []
+    if amiss > EPSILON:
+        rule = "meter_side_only" if week.settled_amiss == week.settled else "amounts_differ"
+        pieces.append(Piece(Cause.SETTLEMENT_HALF_APPLIED, rule, "proved", amiss))
+    if units - amiss > EPSILON:
+        pieces.append(Piece(Cause.SETTLEMENT_TIMING, "settled_in_this_week", confidence, units - amiss))
+    return pieces
+
+
+def _trailing_undebited(week: Week) -> frozenset[int]:
+    places: list[int] = []
+    for place in range(len(week.keys) - 1, -1, -1):
+        if week.keys[place].debited is not None:
+            break
+        places.append(place)
+    return frozenset(places)
+
+
+def _missing_units(week: Week, course: Course) -> float:
+    """Units that the course would have debited beyond those that were."""
+    used = week.meter_used - week.settled
+    lowest = max(0.0, used - max(course.first, *course.later)) if course.later else max(0.0, used - course.first)
+    if course.reset:
+        suffix = _debited_since_reset(week)
+        return max(0.0, week.expected - suffix)
+    if not course.later and (week.settled == 0 or week.debited > lowest - EPSILON):
+        return max(0.0, week.core)
+    if lowest - week.debited > EPSILON:
+        return lowest - week.debited
+    if course.later and week.keys and week.keys[-1].debited is not None:
+        return max(0.0, used - course.first - week.debited)
+    return 0.0
+
+
+def _debited_since_reset(week: Week) -> float:
+    """The largest sum of the last debits that the meter's count since the reset can hold."""
+    total = 0.0
+    for key in reversed(week.keys):
+        if total + (key.debited or 0.0) > week.expected + EPSILON:
+            break
+        total += key.debited or 0.0
+    return total
+
+
+def _replayed(week: Week, units: float) -> list[Piece]:
+    refs = [key.ref_id for key in week.keys if key.replayed and key.debited is None]
+    shares = [units] + [0.0] * (len(refs) - 1)
+    return [
+        Piece(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", share, ref)
+        for ref, share in zip(refs, shares, strict=True)
+    ]
+
+
+def _missing(week: Week, course: Course, units: float) -> list[Piece]:
+    """Which steps lost their debit: certain ones by name, else the candidate where there is only one."""
+    certain = _certain_gaps(week, course)
+    if certain:
+        shares = [units] + [0.0] * (len(certain) - 1)
+        return [
+            Piece(Cause.MISSING_DEBIT, "certain_gap", "proved", share, week.keys[place].ref_id)
+            for place, share in zip(certain, shares, strict=True)
+        ]
+    candidates = [
+        place
+        for place in sorted(week.undebited())
+        if possible(Course(week.meter_quota), week.steps(frozenset({place})), week.meter_used)
+    ]
+    ref = week.keys[candidates[0]].ref_id if len(candidates) == 1 else None
+    return [Piece(Cause.MISSING_DEBIT, "candidate", "consistent", units, ref)]
+
+
+def _certain_gaps(week: Week, course: Course) -> list[int]:
+    """Places of the keys that must have a debit: all at quota 0, else those after the first debited key."""
+    if course.later:
+        return []
+    undebited = sorted(week.undebited())
+    if week.meter_quota == 0:
+        return undebited
+    first = next((place for place, key in enumerate(week.keys) if key.debited is not None), len(week.keys))
+    return [place for place in undebited if place > first]
+
+
+def _with_altered_amounts(week: Week) -> list[Piece]:
+    """What is left: usage set back, an amount that is not what it was, or nothing that is known."""
+    core = week.core
+    if abs(core + week.balance_gap) <= EPSILON:
+        return [Piece(Cause.DEBIT_ALTERED, "balance_kept_the_amount", "proved", core)]
+    if core < 0 and any(
+        possible(Course(first, (week.meter_quota,), reset=True), week.steps(), week.meter_used)
+        for first in (week.meter_quota, *week.earlier_quotas)
+    ):
+        return [Piece(Cause.USAGE_RESET, "meter_set_back", "consistent", core)]
+    band = _band_share(week)
+    if band is not None:
+        return band
+    if any(key.debited is not None for key in week.keys):
+        return [Piece(Cause.DEBIT_ALTERED, "keys_matched_sums_differ", "consistent", core)]
+    return [Piece(Cause.UNEXPLAINED, "no_cause_fits", "guess", core)]
+
+
+def _band_share(week: Week) -> list[Piece] | None:
+    """The explainable band of CAUSES.md, where more changes of the quota than can be followed are possible."""
+    quotas = (week.meter_quota, *week.earlier_quotas, *week.live_quotas, *week.middle_quotas)
+    if len(set(quotas)) == 1 and not week.quota_unknown:
+        return None
+    used = week.meter_used - week.settled
+    low = max(0.0, used - max(quotas))
+    high = min(used, max(0.0, used + week.settled - min(quotas)))
+    if week.quota_unknown or low - EPSILON <= week.debited <= high + EPSILON:
+        settlement = _settlement_share(week, week.core)
+        rest = week.core - settlement
+        changed = [Piece(Cause.QUOTA_CHANGED, "inside_the_band", "consistent", rest)] if abs(rest) > EPSILON else []
+        return [*_settlement_pieces(week, settlement, "consistent"), *changed]
+    return None
