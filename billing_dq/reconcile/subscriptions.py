@@ -35,9 +35,9 @@ def subscription_drift(
         as_of: instant of the snapshot.
         pending_minutes: what changed less than so many minutes before `as_of` is pending and no finding.
         livemode: the mode of the key that read Stripe.
-        unreadable: UNREADABLE_KEYS. Where it has `stripe_subscription_id` and `stripe_customer_id` (what an unreadable
-            document still tells), only their subscriptions are excused from `subscription_unknown_here`; a document
-            that tells neither excuses all, because any of them may be its own.
+        unreadable: UNREADABLE_KEYS. The subscription that an unreadable document still points to, and its customer's,
+            are excused from `subscription_unknown_here`; a document that tells neither excuses all, because any of
+            them may be its own.
         quarantined_objects: QUARANTINED_STRIPE_OBJECTS; a subscription in it exists at Stripe.
 
     Returns:
@@ -100,7 +100,7 @@ def _unknown(
     subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime, dark: pd.DataFrame
 ) -> pd.DataFrame:
     """Subscriptions in force at Stripe that no document points to, as far as the unreadable ones let us know."""
-    told_ids, told_customers = _told(dark, "stripe_subscription_id"), _told(dark, "stripe_customer_id")
+    told_ids, told_customers = dark["stripe_subscription_id"], dark["stripe_customer_id"]
     if bool((told_ids.isna() & told_customers.isna()).any()):
         return SUBSCRIPTION_DRIFT.empty()
     # Where the customer's document was just written, a change from one subscription to the next may be under way.
@@ -159,13 +159,6 @@ def _pointing(subscriptions: pd.DataFrame, dark: pd.DataFrame) -> pd.DataFrame:
 def _just_written(rows: pd.DataFrame, earliest: datetime, as_of: datetime) -> "pd.Series[bool]":
     """Whether a document was written in the pending time, or as long after the snapshot (clocks differ, reads last)."""
     return (rows["updated_at"] > earliest) & (rows["updated_at"] < as_of + (as_of - earliest))
-
-
-def _told(dark: pd.DataFrame, column: str) -> "pd.Series[str]":
-    """What the unreadable documents still tell; all null where that was not read."""
-    if column in dark:
-        return dark[column]
-    return pd.Series(index=dark.index, dtype="str")
 
 
 def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) -> pd.DataFrame:

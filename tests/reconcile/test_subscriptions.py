@@ -183,6 +183,11 @@ def test_an_unreadable_document_that_tells_its_subscription_excuses_that_one_onl
     assert [row[1] for row in drift([], stripe, dark)] == ["sub_9"]
 
 
+def test_an_unreadable_document_that_points_to_no_subscription_excuses_none():
+    dark = unreadable(ORG).assign(stripe_subscription_id=[""], stripe_customer_id=[None])
+    assert [row[1] for row in drift([], [there()], dark)] == ["sub_1"]
+
+
 def test_an_unreadable_document_that_tells_its_customer_excuses_that_one_only():
     dark = unreadable(ORG).assign(stripe_subscription_id=[None], stripe_customer_id=["cus_1"])
     stripe = [there(), there(stripe_subscription_id="sub_9", customer_id="cus_9")]
