@@ -1,0 +1,160 @@
+"""What a sound document holds, collection by collection (DOMAIN.md, Collections): one list of fields from which both the
+server's `$jsonSchema` and the field-by-field explanation are made.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from billing_dq.weeks import Week
+
+Type = Literal["objectId", "string", "number", "date", "bool", "object", "array"]
+
+#: Markers and entries may be this far ahead of the snapshot: clocks differ.
+GRACE = timedelta(minutes=5)
+
+STATUSES = ("incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")
+
+_LONG_YEARS = [
+    year for year in range(1900, 2200) if Week(Week.parse(f"{year}-W52").start).shifted(1).key.endswith("53")
+]
+#: A possible week: of 1900 to 2199, week 53 only in the years that have one. Understood by every server's regular
+#: expressions; `$` also matches before a final newline, hence the length beside it.
+WEEK_PATTERN = (
+    "^((19|20|21)[0-9]{2}-W(0[1-9]|[1-4][0-9]|5[0-2])|(" + "|".join(str(year) for year in _LONG_YEARS) + ")-W53)$"
+)
+WEEK_LENGTH = 8
+_WEEK = re.compile(WEEK_PATTERN)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: where it is, its BSON type, and what else must hold of its value.
+
+    Attributes:
+        minimum: smallest number.
+        not_after: latest date, or the largest number where ``type`` is number (Unix seconds).
+        one_of: the values it may have, and what the list is called in a reason.
+        week: it is a week key.
+        items: of an array, its items; of an object, every value. ``fields`` are an item's own fields.
+    """
+
+    name: str
+    type: Type
+    required: bool = False
+    minimum: float | None = None
+    not_after: datetime | None = None
+    one_of: tuple[str, ...] | None = None
+    week: bool = False
+    items: Type | None = None
+    fields: tuple["Field", ...] = ()
+
+
+@dataclass(frozen=True)
+class CollectionContract:
+    """A collection: its name in DOMAIN.md and in the settings, its fields, and which field names the organization."""
+
+    domain_name: str
+    name: str
+    fields: tuple[Field, ...]
+    organization: str | None
+
+
+def is_week_key(value: object) -> bool:
+    """Whether a value is a possible week key."""
+    return isinstance(value, str) and len(value) == WEEK_LENGTH and _WEEK.match(value) is not None
+
+
+def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime) -> dict[str, CollectionContract]:
+    """The contract of every collection, by its name in DOMAIN.md.
+
+    Args:
+        names: the collections' names in this database, by their names in DOMAIN.md.
+        plans: the plans there are.
+        as_of: the instant of the snapshot, for what may not lie in the future.
+    """
+    latest = as_of + GRACE
+    plan = Field("plan", "string", one_of=plans)
+    written = (Field("createdAt", "date"), Field("updatedAt", "date"))
+    organization = Field("organization", "objectId", required=True)
+    fields: dict[str, tuple[str | None, tuple[Field, ...]]] = {
+        "organizations": ("_id", (Field("_id", "objectId", required=True), plan)),
+        "subscriptions": (
+            "organization",
+            (
+                organization,
+                plan,
+                Field("status", "string", one_of=STATUSES),
+                Field("stripeCustomerId", "string"),
+                Field("stripeSubscriptionId", "string"),
+                Field("planVersion", "string"),
+                Field("currentPeriodStart", "date"),
+                Field("pastDueSince", "date", not_after=latest),
+                Field("lastResetAt", "date"),
+                Field("lastSubscriptionEventCreatedAt", "number", minimum=0, not_after=latest),
+                Field("lastInvoiceEventCreatedAt", "number", minimum=0, not_after=latest),
+                Field("lastSubscriptionEventId", "string"),
+                Field("lastInvoiceEventId", "string"),
+                Field("adminUpdatedAt", "date"),
+                *written,
+            ),
+        ),
+        "billingusages": (
+            "organizationId",
+            (
+                Field("organizationId", "objectId", required=True),
+                Field("weekKey", "string", required=True, week=True),
+                Field("month", "string"),
+                Field("meterUsed", "number", required=True, minimum=0),
+                Field("meterQuota", "number", required=True, minimum=0),
+                Field("planVersion", "string"),
+                Field("meterBreakdown", "object", items="number"),
+                Field("resetAt", "date"),
+                Field("archivedAt", "date"),
+                Field("alertedAt80", "date"),
+                Field("alertedAt100", "date"),
+                Field("consumedAttributionKeys", "array", items="string"),
+                Field("consumedHistoryIds", "array", items="objectId"),
+                *written,
+            ),
+        ),
+        "billingextrabalances": (
+            "organization",
+            (
+                organization,
+                Field("cachedBalance", "number", required=True),
+                Field("cachedBalanceAt", "date"),
+                Field("ledger", "array", required=True, items="object", fields=_ENTRY),
+                *written,
+            ),
+        ),
+        "processedstripeevents": (
+            None,
+            (
+                Field("eventId", "string", required=True),
+                Field("type", "string"),
+                Field("processedAt", "date"),
+                Field("deadLetter", "bool"),
+                Field("lastError", "string"),
+                Field("attempts", "number"),
+            ),
+        ),
+    }
+    return {
+        domain_name: CollectionContract(domain_name, names[domain_name], own, key)
+        for domain_name, (key, own) in fields.items()
+    }
+
+
+_ENTRY = (
+    Field("_id", "objectId", required=True),
+    Field("kind", "string", required=True),
+    Field("amount", "number", required=True),
+    Field("at", "date", required=True),
+    Field("refId", "string"),
+    Field("stripeSessionId", "string"),
+    Field("source", "string"),
+    Field("expiresAt", "date"),
+)
