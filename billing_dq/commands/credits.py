@@ -13,7 +13,7 @@ from billing_dq.corrections import approvals, parking, requests, verification
 from billing_dq.corrections.audit import AuditReading, Record, Subject
 from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.corrections.planning import plans_of_night
-from billing_dq.corrections.run import apply_all, audit_log, candidates, open_applier, plan_now
+from billing_dq.corrections.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
 from billing_dq.reconcile.credits import REINSTATE_PREFIX, CreditPlan
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.errors import SourceError
@@ -133,8 +133,9 @@ def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str |
     settings = load_settings()
     if dispute is None and plan_hash is not None:
         raise click.ClickException("--plan needs the dispute that the plan is of")
-    if settings.credits.mode == "off":
-        raise click.ClickException("credits are off: the setting credits.mode is off")
+    off = credits_off(settings)
+    if off is not None:
+        raise click.ClickException(off)
     if dispute is not None:
         if plan_hash is None or by is None or why is None:
             raise click.ClickException("a single dispute needs --plan, --by and --why")

@@ -26,6 +26,15 @@ def audit_log(settings: Settings) -> AuditLog:
     return AuditLog(credits_directory(settings.home))
 
 
+def credits_off(settings: Settings) -> str | None:
+    """Why nothing can be credited at all; None where credits are on. To propose, no address to write to is needed."""
+    if settings.credits.mode == "off":
+        return "credits are off: the setting credits.mode is off"
+    if settings.credits.mode == "apply" and settings.mongodb_write_uri is None:
+        return "credits are off: set BILLING_DQ_MONGODB_WRITE_URI to a user who may update balances"
+    return None
+
+
 @contextmanager
 def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> Iterator[Applier]:
     """Everything that a credit needs, connected; closed afterwards.
@@ -34,8 +43,9 @@ def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> It
         SettingsError: the home is no local directory.
         SourceError: credits are off (by their mode, or without an address to write to), or an address is missing.
     """
-    if settings.credits.mode == "off":
-        raise SourceError("credits are off: the setting credits.mode is off")
+    off = credits_off(settings)
+    if off is not None:
+        raise SourceError(off)
     with open_organization_reader(settings) as reader, open_ledger_writer(settings) as writer:
         yield Applier(Planner(settings, reader).plan, writer, audit_log(settings), settings_now)
 

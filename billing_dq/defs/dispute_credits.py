@@ -1,0 +1,245 @@
+"""The one correction, as Dagster sees it: the job that credits a dispute, the sensor that starts it, what is observed.
+
+Nothing is decided here. `corrections` plans, checks and writes; `dispatch` says which credits are to be started.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Optional
+
+import dagster as dg
+from pydantic import Field, field_validator
+
+from billing_dq.corrections import requests
+from billing_dq.corrections.dispatch import PastRun, Start, dispatch
+from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
+from billing_dq.corrections.parking import parked_organizations
+from billing_dq.corrections.planning import plans_of_night
+from billing_dq.corrections.run import audit_log, credits_off, open_applier
+from billing_dq.frames import DISPUTE_POSITIONS
+from billing_dq.lake import Lake
+from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.sources.errors import SourceError, TransientSourceError
+
+JOB = "apply_dispute_credit"
+SENSOR = "reinstated_disputes"
+DISPUTE_TAG = "billing_dq/dispute"
+PLAN_TAG = "billing_dq/plan"
+ATTEMPT_TAG = "billing_dq/attempt"
+_IN_FLIGHT = frozenset(
+    {
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+        dg.DagsterRunStatus.MANAGED,
+    }
+)
+
+dispute_credits = dg.AssetSpec(
+    "dispute_credits",
+    deps=["dispute_positions"],
+    description="The credits of reinstated disputes, in the application's own ledgers: one observation a credit.",
+    group_name="corrections",
+    kinds={"mongodb"},
+)
+
+
+class DisputeCreditConfig(dg.Config):
+    """A credit that is asked for: the launchpad's form."""
+
+    dispute_id: str = Field(description="The dispute at Stripe, du_... or dp_...")
+    plan_hash: str = Field(description="The plan's hash, from `billing-dq credits show`: that very plan or nothing.")
+    requested_by: str = Field(description="Who asks.")
+    why: str = Field(description="The reason, 10 characters at least.")
+    approved_by: Optional[str] = Field(  # noqa: UP045 - Dagster's config reads annotations itself
+        default=None, description="Who approved this plan, where it needs approval; never who asks."
+    )
+
+    @field_validator("dispute_id")
+    @classmethod
+    def _a_dispute(cls, value: str) -> str:
+        return requests.dispute_id(value)
+
+    @field_validator("plan_hash")
+    @classmethod
+    def _a_plan(cls, value: str) -> str:
+        return requests.plan_hash(value)
+
+    @field_validator("requested_by")
+    @classmethod
+    def _a_person(cls, value: str) -> str:
+        return requests.person(value)
+
+    @field_validator("why")
+    @classmethod
+    def _a_reason(cls, value: str) -> str:
+        return requests.why(value)
+
+    @field_validator("approved_by")
+    @classmethod
+    def _another_person(cls, value: Optional[str]) -> Optional[str]:  # noqa: UP045
+        return None if value is None or not value.strip() else requests.person(value)
+
+
+def dispute_credit_definitions(
+    nights: dg.PartitionsDefinition, settings_now: Callable[[], Settings] = load_settings
+) -> dg.Definitions:
+    """Asset, check, job and sensor of the credits, to be merged into the definitions.
+
+    Args:
+        nights: the partitions of `dispute_positions`.
+        settings_now: reads the settings again; kill switch and mode count at the last moment.
+    """
+
+    @dg.op(name=JOB, retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL))
+    def apply_op(context: dg.OpExecutionContext, config: DisputeCreditConfig) -> None:
+        """Credit one dispute, exactly once; what is refused for good fails at once, what is transient is retried."""
+        context.instance.add_run_tags(
+            context.run_id, {DISPUTE_TAG: config.dispute_id, PLAN_TAG: config.plan_hash}
+        )  # a run from the launchpad has none yet, and the sensor looks for them
+        outcome = _apply(config, settings_now)
+        context.log_event(_observation(config, outcome))
+        context.log.info(f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})")
+
+    @dg.job(
+        name=JOB,
+        executor_def=dg.in_process_executor,
+        description="Give back the units of one reinstated dispute.",
+    )
+    def apply_job() -> None:
+        apply_op()
+
+    @dg.sensor(
+        name=SENSOR,
+        job=apply_job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` it starts nothing
+        description="Starts a credit for each reinstated dispute that is due and not credited yet.",
+    )
+    def reinstated_disputes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """Compare what is due with what is done; `dispatch` decides."""
+        try:
+            settings = settings_now()
+            off = credits_off(settings)
+            if off is not None:
+                return dg.SensorResult(skip_reason=off)
+            records = audit_log(settings).read().records
+            night = plans_of_night(settings, frozenset(parked_organizations(records)))
+        except (SettingsError, SourceError) as error:
+            return dg.SensorResult(skip_reason=str(error))
+        runs = {plan.dispute_id: _runs(context.instance, plan.dispute_id) for plan in night.plans if plan.units}
+        found = dispatch(night, records, runs, settings.credits)
+        if not found.starts:
+            return dg.SensorResult(skip_reason=found.looked_at)
+        context.log.info(found.looked_at)
+        return dg.SensorResult(run_requests=[_run_request(start) for start in found.starts])
+
+    @dg.asset_check(
+        asset=dg.AssetKey(DISPUTE_POSITIONS.name),
+        name="every_reinstated_dispute_is_credited",
+        partitions_def=nights,
+        description="No dispute whose money came back waits for its units; names those that do.",
+    )
+    def every_reinstated_dispute_is_credited(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        return _check(settings_now(), context.partition_key)
+
+    return dg.Definitions(
+        assets=[dispute_credits],
+        asset_checks=[every_reinstated_dispute_is_credited],
+        jobs=[apply_job],
+        sensors=[reinstated_disputes],
+    )
+
+
+def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) -> CreditOutcome:
+    request = CreditRequest(
+        dispute_id=config.dispute_id,
+        actor=config.requested_by,
+        why=config.why,
+        plan_hash=config.plan_hash,
+        requested_by=config.requested_by,
+        approved_by=config.approved_by,
+    )
+    try:
+        settings = settings_now()
+        with open_applier(settings, settings_now) as applier:
+            outcome = applier.apply(request, RunBudget.of(settings))
+    except TransientSourceError:
+        raise
+    except (SettingsError, SourceError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if outcome.state not in ("credited", "nothing_due"):
+        said = f"{config.dispute_id}: nothing was written: {outcome.state}: {outcome.reason}"
+        raise dg.Failure(said, allow_retries=False)
+    return outcome
+
+
+def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        asset_key=dispute_credits.key,
+        description=f"{outcome.dispute_id}: {outcome.state}",
+        metadata={
+            "dispute_id": outcome.dispute_id,
+            "state": outcome.state,
+            "reason": outcome.reason,
+            "units": outcome.units,
+            "organization_id": (outcome.plan.organization_id if outcome.plan else None) or "",
+            "plan_hash": config.plan_hash,
+            "entry_id": outcome.entry_id or "",
+            "requested_by": config.requested_by,
+            "approved_by": config.approved_by or "",
+            "why": config.why,
+        },
+    )
+
+
+def _runs(instance: dg.DagsterInstance, dispute_id: str) -> list[PastRun]:
+    filters = dg.RunsFilter(job_name=JOB, tags={DISPUTE_TAG: dispute_id})
+    return [PastRun(run.tags.get(PLAN_TAG, ""), _state(run.status)) for run in instance.get_runs(filters)]
+
+
+def _state(status: dg.DagsterRunStatus) -> Literal["in_flight", "succeeded", "failed"]:
+    if status in _IN_FLIGHT:
+        return "in_flight"
+    return "succeeded" if status is dg.DagsterRunStatus.SUCCESS else "failed"
+
+
+def _run_request(start: Start) -> dg.RunRequest:
+    plan = start.plan
+    config = DisputeCreditConfig(
+        dispute_id=plan.dispute_id,
+        plan_hash=plan.plan_hash,
+        requested_by=f"sensor {SENSOR}",
+        why=f"the money came back: {plan.reason}, attempt {start.attempt}",
+    )
+    return dg.RunRequest(
+        run_key=start.run_key,
+        run_config=dg.RunConfig(ops={JOB: config}),
+        tags={DISPUTE_TAG: plan.dispute_id, PLAN_TAG: plan.plan_hash, ATTEMPT_TAG: str(start.attempt)},
+    )
+
+
+def _check(settings: Settings, night: str) -> dg.AssetCheckResult:
+    stored = Lake(settings.home).stored(DISPUTE_POSITIONS, night)
+    if stored is None:
+        return dg.AssetCheckResult(passed=False, description=f"no dispute_positions are stored for {night}")
+    positions = stored.frame()
+    waiting = positions.loc[
+        (positions["decision"] == "due")
+        | (positions["decision"].isin(["parked", "refused"]) & (positions["reinstated_minor"] > 0))
+    ]
+    due = int((waiting["decision"] == "due").sum())
+    rows = waiting[["dispute_id", "decision", "reason"]].to_dict("records")
+    named = "; ".join(f"{row['dispute_id']} {row['decision']} ({row['reason']})" for row in rows[:20])
+    return dg.AssetCheckResult(
+        passed=due == 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{due} due, {len(waiting) - due} for a person: {named}" if rows else "nothing waits",
+        metadata={
+            "due": due,
+            "for_a_person": len(waiting) - due,
+            "due_units": float(waiting["due_units"].sum()),
+            "disputes": dg.MetadataValue.json([{str(k): str(v) for k, v in row.items()} for row in rows]),
+        },
+    )
