@@ -13,6 +13,7 @@ import pandas as pd
 
 from billing_dq.frames import FINDINGS
 from billing_dq.reconcile import severity
+from billing_dq.reconcile.causes import CANCELLATION, Cause
 from billing_dq.reconcile.document_size import PAGE_BYTES
 from billing_dq.units import cents_of_units
 from billing_dq.weeks import NightWeeks
@@ -21,8 +22,8 @@ from billing_dq.weeks import NightWeeks
 PLAIN_COLUMNS = [
     name for name in FINDINGS.column_names if name not in {"state", "first_seen", "last_seen", "nights_open"}
 ]
-#: Causes that the application's design accounts for; `usage_reset` may be one, and is judged by the row's grade.
-_NO_DEFECT = frozenset({"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"})
+#: Causes that are always the application's design; `usage_reset` is one where a cancellation did it.
+_BY_DESIGN = frozenset({Cause.BOUNDARY_SKEW, Cause.SETTLEMENT_TIMING, Cause.QUOTA_CHANGED, Cause.LATE_DEBIT})
 #: Kinds whose subject means something within its organization only.
 _OWN_SUBJECTS = frozenset({"meter_extras_divergence", "ledger_violation"})
 
@@ -165,7 +166,8 @@ def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
     """The largest defect of every organization's week that has one, however small, by its evidence."""
     if evidence is None:
         return {}
-    defects = evidence.loc[~evidence["cause"].isin(_NO_DEFECT)]
+    canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
+    defects = evidence.loc[~evidence["cause"].isin(list(_BY_DESIGN)) & ~canceled]
     sizes = defects["units"].abs()
     largest = defects.assign(size=sizes).sort_values(["size", "cause"], kind="stable")
     return {

@@ -1,0 +1,266 @@
+import pandas as pd
+import pytest
+from finding_rows import (
+    deltas,
+    disputes,
+    drift,
+    events,
+    evidence,
+    quarantined,
+    subscription,
+    violation,
+    violations,
+    week,
+)
+from ledger_rows import AS_OF, NIGHT, ORG, OTHER, balance, balances, unreadable
+
+from billing_dq.frames import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
+from billing_dq.reconcile.document_size import PAGE_BYTES, WARN_BYTES
+from billing_dq.reconcile.findings import PLAIN_COLUMNS, FindingInputs, plain_findings
+from billing_dq.reconcile.severity import OF_KIND
+
+
+def found(inputs: FindingInputs) -> pd.DataFrame:
+    return plain_findings(inputs, NIGHT, 1000.0, "https://x/RUNBOOKS.md")
+
+
+def only(inputs: FindingInputs) -> dict[str, object]:
+    rows = found(inputs).to_dict("records")
+    assert len(rows) == 1
+    return {str(name): value for name, value in rows[0].items()}
+
+
+def of_week(row: dict[str, object], *pieces: tuple[str, str, float]) -> list[tuple[str, str]]:
+    frame = found(FindingInputs(deltas=deltas(row), evidence=evidence(*pieces)))
+    return list(frame[["severity", "cause"]].fillna("").itertuples(index=False, name=None))
+
+
+def test_a_night_that_examined_nothing_finds_nothing():
+    frame = found(FindingInputs())
+    assert list(frame.columns) == PLAIN_COLUMNS
+    assert frame.empty
+
+
+def test_every_kind_of_design_has_a_severity():
+    assert len(OF_KIND) == 26
+    assert set(OF_KIND.values()) <= {"info", "warning", "error", "critical"}
+
+
+def test_an_unexplained_divergence_of_a_closed_week_is_an_error_with_its_price_and_runbook():
+    finding = only(FindingInputs(deltas=deltas(week("unexplained", cause="missing_debit")), evidence=evidence()))
+    assert finding["severity"] == "error"
+    assert (finding["subject"], finding["organization_id"]) == ("2026-W45", ORG)
+    assert (finding["units"], finding["usd_cents"]) == (100.0, 10)
+    assert finding["cause"] == "missing_debit"
+    assert finding["runbook"] == "https://x/RUNBOOKS.md#meter-extras-divergence"
+
+
+@pytest.mark.parametrize("state", ["open", "settling"])
+def test_nothing_about_an_open_or_settling_week_is_above_warning(state: str):
+    assert of_week(week("unexplained", week_state=state)) == [("warning", "")]
+    assert of_week(week("explained", week_state=state, cause="late_debit")) == [("info", "late_debit")]
+
+
+def test_an_explained_divergence_is_info():
+    assert of_week(week("explained", cause="quota_changed")) == [("info", "quota_changed")]
+
+
+def test_exact_unreadable_and_tolerated_weeks_without_a_defect_are_no_findings():
+    skew = ("boundary_skew", "by_key", 3.0)
+    assert of_week(week("exact")) == []
+    assert of_week(week("unreadable")) == []
+    assert of_week(week("within_tolerance", cause="boundary_skew"), skew) == []
+    assert of_week(week("within_tolerance"), ("usage_reset", "cancellation", 3.0)) == []
+
+
+def test_a_defect_within_the_tolerance_is_info():
+    small = ("missing_debit", "key_without_debit", 3.0)
+    assert of_week(week("within_tolerance"), small) == [("info", "missing_debit")]
+    assert of_week(week("within_tolerance", cause="missing_debit"), small) == [("info", "missing_debit")]
+    assert of_week(week("within_tolerance"), ("usage_reset", "keys", 3.0)) == [("info", "usage_reset")]
+
+
+def test_breaks_that_cancel_out_are_a_warning_once_they_are_material():
+    pieces = ("missing_debit", "by_key", 100.0), ("duplicate_debit", "by_ref", -100.0)
+    assert of_week(week("unexplained", delta_units=0.0, diverged=False, cause="missing_debit"), *pieces) == [
+        ("warning", "missing_debit")
+    ]
+    assert of_week(week("exact", delta_units=0.0), *pieces) == [("info", "missing_debit")]
+
+
+def test_a_runaway_balance_is_critical_and_owed_to_us():
+    row = {"organization_id": ORG, "cached_balance": -7000.0, "meter_quota": 500.0, "threshold_units": -5000.0}
+    finding = only(FindingInputs(runaway=RUNAWAY_BALANCES.from_rows([row | {"rule": "plan_quota"}])))
+    assert (finding["severity"], finding["subject"]) == ("critical", ORG)
+    assert (finding["units"], finding["usd_cents"]) == (7000.0, 700)
+    assert finding["explanation"] == "the balance is -7,000 units, below the -5,000 that the plan's quota of 500 allows"
+
+
+def test_units_in_an_orphan_are_owed_to_somebody():
+    orphans = balances(balance(cached=300.0))[["organization_id", "cached_balance"]]
+    finding = only(FindingInputs(orphans=orphans))
+    assert (finding["severity"], finding["usd_cents"]) == ("error", -30)
+
+
+def test_cumulative_drift_is_a_warning_about_the_organization():
+    rows = pd.DataFrame([{"organization_id": ORG, "units": 90.0, "weeks": 3, "explanation": "because"}])
+    finding = only(FindingInputs(drift=rows))
+    assert (finding["kind"], finding["subject"], finding["severity"]) == ("meter_extras_drift", ORG, "warning")
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        ("cached_balance", "error"),
+        ("duplicate_ref", "error"),
+        ("expiry_not_swept", "error"),
+        ("zero_amount", "warning"),
+    ],
+)
+def test_a_violation_is_as_severe_as_its_rule(rule: str, severity: str):
+    finding = only(FindingInputs(violations=violations(violation(rule))))
+    assert (finding["severity"], finding["cause"], finding["subject"]) == (severity, rule, "e1")
+
+
+def test_a_violation_without_an_entry_is_about_the_organization():
+    assert only(FindingInputs(violations=violations(violation("cached_balance", None))))["subject"] == ORG
+
+
+@pytest.mark.parametrize(("bytes_", "severity"), [(WARN_BYTES, "warning"), (PAGE_BYTES, "critical")])
+def test_a_full_document_pages(bytes_: int, severity: str):
+    inputs = FindingInputs(
+        violations=violations(violation("document_size", None, 0.0)),
+        balances=balances(balance(document_bytes=bytes_)),
+    )
+    assert only(inputs)["severity"] == severity
+
+
+@pytest.mark.parametrize(("key", "severity"), [("2026-W46", "error"), ("2026-W47", "warning")])
+def test_a_half_applied_settlement_is_about_its_week(key: str, severity: str):
+    row = violation("settlement_half_applied", ref_id=f"settle:{key}")
+    finding = only(FindingInputs(violations=violations(row)))
+    assert (finding["subject"], finding["severity"]) == (key, severity)
+
+
+def test_rules_of_one_entry_are_findings_of_their_own_and_copies_of_one_id_are_one():
+    rows = violation("duplicate_ref"), violation("duplicate_ref"), violation("sign")
+    frame = found(FindingInputs(violations=violations(*rows)))
+    assert dict(zip(frame["cause"], frame["units"], strict=True)) == {"duplicate_ref": -10.0, "sign": -5.0}
+    assert dict(zip(frame["cause"], frame["usd_cents"], strict=True)) == {"duplicate_ref": -1, "sign": 0}
+
+
+def severities(rows: pd.DataFrame, here: pd.DataFrame) -> dict[str, str]:
+    frame = found(FindingInputs(subscription_drift=rows, subscriptions=here))
+    return dict(zip(frame["kind"], frame["severity"], strict=True))
+
+
+def test_drift_of_status_and_plan_is_an_error():
+    rows = drift(("subscription_status", "active", "canceled"), ("subscription_plan", "pro", "starter"))
+    assert severities(rows, subscription(plan="pro", status="active")) == {
+        "subscription_status": "error",
+        "subscription_plan": "error",
+    }
+
+
+def test_a_plan_changed_by_hand_is_no_more_than_a_warning_and_its_status_an_error():
+    rows = drift(("subscription_status", "active", "canceled"), ("subscription_plan", "pro", "starter"))
+    here = subscription(plan="pro", status="active", admin_updated_at=AS_OF)
+    assert severities(rows, here) == {"subscription_status": "error", "subscription_plan": "warning"}
+
+
+def test_dunning_is_no_more_than_a_warning():
+    rows = drift(("subscription_status", "unpaid", "past_due"), ("subscription_plan", "free", "pro"))
+    here = subscription(plan="free", status="unpaid")
+    assert severities(rows, here) == {"subscription_status": "warning", "subscription_plan": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "plan", "status"),
+    [
+        ([("subscription_status", "unpaid", "past_due")], "pro", "unpaid"),
+        ([("subscription_status", "unpaid", "active"), ("subscription_plan", "free", "pro")], "free", "unpaid"),
+        ([("subscription_plan", "free", "pro")], "free", "active"),
+        ([("subscription_status", "active", "past_due"), ("subscription_plan", "free", "pro")], "free", "active"),
+    ],
+)
+def test_half_of_what_dunning_does_is_not_dunning(rows: list[tuple[str, str, str]], plan: str, status: str):
+    assert set(severities(drift(*rows), subscription(plan=plan, status=status)).values()) == {"error"}
+
+
+def test_a_subscription_unknown_here_carries_no_organization():
+    rows = drift(("subscription_unknown_here", None, "active"), organization=None)
+    finding = only(FindingInputs(subscription_drift=rows))
+    assert finding["subject"] == "sub_1"
+    assert pd.isna(finding["organization_id"])  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OF_KIND if kind.startswith(("subscription_", "invoice", "live"))])
+def test_every_kind_of_drift_has_a_sentence_without_gaps(kind: str):
+    sentence = str(only(FindingInputs(subscription_drift=drift((kind, None, None))))["explanation"])
+    assert "None" not in sentence
+    assert "{" not in sentence
+
+
+def test_stale_past_due_needs_no_stripe():
+    assert only(FindingInputs(stale_past_due=drift(("stale_past_due", "2026-11-01", None))))["severity"] == "error"
+
+
+def test_dispute_findings_pass_with_their_sign():
+    finding = only(FindingInputs(disputes=disputes({"units": -20_000.0})))
+    assert (finding["subject"], finding["units"], finding["usd_cents"]) == ("du_1", -20_000.0, -2000)
+    assert only(FindingInputs(disputes=disputes({"kind": "dispute_parked"})))["severity"] == "warning"
+
+
+def test_an_event_is_its_own_subject():
+    finding = only(FindingInputs(dead_lettered=events("evt_1")))
+    assert (finding["subject"], finding["severity"], finding["units"]) == ("evt_1", "error", 0.0)
+
+
+def test_a_bad_document_is_one_finding_whatever_the_number_of_its_fields():
+    bad = quarantined(("billingusages", "d1", "meterUsed"), ("billingusages", "d1", "meterQuota"))
+    dark = unreadable("billingusages", week="2026-W46").assign(document_id="d1")
+    finding = only(FindingInputs(quarantined=bad, unreadable=dark))
+    assert (finding["subject"], finding["organization_id"], finding["severity"]) == ("d1", ORG, "warning")
+    assert finding["explanation"] == (
+        "a document of billingusages for 2026-W46 could not be read: meterQuota is a text; meterUsed is a text"
+    )
+
+
+def test_one_document_id_in_two_collections_is_two_findings():
+    bad = quarantined(("organizations", "d1", "plan"), ("subscriptions", "d1", "plan"))
+    assert found(FindingInputs(quarantined=bad))["finding_id"].nunique() == 2
+
+
+def test_ids_do_not_depend_on_what_changes_while_a_thing_is_broken():
+    first = only(FindingInputs(deltas=deltas(week("unexplained")), evidence=evidence()))
+    later = week("explained", delta_units=-5.0, cause="quota_changed", explanation="now known")
+    assert only(FindingInputs(deltas=deltas(later), evidence=evidence()))["finding_id"] == first["finding_id"]
+    other = only(FindingInputs(deltas=deltas(week("unexplained", organization_id=OTHER)), evidence=evidence()))
+    assert other["finding_id"] != first["finding_id"]
+    known = only(FindingInputs(disputes=disputes({})))
+    assert known["finding_id"] == only(FindingInputs(disputes=disputes({"organization_id": None})))["finding_id"]
+
+
+def test_the_plain_findings_and_a_life_make_the_contract():
+    frame = found(FindingInputs(violations=violations(violation("sign"))))
+    whole = frame.assign(state="new", first_seen="2026-11-21", last_seen="2026-11-21", nights_open=1)
+    assert len(FINDINGS.conform(whole)) == 1
+
+
+def test_empty_tables_find_nothing():
+    inputs = FindingInputs(
+        deltas=METER_EXTRAS_DELTAS.empty(),
+        evidence=METER_EXTRAS_EVIDENCE.empty(),
+        runaway=RUNAWAY_BALANCES.empty(),
+        violations=violations(),
+        balances=balances(),
+        subscription_drift=drift(),
+        subscriptions=subscription(),
+        stale_past_due=drift(),
+        disputes=disputes(),
+        dead_lettered=events(),
+        quarantined=quarantined(),
+        quarantined_stripe=quarantined(),
+        unreadable=unreadable(),
+    )
+    assert found(inputs).empty
