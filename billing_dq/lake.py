@@ -181,6 +181,10 @@ class Lake:
         path = self.root / table.name / f"{night}.parquet"
         return StoredTable(table, path) if path.exists() else None
 
+    def remove(self, table: Table, night: str) -> None:
+        """Take a table of a night away, where it is: absent, never empty."""
+        (self.root / table.name / f"{night}.parquet").unlink(missing_ok=True)
+
     def nights(self, table: Table) -> list[str]:
         """The nights that hold a table, oldest first."""
         directory = self.root / table.name

@@ -1,0 +1,75 @@
+"""Tables and facts in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for facts.
+
+What goes out keeps its contract (`frames`) and arrives whole: it is written beside its place and moved there. A table
+that grows with the ledger comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's
+parameter is typed as, a frame or a `StoredTable`.
+"""
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from upath import UPath
+
+from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.frames import TABLES, Table
+from billing_dq.lake import Lake, StoredTable, TableWriter, to_arrow
+
+FACTS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
+Facts = SnapshotFactsRecord | StripeReadingRecord
+Storable = pd.DataFrame | StoredTable | Facts
+
+
+class LakeIOManager(dg.UPathIOManager):
+    """The IO manager of every asset."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(base_path=lake.root)
+
+    def get_path_for_partition(self, context: dg.InputContext | dg.OutputContext, path: UPath, partition: str) -> UPath:
+        """`<asset>/<night>.parquet`, or `.json` for facts."""
+        return path / f"{partition}{'.json' if _asset(context) in FACTS else '.parquet'}"
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Storable, path: UPath) -> None:
+        """Write a frame, a stored table or facts; all or nothing."""
+        place = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            if isinstance(obj, (SnapshotFactsRecord, StripeReadingRecord)):
+                place.write_text(obj.model_dump_json(indent=1), encoding="utf-8")
+            elif isinstance(obj, StoredTable):
+                _copy(obj, place)
+            else:
+                _write(TABLES[_asset(context)], obj, place)
+            place.fs.mv(place.path, path.path)
+        finally:
+            place.unlink(missing_ok=True)
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> Storable:
+        """Read what the parameter's type asks for."""
+        name = _asset(context)
+        if name in FACTS:
+            return FACTS[name].model_validate_json(path.read_text(encoding="utf-8"))
+        if not path.exists():
+            raise FileNotFoundError(f"{name} is not stored: {path}")
+        stored = StoredTable(TABLES[name], path)
+        return stored.frame() if context.dagster_type.typing_type is pd.DataFrame else stored
+
+
+def _asset(context: dg.InputContext | dg.OutputContext) -> str:
+    return context.asset_key.path[-1]
+
+
+def _write(table: Table, frame: pd.DataFrame, place: UPath) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        stored = StoredTable(table, UPath(Path(directory) / "table.parquet"))
+        with TableWriter(table, stored.path) as writer:
+            writer.write(to_arrow(table, table.conform(frame)))
+        _copy(stored, place)
+
+
+def _copy(stored: StoredTable, place: UPath) -> None:
+    with stored.path.open("rb") as source, place.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)

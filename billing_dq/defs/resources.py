@@ -1,0 +1,57 @@
+"""What assets are given: the settings, the stored nights, how progress is told, and the night's instant.
+
+Settings hold secrets, so they are passed as a plain object and never as resource config, which the UI would show.
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from billing_dq.lake import Lake
+from billing_dq.progress import LineProgress, Progress
+from billing_dq.settings import Settings
+
+
+class NightConfig(dg.ConfigurableResource):
+    """When the snapshot is taken, and whether a stored night may be replaced; part of the run's config."""
+
+    as_of: str = ""
+    """An ISO 8601 instant with a time zone, for simulated and restored databases; empty: now."""
+    again: bool = False
+    """Replace what the night has read before, knowingly."""
+
+    def instant(self) -> datetime:
+        """The instant of the snapshot, in UTC and whole milliseconds (what MongoDB and Parquet keep).
+
+        Raises:
+            dg.Failure: the text is no instant with a time zone.
+        """
+        try:
+            given = datetime.fromisoformat(self.as_of) if self.as_of else datetime.now(UTC)
+        except ValueError:
+            given = None
+        if given is None or given.tzinfo is None:
+            raise dg.Failure(f"as_of {self.as_of!r} is no instant with a time zone, such as 2026-11-21T03:10:00Z")
+        given = given.astimezone(UTC)
+        return given.replace(microsecond=given.microsecond // 1000 * 1000)
+
+
+class ProgressTo:
+    """Where long reads tell how far they are: the given progress, else the run's own log."""
+
+    def __init__(self, given: Progress | None) -> None:
+        self._given = given
+
+    def of(self, context: dg.AssetExecutionContext) -> Progress:
+        """The progress of a step."""
+        return self._given or LineProgress(context.log.info)
+
+
+def resources_of(settings: Settings, progress: Progress | None) -> dict[str, object]:
+    """The resources of every asset and sensor, by name; the IO manager is added by the definitions."""
+    return {
+        "settings": settings,
+        "lake": Lake(settings.home),
+        "progress": ProgressTo(progress),
+        "night": NightConfig(),
+    }

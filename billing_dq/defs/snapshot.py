@@ -1,0 +1,124 @@
+"""The night's reading of MongoDB: one step, one snapshot, every table of it. Evidence: read once, then never again."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import dagster as dg
+
+from billing_dq.defs.metadata import Metadata, stored, table_of, table_out
+from billing_dq.defs.resources import NightConfig, ProgressTo
+from billing_dq.facts import SnapshotFactsRecord
+from billing_dq.lake import Lake
+from billing_dq.settings import Settings
+from billing_dq.sources.errors import SourceError
+from billing_dq.sources.mongo import SnapshotFacts, read_snapshot
+from billing_dq.weeks import NightWeeks
+
+TABLES = (
+    "organizations",
+    "subscriptions",
+    "weekly_usage",
+    "extras_balances",
+    "ledger_entries",
+    "expiring_ledgers",
+    "ledger_suspects",
+    "dispute_entries",
+    "pack_purchases",
+    "dead_lettered_events",
+    "quarantined_documents",
+    "unreadable_keys",
+)
+GROUP = "mongodb"
+
+
+def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """The multi-asset of the MongoDB snapshot."""
+
+    @dg.multi_asset(
+        name="mongo_snapshot",
+        partitions_def=nights,
+        outs={
+            SnapshotFactsRecord.name: dg.AssetOut(
+                description="When and how the snapshot was taken; everything after it takes its instant from here.",
+                kinds={"json"},
+            ),
+            **{name: table_out(name) for name in TABLES},
+        },
+        group_name=GROUP,
+    )
+    def mongo_snapshot(
+        context: dg.AssetExecutionContext,
+        night: NightConfig,
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+        progress: dg.ResourceParam[ProgressTo],
+    ) -> Iterator[dg.Output]:
+        """Read organizations, subscriptions, usage and balances of the night's weeks inside one snapshot."""
+        key = context.partition_key
+        instant = night.instant()
+        refuse_another_night(key, instant.date().isoformat())
+        if not night.again and SnapshotFactsRecord.of(lake.home, key) is not None:
+            raise dg.Failure(
+                f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
+                "(--again) to replace it knowingly",
+                allow_retries=False,
+            )
+        weeks = NightWeeks(instant, settings.weeks_back, settings.settling_hours)
+        directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
+        try:
+            try:
+                snapshot = read_snapshot(settings, weeks, directory, progress.of(context))
+            except SourceError as error:
+                raise dg.Failure(str(error), allow_retries=False) from None
+            for name in TABLES:
+                table = snapshot.tables[name]
+                yield dg.Output(table, name, metadata=stored(lake, key, name, table.rows))
+            yield dg.Output(
+                _record(snapshot.facts, weeks), SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks)
+            )
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    return mongo_snapshot
+
+
+def refuse_another_night(night: str, taken_on: str) -> None:
+    """A night is the date on which its snapshot is taken.
+
+    Raises:
+        dg.Failure: the snapshot would belong to another night.
+    """
+    if night != taken_on:
+        raise dg.Failure(
+            f"a snapshot taken on {taken_on} belongs to that night and not to {night}; a past night cannot be read "
+            "any more (as_of is for simulated and restored databases)",
+            allow_retries=False,
+        )
+
+
+def _record(facts: SnapshotFacts, weeks: NightWeeks) -> SnapshotFactsRecord:
+    return SnapshotFactsRecord.model_validate(
+        {
+            "as_of": weeks.as_of,
+            "weeks_back": weeks.weeks_back,
+            "settling_hours": weeks.settling_hours,
+            **asdict(facts),
+        }
+    )
+
+
+def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:
+    counts = [{"collection": name, **asdict(count)} for name, count in facts.counts.items()]
+    return {
+        "as_of": weeks.as_of.isoformat(),
+        "weeks": ", ".join(weeks.keys),
+        "server": facts.server_version,
+        "topology": facts.topology,
+        "one_snapshot": facts.one_snapshot,
+        "missing_collections": ", ".join(facts.missing_collections) or "none",
+        "counts": table_of(counts),
+        "seconds": dg.MetadataValue.json({stage: round(float(took), 3) for stage, took in facts.seconds.items()}),
+    }

@@ -1,0 +1,99 @@
+"""The night's reading of Stripe. Absent, never empty: without a reading its tables do not exist that night.
+
+`stripe_reading` is always there and says whether the tables are and why they are not; it follows from them, and
+what compares with Stripe hangs on it. An error of Stripe therefore never hides the rest of the night.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from billing_dq.defs.metadata import stored, table_out
+from billing_dq.defs.resources import NightConfig, ProgressTo
+from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.frames import TABLES as CONTRACTS
+from billing_dq.history import disputes_to_read_again
+from billing_dq.lake import Lake
+from billing_dq.settings import Settings
+from billing_dq.sources.errors import SourceError
+from billing_dq.sources.stripe_api import read_stripe
+
+TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
+GROUP = "stripe"
+NO_KEY = "no Stripe key is set (BILLING_DQ_STRIPE_API_KEY): nothing was compared with Stripe"
+
+
+def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """The multi-asset of Stripe's side."""
+    snapshot_facts = dg.AssetKey(SnapshotFactsRecord.name)
+
+    @dg.multi_asset(
+        name="stripe",
+        partitions_def=nights,
+        ins={SnapshotFactsRecord.name: dg.AssetIn(snapshot_facts)},
+        outs={
+            **{name: table_out(name, required=False) for name in TABLES},
+            StripeReadingRecord.name: dg.AssetOut(
+                description="Whether Stripe was read this night, with how many requests, or the reason why not.",
+                kinds={"json"},
+            ),
+        },
+        internal_asset_deps={
+            **{name: {snapshot_facts} for name in TABLES},
+            StripeReadingRecord.name: {snapshot_facts, *(dg.AssetKey(name) for name in TABLES)},
+        },
+        group_name=GROUP,
+    )
+    def stripe(
+        context: dg.AssetExecutionContext,
+        snapshot_facts: SnapshotFactsRecord,
+        night: NightConfig,
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+        progress: dg.ResourceParam[ProgressTo],
+    ) -> Iterator[dg.Output]:
+        """Read subscriptions, newest paid invoices and disputes; say so where that was not possible."""
+        key = context.partition_key
+        if not night.again and StripeReadingRecord.of(lake.home, key) is not None:
+            raise dg.Failure(
+                f"Stripe's side of the night of {key} is stored, and what a night read is never read again; ask for "
+                "it with `again` (--again) to replace it knowingly",
+                allow_retries=False,
+            )
+        for name in TABLES:  # what a replaced reading left behind
+            lake.remove(CONTRACTS[name], key)
+        record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())
+        if settings.stripe_api_key is not None:
+            try:
+                reading = read_stripe(
+                    settings, snapshot_facts.as_of, disputes_to_read_again(lake, key), progress.of(context)
+                )
+            except SourceError as error:
+                record = record.model_copy(update={"state": "failed", "reason": str(error)})
+            else:
+                record = StripeReadingRecord(
+                    state="read",
+                    reason="",
+                    livemode=reading.livemode,
+                    requests=reading.requests,
+                    invoices_not_read=reading.invoices_not_read,
+                )
+                for name in TABLES:
+                    frame = reading.frames[name]
+                    yield dg.Output(frame, name, metadata=stored(lake, key, name, len(frame)))
+        if record.state != "read":
+            context.log.warning(f"Stripe was not read: {record.reason}")
+        yield dg.Output(
+            record,
+            StripeReadingRecord.name,
+            metadata={
+                "state": record.state,
+                "reason": record.reason or "read",
+                "livemode": str(record.livemode),
+                "requests": dg.MetadataValue.json(record.requests),
+                "requests_in_all": sum(record.requests.values()),
+                "invoices_not_read": len(record.invoices_not_read),
+            },
+        )
+
+    return stripe

@@ -1,0 +1,200 @@
+"""Runs a night through Dagster in this process, with its history kept, and says what came of it."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from billing_dq.definitions import build_definitions
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.frames import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT, Table
+from billing_dq.lake import Lake
+from billing_dq.progress import Progress
+from billing_dq.reconcile.life import seen_open
+from billing_dq.settings import Settings
+from billing_dq.sources.errors import SourceError
+
+#: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI.
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check said of a night."""
+
+    asset: str
+    name: str
+    passed: bool
+    severity: str
+    said: str
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """A night that was taken: where it is stored, and what the command shows of it."""
+
+    night: str
+    run_id: str
+    snapshot: SnapshotFactsRecord
+    stripe: StripeReadingRecord
+    deltas: pd.DataFrame
+    findings: pd.DataFrame
+    report: pd.DataFrame
+    checks: tuple[CheckOutcome, ...]
+
+    @property
+    def open_findings(self) -> pd.DataFrame:
+        """What this night itself found."""
+        return seen_open(self.findings, self.night)
+
+
+def dagster_home(settings: Settings) -> Path:
+    """`DAGSTER_HOME`, else `<home>/dagster`; made, with our `dagster.yaml`, where it is not there.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    directory = Path(os.environ.get("DAGSTER_HOME") or Path(settings.home) / "dagster").absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        config = directory / "dagster.yaml"
+        if not config.exists():
+            config.write_text(DAGSTER_YAML, encoding="utf-8")
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise SourceError(f"Dagster's home {directory} cannot be written: {error.strerror}; set DAGSTER_HOME") from None
+    return directory
+
+
+def run_night(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    as_of: datetime | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> NightResult:
+    """Take a night: read, reconcile, check, report. A night that was read but not concluded is concluded.
+
+    Args:
+        settings: every knob.
+        instance: where Dagster keeps the history.
+        as_of: the instant of the snapshot; now by default. The night is its UTC date.
+        again: replace what the night has read before.
+        progress: where long reads tell how far they are.
+
+    Raises:
+        SourceError: the night cannot be taken; the message is one line.
+    """
+    require_home(settings)
+    instant = (as_of or datetime.now(UTC)).astimezone(UTC)
+    night = instant.date().isoformat()
+    if night < settings.first_night.isoformat():
+        raise SourceError(f"the night of {night} is before first_night, {settings.first_night}")
+    job, config = RECONCILE_NIGHT, {"as_of": instant.isoformat() if as_of else "", "again": again}
+    if not again and _is_read(settings, night):
+        if _concluded(settings, night):
+            raise SourceError(f"the night of {night} is stored and is not read again; --again replaces it knowingly")
+        job = CONCLUDE_NIGHT
+    result = (
+        build_definitions(settings, progress)
+        .resolve_job_def(job)
+        .execute_in_process(
+            instance=instance,
+            partition_key=night,
+            run_config={"loggers": _QUIET, "resources": {"night": {"config": config}}},
+            raise_on_error=False,
+        )
+    )
+    if not result.success:
+        raise SourceError(_first_error(result))
+    return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
+
+
+def stored_night(
+    settings: Settings, night: str, run_id: str = "", checks: tuple[CheckOutcome, ...] = ()
+) -> NightResult:
+    """A night as it is stored.
+
+    Raises:
+        SourceError: it is not, or in part only.
+    """
+    lake = Lake(settings.home)
+    stripe = StripeReadingRecord.of(settings.home, night)
+    if stripe is None:
+        raise SourceError(f"the night of {night} is not stored under {lake.root}")
+    return NightResult(
+        night,
+        run_id,
+        SnapshotFactsRecord.require(settings.home, night),
+        stripe,
+        _frame(lake, METER_EXTRAS_DELTAS, night),
+        _frame(lake, FINDINGS, night),
+        _frame(lake, NIGHTLY_REPORT, night),
+        checks,
+    )
+
+
+def require_home(settings: Settings) -> None:
+    """Refuse early where results could not be stored.
+
+    Raises:
+        SourceError: the output location cannot be written.
+    """
+    root = Lake(settings.home).root
+    probe = root / f".writable-{os.getpid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except (OSError, ValueError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME") from None
+
+
+def _is_read(settings: Settings, night: str) -> bool:
+    snapshot = SnapshotFactsRecord.of(settings.home, night)
+    return snapshot is not None and StripeReadingRecord.of(settings.home, night) is not None
+
+
+def _concluded(settings: Settings, night: str) -> bool:
+    return Lake(settings.home).stored(NIGHTLY_REPORT, night) is not None
+
+
+def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:
+    return lake.newest(table, night)[1].frame()
+
+
+def _outcomes(result: dg.ExecuteInProcessResult) -> list[CheckOutcome]:
+    found = [
+        CheckOutcome(
+            evaluation.asset_key.path[-1],
+            evaluation.check_name,
+            evaluation.passed,
+            evaluation.severity.value,
+            evaluation.description or "",
+        )
+        for evaluation in result.get_asset_check_evaluations()
+    ]
+    return sorted(found, key=lambda check: (check.passed, check.asset, check.name))
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
+    """The first failed step's reason as one line; our own failures say all there is to say."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None:
+                return data.user_failure_data.description or "a step failed"
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            reason = " ".join(error.message.split()) if error else "unknown"
+            return f"{event.step_key} failed: {reason}; run {result.run_id} in Dagster has the details"
+    return f"run {result.run_id} failed; Dagster has the details"
