@@ -127,7 +127,9 @@ def _handler(local: LocalStripe) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             split = urlsplit(self.path)
-            self._send(local.answer(split.path, split.query, dict(self.headers)))
+            self._send(
+                local.answer(split.path, split.query, {name.title(): value for name, value in self.headers.items()})
+            )
 
         def do_POST(self) -> None:
             split = urlsplit(self.path)
@@ -148,11 +150,11 @@ def _handler(local: LocalStripe) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             body = json.dumps(answer.body).encode()
-            sent = body[: len(body) // 2] if answer.cut else body
+            sent = body[: len(body) // 2] if answer.cut or answer.garbled else body
             try:
                 self.send_response(answer.status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(len(sent if answer.garbled else body)))
                 self.send_header("Request-Id", f"req_{uuid.uuid4().hex[:14]}")
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

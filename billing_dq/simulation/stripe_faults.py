@@ -10,12 +10,16 @@ from billing_dq.simulation.stripe_state import JsonObject, subscription_of
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends; ``cut`` ends it in the middle of the body, ``hung_up`` sends nothing at all."""
+    """What the server sends.
+
+    ``cut`` ends in the middle of the body, ``garbled`` too but as if that were all, ``hung_up`` sends nothing at all.
+    """
 
     status: int
     body: JsonObject
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    garbled: bool = False
     hung_up: bool = False
 
 
@@ -29,6 +33,7 @@ class Faults:
         failing: so many of the next requests get 500.
         hanging: so many of the next requests are never answered.
         cut_off: so many of the next answers end in the middle.
+        garbled: so many of the next answers are half a body that claims to be whole.
         half_pages: lists give half of what was asked for and say that there is more.
         same_page: the cursor is ignored, so the first page comes for ever.
         insert_while_paging: a subscription is created after the first page of subscriptions was read.
@@ -43,6 +48,7 @@ class Faults:
     failing: int = 0
     hanging: int = 0
     cut_off: int = 0
+    garbled: int = 0
     half_pages: bool = False
     same_page: bool = False
     insert_while_paging: bool = False
@@ -96,7 +102,7 @@ class Faults:
         for entry in shown:
             self._change(resource, entry)
         headers = answer.headers if self.version is None else {**answer.headers, "Stripe-Version": self.version}
-        return Answer(answer.status, answer.body, headers, cut=self._use("cut_off"))
+        return Answer(answer.status, answer.body, headers, cut=self._use("cut_off"), garbled=self._use("garbled"))
 
     def _change(self, resource: str, entry: JsonObject) -> None:
         status = self.status_of.get(str(entry.get("id")))

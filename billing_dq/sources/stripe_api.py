@@ -17,6 +17,7 @@ from billing_dq.progress import Progress
 from billing_dq.settings import Settings
 from billing_dq.sources.errors import SourceError
 from billing_dq.sources.stripe_client import (
+    API_VERSION,
     JsonObject,
     Parameter,
     ResourceMissing,
@@ -25,8 +26,11 @@ from billing_dq.sources.stripe_client import (
 )
 from billing_dq.sources.stripe_frames import Plans, PurchaseField, dispute_row, purchase_of, subscription_row
 from billing_dq.sources.stripe_invoices import NewestInvoices, Subscriber, read_invoices
-from billing_dq.sources.stripe_objects import Dispute, Item, Purchase, Quarantine, Subscription
+from billing_dq.sources.stripe_objects import Dispute, Item, Items, Purchase, Quarantine, Subscription
 from billing_dq.sources.stripe_pace import Clock
+
+#: Resources that a night reads, or that come with what it reads.
+PROBED = ("subscriptions", "prices", "invoices", "disputes", "charges", "payment_intents", "balance_transactions")
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,14 @@ def read_stripe(
             plans = Plans(settings.plan_of_price, frozenset(settings.plans))
             for page in connection.pages("subscriptions", {"status": "all", "expand": ["data.latest_invoice"]}):
                 for raw in page:
-                    subscription = _subscription(raw, quarantine)
-                    if subscription is not None:
+                    try:
+                        subscription = Subscription.model_validate(raw)
                         items = _all_items(connection, subscription)
-                        subscriptions.append(subscription_row(subscription, items, plans))
-                        subscribers[subscription.id] = _subscriber(subscription, raw, invoices)
+                    except ValidationError as error:
+                        quarantine.add_invalid("subscriptions", raw, error)
+                        continue
+                    subscriptions.append(subscription_row(subscription, items, plans))
+                    subscribers[subscription.id] = _subscriber(subscription, raw, invoices)
                 advance(len(page))
         with progress.stage("Stripe: disputes", None) as advance:
             disputes: list[dict[str, object]] = []
@@ -117,30 +124,29 @@ def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None
     return STRIPE_DISPUTES.from_rows([row])
 
 
-def _subscription(raw: JsonObject, quarantine: Quarantine) -> Subscription | None:
-    try:
-        return Subscription.model_validate(raw)
-    except ValidationError as error:
-        quarantine.add_invalid("subscriptions", raw, error)
-        return None
+def probe(settings: Settings) -> str:
+    """Reach Stripe and try every permission, at one request each; what was found, in one line, for `doctor`.
+
+    Raises:
+        SourceError: as in `read_stripe`.
+    """
+    with StripeConnection(settings) as connection:
+        for resource in PROBED:
+            connection.list_one(resource)
+    mode = {True: "live mode", False: "test mode", None: "a mode that the key does not tell"}[mode_of_key(settings)]
+    return f"{connection.host} in {mode}, API version {API_VERSION}; the key may read {', '.join(PROBED)}"
 
 
 def _all_items(connection: StripeConnection, subscription: Subscription) -> list[Item]:
     """The items of a subscription: those that came with it, or the list of their own where that is longer.
 
-    An item that cannot be read there fails the reading: the plan of a subscription is never told from a part of it.
+    Raises:
+        ValidationError: one of them cannot be read; the plan of a subscription is never told from a part of it.
     """
     if not subscription.items.has_more:
         return subscription.items.data
-    try:
-        return [
-            Item.model_validate(raw)
-            for page in connection.pages("subscription_items", {"subscription": subscription.id})
-            for raw in page
-        ]
-    except ValidationError as error:
-        field = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise SourceError(f"an item of Stripe's subscription {subscription.id} cannot be read: {field}") from None
+    pages = connection.pages("subscription_items", {"subscription": subscription.id})
+    return Items.model_validate({"data": [raw for page in pages for raw in page]}).data
 
 
 def _subscriber(subscription: Subscription, raw: JsonObject, invoices: NewestInvoices) -> Subscriber:

@@ -42,7 +42,9 @@ _PERMISSIONS: Final = {
     "charge": "Charges",
     "payment_intents": "PaymentIntents",
     "payment_intent": "PaymentIntents",
+    "balance_transactions": "Balance transactions",
     "balance_transaction": "Balance transactions",
+    "prices": "Prices",
     "price": "Prices",
     "plan": "Prices",
 }
@@ -88,6 +90,7 @@ class StripeConnection:
         base = settings.stripe_base_url
         # A proxy of the environment, or a password of ~/.netrc, has no part in talking to this machine.
         session.trust_env = base is None or urlsplit(base).hostname not in _LOOPBACK
+        self.host = urlsplit(base or stripe.DEFAULT_API_BASE).netloc.rpartition("@")[2]
         self._http = stripe.RequestsClient(timeout=settings.stripe_timeout_seconds, session=session)
         stripe.enable_telemetry = False
         self._client = stripe.StripeClient(
@@ -115,6 +118,14 @@ class StripeConnection:
         """
         parameters: dict[str, Parameter] = {"expand": list(expand)} if expand else {}
         return self._get(resource, f"/v1/{resource}/{quote(object_id, safe='')}", parameters)
+
+    def list_one(self, resource: str) -> None:
+        """Ask for the shortest list there is, to see whether it may be read.
+
+        Raises:
+            SourceError: as in `retrieve`.
+        """
+        self._get(resource, f"/v1/{resource}", {"limit": 1})
 
     def pages(self, resource: str, parameters: Mapping[str, Parameter]) -> Iterator[list[JsonObject]]:
         """The pages of a list, newest first.
@@ -180,22 +191,20 @@ class StripeConnection:
 
     def _explained(self, error: stripe.StripeError, resource: str, path: str) -> SourceError:
         """The SDK's error as one line without the key."""
-        where = self._settings.stripe_base_url or "https://api.stripe.com"
-        host = urlsplit(where).netloc.rpartition("@")[2]
-        if isinstance(error, stripe.APIConnectionError):
-            return TransientSourceError(
-                f"Stripe at {host} cannot be reached or does not answer within "
-                f"{self._settings.stripe_timeout_seconds:g} s (while reading {resource})"
-            )
-        if error.http_status == 401:
-            return SourceError(f"Stripe at {host} does not accept the key in BILLING_DQ_STRIPE_API_KEY (401)")
-        if error.http_status == 403:
-            return SourceError(
-                f"the Stripe key may not read {resource}: grant it permission to read {_permission(error, resource)}"
-            )
         if _is_cut_off(error):
             return TransientSourceError(
                 f"Stripe's answer for {resource} is cut off or no JSON, {UNREADABLE_ANSWERS} times"
+            )
+        if isinstance(error, stripe.APIConnectionError):
+            return TransientSourceError(
+                f"Stripe at {self.host} cannot be reached or does not answer within "
+                f"{self._settings.stripe_timeout_seconds:g} s (while reading {resource})"
+            )
+        if error.http_status == 401:
+            return SourceError(f"Stripe at {self.host} does not accept the key in BILLING_DQ_STRIPE_API_KEY (401)")
+        if error.http_status == 403:
+            return SourceError(
+                f"the Stripe key may not read {resource}: grant it permission to read {_permission(error, resource)}"
             )
         if error.http_status is not None and error.http_status >= 500:
             return TransientSourceError(f"Stripe fails on its side ({error.http_status}) while reading {resource}")

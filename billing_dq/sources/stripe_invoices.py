@@ -23,10 +23,9 @@ from billing_dq.sources.stripe_objects import Invoice, Quarantine
 
 #: An annual subscription's invoice of a year ago, and the weeks in which Stripe retries a payment.
 WINDOW: Final = timedelta(days=400)
-#: A night's requests in all, which 10 000 subscriptions and 200 disputes must fit in (issue of the Stripe source).
+#: A night's requests in all, for a company of up to so many subscriptions; more for a larger one in proportion.
 NIGHT_REQUESTS: Final = 127
-#: Beyond that size the allowance grows with the number of subscriptions: a request for so many of them.
-SUBSCRIPTIONS_PER_REQUEST: Final = 400
+OF_SUBSCRIPTIONS: Final = 10_000
 
 _LIVE: Final = frozenset({"active", "past_due", "trialing", "unpaid"})
 
@@ -38,6 +37,7 @@ class NewestInvoices:
     as_of: datetime
     quarantine: Quarantine
     newest: dict[str, Invoice] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     def add(self, raw: JsonObject, subscription: str | None = None) -> None:
         """Look at one invoice, of the subscription it came with or of the one it names itself."""
@@ -45,6 +45,8 @@ class NewestInvoices:
             invoice = Invoice.model_validate(raw)
         except ValidationError as error:
             self.quarantine.add_invalid("invoices", raw, error)
+            if subscription is not None:
+                self.unreadable.add(subscription)
             return
         subscription = subscription or invoice.subscription_id
         if subscription is not None and self._is_paid(invoice):
@@ -53,10 +55,11 @@ class NewestInvoices:
                 self.newest[subscription] = invoice
 
     def rows(self) -> list[dict[str, object]]:
-        """Rows of `stripe_invoices`."""
+        """Rows of `stripe_invoices`; a subscription with an unreadable invoice has none: that may be its newest."""
         return [
             {"stripe_subscription_id": subscription, "invoice_id": invoice.id, "paid_at": moment(_paid_at(invoice))}
             for subscription, invoice in sorted(self.newest.items())
+            if subscription not in self.unreadable
         ]
 
     def _is_paid(self, invoice: Invoice) -> bool:
@@ -78,9 +81,9 @@ class Subscriber:
 def read_invoices(
     connection: StripeConnection, invoices: NewestInvoices, subscribers: Mapping[str, Subscriber]
 ) -> tuple[str, ...]:
-    """Readings 2 and 3; the result names the subscriptions that stay undecided."""
+    """Readings 2 and 3; the result names the subscriptions that have no row although they may have one."""
     sent = connection.requests.total()
-    allowance = max(NIGHT_REQUESTS - sent, len(subscribers) // SUBSCRIPTIONS_PER_REQUEST)
+    allowance = NIGHT_REQUESTS * max(len(subscribers), OF_SUBSCRIPTIONS) // OF_SUBSCRIPTIONS - sent
     if not any(subscriber.has_invoice for subscriber in subscribers.values()):
         return ()
 
@@ -99,8 +102,8 @@ def read_invoices(
         parameters = {"subscription": subscriber.subscription_id, "status": "paid"}
         for page in connection.pages("invoices", parameters):
             for raw in page:
-                invoices.add(raw)
-    return tuple(s.subscription_id for s in undecided[left:])
+                invoices.add(raw, subscriber.subscription_id)
+    return tuple(sorted({s.subscription_id for s in undecided[left:]} | invoices.unreadable))
 
 
 def _first(pages: Iterable[list[JsonObject]], count: int) -> Iterable[list[JsonObject]]:

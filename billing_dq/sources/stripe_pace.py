@@ -5,6 +5,7 @@ the smallest one, 25 requests a second for one endpoint.
 """
 
 import random
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from billing_dq.sources.errors import TransientSourceError
 REQUESTS_PER_SECOND = 12.0
 BURST = 12.0
 FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 60.0
 
 
 class Clock(Protocol):
@@ -110,7 +111,7 @@ def seconds_after_refusal(retry_after: str | None, refusals: int, now: datetime 
 
 
 def _asked_seconds(retry_after: str, now: datetime) -> float | None:
-    if retry_after.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", retry_after):
         return float(retry_after)
     try:
         then = parsedate_to_datetime(retry_after)
