@@ -63,11 +63,12 @@ class Examined:
         if kind == "dead_lettered_event":
             return not self._is_dark(_OF_EVENT, None)
         if _is_about_dispute(kind, subject):
+            # Stripe's list looks back some months only: a dispute that left it was not looked at.
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
-        if self._is_dark(_RESTS_ON.get(kind, frozenset()), organization_id) or self._stripe_object_is_bad(
-            kind, subject
-        ):
+        if self._is_dark(_RESTS_ON.get(kind, frozenset()), organization_id):
             return False
+        if kind in _SUBSCRIPTION_KINDS:
+            return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 

@@ -1,0 +1,163 @@
+import pandas as pd
+import pytest
+from finding_rows import deltas, disputes, drift, events, positions, quarantined, subscription, violations, week
+from ledger_rows import AS_OF, NIGHT, ORG, OTHER, balance, balances, unreadable
+
+from billing_dq.frames import RUNAWAY_BALANCES
+from billing_dq.reconcile.examined import Examined
+from billing_dq.reconcile.findings import FindingInputs, plain_findings
+from billing_dq.reconcile.severity import OF_KIND
+
+BAD = "a document of {} could not be read: x is a text"
+
+
+def inputs(**more: object) -> FindingInputs:
+    """A night on which every source was read and nothing was wrong."""
+    tables: dict[str, object] = {
+        "deltas": deltas(),
+        "drift": pd.DataFrame(),
+        "runaway": RUNAWAY_BALANCES.empty(),
+        "orphans": balances()[["organization_id", "cached_balance"]],
+        "violations": violations(),
+        "balances": balances(balance()),
+        "subscription_drift": drift(),
+        "subscriptions": subscription(),
+        "stale_past_due": drift(),
+        "disputes": disputes(),
+        "dispute_positions": positions("du_1"),
+        "dead_lettered": events(),
+        "quarantined": quarantined(),
+        "quarantined_stripe": quarantined(),
+        "unreadable": unreadable(),
+        **more,
+    }
+    return FindingInputs(**tables)  # pyright: ignore[reportArgumentType]
+
+
+def examined(kind: str, subject: str = ORG, organization: str | None = ORG, text: str = "", **more: object) -> bool:
+    return Examined(inputs(**more), NIGHT).finding(kind, organization, subject, text)
+
+
+def subject_of(kind: str) -> str:
+    if kind.startswith("dispute_"):
+        return "du_1"
+    return "2026-W45" if kind == "meter_extras_divergence" else ORG
+
+
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_a_night_that_read_everything_examined_everything(kind: str):
+    assert examined(kind, subject_of(kind), text=BAD.format("billingusages"))
+
+
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_a_night_that_read_nothing_examined_nothing(kind: str):
+    assert not Examined(FindingInputs(), NIGHT).finding(kind, ORG, subject_of(kind), BAD.format("billingusages"))
+
+
+def test_without_stripe_what_needs_no_stripe_is_examined_all_the_same():
+    without: dict[str, object] = dict.fromkeys(
+        ["subscription_drift", "disputes", "dispute_positions", "quarantined_stripe"]
+    )
+    for kind in ("subscription_status", "invoice_marker_lag", "livemode_mix"):
+        assert not examined(kind, "sub_1", **without)
+    assert not examined("livemode_mix", "du_1", **without)
+    assert not examined("dispute_parked", "du_1", **without)
+    assert examined("stale_past_due", "sub_1", **without)
+    assert examined("ledger_violation", "e1", **without)
+    assert examined("quarantined_documents", "d1", text=BAD.format("billingusages"), **without)
+    assert not examined("quarantined_documents", "d1", text=BAD.format("stripe.disputes"), **without)
+
+
+@pytest.mark.parametrize("key", ["2026-W43", "2026-W53", "2026-W48"])
+def test_a_week_outside_the_window_is_not_examined(key: str):
+    assert not examined("meter_extras_divergence", key)
+    assert not examined("ledger_violation", key)
+
+
+@pytest.mark.parametrize("kind", ["meter_extras_divergence", "ledger_violation"])
+def test_an_unreadable_week_is_not_examined(kind: str):
+    bad = unreadable("billingusages", week="2026-W45")
+    assert not examined(kind, "2026-W45", unreadable=bad)
+    assert examined(kind, "2026-W46", unreadable=bad)
+    assert examined(kind, "2026-W45", organization=OTHER, unreadable=bad)
+    assert not examined(kind, "2026-W45", deltas=deltas(week("unreadable")))
+
+
+def test_a_bad_document_of_an_untold_week_darkens_the_weeks_that_were_not_compared():
+    bad = unreadable("billingusages")
+    assert not examined("meter_extras_divergence", "2026-W45", unreadable=bad)
+    assert examined("meter_extras_divergence", "2026-W45", unreadable=bad, deltas=deltas(week("exact")))
+
+
+def test_a_bad_document_of_an_untold_organization_darkens_all_that_were_not_compared():
+    bad = unreadable("billingusages", None, "2026-W45")
+    assert not examined("meter_extras_divergence", "2026-W45", unreadable=bad)
+    assert examined("meter_extras_divergence", "2026-W46", unreadable=bad)
+    assert examined("meter_extras_divergence", "2026-W45", unreadable=bad, deltas=deltas(week("exact")))
+
+
+@pytest.mark.parametrize("kind", ["runaway_balance", "orphan_balance", "ledger_violation", "meter_extras_divergence"])
+def test_an_unreadable_ledger_leaves_its_organizations_findings_open(kind: str):
+    bad = unreadable("billingextrabalances")
+    assert not examined(kind, subject_of(kind), unreadable=bad)
+    assert examined(kind, subject_of(kind), organization=OTHER, unreadable=bad)
+
+
+def test_a_silent_bad_ledger_may_be_any_that_was_not_read():
+    bad = unreadable("billingextrabalances", None)
+    assert examined("ledger_violation", "e1", unreadable=bad)
+    assert not examined("ledger_violation", "e1", organization=OTHER, unreadable=bad)
+
+
+def test_a_runaway_balance_needs_this_weeks_document_and_the_plan():
+    assert not examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W47"))
+    assert examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W46"))
+    assert not examined("runaway_balance", unreadable=unreadable("subscriptions"))
+
+
+def test_an_unreadable_organization_keeps_its_orphan_open():
+    assert not examined("orphan_balance", unreadable=unreadable("organizations"))
+
+
+def test_an_unreadable_subscription_or_stripe_object_keeps_its_drift_open():
+    assert not examined("subscription_plan", "sub_1", unreadable=unreadable("subscriptions"))
+    assert not examined("stale_past_due", "sub_1", unreadable=unreadable("subscriptions"))
+    bad = quarantined(("stripe.subscriptions", "sub_1", "status"))
+    assert not examined("subscription_plan", "sub_1", quarantined_stripe=bad)
+    assert examined("subscription_plan", "sub_2", quarantined_stripe=bad)
+    assert not examined("subscription_unknown_here", "sub_1", None, quarantined_stripe=bad)
+
+
+def test_a_bad_invoice_may_be_the_newest_of_any_subscription():
+    bad = quarantined(("stripe.invoices", "in_1", "status"))
+    assert not examined("invoice_marker_lag", "sub_1", quarantined_stripe=bad)
+    assert examined("subscription_plan", "sub_1", quarantined_stripe=bad)
+
+
+def test_a_subscription_written_just_now_is_not_compared_yet():
+    minutes = pd.Timedelta(minutes=1)
+    assert not examined("subscription_plan", "sub_1", subscriptions=subscription(updated_at=AS_OF - 59 * minutes))
+    assert examined("subscription_plan", "sub_1", subscriptions=subscription(updated_at=AS_OF - 61 * minutes))
+
+
+def test_a_dispute_that_stripe_no_longer_lists_stays_as_it_was():
+    assert not examined("dispute_credit_due", "du_2")
+    assert not examined("livemode_mix", "du_2")
+    assert not examined("dispute_credit_due", "du_1", unreadable=unreadable("billingextrabalances"))
+
+
+def test_a_bad_event_may_be_the_one_that_was_given_up():
+    assert not examined("dead_lettered_event", "evt_1", None, unreadable=unreadable("processedstripeevents", None))
+
+
+def test_a_bad_document_is_examined_as_long_as_its_week_is_read():
+    for key, expected in (("2026-W43", True), ("2026-W48", True), ("2026-W42", False)):
+        bad = quarantined(("billingusages", "bad", "meterUsed"))
+        dark = unreadable("billingusages", week=key)
+        rows = plain_findings(FindingInputs(quarantined=bad, unreadable=dark), NIGHT, 1000.0, "R.md")
+        assert examined("quarantined_documents", "bad", None, rows["explanation"].item()) is expected
+
+
+def test_a_foreign_sentence_is_refused():
+    with pytest.raises(ValueError, match="not the sentence"):
+        examined("quarantined_documents", "bad", None, "something else")
