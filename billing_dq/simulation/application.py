@@ -4,7 +4,6 @@ The documents are the state. Every method is one thing the application does at o
 elsewhere. `Crashes` names the writes that go wrong.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from bson import ObjectId
@@ -27,13 +26,14 @@ class Crashes:
         doubled: entries that are written twice, as if the guard were not there.
         uncounted: settle keys whose usage side is never written.
         miscounted: settle key -> units that the usage side counts more than the credit.
-        unguarded: topups by refId that are written twice.
+        overswept: refId of an expiration -> units that it takes beyond what is left.
     """
 
     lost: set[str] = field(default_factory=set)
     doubled: set[str] = field(default_factory=set)
     uncounted: set[str] = field(default_factory=set)
     miscounted: dict[str, float] = field(default_factory=dict)
+    overswept: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,8 +74,8 @@ class Application:
         self.units_of: dict[str, float] = {}
         self.debits: dict[str, Entry] = {}
         self.credits: dict[str, Entry] = {}
+        self.sweeps: dict[str, Entry] = {}
         self.due: dict[str, float] = {}
-        self.writes: Counter[str] = Counter()
         self._crashes = crashes
 
     # Usage and debits (1)
@@ -104,10 +104,10 @@ class Application:
         if key in self._crashes.lost:
             return
         self.lots.debit(units, at)
-        self.debits[key] = self._push(at, "debit", -units, {"refId": key})
+        self.debits[key] = self.write(at, "debit", -units, {"refId": key})
         if key in self._crashes.doubled:
             self.lots.debit(units, at)
-            self._push(at, "debit", -units, {"refId": key})
+            self.write(at, "debit", -units, {"refId": key})
 
     def week(self, at: int) -> WeekUsage:
         """The usage document of the week of an instant, made where there is none."""
@@ -218,7 +218,7 @@ class Application:
         self.paid_subscription["pastDueSince"] = to_datetime(at)
 
     def dun(self, at: int) -> None:
-        """The application gives up on an overdue payment: unpaid and free here; neither week nor Stripe is rewritten."""
+        """The application gives up on an overdue payment: unpaid and free here, and nothing else is rewritten."""
         self.paid_subscription["status"] = "unpaid"
         self._take_plan(at, "free")
         self._disturb(at)
@@ -341,28 +341,37 @@ class Application:
         return self._top_up(at, units, {"refId": ref_id, "source": source}, expires)
 
     def _top_up(self, at: int, units: float, fields: Entry, expires: int | None) -> Entry:
-        entry = self._push(at, "topup", units, fields, expires)
+        entry = self.write(at, "topup", units, fields, expires)
         self.lots.credit(_id_of(entry), units, expires)
         return entry
 
     def sweep(self, at: int, topup: Entry) -> None:
         """Remove what is left of an expired top-up; zero where nothing is."""
-        left = self.lots.expire(_id_of(topup))
-        self._push(at, "expiration", -left or 0, {"refId": f"expire-{topup['_id']}"})
+        ref_id = f"expire-{topup['_id']}"
+        if ref_id in self._crashes.lost:
+            return
+        identity = _id_of(topup)
+        taken = self.lots.expire(identity)
+        excess = self._crashes.overswept.get(ref_id, 0.0)
+        if excess:
+            self.lots.refund(identity, excess, at)
+            taken += excess
+        self.sweeps[ref_id] = self.write(at, "expiration", -taken or 0, {"refId": ref_id})
 
     def refund(self, at: int, topup: Entry, units: float, ref_id: str) -> Entry:
         """Claw back units of a pack, for a refund or a dispute's withdrawal."""
         self.lots.refund(_id_of(topup), units, at)
-        return self._push(at, "refund", -units, {"stripeSessionId": topup["stripeSessionId"], "refId": ref_id})
+        return self.write(at, "refund", -units, {"stripeSessionId": topup["stripeSessionId"], "refId": ref_id})
 
     def adjust(self, at: int, ref_id: str, units: float) -> Entry:
         """A credit: a settlement, or of a dispute."""
-        entry = self._push(at, "adjustment", units, {"refId": ref_id})
+        entry = self.write(at, "adjustment", units, {"refId": ref_id})
         self.lots.credit(_id_of(entry), units, None)
         self.credits[ref_id] = entry
         return entry
 
-    def _push(self, at: int, kind: str, units: float, fields: Entry, expires: int | None = None) -> Entry:
+    def write(self, at: int, kind: str, units: float, fields: Entry, expires: int | None = None) -> Entry:
+        """Push an entry and move the balance by its amount: one update, which makes the document where none is."""
         now = to_datetime(at)
         if self.balance is None:
             self.balance = {

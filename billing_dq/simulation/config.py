@@ -36,6 +36,7 @@ class Pack:
 PACKS: dict[str, Pack] = {
     "pack_s": Pack("pack_s", 200, 2000, 14),
     "pack_m": Pack("pack_m", 500, 6000, 30),
+    "pack_x": Pack("pack_x", 300, 2500, 21),
     "pack_l": Pack("pack_l", 2000, 25000, None),
 }
 

@@ -218,7 +218,7 @@ class Story:
         random = self.random
         likely = 0.3 if self.first_plan == "free" else 0.22
         while random.random() < likely:
-            pack = PACKS[random.choice(("pack_s", "pack_s", "pack_m", "pack_m", "pack_l"))]
+            pack = PACKS[random.choice(("pack_s", "pack_s", "pack_m", "pack_m", "pack_x", "pack_l"))]
             at = self._moment()
             named_on = random.choices(("intent", "both", "intent_only", "neither"), (50, 35, 8, 7))[0]
             self._push(at, self._buy, pack, named_on, random.random(), random.random(), random.randint(1, 11) * DAY)
@@ -266,9 +266,10 @@ class Story:
         if ref_id in self.changes.crashes.doubled:
             self.application.grant(self.now, units, ref_id, source, expires)
         if expires is not None:
-            self._plan_sweep(topup, expires)
+            self.plan_sweep(topup, expires)
 
-    def _plan_sweep(self, topup: Entry, expires: int) -> None:
+    def plan_sweep(self, topup: Entry, expires: int) -> None:
+        """Have what is left of a top-up removed after its expiry."""
         # A sweep comes late now and then, but within 48 hours.
         sweep = next_daily(max(expires, self.begin), 2)
         if str(topup["_id"])[-1] in "01":
@@ -403,7 +404,7 @@ class Story:
         self.purchases.append(purchase)
         self._event("checkout.session.completed")
         if expires is not None:
-            self._plan_sweep(topup, expires)
+            self.plan_sweep(topup, expires)
         if self.application.quota and pack.units > 4 * self.application.quota:
             return  # a clawback of it could be more than a runaway balance may be
         if draw < 0.06:

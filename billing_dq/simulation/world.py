@@ -6,7 +6,7 @@ from random import Random
 from billing_dq.simulation import stripe_objects
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.documents import documents_of
-from billing_dq.simulation.faults import by_design, inject
+from billing_dq.simulation.faults import FAULTS, by_design, inject
 from billing_dq.simulation.labels import Document, SimulatedOrganization
 from billing_dq.simulation.story import Story
 
@@ -17,6 +17,9 @@ def simulate(config: WorldConfig) -> Iterator[SimulatedOrganization]:
     Raises:
         ValueError: the configuration names a fault that does not exist.
     """
+    unknown = sorted(set(config.faults) - set(FAULTS))
+    if unknown:
+        raise ValueError(f"unknown fault {unknown[0]!r}; known are: {', '.join(FAULTS)}")
     for index in range(config.organizations):
         yield simulate_one(config, index)
 
@@ -24,9 +27,9 @@ def simulate(config: WorldConfig) -> Iterator[SimulatedOrganization]:
 def simulate_one(config: WorldConfig, index: int) -> SimulatedOrganization:
     """One organization of a world; the same whatever the others are."""
     story = Story(config, index)
-    injected = inject(story, index) if config.faults else None
-    if injected is not None:
-        return injected
+    broken = inject(config, index, story) if config.faults else None
+    if broken is not None:
+        return broken
     numbers = Random(f"{config.seed}:{index}:numbers")
     return SimulatedOrganization(documents_of(story, numbers), story.account.objects, by_design(story))
 
