@@ -115,25 +115,26 @@ def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: dateti
     """Customers with several subscriptions in force, one row each."""
     live = stripe[stripe["status"].isin(LIVE)].sort_values(["customer_id", "created", "stripe_subscription_id"])
     live = live[live.duplicated("customer_id", keep=False)]
+    customers = live.groupby("customer_id").agg(
+        stripe_subscription_id=("stripe_subscription_id", "first"),
+        in_stripe=("stripe_subscription_id", _listed),
+        newest=("created", "max"),
+    )
+    pointing = subscriptions.merge(live[["stripe_subscription_id", "customer_id"]], on="stripe_subscription_id")
+    pointing = pointing.sort_values("stripe_subscription_id").groupby("customer_id")
+    owners = subscriptions.groupby("stripe_customer_id")["organization_id"].min()
+    owner = pointing["organization_id"].min().reindex(customers.index)
+    rows = customers.assign(
+        organization_id=owner.fillna(owners.reindex(customers.index)),
+        in_database=pointing["stripe_subscription_id"].agg(_listed).reindex(customers.index),
+    )
     busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"].dropna()
-    rows: list[dict[str, object]] = []
-    # One customer at a time: few have several, and each makes one row of several.
-    for customer, group in live.groupby("customer_id", sort=True):
-        if bool((group["created"] > earliest).any()) or bool((busy == customer).any()):
-            continue
-        ids = group["stripe_subscription_id"]
-        here = subscriptions[subscriptions["stripe_subscription_id"].isin(ids)]
-        owner = here if len(here) else subscriptions[subscriptions["stripe_customer_id"] == customer]
-        rows.append(
-            {
-                "organization_id": owner["organization_id"].min() if len(owner) else None,
-                "stripe_subscription_id": ids.iloc[0],
-                "kind": "subscription_several_live",
-                "in_database": ", ".join(sorted(here["stripe_subscription_id"].unique())) or None,
-                "in_stripe": ", ".join(ids),
-            }
-        )
-    return SUBSCRIPTION_DRIFT.from_rows(rows)
+    rows = rows[(rows["newest"] <= earliest) & ~rows.index.isin(busy)]
+    return _rows(rows, "subscription_several_live", "in_database", "in_stripe")
+
+
+def _listed(ids: "pd.Series[str]") -> str:
+    return ", ".join(ids.unique())
 
 
 def _other_mode(subscriptions: pd.DataFrame, stripe: pd.DataFrame, livemode: bool) -> pd.DataFrame:
