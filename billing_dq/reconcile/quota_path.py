@@ -39,14 +39,26 @@ class Course:
     """What the quota did in a week: `first` and then, from an unknown step on, each of `later`.
 
     Attributes:
-        first: units in force at the start; None where nothing is known about the time before the next one.
+        first: units in force at the start.
         later: quotas that followed, in order.
-        reset: whether the first of `later` came with `meterUsed` set to 0.
+        reset: whether the last of `later` came with `meterUsed` set to 0.
     """
 
     first: float
     later: tuple[float, ...] = ()
     reset: bool = False
+
+
+def explainable_band(used: float, settled: float, quotas: Sequence[float]) -> Interval:
+    """Least and most units that may have been debited for a week's keys under any of some quotas (CAUSES.md).
+
+    Args:
+        used: `meterUsed`, with what a settlement added.
+        settled: what a settlement added.
+        quotas: those that may have been in force, at least one.
+    """
+    real = used - settled
+    return max(0.0, real - max(quotas)), min(real, max(0.0, used - min(quotas)))
 
 
 def possible(course: Course, steps: Sequence[Step], meter_used: float) -> bool:
@@ -64,8 +76,8 @@ def possible(course: Course, steps: Sequence[Step], meter_used: float) -> bool:
 def _change(phases: list[list[Interval]], course: Course) -> None:
     """Let the next quota come into force between two steps."""
     for phase in range(1, len(phases)):
-        reset = course.reset and phase == 1
-        arriving = [(0.0, 0.0)] if reset and phases[0] else phases[phase - 1]
+        reset = course.reset and phase == len(phases) - 1
+        arriving = [(0.0, 0.0)] if reset and phases[phase - 1] else phases[phase - 1]
         if arriving:
             phases[phase] = _merged([*phases[phase], *arriving])
 

@@ -36,11 +36,22 @@ class QuotaTraces:
         organization, week = divmod(cell, len(self.grid.weeks))
         before = self.quota[organization * len(self.grid.weeks) : cell]
         known = before[~np.isnan(before)]
-        found = {float(known[-1])} if len(known) else {0.0}  # an organization starts on the free plan
+        found = {float(known[-1])} if len(known) else self._at_the_start(organization, week)
         found |= self._seen.get((self.grid.organizations[organization], self.grid.weeks[week]), set())
         if self.neighbour_is_dark(cell):
             found |= set(self.context.quota_of_plan.values())
         return tuple(sorted(found - {own}))
+
+    def _at_the_start(self, organization: int, week: int) -> set[float]:
+        """Quotas of the time before the first document that is known of.
+
+        An organization starts on the free plan. One that is older than the week, by the time in its ObjectId, and has
+        or had a subscription at Stripe may have been on any plan.
+        """
+        name = str(self.grid.organizations[organization])
+        older = int(name[:8], 16) < Week.parse(self.grid.weeks[week]).start.timestamp()
+        at_stripe = self._event_at[organization] > 0
+        return {0.0, *self.context.quota_of_plan.values()} if older and at_stripe else {0.0}
 
     def live(self, cell: int) -> tuple[float, ...]:
         """Quotas that debits may have followed while the document kept its own: a change by hand, or dunning."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from billing_dq.reconcile.causes import CANCELLATION, Cause, Confidence, Piece
-from billing_dq.reconcile.quota_path import EPSILON, Course, Step, possible
+from billing_dq.reconcile.quota_path import EPSILON, Course, Step, explainable_band, possible
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ class Week:
 
 def explain_week(week: Week) -> list[Piece]:
     """Pieces whose units add up to `week.core`; the design of the application is tried before any defect."""
-    if not week.has_balance and week.core > 0:
-        return [Piece(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.core)]
-    return _by_design(week) or _with_lost_debits(week) or _with_altered_amounts(week)
+    return _by_design(week) or _without_balance(week) or _with_lost_debits(week) or _with_altered_amounts(week)
 
 
 def _by_design(week: Week) -> list[Piece] | None:
@@ -102,6 +100,13 @@ def _by_design(week: Week) -> list[Piece] | None:
         late_piece = Piece(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", week.core - settlement, last)
         return [*_settlement_pieces(week, settlement, "consistent"), late_piece]
     return None
+
+
+def _without_balance(week: Week) -> list[Piece] | None:
+    """The first debit makes the balance document: where there is none, none was ever written."""
+    if week.has_balance or week.core <= 0:
+        return None
+    return [Piece(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.core)]
 
 
 def _with_lost_debits(week: Week) -> list[Piece] | None:
@@ -128,6 +133,8 @@ def _courses(week: Week) -> Iterator[Course]:
     if week.cancelled:
         for earlier in (*week.earlier_quotas, quota):
             yield Course(earlier, (quota,), reset=True)
+            for middle in week.middle_quotas:
+                yield Course(earlier, (middle, quota), reset=True)
     for earlier in week.earlier_quotas:
         yield Course(earlier, (quota,))
     for live in week.live_quotas:
@@ -269,9 +276,7 @@ def _band_share(week: Week) -> list[Piece] | None:
     quotas = (week.meter_quota, *week.earlier_quotas, *week.live_quotas, *week.middle_quotas)
     if len(set(quotas)) == 1 and not week.quota_unknown:
         return None
-    used = week.meter_used - week.settled
-    low = max(0.0, used - max(quotas))
-    high = min(used, max(0.0, used + week.settled - min(quotas)))
+    low, high = explainable_band(week.meter_used, week.settled, quotas)
     if week.quota_unknown or low - EPSILON <= week.debited <= high + EPSILON:
         settlement = _settlement_share(week, week.core)
         rest = week.core - settlement

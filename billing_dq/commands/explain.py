@@ -1,0 +1,129 @@
+"""`billing-dq explain`: one organization's week, from a stored night and without touching the database."""
+
+import json
+import re
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+import pandas as pd
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
+from billing_dq.frames import Table as Contract
+from billing_dq.lake import Lake, to_pandas
+from billing_dq.reconcile.sentences import number
+from billing_dq.reconcile.waterfall import Waterfall, waterfall
+from billing_dq.settings import Collections, load_settings
+from billing_dq.weeks import Week
+
+
+@click.command(name="explain")
+@click.argument("organization")
+@click.argument("week_key", metavar="WEEK")
+@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
+def command(organization: str, week_key: str, night: str | None, as_json: bool) -> None:
+    """Explain an ORGANIZATION's WEEK (such as 2026-W47): from its usage to its debits, line by line."""
+    if not re.fullmatch(r"[0-9a-f]{24}", organization):
+        raise click.ClickException(f"{organization!r} is no organization id: 24 hexadecimal digits are needed")
+    try:
+        week = Week.parse(week_key)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    settings = load_settings()
+    lake = Lake(settings.home)
+    chosen, _ = lake.newest(METER_EXTRAS_DELTAS, night)
+    rows = _of_organization(lake, METER_EXTRAS_DELTAS, chosen, organization)
+    row = rows[rows["week_key"] == week.key]
+    if row.empty:
+        raise click.ClickException(_absent(organization, week.key, chosen, rows))
+    evidence = _of_organization(lake, METER_EXTRAS_EVIDENCE, chosen, organization)
+    subscription = _of_organization(lake, SUBSCRIPTIONS, chosen, organization)
+    plan = subscription["plan"].iloc[0] if len(subscription) else None
+    delta: dict[str, object] = {str(name): value for name, value in row.to_dict("records")[0].items()}
+    found = waterfall(
+        delta,
+        evidence[evidence["week_key"] == week.key],
+        _of_organization(lake, WEEKLY_USAGE, chosen, organization),
+        _of_organization(lake, LEDGER_ENTRIES, chosen, organization),
+        (week.start, week.end),
+        settings.quota_of_plan.get(plan) if isinstance(plan, str) else None,
+    )
+    queries = mongosh(organization, week, settings.collections)
+    if as_json:
+        click.echo(_as_json(chosen, delta, found, queries))
+    else:
+        _show(chosen, delta, found, queries)
+
+
+def mongosh(organization: str, week: Week, collections: Collections) -> list[str]:
+    """Queries for `mongosh` that show the raw documents of the week."""
+    bounds = ", ".join(
+        f'{{{test}: ["$$entry.at", ISODate("{instant:%Y-%m-%dT%H:%M:%SZ}")]}}'
+        for test, instant in (("$gte", week.start), ("$lt", week.end))
+    )
+    return [
+        f'db.getCollection("{collections.billingusages}").find('
+        f'{{organizationId: ObjectId("{organization}"), weekKey: "{week.key}"}})',
+        f'db.getCollection("{collections.billingextrabalances}").aggregate(['
+        f'{{$match: {{organization: ObjectId("{organization}")}}}}, '
+        f'{{$project: {{cachedBalance: 1, ledger: {{$filter: {{input: "$ledger", as: "entry", '
+        f"cond: {{$and: [{bounds}]}}}}}}}}}}])",
+    ]
+
+
+def _of_organization(lake: Lake, table: Contract, night: str, organization: str) -> pd.DataFrame:
+    """The rows of one organization; only the row groups that may hold it are read."""
+    _, stored = lake.newest(table, night)
+    with stored.path.open("rb") as file:
+        return to_pandas(table, pq.read_table(file, filters=[("organization_id", "==", organization)]))
+
+
+def _absent(organization: str, week_key: str, night: str, rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return f"the night of {night} has no usage and no debit of organization {organization}"
+    weeks = ", ".join(sorted(rows["week_key"]))
+    return f"the night of {night} has no usage and no debit of {organization} in {week_key}; its weeks: {weeks}"
+
+
+def _as_json(night: str, delta: dict[str, object], found: Waterfall, queries: list[str]) -> str:
+    plain = {name: None if pd.isna(value) else value for name, value in delta.items()}  # type: ignore[call-overload]
+    content = {"night": night, **plain, **asdict(found), "mongosh": queries}
+    return json.dumps(content, indent=1, default=lambda value: value.isoformat())
+
+
+def _show(night: str, delta: dict[str, object], found: Waterfall, queries: list[str]) -> None:
+    console = Console()
+    title = f"{delta['organization_id']} in {delta['week_key']} ({delta['week_state']}), night of {night}"
+    console.print(f"{title}: {delta['grade']}", highlight=False)
+    console.print(str(delta["explanation"]), highlight=False)
+    lines = RichTable("", "units", "", title="From usage to debits", title_justify="left")
+    lines.columns[1].justify = "right"
+    for line in found.lines:
+        lines.add_row(line.name, "" if line.units is None else number(line.units), line.note)
+    console.print(lines)
+    if found.steps:
+        steps = RichTable("key", "debited", "at", "entry", "", title="Keys, in commit order", title_justify="left")
+        steps.columns[1].justify = "right"
+        for step in found.steps:
+            units = "" if step.debited is None else number(step.debited)
+            steps.add_row(step.key, units, _instant(step.at), step.entry_id or "", step.remark)
+        console.print(steps)
+    if found.other_entries:
+        others = RichTable(
+            "entry", "kind", "refId", "amount", "at", "", title="Other entries of the week", title_justify="left"
+        )
+        others.columns[3].justify = "right"
+        for entry in found.other_entries:
+            row = (entry.entry_id, entry.kind, entry.ref_id or "", number(entry.amount), _instant(entry.at))
+            others.add_row(*row, entry.remark)
+        console.print(others)
+    for query in queries:
+        console.print(query, highlight=False, soft_wrap=True, markup=False)
+
+
+def _instant(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
