@@ -22,12 +22,14 @@ _SUBSCRIPTION_KINDS = frozenset(
         "invoice_marker_lag",
     }
 )
-#: Collections whose bad document darkens an organization's findings of a kind. Usage documents darken weeks, below.
+#: Collections whose bad document darkens an organization's findings of a kind. Of findings about one week, usage
+#: documents darken that week only, see below.
 _RESTS_ON: dict[str, frozenset[str]] = {
     "runaway_balance": frozenset({"billingextrabalances", "subscriptions"}),
     "orphan_balance": frozenset({"billingextrabalances", "organizations", "subscriptions"}),
     "ledger_violation": frozenset({"billingextrabalances"}),
     "meter_extras_divergence": frozenset({"billingextrabalances"}),
+    "meter_extras_drift": frozenset({"billingextrabalances", "billingusages"}),
     "stale_past_due": frozenset({"subscriptions"}),
 } | {kind: frozenset({"subscriptions"}) for kind in _SUBSCRIPTION_KINDS}
 _OF_DISPUTE = frozenset({"billingextrabalances", "organizations", "subscriptions"})

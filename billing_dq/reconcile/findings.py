@@ -120,7 +120,7 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
         }
     )
     # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.
-    frame["units"] = frame.groupby("finding_id")["units"].transform("sum")
+    frame["units"] = frame.groupby("finding_id")["units"].transform("sum") + 0.0  # of nothing is 0, not -0
     frame = frame.drop_duplicates("finding_id").sort_values("finding_id", ignore_index=True)
     frame["usd_cents"] = pd.Series(
         [cents_of_units(units, dollars_to_units) for units in frame["units"]], dtype="int64", index=frame.index
@@ -352,11 +352,16 @@ def _quarantine(inputs: FindingInputs) -> Iterator[_Plain]:
             )
 
 
-_QUARANTINE = re.compile(r"a document of (?P<collection>\S+)(?: for (?P<week>[0-9]{4}-W[0-9]{2}))? could not be read: ")
+_QUARANTINE = re.compile(r"a document of (?P<collection>.+?)(?: for (?P<week>[0-9]{4}-W[0-9]{2}))? could not be read: ")
+#: A document of many bad ledger entries has as many reasons; the table of quarantined documents has them all.
+_REASONS = 3
 
 
 def _quarantine_sentence(collection: str, week: str | None, reasons: list[str]) -> str:
-    return f"a document of {collection}{f' for {week}' if week else ''} could not be read: {'; '.join(sorted(reasons))}"
+    told = "; ".join(sorted(reasons)[:_REASONS]) + (
+        f"; and {more} more" if (more := len(reasons) - _REASONS) > 0 else ""
+    )
+    return f"a document of {collection}{f' for {week}' if week else ''} could not be read: {told}"
 
 
 def quarantined_where(explanation: str) -> tuple[str, str | None]:

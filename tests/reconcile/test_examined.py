@@ -103,6 +103,12 @@ def test_an_unreadable_ledger_leaves_its_organizations_findings_open(kind: str):
     assert examined(kind, subject_of(kind), organization=OTHER, unreadable=bad)
 
 
+@pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])
+def test_cumulative_drift_rests_on_every_week_of_the_organization(collection: str):
+    assert not examined("meter_extras_drift", unreadable=unreadable(collection, week="2026-W45"))
+    assert examined("meter_extras_drift", organization=OTHER, unreadable=unreadable(collection, week="2026-W45"))
+
+
 def test_a_silent_bad_ledger_may_be_any_that_was_not_read():
     bad = unreadable("billingextrabalances", None)
     assert examined("ledger_violation", "e1", unreadable=bad)

@@ -226,6 +226,18 @@ def test_a_bad_document_is_one_finding_whatever_the_number_of_its_fields():
     )
 
 
+def test_of_many_bad_fields_the_first_are_told():
+    bad = quarantined(*(("billingextrabalances", "d1", f"ledger.{number}.at") for number in range(5)))
+    told = str(only(FindingInputs(quarantined=bad))["explanation"])
+    assert told.endswith("ledger.0.at is a text; ledger.1.at is a text; ledger.2.at is a text; and 2 more")
+
+
+def test_a_balance_of_nothing_is_owed_to_nobody():
+    assert (
+        str(only(FindingInputs(orphans=balances(balance())[["organization_id", "cached_balance"]]))["units"]) == "0.0"
+    )
+
+
 def test_one_document_id_in_two_collections_is_two_findings():
     bad = quarantined(("organizations", "d1", "plan"), ("subscriptions", "d1", "plan"))
     assert found(FindingInputs(quarantined=bad))["finding_id"].nunique() == 2
