@@ -1,0 +1,47 @@
+import pandas as pd
+import pytest
+
+from billing_dq.simulation import local_stripe
+from tests.e2e.pure_night import SAMPLE_STRIPE, sample_night
+from tests.e2e.sample_faults import PLANTS, Documents, planted
+
+BY_DESIGN = {"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"}
+
+
+@pytest.fixture(scope="session")
+def sample_stripe() -> Documents:
+    return local_stripe.load(SAMPLE_STRIPE)
+
+
+def told(findings: pd.DataFrame) -> set[tuple[str, str | None, str, str | None]]:
+    """What the findings say, the explained divergences that the sample has anyway left out."""
+    explained = (findings["kind"] == "meter_extras_divergence") & (findings["severity"] == "info")
+    rows = findings[~explained][["kind", "organization_id", "subject", "cause"]].astype(object)
+    return {tuple(row) for row in rows.where(rows.notna(), None).itertuples(index=False, name=None)}
+
+
+def test_nothing_is_found_in_the_sample_but_what_its_design_explains(
+    sample_documents: Documents, sample_stripe: Documents
+) -> None:
+    night = sample_night(sample_documents, sample_stripe)
+    assert told(night.findings) == set()
+    assert len(night.meter.deltas) == 386
+    assert set(night.findings["cause"]) <= BY_DESIGN
+    assert len(night.findings) == 10
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_fault_planted_in_the_sample_is_found_with_its_cause_and_nothing_else(
+    name: str, sample_documents: Documents, sample_stripe: Documents
+) -> None:
+    fault = planted(name, sample_documents, sample_stripe)
+    left = told(sample_night(fault.documents, fault.stripe).findings)
+    for kind, organization, subject, cause in fault.expected:
+        found = [
+            (k, o, s, c)
+            for k, o, s, c in left
+            if k == kind and o == organization and (subject is None or s == subject) and (cause is None or c == cause)
+        ]
+        assert found, f"{(kind, organization, subject, cause)} is not among {left}"
+        left.difference_update(found)
+    assert left == set()
