@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import click
 
 from billing_dq.simulation.stripe_faults import Answer, Faults
-from billing_dq.simulation.stripe_state import API_VERSION, RESOURCES, JsonObject, StripeRefusal, StripeState
+from billing_dq.simulation.stripe_state import API_VERSION, RESOURCES, JsonObject, StripeRefusal, StripeState, led_to
 
 LOOPBACK: Final = "127.0.0.1"
 _LISTED: Final = frozenset({*RESOURCES, "subscription_items"})
@@ -68,12 +68,13 @@ class LocalStripe:
         parts = [unquote(part) for part in path.strip("/").split("/")]
         try:
             resource, object_id = _resource(path, parts)
-            self.requests[resource] += 1
+            with self.state.lock:
+                self.requests[resource] += 1
             self._check_key(headers.get("Authorization", ""))
             version = headers.get("Stripe-Version", API_VERSION)
-            if (broken := self.faults.instead(resource, self.closing)) is not None:
-                return broken
             parameters, expand = _parameters(query)
+            if (broken := self.faults.instead([resource, *led_to(expand)], self.closing)) is not None:
+                return broken
             if object_id is not None:
                 body = self.state.retrieve(resource, object_id, expand)
             else:

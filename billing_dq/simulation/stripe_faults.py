@@ -60,10 +60,11 @@ class Faults:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
 
-    def instead(self, resource: str, closing: threading.Event) -> Answer | None:
-        """The answer that replaces the true one, None where there is none."""
-        if resource in self.forbidden:
-            kind = resource.removesuffix("s")
+    def instead(self, resources: list[str], closing: threading.Event) -> Answer | None:
+        """The answer that replaces the true one about these resources, None where there is none."""
+        forbidden = [resource for resource in resources if resource in self.forbidden]
+        if forbidden:
+            kind = forbidden[0].removesuffix("s")
             message = (
                 "The provided key 'rk_live_*********1234' does not have the required permissions for this endpoint. "
                 f"Having the 'rak_{kind}_read' permission would allow this request to continue."

@@ -4,8 +4,10 @@ Pure of HTTP, so that the shape of an answer is decided in one place and the ser
 """
 
 import copy
+import itertools
+import operator
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -48,7 +50,14 @@ _FILTERS: Final[Mapping[str, frozenset[str]]] = {
     "events": frozenset({"type"}),
 }
 _STATUS_LISTS: Final = frozenset({"subscriptions", "invoices"})
-_COMPARE: Final = frozenset({"gt", "gte", "lt", "lte"})
+_CREATED: Final[Mapping[str, Callable[[int, int], bool]]] = {
+    "created": operator.eq,
+    "created[gt]": operator.gt,
+    "created[gte]": operator.ge,
+    "created[lt]": operator.lt,
+    "created[lte]": operator.le,
+}
+_PAGING: Final = frozenset({"limit", "starting_after", "ending_before"})
 
 
 class StripeRefusal(Exception):
@@ -63,6 +72,21 @@ class StripeRefusal(Exception):
             **({"code": code} if code else {}),
             **({"param": param} if param else {}),
         }
+
+
+class _Order:
+    """The objects of a resource, newest first, and where each one is."""
+
+    def __init__(self, rows: Sequence[JsonObject]) -> None:
+        self._rows = list(rows)
+        # Equal seconds: the later one of the file first, and the same at every start.
+        order = sorted(range(len(rows)), key=lambda index: (_seconds(rows[index]), index), reverse=True)
+        self.newest_first = [rows[index] for index in order]
+        self.positions = {row.get("id"): position for position, row in enumerate(self.newest_first)}
+
+    def is_of(self, rows: Sequence[JsonObject]) -> bool:
+        """Whether these are the very objects that were sorted."""
+        return len(rows) == len(self._rows) and all(map(operator.is_, rows, self._rows))
 
 
 class StripeState:
@@ -81,11 +105,14 @@ class StripeState:
             resource: copy.deepcopy(objects.get(resource, [])) for resource in RESOURCES
         }
         self.lock = threading.RLock()
+        self._orders: dict[str, _Order] = {}
 
     def find(self, resource: str, object_id: str) -> JsonObject | None:
         """The object of an id, the stored one and not a copy."""
         with self.lock:
-            return next((entry for entry in self.objects[resource] if entry.get("id") == object_id), None)
+            order = self._order(resource)
+            position = order.positions.get(object_id)
+            return None if position is None else order.newest_first[position]
 
     def retrieve(self, resource: str, object_id: str, expand: list[str]) -> JsonObject:
         """A copy of one object.
@@ -106,29 +133,32 @@ class StripeState:
         Raises:
             StripeRefusal: a parameter that Stripe does not know or a cursor that is no object.
         """
+        _check(resource, parameters)
+        limit = _limit(parameters.get("limit", "10"))
+        under_data = [path.removeprefix("data.") for path in expand if path.startswith("data.")]
+        if len(under_data) < len(expand):
+            raise StripeRefusal(400, "You cannot expand a list but under `data`.", param="expand")
         with self.lock:
-            rows = [row for row in self._newest_first(resource) if _passes(resource, row, parameters)]
-            limit = _limit(parameters.get("limit", "10"))
-            start, end, more = 0, limit, False
-            if after := parameters.get("starting_after"):
-                start = self._position(resource, rows, after, "starting_after") + 1
-                end = start + limit
-            elif before := parameters.get("ending_before"):
-                end = self._position(resource, rows, before, "ending_before")
-                start = max(0, end - limit)
-                more = start > 0
-            if "ending_before" not in parameters:
-                more = len(rows) > end
-            under_data = [path.removeprefix("data.") for path in expand if path.startswith("data.")]
-            if len(under_data) < len(expand):
-                raise StripeRefusal(400, "You cannot expand a list but under `data`.", param="expand")
-            data = self._expanded(rows[start:end], under_data)
+            rows = self._order(resource).newest_first
+            if "ending_before" in parameters:
+                end = self._position(resource, parameters["ending_before"], "ending_before")
+                candidates: Iterable[JsonObject] = reversed(rows[:end])
+            elif "starting_after" in parameters:
+                start = self._position(resource, parameters["starting_after"], "starting_after") + 1
+                candidates = itertools.islice(rows, start, None)
+            else:
+                candidates = rows
+            passing = (row for row in candidates if _passes(resource, row, parameters))
+            found = list(itertools.islice(passing, limit + 1))
+            more = len(found) > limit
+            shown = found[:limit]
+            data = self._expanded(shown[::-1] if "ending_before" in parameters else shown, under_data)
         return {"object": "list", "url": f"/v1/{resource}", "has_more": more, "data": data}
 
     def insert_subscription(self) -> str:
         """A new subscription at the head of the list, made after the newest one; its id."""
         with self.lock:
-            newest = next(self._newest_first("subscriptions"))
+            newest = self._order("subscriptions").newest_first[0]
             created = _seconds(newest) + 1
             inserted = copy.deepcopy(newest)
             inserted |= {"id": f"sub_1InsertedWhilePaging{len(self.objects['subscriptions'])}", "created": created}
@@ -189,11 +219,13 @@ class StripeState:
             }
         )
 
-    def _newest_first(self, resource: str) -> Iterator[JsonObject]:
+    def _order(self, resource: str) -> "_Order":
+        """The resource's objects, newest first; sorted again only where an object came, went or was replaced."""
         rows = list(self._items()) if resource == "subscription_items" else self.objects[resource]
-        # Equal seconds: the later one of the file first, and the same at every start.
-        order = sorted(range(len(rows)), key=lambda index: (_seconds(rows[index]), index), reverse=True)
-        return (rows[index] for index in order)
+        known = self._orders.get(resource)
+        if known is None or not known.is_of(rows):
+            known = self._orders[resource] = _Order(rows)
+        return known
 
     def _items(self) -> Iterator[JsonObject]:
         for subscription in self.objects["subscriptions"]:
@@ -201,11 +233,12 @@ class StripeState:
             if isinstance(items, dict):
                 yield from items["data"]
 
-    def _position(self, resource: str, rows: list[JsonObject], object_id: str, param: str) -> int:
-        for position, row in enumerate(rows):
-            if row.get("id") == object_id:
-                return position
-        raise StripeRefusal(400, f"No such {resource.removesuffix('s')}: '{object_id}'", "resource_missing", param)
+    def _position(self, resource: str, object_id: str, param: str) -> int:
+        position = self._order(resource).positions.get(object_id)
+        if position is None:
+            message = f"No such {resource.removesuffix('s')}: '{object_id}'"
+            raise StripeRefusal(400, message, "resource_missing", param)
+        return position
 
     def _expanded(self, rows: list[JsonObject], expand: list[str]) -> list[JsonObject]:
         copies = [_rendered(row) for row in rows]
@@ -213,12 +246,13 @@ class StripeState:
             head, _, rest = path.partition(".")
             if head not in _EXPANDABLE:
                 raise StripeRefusal(400, f"This property cannot be expanded ({head}).", param="expand")
-            targets = {target.get("id"): target for target in self.objects[_EXPANDABLE[head]]}
+            targets = self._order(_EXPANDABLE[head])
             for row in copies:
                 reference = row.get(head)
                 if isinstance(reference, str):
-                    target = targets.get(reference)
-                    if target is not None:
+                    position = targets.positions.get(reference)
+                    if position is not None:
+                        target = targets.newest_first[position]
                         row[head] = self._expanded([target], [rest] if rest else [])[0]
                 elif isinstance(reference, dict) and rest:
                     row[head] = self._expanded([reference], [rest])[0]
@@ -235,25 +269,34 @@ def _rendered(row: JsonObject) -> JsonObject:
     return row
 
 
+def led_to(expand: list[str]) -> list[str]:
+    """The resources that paths to expand lead to."""
+    return [_EXPANDABLE[part] for path in expand for part in path.split(".") if part in _EXPANDABLE]
+
+
+def _check(resource: str, parameters: Mapping[str, str]) -> None:
+    """Refuse a parameter that a list does not have, as Stripe does."""
+    allowed = _PAGING | _FILTERS[resource] | set(_CREATED) | ({"status"} if resource in _STATUS_LISTS else set())
+    for name, value in parameters.items():
+        if name not in allowed:
+            raise StripeRefusal(400, f"Received unknown parameter: {name}", "parameter_unknown", name)
+        if name in _CREATED and not value.isdecimal():
+            raise StripeRefusal(400, f"Invalid timestamp: {value}", "parameter_invalid_integer", name)
+
+
 def _passes(resource: str, row: JsonObject, parameters: Mapping[str, str]) -> bool:
     if resource == "subscriptions" and row.get("test_clock") is not None:
         return False
     for name, value in parameters.items():
-        if name in ("limit", "starting_after", "ending_before", "status"):
-            continue
-        if name.startswith("created"):
-            if not _in_range(_seconds(row), name, value):
+        if name in _CREATED:
+            if not _CREATED[name](_seconds(row), int(value)):
                 return False
-        elif name not in _FILTERS[resource]:
-            raise StripeRefusal(400, f"Received unknown parameter: {name}", "parameter_unknown", name)
-        elif _field(resource, row, name) != value:
+        elif name in _FILTERS[resource] and _field(resource, row, name) != value:
             return False
     return _passes_status(resource, row, parameters.get("status"))
 
 
 def _passes_status(resource: str, row: JsonObject, asked: str | None) -> bool:
-    if asked is not None and resource not in _STATUS_LISTS:
-        raise StripeRefusal(400, "Received unknown parameter: status", "parameter_unknown", "status")
     if resource == "subscriptions" and asked in (None, "all", "ended"):
         # Stripe's default leaves out what is canceled.
         ended = row.get("status") in ("canceled", "incomplete_expired")
@@ -272,19 +315,6 @@ def subscription_of(invoice: JsonObject) -> object:
     parent = invoice.get("parent")
     details = parent.get("subscription_details") if isinstance(parent, dict) else None
     return details.get("subscription") if isinstance(details, dict) else invoice.get("subscription")
-
-
-def _in_range(seconds: int, name: str, value: str) -> bool:
-    try:
-        bound = int(value)
-    except ValueError:
-        raise StripeRefusal(400, f"Invalid timestamp: {value}", "parameter_invalid_integer", name) from None
-    if name == "created":
-        return seconds == bound
-    compare = name.removeprefix("created[").removesuffix("]")
-    if compare not in _COMPARE:
-        raise StripeRefusal(400, f"Received unknown parameter: {name}", "parameter_unknown", name)
-    return {"gt": seconds > bound, "gte": seconds >= bound, "lt": seconds < bound, "lte": seconds <= bound}[compare]
 
 
 def _limit(text: str) -> int:

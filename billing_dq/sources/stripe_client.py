@@ -144,7 +144,7 @@ class StripeConnection:
             if not isinstance(data, list) or not isinstance(more, bool):
                 raise SourceError(f"Stripe answered something that is no list for {resource}")
             page = [entry if isinstance(entry, dict) else {} for entry in data]
-            ids = [value for entry in page if isinstance(value := entry.get("id"), str) and value]
+            ids = [value for entry in page if isinstance(value := entry.get("id"), str) and value.isascii()]
             repeated = seen.intersection(ids) or (set(ids) if len(set(ids)) < len(ids) else set[str]())
             if repeated:
                 raise SourceError(

@@ -122,11 +122,15 @@ def _organization(purchase: Purchase) -> str | None:
 
 
 def _noted(purchase: Purchase, field: PurchaseField) -> str | None:
-    value = purchase.metadata.get(field)
-    text = value.strip() if isinstance(value, str) else ""
+    text = _text(purchase.metadata, field)
     return text if text and text != PENDING else None
 
 
 def _plan_id(metadata: Mapping[str, object]) -> str:
-    value = metadata.get("planId")
-    return value.strip() if isinstance(value, str) else ""
+    return _text(metadata, "planId")
+
+
+def _text(metadata: Mapping[str, object], field: str) -> str:
+    """What is noted, without the blanks around it; half a character (a lone surrogate) cannot be stored."""
+    value = metadata.get(field)
+    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""

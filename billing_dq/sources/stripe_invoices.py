@@ -4,7 +4,8 @@ Stripe cannot list by ``paid_at``, and all paid invoices of a large company are 
 cheap ones first, until every subscription is decided or the allowance of requests is used up:
 
 1. The latest invoice comes along with each subscription (``expand``): for almost all of them it is paid, and is it.
-2. The paid invoices of the last `WINDOW`, newest first: they show an older invoice that was paid after a newer one.
+2. The paid invoices of the last `WINDOW`, newest first: they show an older invoice that was paid after a newer one,
+   and decide subscriptions by the page. Where requests are short, only as long as they do the latter.
 3. A list of its own for each subscription whose latest invoice is not paid, the live and the young first.
 
 A subscription that stays undecided has no row: what was not read is neither lagging nor in step.
@@ -87,31 +88,29 @@ def read_invoices(
     if not any(subscriber.has_invoice for subscriber in subscribers.values()):
         return ()
 
-    undecided = [s for s in subscribers.values() if s.has_invoice and s.subscription_id not in invoices.newest]
-    for_walk = max(1, allowance - len(undecided), allowance // 2)
+    undecided = _undecided(subscribers.values(), invoices)
     since = int((invoices.as_of - WINDOW).timestamp())
-    walked = connection.pages("invoices", {"status": "paid", "created": {"gte": since}})
-    for page in _first(walked, for_walk):
+    for page in connection.pages("invoices", {"status": "paid", "created": {"gte": since}}):
         for raw in page:
             invoices.add(raw)
+        before, undecided = len(undecided), _undecided(undecided, invoices)
+        left = allowance - (connection.requests.total() - sent)
+        # A list of its own decides one subscription a request; a page that decides fewer must not take their requests.
+        if left <= 0 or (left <= len(undecided) and before - len(undecided) < 2):
+            break
 
-    undecided = [s for s in undecided if s.subscription_id not in invoices.newest]
     undecided.sort(key=lambda s: (s.status not in _LIVE, -s.created, s.subscription_id))
     left = max(0, allowance - (connection.requests.total() - sent))
     for subscriber in undecided[:left]:
         parameters = {"subscription": subscriber.subscription_id, "status": "paid"}
-        for page in connection.pages("invoices", parameters):
-            for raw in page:
-                invoices.add(raw, subscriber.subscription_id)
+        for raw in next(connection.pages("invoices", parameters)):
+            invoices.add(raw, subscriber.subscription_id)
     return tuple(sorted({s.subscription_id for s in undecided[left:]} | invoices.unreadable))
 
 
-def _first(pages: Iterable[list[JsonObject]], count: int) -> Iterable[list[JsonObject]]:
-    """The first pages, without asking for one more."""
-    for number, page in enumerate(pages, start=1):
-        yield page
-        if number == count:
-            return
+def _undecided(subscribers: Iterable[Subscriber], invoices: NewestInvoices) -> list[Subscriber]:
+    """Those that have invoices, none of them known to be paid."""
+    return [s for s in subscribers if s.has_invoice and s.subscription_id not in invoices.newest]
 
 
 def _paid_at(invoice: Invoice) -> int:

@@ -177,6 +177,7 @@ class Quarantine:
         if not isinstance(object_id, str) or not object_id:
             self._nameless += 1
             object_id = f"(no id) {self._nameless}"
+        object_id = object_id.encode("utf-8", "replace").decode()
         for problem in error.errors(include_input=False, include_url=False, include_context=False):
             field = ".".join(str(part) for part in problem["loc"]) or "object"
             self.add(resource, object_id, field, problem["msg"].removeprefix("Value error, "))

@@ -233,6 +233,24 @@ def test_an_object_without_an_id_is_quarantined() -> None:
     assert frames["quarantined_stripe_objects"]["document_id"].tolist() == ["(no id) 1"]
 
 
+def test_text_that_cannot_be_stored_costs_its_object_and_no_more() -> None:
+    half = "\ud800"
+    objects = {
+        "subscriptions": [
+            subscription(f"sub_{half}", customer="cus_1"),
+            subscription("sub_status", status=half),
+            subscription("sub_1"),
+        ],
+        **purchase("du_1", {"packId": half, "organizationId": ORGANIZATION}, {}),
+    }
+    with serve(objects) as local:
+        frames = read(local).frames
+    assert frames["stripe_subscriptions"]["stripe_subscription_id"].tolist() == ["sub_1"]
+    assert frames["stripe_disputes"]["organization_id"].tolist() == [ORGANIZATION]
+    bad = frames["quarantined_stripe_objects"]
+    assert set(zip(bad["document_id"], bad["field"], strict=True)) == {("sub_?", "id"), ("sub_status", "status")}
+
+
 def test_an_account_takes_the_place_of_a_missing_customer() -> None:
     with serve({"subscriptions": [subscription("sub_1", customer=None, customer_account="acct_1")]}) as local:
         assert read(local).frames["stripe_subscriptions"]["customer_id"].tolist() == ["acct_1"]

@@ -78,6 +78,21 @@ def test_beyond_the_allowance_the_live_and_young_are_read_first_and_the_rest_is_
     assert reading.invoices_not_read == ("sub_0", "sub_3")
 
 
+def test_where_requests_are_short_pages_that_decide_nothing_do_not_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stripe_invoices, "NIGHT_REQUESTS", 6)
+    subscriptions = [subscription("sub_busy", latest_invoice="in_busy_0")]
+    invoices = [invoice(f"in_busy_{age}", "sub_busy", days_ago(age), days_ago(age)) for age in range(250)]
+    for number in range(3):
+        subscriptions.append(subscription(f"sub_{number}", latest_invoice=f"in_open_{number}"))
+        invoices.append(invoice(f"in_open_{number}", f"sub_{number}", days_ago(1), None))
+        invoices.append(invoice(f"in_paid_{number}", f"sub_{number}", days_ago(500), days_ago(500)))
+    with serve({"subscriptions": subscriptions, "invoices": invoices}) as local:
+        reading = read(local)
+    assert reading.invoices_not_read == ()
+    assert sum(reading.requests.values()) == 6
+    assert set(reading.frames["stripe_invoices"]["invoice_id"]) == {"in_busy_0", "in_paid_0", "in_paid_1", "in_paid_2"}
+
+
 def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_requests() -> None:
     count = 10_000
     subscriptions, invoices = [], []
