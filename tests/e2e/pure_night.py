@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from billing_dq.progress import SilentProgress
-from billing_dq.reconcile.night import NightResult, NightRules, reconcile_night
+from billing_dq.reconcile.night import NightResult, reconcile_night
+from billing_dq.score import rules_of
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
 from billing_dq.simulation.plain import plain_frames
@@ -38,15 +39,6 @@ def sample_night(documents: Documents, stripe: Documents) -> NightResult:
         settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url)
         reading = read_stripe(settings, AS_OF, [], SilentProgress())
     weeks = NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
-    rules = NightRules(
-        weeks=weeks,
-        tolerance=settings.meter_tolerance,
-        quota_of_plan=settings.quota_of_plan,
-        quota_multiple=settings.runaway.quota_multiple,
-        floor_units=None,
-        packs=settings.packs,
-        dollars_to_units=settings.dollars_to_units,
-        pending_minutes=settings.stripe_pending_minutes,
-        runbook_url="RUNBOOKS.md",
+    return reconcile_night(
+        plain_frames(documents, weeks, AS_OF), reading.frames, reading.livemode, rules_of(settings, weeks)
     )
-    return reconcile_night(plain_frames(documents, weeks, AS_OF), reading.frames, reading.livemode, rules)

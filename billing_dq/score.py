@@ -1,0 +1,185 @@
+"""How often billing_dq is right: simulated worlds with labelled faults against what a night finds in them.
+
+A label is found where a finding has its kind, organization and subject. A finding is expected where it has a label, and
+false where it has none and is not by design (an explained week, drift that DOMAIN.md calls by design). Stripe is read
+over the loopback by the real source; the documents are decoded plainly, so malformed documents, which need the real
+reader, are not scored here but in the tests of the MongoDB source.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from billing_dq.progress import Progress, SilentProgress
+from billing_dq.reconcile.night import NightResult, NightRules, reconcile_night
+from billing_dq.settings import Settings
+from billing_dq.simulation import local_stripe
+from billing_dq.simulation.config import WorldConfig, world_settings
+from billing_dq.simulation.faults import FAULTS
+from billing_dq.simulation.labels import BY_DESIGN, Document, Label
+from billing_dq.simulation.malformed_faults import MALFORMED
+from billing_dq.simulation.plain import plain_frames
+from billing_dq.simulation.world import account_objects, simulate
+from billing_dq.sources.stripe_api import read_stripe
+from billing_dq.weeks import NightWeeks
+
+#: Kind, organization (empty: none) and subject of a finding.
+Key = tuple[str, str, str]
+#: Causes that the application's design accounts for (DESIGN.md, "Outputs").
+DESIGN = frozenset({"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"})
+
+#: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
+SCORED = tuple(name for name in FAULTS if name not in MALFORMED and name != "large_document")
+
+
+@dataclass
+class FaultScore:
+    """The tally of one fault kind: labels that the data tell, those found, those with the right cause."""
+
+    labels: int = 0
+    found: int = 0
+    with_cause: int = 0
+    right_cause: int = 0
+    untellable: int = 0
+    confusion: Counter[str] = field(default_factory=Counter[str])
+
+
+@dataclass
+class Score:
+    """What one or several worlds came to."""
+
+    faults: dict[str, FaultScore] = field(default_factory=dict[str, FaultScore])
+    findings: int = 0
+    expected_findings: int = 0
+    by_design: int = 0
+    false: list[str] = field(default_factory=list[str])
+    missed: list[str] = field(default_factory=list[str])
+    wrong_causes: list[str] = field(default_factory=list[str])
+
+    @property
+    def recall(self) -> float:
+        """Labels found, of those that the data tell; 1 where there are none."""
+        labels = sum(fault.labels for fault in self.faults.values())
+        return sum(fault.found for fault in self.faults.values()) / labels if labels else 1.0
+
+    @property
+    def precision(self) -> float:
+        """Findings that a label expects, of those that are not by design; 1 where there are none."""
+        return self.expected_findings / self.findings if self.findings else 1.0
+
+    @property
+    def cause_accuracy(self) -> float:
+        """Found labels whose cause is the label's, of those whose label names one; 1 where there are none."""
+        causes = sum(fault.with_cause for fault in self.faults.values())
+        return sum(fault.right_cause for fault in self.faults.values()) / causes if causes else 1.0
+
+    def add(self, world: str, labels: Sequence[Label], night: NightResult) -> None:
+        """Count a world in."""
+        findings = night.findings
+        causes: dict[Key, set[str]] = {}
+        severities: dict[Key, str] = {}
+        columns = ["kind", "organization_id", "subject", "cause", "severity"]
+        for kind, organization, subject, cause, severity in findings[columns].itertuples(index=False, name=None):
+            key = (str(kind), organization if isinstance(organization, str) else "", str(subject))
+            causes.setdefault(key, set()).add(str(cause))
+            severities[key] = str(severity)
+        by_design = {_key(label) for label in labels if label.fault.startswith(BY_DESIGN)}
+        faults = [label for label in labels if not label.fault.startswith(BY_DESIGN)]
+        several = _in_evidence(night.meter.evidence)
+        labelled = Counter(_key(label) for label in faults)
+        for label in faults:
+            found = causes.get(_key(label))
+            if found is not None and labelled[_key(label)] > 1:  # two breaks in one week: a finding names the larger
+                found = found | several.get((label.organization_id, label.subject), set())
+            self._count_label(world, label, found)
+        expected = {_key(label) for label in faults}
+        for key, found in causes.items():
+            explained = key[0] == "meter_extras_divergence" and severities[key] == "info" and found <= DESIGN
+            if key not in expected and (key in by_design or explained):
+                self.by_design += 1
+                continue
+            self.findings += 1
+            if key in expected:
+                self.expected_findings += 1
+            else:
+                self.false.append(f"{world}: {' '.join(key)}, {', '.join(sorted(found))}")
+
+    def _count_label(self, world: str, label: Label, causes: set[str] | None) -> None:
+        tally = self.faults.setdefault(label.fault, FaultScore())
+        if not label.tellable:
+            tally.untellable += 1
+            return
+        tally.labels += 1
+        where = f"{world}: {label.fault}: {' '.join(_key(label))}, {label.units:g} units"
+        if causes is None:
+            self.missed.append(where)
+            return
+        tally.found += 1
+        if label.cause is not None:
+            tally.with_cause += 1
+            tally.confusion.update(causes)
+            if label.cause in causes:
+                tally.right_cause += 1
+            else:
+                self.wrong_causes.append(f"{where}: {label.cause}, found {', '.join(sorted(causes))}")
+
+
+def score(configs: Iterable[WorldConfig], progress: Progress | None = None) -> Score:
+    """Score worlds one after the other; each is held whole."""
+    total = Score()
+    configs = list(configs)
+    with (progress or SilentProgress()).stage("worlds", len(configs)) as advance:
+        for config in configs:
+            labels, night = night_of_world(config)
+            total.add(f"seed {config.seed}", labels, night)
+            advance(1)
+    return total
+
+
+def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
+    """The labels of a world, and what its night says."""
+    documents: dict[str, list[Document]] = {}
+    objects = account_objects()
+    labels: list[Label] = []
+    for organization in simulate(config):
+        labels += organization.labels
+        _extend(documents, organization.documents)
+        _extend(objects, organization.stripe)
+    with local_stripe.serve(objects) as server:
+        known = {"stripe_api_key": "rk_live_simulated", "stripe_base_url": server.url}
+        settings = Settings.model_validate({**world_settings(config), **known})
+        reading = read_stripe(settings, config.as_of, [], SilentProgress())
+    weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
+    ours = plain_frames(documents, weeks, config.as_of)
+    return labels, reconcile_night(ours, reading.frames, reading.livemode, rules_of(settings, weeks))
+
+
+def rules_of(settings: Settings, weeks: NightWeeks) -> NightRules:
+    """What the rules are told of the settings."""
+    return NightRules(
+        weeks=weeks,
+        tolerance=settings.meter_tolerance,
+        quota_of_plan=settings.quota_of_plan,
+        quota_multiple=settings.runaway.quota_multiple,
+        floor_units=settings.runaway.floor_units,
+        packs=settings.packs,
+        dollars_to_units=settings.dollars_to_units,
+        pending_minutes=settings.stripe_pending_minutes,
+        runbook_url=settings.runbook_url,
+    )
+
+
+def _extend(whole: dict[str, list[Document]], part: dict[str, list[Document]]) -> None:
+    for name, documents in part.items():
+        whole.setdefault(name, []).extend(documents)
+
+
+def _key(label: Label) -> Key:
+    return (label.finding_kind, label.organization_id, label.subject)
+
+
+def _in_evidence(evidence: pd.DataFrame) -> dict[tuple[str, str], set[str]]:
+    pairs = evidence.groupby(["organization_id", "week_key"])["cause"].agg(set)
+    return {(str(organization), str(week)): causes for (organization, week), causes in pairs.items()}
