@@ -6,7 +6,8 @@ window has left. A bad document that does not tell what it is about keeps open w
 
 import pandas as pd
 
-from billing_dq.reconcile.findings import FindingInputs, quarantined_where
+from billing_dq.reconcile.findings import FindingInputs
+from billing_dq.reconcile.quarantine_findings import quarantined_where
 from billing_dq.weeks import NightWeeks, Week
 
 _SUBSCRIPTION_KINDS = frozenset(
