@@ -8,7 +8,8 @@ from random import Random
 
 from billing_dq.simulation.application import Crashes
 from billing_dq.simulation.cases import Case, Documents, debits_of, week_delta
-from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, to_millis, week_key, week_start
+from billing_dq.simulation.config import QUOTAS
 from billing_dq.simulation.labels import SimulatedOrganization
 from billing_dq.simulation.story import Changes, Story
 
@@ -48,25 +49,22 @@ def dropped_debit_edge(case: Case) -> Outcome:
 
 
 def dropped_debit_in_band(case: Case) -> Outcome:
-    """A week's only debit is lost where a settlement in mid-week could account for its absence."""
-    for start in case.night_weeks:
-        week = case.story.application.usage.get(start)
-        if week is None or not case.steady_plan or not case.quota or len(case.debited(start)) != 1:
-            continue
-        settle = f"settle:{week_key(start)}"
-        if settle not in week.keys or not 0 < week.keys.index(settle) < len(week.keys) - 1:
-            continue
-        (key,) = case.debited(start)
-        if week.keys.index(key) < week.keys.index(settle):
-            continue
-        story = case.replay(Changes(Crashes(lost={key})))
-        used = float(story.application.usage[start].document["meterUsed"]) - week.settled  # type: ignore[arg-type]
-        if used > case.quota or debits_of(story).get(start, 0.0):
-            continue
-        why = "the week's settlement may have come after the last step, and then nothing was to be debited"
-        units = case.story.application.due[key]
-        return case.end(story, [case.label(_DIVERGENCE, week_key(start), units, "missing_debit", why)])
-    return None
+    """The first debit of a week is lost, and the plan is raised a minute later: the new quota covers the usage."""
+    raised = {"starter": "pro", "pro": "enterprise"}.get(case.story.application.plan)
+    choices = [(start, case.debited(start)[0]) for start in case.steady_weeks() if case.debited(start)]
+    if raised is None or not choices:
+        return None
+    start, key = case.random.choice(choices)
+    at = to_millis(case.story.application.debits[key]["at"]) + MINUTE  # type: ignore[arg-type]
+    changes = Changes(Crashes(lost={key}), happenings=[(at, lambda story: story.change_plan(raised))])
+    story = case.replay(changes)
+    week = story.application.usage[start]
+    inside = week.document["meterQuota"] == QUOTAS[raised] and not week.settled and week_delta(story, start) == 0
+    if not inside or debits_of(story).get(start, 0.0):
+        return None
+    units = case.story.application.due[key]
+    why = "the plan was raised in that week, and no document says whether before or after the step"
+    return case.end(story, [case.label(_DIVERGENCE, week_key(start), units, "missing_debit", why)])
 
 
 def duplicate_debit(case: Case) -> Outcome:
@@ -170,10 +168,11 @@ def _settled_weeks(case: Case) -> list[int]:
         return []
     found: list[int] = []
     for start in case.night_weeks:
-        credit = application.credits.get(f"settle:{week_key(start)}")
-        if credit is None or start not in application.usage or week_delta(case.story, start) != 0:
+        credit, week = application.credits.get(f"settle:{week_key(start)}"), application.usage.get(start)
+        if credit is None or week is None or week_delta(case.story, start) != 0:
             continue
-        if case.config.as_of - credit["at"] > _TWO_DAYS:  # type: ignore[operator]
+        newest = max(credit["at"], week.document["updatedAt"])  # type: ignore[type-var]
+        if case.config.as_of - newest > _TWO_DAYS:  # type: ignore[operator]
             found.append(start)
     return found
 

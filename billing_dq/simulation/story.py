@@ -40,8 +40,12 @@ _REFERRAL_UNITS = 250
 _EVENT_LIFE = 30 * DAY
 #: A plan is not lowered where the debt would be more than so many of its quotas: half of what a runaway is.
 _DEBT_FOR_LOWER_PLAN = 5
+#: And not where the usual use of a week is more than so many of them: the debt would become a runaway.
+_USE_FOR_LOWER_PLAN = 1.6
 #: Nothing begins in the last seconds, so that nothing is cut between two writes.
 _MARGIN = 10 * SECOND
+#: What happens by design is over for so long that no night takes it for a webhook under way.
+_SETTLED = 2 * HOUR
 #: How long the application takes to hear of what happened at Stripe.
 _WEBHOOK = 2 * SECOND
 
@@ -187,7 +191,8 @@ class Story:
         random = self.random
         quota = QUOTAS[self.first_plan]
         mean = self.config.entries_per_week
-        intensity = random.choice((0.15, 0.35, 0.6, 0.8, 1.05, 1.3)) * quota if quota else random.uniform(10, 60) * mean
+        intensity = random.choice((0.15, 0.35, 0.6, 0.8, 1.05, 1.3)) * quota if quota else random.uniform(50, 300)
+        self.intensity = intensity
         quarters = random.random() < 0.06
         if random.random() < 0.03 and self.born < self.begin:
             self.old_week = self.begin
@@ -251,11 +256,11 @@ class Story:
         moment = max(self._moment(), at + HOUR)
         if draw < 0.08:
             neighbours = {"starter": ("pro",), "pro": ("starter", "enterprise"), "enterprise": ("pro",)}[plan]
-            self._push(moment, self._change_plan, random.choice(neighbours))
+            self._push(moment, self.change_plan, random.choice(neighbours))
         elif draw < 0.12:
             self._push(moment, self._cancel, random.random() < 0.3)
         elif draw < 0.13:
-            self._push(moment, self._change_by_hand, "pro" if plan != "pro" else "enterprise")
+            self._push(moment, self._change_by_hand, "pro" if plan == "starter" else "enterprise")
         elif draw < 0.14:
             self._push(moment, self._dispute_subscription)
 
@@ -368,18 +373,23 @@ class Story:
         self._event(event)
 
     def _dun(self) -> None:
+        if self.now > self.end - _SETTLED or not self._may_reset():
+            return
         self.application.dun(self.now)
         self.design = "dunning"
 
-    def _change_plan(self, plan: str) -> None:
-        if not self._may_reset() or self.application.balance_units < -_DEBT_FOR_LOWER_PLAN * QUOTAS[plan]:
+    def change_plan(self, plan: str) -> None:
+        """Another plan at Stripe, and then here."""
+        quota = QUOTAS[plan]
+        too_much = self.intensity > _USE_FOR_LOWER_PLAN * quota
+        if not self._may_reset() or too_much or self.application.balance_units < -_DEBT_FOR_LOWER_PLAN * quota:
             return
         self.account.change_price(PRICES[plan][0], {})
         self.application.change_plan(self.now, plan, self._heard)
         self._event("customer.subscription.updated")
 
     def _change_by_hand(self, plan: str) -> None:
-        if self._may_reset():
+        if self._may_reset() and self.application.plan != plan and self.now < self.end - _SETTLED:
             self.application.change_plan_by_hand(self.now, plan)
             self.design = "plan_changed_by_hand"
 
