@@ -76,19 +76,20 @@ class Applier:
         Raises:
             TransientSourceError, SourceError: as `apply`.
         """
+        outcome = None
         for intent in unverified_intents(self.audit.read().records, dispute_id):
             subject = Subject(intent.dispute_id, intent.organization_id, intent.plan_hash)
             entry_id = str(intent.facts["entry_id"])
             self.observer("settle:read")
             now = self.writer.read(str(intent.organization_id), reinstatement_ref(dispute_id))
             found = any(entry.entry_id == entry_id for entry in now.entries)
-            if found or not intent.facts.get("closed"):
+            if found or not intent.facts["closed"]:
                 self._record("resolved", subject, actor, {"entry_id": entry_id, "found": found})
             if found:
-                units = float(intent.facts["units"] or 0)
                 self._verify(subject, actor, intent.facts, now)
-                return CreditOutcome(dispute_id, "credited", "credited_before_interruption", units, None, entry_id)
-        return None
+                units = float(intent.facts["units"] or 0)
+                outcome = CreditOutcome(dispute_id, "credited", "credited_before_interruption", units, None, entry_id)
+        return outcome
 
     def _attempt(self, request: CreditRequest, budget: RunBudget) -> CreditOutcome | None:
         """One plan and at most one write; None where the ledger changed in between."""

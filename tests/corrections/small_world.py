@@ -138,7 +138,12 @@ def apply_once(
     """One request, on connections of its own."""
     assert settings.mongodb_uri is not None
     with (
-        MongoClient[Document](settings.mongodb_uri.get_secret_value(), tz_aware=True) as client,
+        MongoClient[Document](
+            settings.mongodb_uri.get_secret_value(),
+            tz_aware=True,
+            serverSelectionTimeoutMS=5000,
+            socketTimeoutMS=int(write_seconds * 1000),
+        ) as client,
         open_ledger_writer(settings, write_seconds) as writer,
     ):
         asked = request or CreditRequest(DISPUTE, "anna", "the money came back")
