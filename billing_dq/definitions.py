@@ -1,9 +1,14 @@
-"""The Dagster definitions: everything in `defs/`, put together from the settings. Imports and loads without a database."""
+"""The Dagster definitions: all of `defs/`, put together from the settings. They load without a database."""
+
+import warnings
+from collections.abc import Callable
 
 import dagster as dg
+from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.checks import finding_checks
 from billing_dq.defs.conclusions import conclusion_assets
+from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.great_expectations import expectation_checks
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
@@ -14,33 +19,52 @@ from billing_dq.defs.schedules import nightly
 from billing_dq.defs.sensors import failed_checks, failed_runs
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
+from billing_dq.frames import DISPUTE_POSITIONS
 from billing_dq.lake import Lake
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings, load_settings
 
 
-def build_definitions(settings: Settings, progress: Progress | None = None) -> dg.Definitions:
+def build_definitions(
+    settings: Settings, progress: Progress | None = None, settings_now: Callable[[], Settings] | None = None
+) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors.
 
     Args:
         settings: every knob.
         progress: where long reads tell how far they are; the runs' own log by default.
+        settings_now: reads the settings again, for the credits' kill switch; ``settings`` as they are by default.
     """
+    with warnings.catch_warnings():
+        # Dagster calls the partitions of checks a preview, and warns of a beta parameter that it passes itself
+        warnings.simplefilter("ignore", PreviewWarning)
+        warnings.simplefilter("ignore", BetaWarning)
+        definitions = _build(settings, progress, settings_now or (lambda: settings))
+        definitions.get_repository_def()  # resolves, and keeps, everything
+    return definitions
+
+
+def _build(settings: Settings, progress: Progress | None, settings_now: Callable[[], Settings]) -> dg.Definitions:
     nights = nights_of(settings)
+    credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     derived = [*reconciliation_assets(nights), *conclusion_assets(nights)]
     checks = [*finding_checks(nights), *expectation_checks(settings, nights)]
-    concluding = dg.AssetSelection.assets(*derived) | dg.AssetSelection.checks(*checks)
+    concluding = (
+        dg.AssetSelection.assets(*derived)
+        | dg.AssetSelection.checks(*checks)
+        | dg.AssetSelection.checks_for_assets(dg.AssetKey(DISPUTE_POSITIONS.name))
+    )
     night_job = reconcile_night(nights, dg.AssetSelection.assets(*sources) | concluding)
     return dg.Definitions(
-        assets=[*sources, *derived],
-        asset_checks=checks,
-        jobs=[night_job, conclude_night(nights, concluding)],
+        assets=[*sources, *derived, *(credits.assets or ())],
+        asset_checks=[*checks, *(credits.asset_checks or ())],
+        jobs=[night_job, conclude_night(nights, concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
-        sensors=[failed_checks(checks), failed_runs],
+        sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress)},
         executor=dg.in_process_executor,
     )
 
 
-defs = build_definitions(load_settings())
+defs = build_definitions(load_settings(), settings_now=load_settings)

@@ -1,4 +1,4 @@
-"""What earlier nights knew, from the stored tables. A night looks only at nights before it, so that it can be run again."""
+"""What earlier nights knew, from the stored tables. A night looks only at earlier ones, and can be run again."""
 
 from collections.abc import Iterator, Sequence
 

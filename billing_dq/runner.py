@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +73,14 @@ def dagster_home(settings: Settings) -> Path:
     except OSError as error:
         raise SourceError(f"Dagster's home {directory} cannot be written: {error.strerror}; set DAGSTER_HOME") from None
     return directory
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's history, kept in `dagster_home`; the variable is set for this process and those it starts."""
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 def run_night(

@@ -5,14 +5,12 @@ checks that need Stripe hang on `stripe_reading`, which is always there: they fa
 where Stripe was not asked.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster_shared.utils.warnings import PreviewWarning
 
 from billing_dq.defs.metadata import Metadata, runbook, table_of
 from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
@@ -116,12 +114,6 @@ STRIPE_CHECKS = (
         ),
         "Every withdrawal of a pack's money has one clawback, and every credit a reinstatement.",
     ),
-    FindingCheck(
-        "no_credit_is_due",
-        StripeReadingRecord.name,
-        ("dispute_credit_due",),
-        "Every reinstated dispute's units have been given back.",
-    ),
 )
 STRIPE_WAS_READ = "stripe_was_read"
 
@@ -134,17 +126,10 @@ def night_check(
     deps: tuple[str, ...] = (),
     blocking: bool = False,
 ) -> dg.AssetCheckSpec:
-    """A check of an asset's night; Dagster still calls the partitions of checks a preview, and warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        return dg.AssetCheckSpec(
-            name,
-            asset=asset,
-            description=description,
-            additional_deps=deps,
-            blocking=blocking,
-            partitions_def=nights,
-        )
+    """A check of an asset's night."""
+    return dg.AssetCheckSpec(
+        name, asset=asset, description=description, additional_deps=deps, blocking=blocking, partitions_def=nights
+    )
 
 
 def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
@@ -196,64 +181,60 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
             elif check.name in wanted:
                 yield _judge(check, seen, settings)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-
-        @dg.asset_check(
-            asset="quarantined_documents",
-            additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
-            partitions_def=nights,
-            description="Documents counted = read + quarantined (+ those of weeks that the night does not cover).",
-        )
-        def every_document_was_read_or_quarantined(
-            quarantined_documents: pd.DataFrame, snapshot_facts: SnapshotFactsRecord
-        ) -> dg.AssetCheckResult:
-            counts = snapshot_facts.counts
-            off = {
-                name: count.counted - count.read - count.quarantined - count.out_of_scope
-                for name, count in counts.items()
-            }
-            lost = {name: rest for name, rest in off.items() if rest}
-            return dg.AssetCheckResult(
-                passed=not lost,
-                description=f"not accounted for: {lost}" if lost else "every document is accounted for",
-                metadata={
-                    "quarantined": sum(count.quarantined for count in counts.values()),
-                    "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
-                },
-            )
-
-        @dg.asset_check(
-            asset="meter_extras_deltas",
-            additional_ins={
-                "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
-                "weekly_usage": dg.AssetIn("weekly_usage"),
-                "ledger_entries": dg.AssetIn("ledger_entries"),
+    @dg.asset_check(
+        asset="quarantined_documents",
+        additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
+        partitions_def=nights,
+        description="Documents counted = read + quarantined (+ those of weeks that the night does not cover).",
+    )
+    def every_document_was_read_or_quarantined(
+        quarantined_documents: pd.DataFrame, snapshot_facts: SnapshotFactsRecord
+    ) -> dg.AssetCheckResult:
+        counts = snapshot_facts.counts
+        off = {
+            name: count.counted - count.read - count.quarantined - count.out_of_scope for name, count in counts.items()
+        }
+        lost = {name: rest for name, rest in off.items() if rest}
+        return dg.AssetCheckResult(
+            passed=not lost,
+            description=f"not accounted for: {lost}" if lost else "every document is accounted for",
+            metadata={
+                "quarantined": sum(count.quarantined for count in counts.values()),
+                "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
             },
-            partitions_def=nights,
-            description="Every usage document and every debit of the night's weeks is in exactly one compared week.",
         )
-        def population_adds_up(
-            meter_extras_deltas: pd.DataFrame,
-            snapshot_facts: SnapshotFactsRecord,
-            weekly_usage: StoredTable,
-            ledger_entries: StoredTable,
-        ) -> dg.AssetCheckResult:
-            used = meter_used_in(weekly_usage, snapshot_facts.weeks)
-            debited = debited_in(ledger_entries, snapshot_facts.weeks)
-            compared_used = float(meter_extras_deltas["meter_used"].sum())
-            compared_debited = float(meter_extras_deltas["actual_units"].sum())
-            close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
-            return dg.AssetCheckResult(
-                passed=close,
-                description="both sides are whole" if close else "units were lost or counted twice on the way",
-                metadata={
-                    "meter_used_read": used,
-                    "meter_used_compared": compared_used,
-                    "debited_read": debited,
-                    "debited_compared": compared_debited,
-                },
-            )
+
+    @dg.asset_check(
+        asset="meter_extras_deltas",
+        additional_ins={
+            "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
+            "weekly_usage": dg.AssetIn("weekly_usage"),
+            "ledger_entries": dg.AssetIn("ledger_entries"),
+        },
+        partitions_def=nights,
+        description="Every usage document and every debit of the night's weeks is in exactly one compared week.",
+    )
+    def population_adds_up(
+        meter_extras_deltas: pd.DataFrame,
+        snapshot_facts: SnapshotFactsRecord,
+        weekly_usage: StoredTable,
+        ledger_entries: StoredTable,
+    ) -> dg.AssetCheckResult:
+        used = meter_used_in(weekly_usage, snapshot_facts.weeks)
+        debited = debited_in(ledger_entries, snapshot_facts.weeks)
+        compared_used = float(meter_extras_deltas["meter_used"].sum())
+        compared_debited = float(meter_extras_deltas["actual_units"].sum())
+        close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
+        return dg.AssetCheckResult(
+            passed=close,
+            description="both sides are whole" if close else "units were lost or counted twice on the way",
+            metadata={
+                "meter_used_read": used,
+                "meter_used_compared": compared_used,
+                "debited_read": debited,
+                "debited_compared": compared_debited,
+            },
+        )
 
     return [of_mongodb, of_stripe, every_document_was_read_or_quarantined, population_adds_up]
 

@@ -10,21 +10,22 @@ from dataclasses import dataclass
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.metadata import runbook, stored, table_of, table_out
+from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
 from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
 from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import DISPUTE_POSITIONS, FINDINGS, SUBSCRIPTION_DRIFT, TABLES
+from billing_dq.frames import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT, TABLES
 from billing_dq.history import closed_weeks, findings_before
 from billing_dq.lake import Lake
 from billing_dq.reconcile.balances import orphan_balances
-from billing_dq.reconcile.disputes import PositionResult, dispute_positions
+from billing_dq.reconcile.disputes import PositionResult
 from billing_dq.reconcile.drift import cumulative_drift
 from billing_dq.reconcile.findings import FindingInputs
 from billing_dq.reconcile.life import findings_of_night, seen_open
-from billing_dq.reconcile.markers import invoice_marker_lag, stale_past_due
-from billing_dq.reconcile.subscriptions import subscription_drift
+from billing_dq.reconcile.markers import stale_past_due
+from billing_dq.reconcile.night import NightRules, compare_with_stripe
 from billing_dq.report import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
 from billing_dq.settings import Settings
+from billing_dq.weeks import NightWeeks
 
 GROUP = "conclusions"
 
@@ -97,43 +98,23 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.Output]:
         """Compare with Stripe where it was read, then turn every result into findings and give them their life."""
-        key = context.partition_key
+        key, weeks = context.partition_key, snapshot_facts.weeks
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
         against_stripe = _Compared()
         stale = stale_past_due(subscriptions, unreadable_keys)
         if stripe_reading.state == "read":
             theirs = {name: _stored_frame(lake, key, name) for name in STRIPE_TABLES}
-            livemode, as_of = bool(stripe_reading.livemode), snapshot_facts.as_of
-            drift = subscription_drift(
-                subscriptions,
-                theirs["stripe_subscriptions"],
-                as_of,
-                settings.stripe_pending_minutes,
-                livemode,
-                unreadable_keys,
-                theirs["quarantined_stripe_objects"],
-            )
-            lag = invoice_marker_lag(
-                subscriptions, theirs["stripe_invoices"], as_of, settings.stripe_pending_minutes, unreadable_keys
-            )
-            against_stripe = _Compared(
-                SUBSCRIPTION_DRIFT.conform(pd.concat([drift, lag], ignore_index=True)),
-                dispute_positions(
-                    theirs["stripe_disputes"],
-                    dispute_entries,
-                    pack_purchases,
-                    organizations,
-                    subscriptions,
-                    extras_balances,
-                    settings.packs,
-                    settings.dollars_to_units,
-                    livemode,
-                    unreadable_keys,
-                    as_of,
-                ),
-                theirs["quarantined_stripe_objects"],
-            )
+            ours = {
+                "organizations": organizations,
+                "subscriptions": subscriptions,
+                "extras_balances": extras_balances,
+                "dispute_entries": dispute_entries,
+                "pack_purchases": pack_purchases,
+                "unreadable_keys": unreadable_keys,
+            }
+            drift, disputes = compare_with_stripe(ours, theirs, bool(stripe_reading.livemode), _rules(settings, weeks))
+            against_stripe = _Compared(drift, disputes, theirs["quarantined_stripe_objects"])
             yield from _comparison(against_stripe, stale, settings, lake, key)
         inputs = FindingInputs(
             deltas=meter_extras_deltas,
@@ -158,7 +139,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             inputs,
             findings_before(lake, key),
             key,
-            snapshot_facts.weeks,
+            weeks,
             settings.dollars_to_units,
             settings.runbook_url,
         )
@@ -176,14 +157,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             },
         )
 
-    @dg.asset(
-        name="nightly_report",
-        partitions_def=nights,
-        group_name=GROUP,
-        description=table_out("nightly_report").description,
-        metadata=table_out("nightly_report").metadata,
-        kinds={"parquet"},
-    )
+    @table_asset(NIGHTLY_REPORT.name, nights, GROUP)
     def nightly_report(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -195,20 +169,34 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         """Put the night in figures, and beside the nights before it."""
         key = context.partition_key
         seen = seen_open(findings, key)
-        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name != "nightly_report"}
+        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name != NIGHTLY_REPORT.name}
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((findings["state"] == "resolved").sum())
         report = headlines(snapshot_facts, stripe_reading, rows, meter_extras_deltas, seen, resolved)
         return dg.Output(
             report,
             metadata={
-                **stored(lake, key, "nightly_report", len(report)),
+                **stored(lake, key, NIGHTLY_REPORT.name, len(report)),
                 "figures": table_of(rows_of(report, ("name", "value", "unit"))),
                 "trend": dg.MetadataValue.md(_trend(lake, key, seen)),
             },
         )
 
     return [conclusions, nightly_report]
+
+
+def _rules(settings: Settings, weeks: NightWeeks) -> NightRules:
+    return NightRules(
+        weeks=weeks,
+        tolerance=settings.meter_tolerance,
+        quota_of_plan=settings.quota_of_plan,
+        quota_multiple=settings.runaway.quota_multiple,
+        floor_units=settings.runaway.floor_units,
+        packs=settings.packs,
+        dollars_to_units=settings.dollars_to_units,
+        pending_minutes=settings.stripe_pending_minutes,
+        runbook_url=settings.runbook_url,
+    )
 
 
 def _stored_frame(lake: Lake, night: str, name: str) -> pd.DataFrame:

@@ -43,10 +43,11 @@ def validate(batches: Iterator[pd.DataFrame], expected: Sequence[Expectation]) -
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations import expectations as gxe
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     outcomes = {one.name: Outcome() for one in expected}
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     table = context.data_sources.add_pandas("night").add_dataframe_asset("table")
     whole = table.add_batch_definition_whole_dataframe("whole")
     for frame in batches:

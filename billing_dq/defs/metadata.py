@@ -1,8 +1,9 @@
 """What the UI shows of a table: its columns with their meaning, its rows, its worst rows, where it is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
+import pandas as pd
 
 from billing_dq.frames import TABLES, Table
 from billing_dq.lake import Lake
@@ -36,6 +37,21 @@ def table_out(name: str, required: bool = True, group: str | None = None) -> dg.
         metadata={"dagster/column_schema": column_schema(table)},
         kinds={"parquet"},
         group_name=group,
+    )
+
+
+def table_asset(
+    name: str, nights: dg.PartitionsDefinition, group: str
+) -> Callable[[Callable[..., dg.Output[pd.DataFrame]]], dg.AssetsDefinition]:
+    """A decorator for the asset of one table."""
+    out = table_out(name)
+    return dg.asset(
+        name=name,
+        partitions_def=nights,
+        group_name=group,
+        description=out.description,
+        metadata=out.metadata,
+        kinds=set(out.kinds or ()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The rules over the night's MongoDB tables. Tables that grow with the ledger are walked by batches of organizations."""
+"""The rules over the night's MongoDB tables. What grows with the ledger is walked by batches of organizations."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
-from billing_dq.defs.metadata import Metadata, runbook, stored, table_of, table_out
+from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, table_of, table_out
 from billing_dq.facts import SnapshotFactsRecord
 from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, WEEKLY_USAGE
 from billing_dq.history import earlier_quotas
@@ -78,7 +78,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                 evidence, evidence.table.name, metadata=stored(lake, key, evidence.table.name, evidence.rows)
             )
 
-    @dg.asset(name="runaway_balances", partitions_def=nights, group_name=GROUP, **_declared("runaway_balances"))
+    @table_asset("runaway_balances", nights, GROUP)
     def runaway(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -111,7 +111,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             },
         )
 
-    @dg.asset(name="ledger_violations", partitions_def=nights, group_name=GROUP, **_declared("ledger_violations"))
+    @table_asset("ledger_violations", nights, GROUP)
     def ledger(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -169,8 +169,3 @@ def _deltas_metadata(deltas: StoredTable, settings: Settings) -> Metadata:
         "weeks": dg.MetadataValue.md(week_picture(frame) or "no weeks"),
         "runbook": runbook(settings.runbook_url, "meter_extras_divergence"),
     }
-
-
-def _declared(name: str) -> dict[str, object]:
-    out = table_out(name)
-    return {"description": out.description, "metadata": out.metadata, "kinds": out.kinds}

@@ -1,0 +1,145 @@
+"""`billing-dq demo`: a simulated company with planted faults, two nights of it, and a credit in between.
+
+Everything is its own and thrown away afterwards: home, MongoDB, Stripe, Dagster's history. The company's clock stands
+at yesterday, when the first night is taken. Then Dagster's daemon finds the reinstated disputes and credits them, and
+the second night, now, shows their findings gone.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from billing_dq.commands.nightly import progress_here, quiet_dagster
+from billing_dq.embedded import embedded_mongodb
+from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.simulation.config import WorldConfig, settings_toml
+from billing_dq.simulation.faults import parse_faults
+from billing_dq.simulation.loader import LoadedWorld, load
+from billing_dq.simulation.local_stripe import serve
+
+_DATABASE = "app"
+_FAULTS = "all=0.02,credit_due=0.08"
+_KEY = "rk_live_demo"
+
+
+@click.command(name="demo")
+@click.option("--ui", is_flag=True, help="Leave the Dagster UI up with the demo's history, until Ctrl-C.")
+@click.option("--organizations", type=click.IntRange(20, 20_000), default=250, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same company.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep everything in this directory.")
+def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
+    """Run the main job on a simulated company in an embedded MongoDB."""
+    console = Console()
+    with _stop_on_sigterm(), quiet_dagster(), contextlib.ExitStack() as stack:
+        home = stack.enter_context(_home(keep))
+        config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=parse_faults(_FAULTS))
+        _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
+        server = stack.enter_context(embedded_mongodb(home / "mongodb"))
+        world = load(config, server.uri, _DATABASE, progress=progress_here())
+        stripe = stack.enter_context(serve(world.stripe))
+        settings = _configure(home, config, server.uri, stripe.url)
+        _two_nights(console, settings, config, world)
+        if ui:
+            _serve_ui(console, settings)
+        _say(console, f"Kept in {home}" if keep else "Everything is stopped and removed; --keep DIR keeps it")
+    return 0
+
+
+def _two_nights(console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld) -> None:
+    from billing_dq.commands.demo_parts import apply_through_the_daemon, show_planted, verified_audit
+    from billing_dq.commands.night_summary import show
+    from billing_dq.runner import open_instance, run_night
+
+    with open_instance(settings) as instance:
+        _say(console, f"Night 1: the company as it stood at {config.as_of:%Y-%m-%d %H:%M} UTC")
+        first = run_night(settings, instance, config.as_of, progress=progress_here())
+        show(first, settings, console)
+        show_planted(console, world.labels, first, settings)
+        due = apply_through_the_daemon(console, settings, first)
+        _say(console, "Night 2: now")
+        second = run_night(settings, instance, progress=progress_here())
+        resolved = second.findings[second.findings["state"] == "resolved"]
+        gone = resolved[(resolved["kind"] == "dispute_credit_due") & resolved["subject"].isin(due)]
+        _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
+        _say(console, f"{len(gone):,} of {len(due):,} due dispute credits were given and are no finding any more")
+        _say(console, verified_audit(settings))
+
+
+def _serve_ui(console: Console, settings: Settings) -> None:
+    from billing_dq.commands.demo_parts import dagster_ui
+
+    with dagster_ui(settings) as address:
+        _say(console, f"The Dagster UI is at {address} - Ctrl-C stops it and everything else")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
+def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Settings:
+    """The demo's own settings, for this process and for those that it starts."""
+    for name in [name for name in os.environ if name.startswith("BILLING_DQ_")]:
+        del os.environ[name]
+    file = home / "billing_dq.toml"
+    file.write_text(
+        f'home = "{home.as_posix()}/home"\nstripe_base_url = "{stripe_url}"\n'
+        f'{settings_toml(config, _DATABASE)}\n[credits]\nmode = "apply"\n',
+        encoding="utf-8",
+    )
+    os.environ |= {
+        "BILLING_DQ_CONFIG": str(file),
+        "BILLING_DQ_MONGODB_URI": uri,
+        "BILLING_DQ_MONGODB_WRITE_URI": uri,
+        "BILLING_DQ_STRIPE_API_KEY": _KEY,
+        "DAGSTER_HOME": str(home / "dagster"),
+    }
+    return load_settings()
+
+
+def _yesterday() -> datetime:
+    return (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
+
+
+@contextlib.contextmanager
+def _home(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        if keep.exists() and any(keep.iterdir()):
+            raise click.ClickException(f"{keep} is not empty; the demo wants a directory of its own")
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"{keep} cannot be made: {error.strerror}") from None
+        yield keep.absolute()
+        return
+    directory = Path(tempfile.mkdtemp(prefix="billing_dq_demo_"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _stop_on_sigterm() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C, so that everything that was started is stopped."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")

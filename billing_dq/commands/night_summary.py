@@ -1,0 +1,154 @@
+"""A night's summary for people (tables on a terminal, plain lines elsewhere) and for programs."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from billing_dq.lake import Lake
+from billing_dq.report import (
+    SEVERITIES,
+    Plain,
+    deltas_summary,
+    findings_by_kind,
+    worst_findings,
+    worst_weeks,
+)
+from billing_dq.runner import NightResult
+from billing_dq.settings import Settings
+
+_SHOWN = 10
+
+
+def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
+    """The night as one JSON-safe mapping."""
+    seen = result.open_findings
+    return {
+        "night": result.night,
+        "as_of": result.snapshot.as_of.isoformat(),
+        "weeks": list(result.snapshot.weeks.keys),
+        "run_id": result.run_id,
+        "snapshot": result.snapshot.model_dump(mode="json"),
+        "stripe": result.stripe.model_dump(mode="json"),
+        "meter": deltas_summary(result.deltas),
+        "worst_weeks": worst_weeks(result.deltas),
+        "findings_by_kind": findings_by_kind(seen),
+        "findings_by_severity": {name: int((seen["severity"] == name).sum()) for name in SEVERITIES},
+        "resolved": int((result.findings["state"] == "resolved").sum()),
+        "worst_findings": worst_findings(seen),
+        "checks": [
+            {"asset": c.asset, "name": c.name, "passed": c.passed, "severity": c.severity, "said": c.said}
+            for c in result.checks
+        ],
+        "report": {str(row["name"]): row["value"] for row in result.report.to_dict("records")},
+        "lake": str(Lake(settings.home).root),
+    }
+
+
+def show(result: NightResult, settings: Settings, console: Console) -> None:
+    """Print the summary."""
+    snapshot, seen = result.snapshot, result.open_findings
+    console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
+    consistency = "one snapshot" if snapshot.one_snapshot else "no snapshot session: read plainly"
+    _line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    if snapshot.missing_collections:
+        _line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")
+    _table(
+        console,
+        "Read",
+        ("collection", "counted", "read", "quarantined", "out of scope"),
+        [(name, c.counted, c.read, c.quarantined, c.out_of_scope) for name, c in snapshot.counts.items()],
+    )
+    _meter(console, result)
+    _table(
+        console,
+        f"Findings: {len(seen):,} open, {int((result.findings['state'] == 'resolved').sum()):,} resolved tonight",
+        ("severity", "kind", "findings", "units", "USD"),
+        [
+            (row["severity"], row["kind"], row["findings"], row["units"], _usd(row["usd_cents"]))
+            for row in findings_by_kind(seen)
+        ],
+    )
+    urgent = seen[seen["severity"] != "info"]
+    _table(
+        console,
+        "Worst findings",
+        ("severity", "kind", "organization", "subject", "why"),
+        [
+            (row["severity"], row["kind"], row["organization_id"], row["subject"], row["explanation"])
+            for row in worst_findings(urgent, _SHOWN)
+        ],
+    )
+    _checks(console, result)
+    _line(console, f"Tables: {Lake(settings.home).root}/<asset>/{result.night}.parquet")
+    _line(
+        console, "More: billing-dq findings | explain ORGANIZATION WEEK | dispute ID; `dagster dev` shows the history"
+    )
+
+
+def _stripe(result: NightResult) -> str:
+    if result.stripe.state == "read":
+        return f"Stripe read with {sum(result.stripe.requests.values()):,} requests"
+    if result.stripe.state == "failed":
+        return f"Stripe FAILED: {result.stripe.reason}"
+    return f"Stripe not run: {result.stripe.reason}"
+
+
+def _meter(console: Console, result: NightResult) -> None:
+    summary = deltas_summary(result.deltas)
+    grades = ", ".join(
+        f"{value:,} {name.removeprefix('grade_').replace('_', ' ')}"
+        for name, value in summary.items()
+        if name.startswith("grade_")
+    )
+    _line(
+        console,
+        f"Meter against extras: {summary['organization_weeks']:,} weeks of {summary['organizations']:,} organizations; "
+        f"{summary['diverged']:,} diverge ({grades})",
+    )
+    _table(
+        console,
+        "Worst divergences",
+        ("organization", "week", "units", "grade", "why"),
+        [
+            (row["organization_id"], row["week_key"], row["delta_units"], row["grade"], row["explanation"])
+            for row in worst_weeks(result.deltas, _SHOWN)
+        ],
+    )
+
+
+def _checks(console: Console, result: NightResult) -> None:
+    red = [check for check in result.checks if not check.passed]
+    _line(console, f"Checks: {len(result.checks) - len(red)} green, {len(red)} red")
+    _table(console, "Red checks", ("check", "on", "said"), [(check.name, check.asset, check.said) for check in red])
+
+
+def _table(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[Plain]]) -> None:
+    if not rows:
+        return
+    if not console.is_terminal:
+        _line(console, f"{title}:")
+        for row in rows:
+            _line(console, "  " + "  ".join(_text(cell) for cell in row))
+        return
+    table = RichTable(title=title, title_justify="left")
+    for place, name in enumerate(columns):
+        numeric = all(isinstance(row[place], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    console.print(table)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _text(cell: Plain) -> str:
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return f"{cell:,.10g}"
+    return "" if cell is None else str(cell)
+
+
+def _usd(cents: Plain) -> str:
+    return f"{float(cents or 0) / 100:,.2f}"
