@@ -24,6 +24,7 @@ Client = MongoClient[dict[str, object]]
 
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
+_SNAPSHOT_GONE = {239, 246}
 _SECRET_PART = re.compile(r"(mongodb(?:\+srv)?://)[^\s/@]*@", re.IGNORECASE)
 
 
@@ -78,6 +79,11 @@ def clear_errors(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ
             "for one query; see `billing-dq doctor` for missing indexes, or raise the setting"
         ) from None
     except OperationFailure as error:
+        if error.code in _SNAPSHOT_GONE:
+            raise TransientSourceError(
+                f"MongoDB at {where} no longer keeps the snapshot that the night reads; it keeps one for "
+                "minSnapshotHistoryWindowInSeconds (300 s unless set), which the night must not exceed"
+            ) from None
         raise SourceError(_refused(error, where, settings, variable)) from None
     except AutoReconnect as error:
         raise TransientSourceError(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, cast
 
 import pyarrow as pa
 from pymongo.client_session import ClientSession
@@ -78,7 +78,7 @@ class Reader:
             if batch is None:
                 return
             with self.timed("decode"):
-                table = decode(batch, columns, required)
+                table = decode(cast(bytes, batch), columns, required)
             yield table
 
     def unique_keys(self, contract: CollectionContract) -> list[list[str]]:

@@ -35,7 +35,7 @@ from billing_dq.weeks import NightWeeks
 
 #: Rows of a row group, unless a single organization has more: ledgers differ by a factor of ten thousand.
 _GROUP_ROWS = 200_000
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;]+")
+_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _ERROR_LENGTH = 200
 
 _ENTRY: Columns = {

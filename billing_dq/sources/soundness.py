@@ -6,6 +6,7 @@ A reason quotes numbers, dates and what looks like a week key, and no other valu
 
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -30,7 +31,8 @@ _BSON_TYPES: dict[Type, list[str]] = {
     "object": ["object"],
     "array": ["array"],
 }
-_NOT_FINITE = [math.nan, math.inf, -math.inf]
+#: NaN and infinity are outside these bounds, for every server: NaN is not at least anything.
+_FINITE: dict[str, object] = {"minimum": -sys.float_info.max, "maximum": sys.float_info.max}
 _LIKE_A_WEEK = re.compile(r"[0-9W-]{1,10}")
 _SAID: dict[Type, str] = {
     "objectId": "an ObjectId",
@@ -53,20 +55,15 @@ def json_schema(fields: tuple[Field, ...]) -> dict[str, object]:
 def unsound(contract: CollectionContract) -> dict[str, object]:
     """The query for the documents of a collection that may break its contract.
 
-    A `$jsonSchema` says nothing of NaN and infinity, so these are asked for by equality. Numbers in an object under
-    names that nobody knows cannot be asked for so: there, an expression compares each value.
+    A `$jsonSchema` has no dates to compare with: what may not lie in the future is asked for beside it. So are NaN and
+    infinity by equality, for SecantusDB, which lets them pass its bounds where null may stand too.
     """
     odd: list[dict[str, object]] = [{"$nor": [{"$jsonSchema": json_schema(contract.fields)}]}]
     for field in contract.fields:
-        if field.type == "number":
-            odd.append({field.name: {"$in": _NOT_FINITE}})
-        elif field.type == "object" and field.items == "number":
-            odd.append({"$expr": _holds_not_finite(field.name)})
-        elif field.type == "date" and field.not_after is not None:
+        if field.type == "date" and field.not_after is not None:
             odd.append({field.name: {"$gt": field.not_after}})
-        odd += [
-            {f"{field.name}.{inner.name}": {"$in": _NOT_FINITE}} for inner in field.fields if inner.type == "number"
-        ]
+        elif field.type == "number" and not field.required:
+            odd.append({field.name: {"$in": [math.nan, math.inf, -math.inf]}})
     return {"$or": odd}
 
 
@@ -85,12 +82,16 @@ def faults(contract: CollectionContract, document: Mapping[str, object]) -> dict
 
 
 def _property(field: Field) -> dict[str, object]:
-    wanted = _checked(field)
+    wanted = {**_of_type(field.type), **_checked(field)}
     if field.required:
-        return {"bsonType": _BSON_TYPES[field.type], **wanted}
-    if "enum" in wanted or "pattern" in wanted or "maximum" in wanted:
-        return {"anyOf": [{"bsonType": "null"}, {"bsonType": _BSON_TYPES[field.type], **wanted}]}
-    return {"bsonType": [*_BSON_TYPES[field.type], "null"], **wanted}
+        return wanted
+    # bounds and patterns say nothing of null; a list of values does
+    values = {"enum": [*field.one_of, None]} if field.one_of else {}
+    return {**wanted, **values, "bsonType": [*_BSON_TYPES[field.type], "null"]}
+
+
+def _of_type(kind: Type) -> dict[str, object]:
+    return {"bsonType": _BSON_TYPES[kind], **(_FINITE if kind == "number" else {})}
 
 
 def _checked(field: Field) -> dict[str, object]:
@@ -104,16 +105,10 @@ def _checked(field: Field) -> dict[str, object]:
     if field.week:
         wanted |= {"pattern": WEEK_PATTERN, "maxLength": WEEK_LENGTH}
     if field.type == "array" and field.items is not None:
-        inner = json_schema(field.fields) if field.fields else {"bsonType": _BSON_TYPES[field.items]}
-        wanted["items"] = inner
+        wanted["items"] = json_schema(field.fields) if field.fields else _of_type(field.items)
     if field.type == "object" and field.items is not None:
-        wanted["additionalProperties"] = {"bsonType": _BSON_TYPES[field.items]}
+        wanted["additionalProperties"] = _of_type(field.items)
     return wanted
-
-
-def _holds_not_finite(name: str) -> dict[str, object]:
-    values = {"$cond": [{"$eq": [{"$type": f"${name}"}, "object"]}, {"$objectToArray": f"${name}"}, []]}
-    return {"$anyElementTrue": {"$map": {"input": values, "in": {"$in": ["$$this.v", _NOT_FINITE]}}}}
 
 
 def _field_faults(fields: tuple[Field, ...], value: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str]]:
