@@ -3,10 +3,11 @@
 Nothing is decided here. `corrections` plans, checks and writes; `dispatch` says which credits are to be started.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, Optional
 
 import dagster as dg
+import pandas as pd
 from pydantic import Field, field_validator
 
 from billing_dq.corrections import requests
@@ -15,13 +16,18 @@ from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.corrections.parking import parked_organizations
 from billing_dq.corrections.planning import plans_of_night
 from billing_dq.corrections.run import audit_log, credits_off, open_applier
+from billing_dq.defs.checks import night_check
+from billing_dq.defs.metadata import Metadata, table_of
+from billing_dq.facts import StripeReadingRecord
 from billing_dq.frames import DISPUTE_POSITIONS
 from billing_dq.lake import Lake
+from billing_dq.report import rows_of
 from billing_dq.settings import Settings, SettingsError, load_settings
 from billing_dq.sources.errors import SourceError, TransientSourceError
 
 JOB = "apply_dispute_credit"
 SENSOR = "reinstated_disputes"
+CHECK = "every_reinstated_dispute_is_credited"
 DISPUTE_TAG = "billing_dq/dispute"
 PLAN_TAG = "billing_dq/plan"
 ATTEMPT_TAG = "billing_dq/attempt"
@@ -112,7 +118,7 @@ def dispute_credit_definitions(
 
     @dg.sensor(
         name=SENSOR,
-        job=apply_job,
+        job_name=JOB,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` it starts nothing
         description="Starts a credit for each reinstated dispute that is due and not credited yet.",
@@ -135,18 +141,35 @@ def dispute_credit_definitions(
         context.log.info(found.looked_at)
         return dg.SensorResult(run_requests=[_run_request(start) for start in found.starts])
 
-    @dg.asset_check(
-        asset=dg.AssetKey(DISPUTE_POSITIONS.name),
-        name="every_reinstated_dispute_is_credited",
-        partitions_def=nights,
-        description="No dispute whose money came back waits for its units; names those that do.",
+    @dg.multi_asset_check(
+        name="credit_checks",
+        specs=[
+            night_check(
+                CHECK,
+                StripeReadingRecord.name,
+                "No dispute whose money came back waits for its units; names those that do.",
+                nights,
+                deps=("findings",),
+            )
+        ],
+        ins={StripeReadingRecord.name: dg.AssetIn(StripeReadingRecord.name)},
+        can_subset=True,
     )
-    def every_reinstated_dispute_is_credited(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        return _check(settings_now(), context.partition_key)
+    def credit_checks(
+        context: dg.AssetCheckExecutionContext,
+        stripe_reading: StripeReadingRecord,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Judge the night's positions; nothing is said where Stripe was not asked."""
+        if stripe_reading.state == "failed":
+            why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
+            yield _result(passed=False, description=why, metadata={})
+        elif stripe_reading.state == "read":
+            yield _judge(Lake(settings.home).newest(DISPUTE_POSITIONS, context.partition_key)[1].frame())
 
     return dg.Definitions(
         assets=[dispute_credits],
-        asset_checks=[every_reinstated_dispute_is_credited],
+        asset_checks=[credit_checks],
         jobs=[apply_job],
         sensors=[reinstated_disputes],
     )
@@ -220,26 +243,33 @@ def _run_request(start: Start) -> dg.RunRequest:
     )
 
 
-def _check(settings: Settings, night: str) -> dg.AssetCheckResult:
-    stored = Lake(settings.home).stored(DISPUTE_POSITIONS, night)
-    if stored is None:
-        return dg.AssetCheckResult(passed=False, description=f"no dispute_positions are stored for {night}")
-    positions = stored.frame()
+def _judge(positions: pd.DataFrame) -> dg.AssetCheckResult:
+    """Red where a credit is due; what waits for a person (parked or refused with money back) is named beside it."""
+    came_back = positions["reinstated_minor"] > 0
     waiting = positions.loc[
-        (positions["decision"] == "due")
-        | (positions["decision"].isin(["parked", "refused"]) & (positions["reinstated_minor"] > 0))
+        (positions["decision"] == "due") | (positions["decision"].isin(["parked", "refused"]) & came_back)
     ]
     due = int((waiting["decision"] == "due").sum())
-    rows = waiting[["dispute_id", "decision", "reason"]].to_dict("records")
+    rows = rows_of(waiting, ("dispute_id", "organization_id", "decision", "reason", "due_units"))
     named = "; ".join(f"{row['dispute_id']} {row['decision']} ({row['reason']})" for row in rows[:20])
-    return dg.AssetCheckResult(
+    return _result(
         passed=due == 0,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{due} due, {len(waiting) - due} for a person: {named}" if rows else "nothing waits",
+        description=f"{due} due, {len(rows) - due} for a person: {named}" if rows else "nothing waits",
         metadata={
             "due": due,
-            "for_a_person": len(waiting) - due,
+            "for_a_person": len(rows) - due,
             "due_units": float(waiting["due_units"].sum()),
-            "disputes": dg.MetadataValue.json([{str(k): str(v) for k, v in row.items()} for row in rows]),
+            "disputes": table_of(rows[:50]),
         },
+    )
+
+
+def _result(passed: bool, description: str, metadata: Metadata) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=dg.AssetKey(StripeReadingRecord.name),
+        check_name=CHECK,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=description,
+        metadata=metadata,
     )
