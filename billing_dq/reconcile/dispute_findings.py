@@ -124,7 +124,8 @@ def _parked(judgement: Judgement) -> DisputeFinding:
     case = judgement.case
     text = f"parked for a person ({judgement.reason}): {_money(case)}, {case.clawed_back_units:,.0f} units clawed back"
     text += f", {judgement.credited_units:,.0f} credited"
-    return _finding(case, "dispute_parked", -judgement.open_units, text)
+    at_stake = 0.0 if case.money.fraction is None else -judgement.open_units
+    return _finding(case, "dispute_parked", at_stake, text)
 
 
 def _money(case: DisputeCase) -> str:

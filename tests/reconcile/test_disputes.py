@@ -271,7 +271,7 @@ def test_missing_rates_across_currencies_are_parked():
     case = world(clawback(), disputes=[euros])
     assert pd.isna(case.position()["fraction"])
     assert case.decision() == ("parked", "fx_unknown", 0.0)
-    assert case.findings() == [("dispute_parked", -6000.0)]
+    assert case.findings() == [("dispute_parked", 0.0)]
 
 
 def test_missing_rates_do_not_matter_once_all_is_credited():
