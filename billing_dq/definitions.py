@@ -19,7 +19,6 @@ from billing_dq.defs.schedules import nightly
 from billing_dq.defs.sensors import failed_checks, failed_runs
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
-from billing_dq.frames import DISPUTE_POSITIONS
 from billing_dq.lake import Lake
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings, load_settings
@@ -50,15 +49,16 @@ def _build(settings: Settings, progress: Progress | None, settings_now: Callable
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     derived = [*reconciliation_assets(nights), *conclusion_assets(nights)]
     checks = [*finding_checks(nights), *expectation_checks(settings, nights)]
+    credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
         dg.AssetSelection.assets(*derived)
         | dg.AssetSelection.checks(*checks)
-        | dg.AssetSelection.checks_for_assets(dg.AssetKey(DISPUTE_POSITIONS.name))
+        | dg.AssetSelection.checks(*credit_checks)
     )
     night_job = reconcile_night(nights, dg.AssetSelection.assets(*sources) | concluding)
     return dg.Definitions(
         assets=[*sources, *derived, *(credits.assets or ())],
-        asset_checks=[*checks, *(credits.asset_checks or ())],
+        asset_checks=[*checks, *credit_checks],
         jobs=[night_job, conclude_night(nights, concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
         sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
