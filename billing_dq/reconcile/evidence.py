@@ -139,8 +139,9 @@ def _judge_weeks(
     for cell in np.flatnonzero(chosen):
         places = held.get(int(cell), np.zeros(0, dtype=np.int64))
         settles = np.flatnonzero(keys.settlements[places])
+        own_keys = [_key(keys, debits, int(place)) for place in places if not keys.settlements[place]]
         week = Week(
-            keys=[_key(keys, debits, int(place)) for place in places if not keys.settlements[place]],
+            keys=own_keys,
             meter_used=float(usage.used[cell]),
             meter_quota=float(usage.quota[cell]),
             settled=float(usage.settled[cell]) if in_document[cell] else 0.0,
@@ -149,6 +150,7 @@ def _judge_weeks(
             earlier_quotas=traces.earlier(int(cell)),
             live_quotas=traces.live(int(cell)),
             middle_quotas=traces.middle(int(cell)),
+            steps_before_change=traces.steps_before_change(int(cell), [key.ref_id for key in own_keys]),
             cancelled=traces.cancelled(int(cell)),
             quota_unknown=traces.subscription_is_dark(int(cell)) or traces.neighbour_is_dark(int(cell)),
             fresh=bool(fresh[cell]),

@@ -42,11 +42,13 @@ class Course:
         first: units in force at the start.
         later: quotas that followed, in order.
         reset: whether the last of `later` came with `meterUsed` set to 0.
+        until: how many steps there may have been before the last of `later`; None where nothing limits them.
     """
 
     first: float
     later: tuple[float, ...] = ()
     reset: bool = False
+    until: int | None = None
 
 
 def explainable_band(used: float, settled: float, quotas: Sequence[float]) -> Interval:
@@ -66,10 +68,11 @@ def possible(course: Course, steps: Sequence[Step], meter_used: float) -> bool:
     quotas = (course.first, *course.later)
     phases: list[list[Interval]] = [[(0.0, 0.0)], *([] for _ in course.later)]
     _change(phases, course)
-    for step in steps:
+    for place, step in enumerate(steps, start=1):
         for phase, quota in enumerate(quotas):
             phases[phase] = _after(step, phases[phase], quota)
-        _change(phases, course)
+        if course.until is None or place <= course.until:
+            _change(phases, course)
     return any(low - EPSILON <= meter_used <= high + EPSILON for low, high in phases[-1])
 
 

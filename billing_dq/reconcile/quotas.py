@@ -4,7 +4,10 @@ A change of plan in mid-week rewrites the document's quota and leaves no trace i
 writes", 2); the traces are elsewhere: in the documents of the weeks around it, in the subscription, in stored nights.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +17,19 @@ from billing_dq.reconcile.context import Booleans, MeterContext
 from billing_dq.reconcile.grid import Codes, Grid, milliseconds
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
+
+#: From the creation of a Stripe event to its application; retries after an outage take longer, and then a change of
+#: plan in the first hours of a week is found unexplained.
+DELIVERY = timedelta(hours=1)
+
+#: A history that is older than a week before the week of its step is no ObjectId with a time in it.
+_PLAUSIBLE = timedelta(weeks=1).total_seconds()
+
+
+def created(ref_id: str) -> int | None:
+    """When the history of an attribution key was made, in seconds since 1970; None where it is no ObjectId."""
+    history = ref_id.partition(":")[0]
+    return int(history[:8], 16) if re.fullmatch("[0-9a-f]{24}", history) else None
 
 
 @dataclass(frozen=True)
@@ -36,11 +52,38 @@ class QuotaTraces:
         organization, week = divmod(cell, len(self.grid.weeks))
         before = self.quota[organization * len(self.grid.weeks) : cell]
         known = before[~np.isnan(before)]
-        found = {float(known[-1])} if len(known) else self._at_the_start(organization, week)
-        found |= self._seen.get((self.grid.organizations[organization], self.grid.weeks[week]), set())
+        found = set(self._seen.get((self.grid.organizations[organization], self.grid.weeks[week]), set()))
         if self.neighbour_is_dark(cell):
             found |= set(self.context.quota_of_plan.values())
+        elif own == 0 or self._may_have_changed(organization, week):
+            found |= {float(known[-1])} if len(known) else self._at_the_start(organization, week)
         return tuple(sorted(found - {own}))
+
+    def steps_before_change(self, cell: int, refs: Sequence[str]) -> int | None:
+        """How many of the week's steps may have come before the newest event of its subscription; None: any.
+
+        A step is not older than its history, whose ObjectId tells when it was made.
+        """
+        organization, week = divmod(cell, len(self.grid.weeks))
+        event = self._event_at[organization]
+        if event <= 0:
+            return None
+        start = Week.parse(self.grid.weeks[week])
+        applied = event / 1000 + DELIVERY.total_seconds()
+        for place, ref in enumerate(refs):
+            made = created(ref)
+            if made is not None and max(applied, start.start.timestamp() - _PLAUSIBLE) < made < start.end.timestamp():
+                return place
+        return None
+
+    def _may_have_changed(self, organization: int, week: int) -> bool:
+        """Whether Stripe may have announced a change of plan in the week or later.
+
+        The subscription keeps the newest event that was applied: where that is older than the week, none came in it. A
+        subscription that knows of no event proves nothing.
+        """
+        start = Week.parse(self.grid.weeks[week]).start - DELIVERY
+        return self._event_at[organization] <= 0 or self._event_at[organization] >= start.timestamp() * 1000
 
     def _at_the_start(self, organization: int, week: int) -> set[float]:
         """Quotas of the time before the first document that is known of.
@@ -89,10 +132,13 @@ class QuotaTraces:
         return bool(self._subscription_dark[cell // len(self.grid.weeks)])
 
     def _changed_in(self, cell: int) -> bool:
+        """Whether the subscription changed in the week, by Stripe or by hand; a renewal is no change."""
         organization, week = divmod(cell, len(self.grid.weeks))
         start = Week.parse(self.grid.weeks[week])
         low, high = start.start.timestamp() * 1000, start.end.timestamp() * 1000
-        return low <= self._event_at[organization] < high or low <= self._admin_at[organization] < high
+        event = self._event_at[organization]
+        renewal = abs(event - self._period_start[organization]) <= DELIVERY.total_seconds() * 1000
+        return (low <= event < high and not renewal) or low <= self._admin_at[organization] < high
 
     @cached_property
     def _subscriptions(self) -> pd.DataFrame:
@@ -113,6 +159,10 @@ class QuotaTraces:
     @cached_property
     def _event_at(self) -> Codes:
         return milliseconds(self._subscriptions["last_subscription_event_at"])
+
+    @cached_property
+    def _period_start(self) -> Codes:
+        return milliseconds(self._subscriptions["current_period_start"])
 
     @cached_property
     def _admin_at(self) -> Codes:

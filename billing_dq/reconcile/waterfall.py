@@ -113,8 +113,8 @@ def _lines(
     lines.append(Line("quota", quota, "meterQuota" if len(own) else "no usage document: 0"))
     lines.append(Line("expected", _float(delta["expected_units"]), _rule_in_words(used, quota)))
     before = usage[usage["week_key"] < str(delta["week_key"])].sort_values("week_key")["meter_quota"]
-    around = {quota} | {float(known) for known in before.iloc[-1:]} | (set() if plan_quota is None else {plan_quota})
-    quotas: list[float] = sorted(around)
+    around = [quota, *(_float(known) for known in before.iloc[-1:]), quota if plan_quota is None else plan_quota]
+    quotas = sorted(set(around))
     low, high = explainable_band(used, settled, quotas)
     seen = ", ".join(number(known) for known in quotas)
     lines.append(Line("explainable from", low, f"quotas around this week: {seen}"))

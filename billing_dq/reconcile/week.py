@@ -33,6 +33,7 @@ class Week:
         meter_used, meter_quota: as the document has them.
         earlier_quotas: quotas that may have been in force before the document's.
         live_quotas: quotas that may have been in force after it, without a trace in the document.
+        steps_before_change: how many of the week's steps may have come before the last change that Stripe announced.
         middle_quotas: quotas that may have been in force in between, where more than one change is known of.
         cancelled: whether the subscription shows a cancellation in this week.
         quota_unknown: whether a quota that was in force may be hidden from us.
@@ -50,6 +51,7 @@ class Week:
     earlier_quotas: tuple[float, ...] = ()
     live_quotas: tuple[float, ...] = ()
     middle_quotas: tuple[float, ...] = ()
+    steps_before_change: int | None = None
     cancelled: bool = False
     quota_unknown: bool = False
     fresh: bool = False
@@ -85,7 +87,20 @@ class Week:
 
 def explain_week(week: Week) -> list[Piece]:
     """Pieces whose units add up to `week.core`; the design of the application is tried before any defect."""
-    return _by_design(week) or _without_balance(week) or _with_lost_debits(week) or _with_altered_amounts(week)
+    return (
+        _altered(week)
+        or _by_design(week)
+        or _without_balance(week)
+        or _with_lost_debits(week)
+        or _with_altered_amounts(week)
+    )
+
+
+def _altered(week: Week) -> list[Piece] | None:
+    """A debit whose amount is not what the cached balance remembers; no step may have lost its debit for certain."""
+    if not week.balance_gap or abs(week.core + week.balance_gap) > EPSILON or _certain_gaps(week):
+        return None
+    return [Piece(Cause.DEBIT_ALTERED, "balance_kept_the_amount", "proved", week.core)]
 
 
 def _by_design(week: Week) -> list[Piece] | None:
@@ -128,7 +143,9 @@ def _with_lost_debits(week: Week) -> list[Piece] | None:
 
 def _courses(week: Week) -> Iterator[Course]:
     """The courses of the quota that the data allows, simplest first."""
-    quota = week.meter_quota
+    quota, until = week.meter_quota, week.steps_before_change
+    if until is not None and week.settled and week.settled_before <= until:
+        until += 1  # the settlement is a step of its own
     yield Course(quota)
     if week.cancelled:
         for earlier in (*week.earlier_quotas, quota):
@@ -136,13 +153,13 @@ def _courses(week: Week) -> Iterator[Course]:
             for middle in week.middle_quotas:
                 yield Course(earlier, (middle, quota), reset=True)
     for earlier in week.earlier_quotas:
-        yield Course(earlier, (quota,))
+        yield Course(earlier, (quota,), until=until)
     for live in week.live_quotas:
         yield Course(quota, (live,))
     for middle in week.middle_quotas:
         for earlier in (*week.earlier_quotas, quota):
             if middle != earlier and middle != quota:
-                yield Course(earlier, (middle, quota))
+                yield Course(earlier, (middle, quota), until=until)
 
 
 def _pieces(week: Week, course: Course, units: float, confidence: Confidence) -> list[Piece]:
@@ -226,7 +243,7 @@ def _replayed(week: Week, units: float) -> list[Piece]:
 
 def _missing(week: Week, course: Course, units: float) -> list[Piece]:
     """Which steps lost their debit: certain ones by name, else the candidate where there is only one."""
-    certain = _certain_gaps(week, course)
+    certain = [] if course.later else _certain_gaps(week)
     if certain:
         shares = [units] + [0.0] * (len(certain) - 1)
         return [
@@ -242,10 +259,8 @@ def _missing(week: Week, course: Course, units: float) -> list[Piece]:
     return [Piece(Cause.MISSING_DEBIT, "candidate", "consistent", units, ref)]
 
 
-def _certain_gaps(week: Week, course: Course) -> list[int]:
-    """Places of the keys that must have a debit: all at quota 0, else those after the first debited key."""
-    if course.later:
-        return []
+def _certain_gaps(week: Week) -> list[int]:
+    """Places of the keys that must have a debit at a stable quota: all at 0, else those after the first debited one."""
     undebited = sorted(week.undebited())
     if week.meter_quota == 0:
         return undebited
@@ -256,8 +271,6 @@ def _certain_gaps(week: Week, course: Course) -> list[int]:
 def _with_altered_amounts(week: Week) -> list[Piece]:
     """What is left: usage set back, an amount that is not what it was, or nothing that is known."""
     core = week.core
-    if abs(core + week.balance_gap) <= EPSILON:
-        return [Piece(Cause.DEBIT_ALTERED, "balance_kept_the_amount", "proved", core)]
     if core < 0 and any(
         possible(Course(first, (week.meter_quota,), reset=True), week.steps(), week.meter_used)
         for first in (week.meter_quota, *week.earlier_quotas)
