@@ -107,7 +107,7 @@ def test_credits_too_large_to_be_meant_do_not_count_among_the_many():
 
 
 def test_many_equal_credits_and_claims_are_read_in_no_time():
-    reading = read_hand_credits(credits(*[5.0] * MOST_CREDITS), [claim(f"du_{n}", 5.0, 10.0, 15.0) for n in range(12)])
+    reading = read_hand_credits(credits(*[5.0] * MOST_CREDITS), [claim(f"du_{n}", 5.0, 10.0, 15.0) for n in range(8)])
     assert left(reading) == []
 
 
