@@ -59,18 +59,20 @@ def whole_organizations(tables: Iterable[pa.Table], organizations: int, rows: in
 
     The tables are in organization order; each column named ``organization`` may go on from one table to the next.
     """
-    held: pa.Table | None = None
+    held: list[pa.Table] = []
     for table in tables:
-        held = table if held is None else pa.concat_tables([held, table])
-        starts = _starts(held)
-        while len(starts) > organizations or (len(starts) > 1 and held.num_rows > rows):
+        rows_so_far = pa.concat_tables([*held, table])
+        starts = _starts(rows_so_far)
+        while len(starts) > organizations or (len(starts) > 1 and rows_so_far.num_rows > rows):
             # the last organization may go on in the next table
             cut = int(starts[min(organizations, len(starts) - 1)])
-            yield held.slice(0, cut)
-            held = held.slice(cut)
+            yield rows_so_far.slice(0, cut)
+            rows_so_far = rows_so_far.slice(cut)
             starts = starts[starts >= cut] - cut
-    if held is not None and held.num_rows:
-        yield held
+        held = [rows_so_far]
+    for rest in held:
+        if rest.num_rows:
+            yield rest
 
 
 def seconds_to_time(seconds: pa.ChunkedArray) -> pa.ChunkedArray:

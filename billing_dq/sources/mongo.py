@@ -1,7 +1,8 @@
 """The MongoDB source: one snapshot of the five collections as the tables of frames.py, and what could not be read.
 
-Soundness first: the server names the documents that break the contract, these few are explained and quarantined. All
-others stream as raw BSON in organization order into Arrow columns and on to Parquet, a batch of organizations at a time.
+Soundness first: the server names the documents that break the contract, these few are explained and quarantined.
+All others stream as raw BSON in organization order into Arrow columns and on to Parquet, a batch of organizations at a
+time.
 """
 
 import time
@@ -56,7 +57,7 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
 
     Raises:
         TransientSourceError: the server cannot be reached or is too slow.
-        SourceError: not authorized, the wrong database, a missing collection, or documents that cannot be accounted for.
+        SourceError: not authorized, the wrong database, a missing collection, or documents that do not add up.
     """
     started = time.perf_counter()
     uri = address(settings)

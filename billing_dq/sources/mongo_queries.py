@@ -14,7 +14,7 @@ Pipeline = list[dict[str, object]]
 #: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
 SWEEP_GRACE = timedelta(hours=48)
 
-_ENTRY = {
+_ENTRY: dict[str, object] = {
     "_id": 0,
     "organization": 1,
     "position": 1,
@@ -27,7 +27,7 @@ _ENTRY = {
     "at": "$ledger.at",
     "expires": "$ledger.expiresAt",
 }
-_UNWIND = {"$unwind": {"path": "$ledger", "includeArrayIndex": "position"}}
+_UNWIND: dict[str, object] = {"$unwind": {"path": "$ledger", "includeArrayIndex": "position"}}
 
 
 def organizations(sound: dict[str, object]) -> Pipeline:
@@ -60,8 +60,8 @@ def subscriptions(sound: dict[str, object]) -> Pipeline:
 def usage(sound: dict[str, object]) -> Pipeline:
     """Usage documents in organization and week order.
 
-    ``keys`` are the attribution keys, those of older documents (`consumedHistoryIds`) first. ``breakdown`` is the sum of
-    `meterBreakdown`, where the document holds the settlement key of its week.
+    ``keys`` are the attribution keys, those of older documents (`consumedHistoryIds`) first. ``breakdown`` is the sum
+    of `meterBreakdown`, where the document holds the settlement key of its week.
     """
     keys = {"$ifNull": ["$consumedAttributionKeys", []]}
     initial = {"$map": {"input": "$consumedHistoryIds", "in": {"$concat": [{"$toString": "$$this"}, ":initial"]}}}

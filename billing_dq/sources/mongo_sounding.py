@@ -70,9 +70,9 @@ class Sounding:
         return {"$and": [self._scope(contract), self.quarantine.others(contract)]}
 
     def _suspected(self, contract: CollectionContract) -> list[dict[str, object]]:
-        query = unsound(contract)
+        query: Query = unsound(contract)
         if contract.domain_name == "billingusages":
-            no_week = {"$nor": [{"$jsonSchema": week_key_schema()}]}
+            no_week: Query = {"$nor": [{"$jsonSchema": week_key_schema()}]}
             query = {"$or": [{"$and": [self._scope(contract), query]}, no_week]}
         fields = [one.name for one in contract.fields]
         with self.reader.timed("server"):
@@ -94,7 +94,7 @@ class Sounding:
             raise SourceError(f"{contract.name} cannot be decoded ({error}), though each document looks sound")
 
     def _set_duplicates_aside(self, contract: CollectionContract) -> None:
-        """Of several documents for one key the newest, by `updatedAt`, then `_id`, stays; the others are quarantined."""
+        """Of several documents for one key only the newest, by `updatedAt`, then `_id`, is read."""
         if contract.domain_name not in _KEYS:
             return
         key, reported = _KEYS[contract.domain_name]

@@ -178,8 +178,8 @@ class SnapshotTables:
         return read
 
     def _entries(self, sound: Query, suspects: TableWriter, expiring: list[str]) -> Iterator[pa.Table]:
-        """The night's entries. What a rule, a dispute, a purchase or an expiry needs of whole ledgers goes to the tables
-        of these, and the organizations whose lots have to be replayed to ``expiring``.
+        """The night's entries. What a rule, a dispute or a purchase needs of whole ledgers goes to the tables of these,
+        and the organizations whose lots have to be replayed to ``expiring``.
         """
         night = self._night
         pipeline = mongo_queries.entries(sound, night)

@@ -33,9 +33,8 @@ class Quarantine:
         if len(rows) > _MOST_FIELDS:
             rest = len(rows) - _MOST_FIELDS
             rows = [*rows[:_MOST_FIELDS], ("(further fields)", f"{rest} more break the contract")]
-        self._rows += [
-            {"collection": contract.name, "document_id": name, "field": path, "reason": reason} for path, reason in rows
-        ]
+        for path, reason in rows:
+            self._rows.append({"collection": contract.name, "document_id": name, "field": path, "reason": reason})
         if contract.organization is not None:
             week = document.get("weekKey")
             row: dict[str, object] = {
