@@ -18,6 +18,9 @@ from billing_dq.simulation.labels import Document, Label
 from billing_dq.simulation.world import account_objects, simulate
 from billing_dq.sources.errors import SourceError
 
+#: How long a server is looked for.
+CONNECT_MS = 10_000
+
 #: The indexes of the application (DOMAIN.md, Collections): the fields of each, and whether they are unique.
 _INDEXES: dict[str, tuple[tuple[tuple[str, ...], bool], ...]] = {
     "subscriptions": ((("organization",), True),),
@@ -67,7 +70,10 @@ def load(
     Raises:
         SourceError: the server cannot be written to, or the database already holds a company.
     """
-    client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000, appname="billing_dq simulate")
+    try:
+        client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=CONNECT_MS)
+    except (PyMongoError, ValueError):  # the message may repeat parts of the address, and with them a password
+        raise SourceError("the address is no MongoDB URI such as mongodb://user:password@host:27017/") from None
     try:
         target = client[database]
         present = sorted(set(target.list_collection_names()) & set(COLLECTIONS))

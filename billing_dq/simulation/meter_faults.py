@@ -75,6 +75,8 @@ def duplicate_debit(case: Case) -> Outcome:
     start, key = case.random.choice(choices)
     units = case.story.application.due[key]
     story = case.replay(Changes(Crashes(doubled={key})))
+    if week_delta(story, start) != -units:  # the debt it makes is settled within the week, and blurs what it is
+        return None
     return case.end(
         story,
         [
@@ -98,7 +100,10 @@ def debit_without_usage(case: Case) -> Outcome:
     if step.at <= case.story.born:
         return None
     changes = Changes(happenings=[(step.at, lambda story: story.application.debit(step.at, step.key, units))])
-    return case.end(case.replay(changes), [case.label(_DIVERGENCE, week_key(start), -units, "debit_without_usage")])
+    story = case.replay(changes)
+    if week_delta(story, start) != -units:
+        return None
+    return case.end(story, [case.label(_DIVERGENCE, week_key(start), -units, "debit_without_usage")])
 
 
 def cancelling_debits(case: Case) -> Outcome:

@@ -259,9 +259,9 @@ class Story:
             self._push(moment, self.change_plan, random.choice(neighbours))
         elif draw < 0.12:
             self._push(moment, self._cancel, random.random() < 0.3)
-        elif draw < 0.13:
-            self._push(moment, self._change_by_hand, "pro" if plan == "starter" else "enterprise")
         elif draw < 0.14:
+            self._push(moment, self._change_by_hand, "pro" if plan == "starter" else "enterprise")
+        elif draw < 0.15:
             self._push(moment, self._dispute_subscription)
 
     # How it happens
