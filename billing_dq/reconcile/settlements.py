@@ -43,8 +43,8 @@ def settlement_violations(
     latest = pd.Timestamp(night.as_of - GRACE)
     only_key = both["entry_id"].isna() & (both["written_at"] < latest)
     only_entry = both["is_charged"].isna() & (both["at"] < latest)
-    comparable = both["is_charged"].notna() & both["entry_id"].notna() & (both["settled_units"] > 0)
-    differ = comparable & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
+    # A side that is missing has no amount, and nothing differs from none.
+    differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
     frames = [
         _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
         _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),

@@ -85,6 +85,11 @@ def test_another_unreadable_week_changes_nothing():
     assert runaway(-1e9, subs=subs, bad=unreadable("billingusages", OTHER, "2026-W47"))
 
 
+@pytest.mark.parametrize("collection", ["organizations", "billingextrabalances"])
+def test_another_collections_bad_document_says_nothing_about_the_quota(collection: str):
+    assert runaway(-1e9, subs=subscriptions(**{ORG: "pro"}), bad=unreadable(collection))
+
+
 def test_an_untold_unreadable_week_is_not_the_one_that_was_read():
     assert runaway(-1e9, usage({"meter_quota": 100.0}), bad=unreadable("billingusages", week=None))
 

@@ -124,6 +124,12 @@ def test_the_sample_has_21_settlements_and_none_is_half_applied():
     assert len(found(usage(*rows), keys(*pairs), without)) == 15
 
 
+def test_the_sentence_tells_the_units_where_they_are_known():
+    for settled, words in ((30.0, "charged 30 units to the week"), (None, "charged its units to the week")):
+        frame = settlement_violations(charged(settled), keys((0, KEY)), NO_ENTRIES, NIGHT, unreadable())
+        assert words in frame["detail"].item()
+
+
 def test_the_organization_and_the_entry_are_named():
     frame = settlement_violations(usage(), keys(), window(credit(72)), NIGHT, unreadable())
     assert frame[["organization_id", "entry_id"]].to_numpy().tolist() == [[ORG, "s"]]
