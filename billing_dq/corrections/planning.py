@@ -177,5 +177,5 @@ def positions_now(
 
 def _together(table: Table, readings: list[OrganizationReading]) -> pd.DataFrame:
     """One table of several organizations' readings."""
-    rows = [row for reading in readings for row in reading.tables[table.name].to_dict("records")]
-    return table.from_rows({str(name): value for name, value in row.items()} for row in rows)
+    frames = [table.empty(), *(reading.tables[table.name] for reading in readings)]
+    return table.conform(pd.concat(frames, ignore_index=True))
