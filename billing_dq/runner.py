@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from billing_dq.sources.errors import SourceError
 
 #: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI.
 DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
@@ -125,6 +132,14 @@ def run_night(
     if not result.success:
         raise SourceError(_first_error(result))
     return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
+
+
+def wait_for_runs(seconds: float) -> None:
+    """Wait until no run in `DAGSTER_HOME` is under way, for so long at most: a run that is ended half-way has failed."""
+    deadline = time.monotonic() + seconds
+    with dg.DagsterInstance.get() as instance:
+        while instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)) and time.monotonic() < deadline:
+            time.sleep(0.3)
 
 
 def stored_night(

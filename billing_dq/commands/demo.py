@@ -23,12 +23,13 @@ from billing_dq.commands.nightly import progress_here, quiet_dagster
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, SettingsError, load_settings
 from billing_dq.simulation.config import WorldConfig, settings_toml
-from billing_dq.simulation.faults import parse_faults
+from billing_dq.simulation.faults import MALFORMED, parse_faults
 from billing_dq.simulation.loader import LoadedWorld, load
 from billing_dq.simulation.local_stripe import serve
 
 _DATABASE = "app"
-_FAULTS = "all=0.02,credit_due=0.08"
+#: Most kinds of fault a few times in a company of some hundred organizations, and few documents that are unreadable.
+_RATE, _MALFORMED_RATE, _CREDIT_RATE = 0.015, 0.002, 0.08
 _KEY = "rk_live_demo"
 
 
@@ -42,7 +43,7 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
     console = Console()
     with _stop_on_sigterm(), quiet_dagster(), contextlib.ExitStack() as stack:
         home = stack.enter_context(_home(keep))
-        config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=parse_faults(_FAULTS))
+        config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=_faults())
         _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
         server = stack.enter_context(embedded_mongodb(home / "mongodb"))
         world = load(config, server.uri, _DATABASE, progress=progress_here())
@@ -91,7 +92,7 @@ def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Se
         del os.environ[name]
     file = home / "billing_dq.toml"
     file.write_text(
-        f'home = "{home.as_posix()}/home"\nstripe_base_url = "{stripe_url}"\n'
+        f'home = "{home.as_posix()}/home"\nweeks_back = {config.weeks - 1}\nstripe_base_url = "{stripe_url}"\n'
         f'{settings_toml(config, _DATABASE)}\n[credits]\nmode = "apply"\n',
         encoding="utf-8",
     )
@@ -103,6 +104,12 @@ def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Se
         "DAGSTER_HOME": str(home / "dagster"),
     }
     return load_settings()
+
+
+def _faults() -> dict[str, float]:
+    rates = dict(parse_faults(f"all={_RATE}"))
+    rates |= {kind: _MALFORMED_RATE for kind in rates if kind in MALFORMED}
+    return rates | {"credit_due": _CREDIT_RATE}
 
 
 def _yesterday() -> datetime:

@@ -19,7 +19,7 @@ from billing_dq.embedded import free_port
 from billing_dq.frames import DISPUTE_POSITIONS, METER_EXTRAS_EVIDENCE
 from billing_dq.lake import Lake
 from billing_dq.reconcile.credits import reinstatement_ref
-from billing_dq.runner import NightResult, dagster_home
+from billing_dq.runner import NightResult, dagster_home, wait_for_runs
 from billing_dq.settings import Settings
 from billing_dq.sources.errors import SourceError
 from billing_dq.sources.organization_ledger import open_organization_reader
@@ -27,6 +27,11 @@ from billing_dq.sources.organization_ledger import open_organization_reader
 _CREDIT_SECONDS = 90.0
 _UI_SECONDS = 60.0
 _MODULE = ("-m", "billing_dq.definitions")
+
+
+def say(console: Console, text: str) -> None:
+    """Print plain text, unwrapped."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, settings: Settings) -> None:
@@ -41,7 +46,7 @@ def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, set
     untold = len(labels) - len(tellable)
     if untold:
         lines.append(f"  and {untold} that the data cannot tell")
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    say(console, "\n".join(lines))
 
 
 def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFrame) -> "pd.Series[bool]":
@@ -72,13 +77,13 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
     due = frame[(frame["decision"] == "due") & (frame["due_units"] <= settings.credits.approve_above_units)]
     disputes = sorted(due["dispute_id"])
     if not disputes:
-        console.print("No reinstated dispute is due: nothing to credit")
+        say(console, "No reinstated dispute is due: nothing to credit")
         return []
     units = float(due["due_units"].sum())
-    console.print(
+    say(
+        console,
         f"Credits: {len(disputes)} reinstated disputes are due, {units:,.0f} units; "
         "Dagster's daemon and its sensor reinstated_disputes apply them ...",
-        style="bold",
     )
     wanted = {reinstatement_ref(dispute) for dispute in disputes}
     with _background(settings, "dagster-daemon", "run", *_MODULE) as process:
@@ -87,8 +92,8 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SourceError(f"the daemon did not credit them in time; see {_log(settings, 'dagster-daemon')}")
             time.sleep(0.5)
-        _wait_for_runs()
-    console.print(f"  {', '.join(disputes)}: credited", markup=False, highlight=False, soft_wrap=True)
+        wait_for_runs(_CREDIT_SECONDS)
+    say(console, f"  credited: {', '.join(disputes)}")
     return disputes
 
 
@@ -153,16 +158,3 @@ def _log(settings: Settings, program: str) -> Path:
 def _credited(settings: Settings) -> set[str]:
     with open_organization_reader(settings) as reader:
         return {entry.ref_id for entry in reader.credits(reinstatement_ref(""))}
-
-
-def _wait_for_runs() -> None:
-    """Let the credits' runs end, so that each is verified and recorded."""
-    import dagster as dg
-
-    from billing_dq.defs.dispute_credits import JOB
-
-    deadline = time.monotonic() + _CREDIT_SECONDS
-    with dg.DagsterInstance.get() as instance:
-        running = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-        while instance.get_runs(running) and time.monotonic() < deadline:
-            time.sleep(0.3)

@@ -1,0 +1,85 @@
+"""The import arrows of DESIGN.md, read from the source: who may know whom."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "billing_dq"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def named(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def importing(*packages: str) -> set[str]:
+    """The files that import one of the packages or something in it."""
+    return {
+        named(path)
+        for path in MODULES
+        if any(name == package or name.startswith(f"{package}.") for name in imports(path) for package in packages)
+    }
+
+
+def test_only_the_dagster_layer_imports_dagster() -> None:
+    allowed = {"definitions.py", "runner.py"}
+    others = {name for name in importing("dagster", "dagster_shared") if not name.startswith("defs/")} - allowed
+    assert not others
+
+
+def test_great_expectations_is_imported_in_one_place_and_only_inside_a_function() -> None:
+    assert importing("great_expectations") == {"defs/great_expectations.py"}
+    tree = ast.parse((PACKAGE / "defs" / "great_expectations.py").read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not any("great_expectations" in ast.unparse(node) for node in top)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if "reconcile" in path.parts], ids=named)
+def test_the_rules_are_pure(path: Path) -> None:
+    known = ("billing_dq.frames", "billing_dq.weeks", "billing_dq.units", "billing_dq.reconcile")
+    ours = {name for name in imports(path) if name.startswith("billing_dq")}
+    assert not {name for name in ours if not name.startswith(known) and name != "billing_dq"}
+    forbidden = {"os", "io", "pathlib", "socket", "requests", "pymongo", "bson", "stripe", "dagster", "upath", "time"}
+    assert not {name for name in imports(path) if name.split(".")[0] in forbidden}
+
+
+def test_the_rules_ask_no_clock() -> None:
+    for path in MODULES:
+        if "reconcile" in path.parts:
+            text = path.read_text(encoding="utf-8")
+            assert "now(" not in text and "today(" not in text, named(path)
+
+
+def test_the_sources_do_not_know_the_rules() -> None:
+    assert not {name for name in importing("billing_dq.reconcile") if name.startswith("sources/")}
+
+
+def test_the_simulator_is_an_independent_proof() -> None:
+    assert not {name for name in importing("billing_dq.reconcile", "billing_dq.defs") if name.startswith("simulation/")}
+
+
+def test_the_embedded_server_is_never_imported() -> None:
+    assert not importing("secantusdb")
+
+
+def test_stripe_and_pymongo_stay_at_the_edges() -> None:
+    edges = ("sources/", "simulation/", "corrections/", "embedded.py")
+    assert not {name for name in importing("stripe") if not name.startswith(edges)}
+    assert not {name for name in importing("pymongo", "bson") if not name.startswith((*edges, "commands/"))}
+
+
+def test_the_dagster_layer_keeps_its_annotations_readable() -> None:
+    for path in (PACKAGE / "defs").glob("*.py"):
+        assert "from __future__ import annotations" not in path.read_text(encoding="utf-8"), named(path)
