@@ -76,6 +76,7 @@ class Application:
         self.credits: dict[str, Entry] = {}
         self.sweeps: dict[str, Entry] = {}
         self.due: dict[str, float] = {}
+        self.plan_changes: list[int] = []
         self._crashes = crashes
 
     # Usage and debits (1)
@@ -271,6 +272,7 @@ class Application:
 
     def _take_plan(self, at: int, plan: str) -> None:
         self.plan = plan
+        self.plan_changes.append(at)
         subscription = self.paid_subscription
         subscription["plan"] = plan
         subscription["updatedAt"] = to_datetime(at)

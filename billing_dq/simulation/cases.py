@@ -67,8 +67,8 @@ class Case:
 
     @property
     def steady_plan(self) -> bool:
-        """Whether the plan never changed, so that the explainable band is a point but for settlements."""
-        return {week.document["meterQuota"] for week in self.story.application.usage.values()} <= {self.quota}
+        """Whether the plan stayed in all weeks, so that the explainable band is a point but for settlements."""
+        return all(at < self.story.begin for at in self.story.application.plan_changes)
 
     def steady_weeks(self) -> list[int]:
         """Closed weeks of the night in which nothing but usage happened and no debit crossed midnight."""

@@ -246,7 +246,7 @@ class Story:
             renewal += period_length(price_id)
         late = random.randint(50, 75) * MINUTE
         draw = random.random()
-        fate = "dunned" if draw < 0.02 else "late" if draw < 0.05 else "paid"
+        fate = "dunned" if draw < 0.02 else "unpaid" if draw < 0.03 else "late" if draw < 0.06 else "paid"
         while renewal <= self.end and not trial:
             if at < renewal:
                 self._push(renewal, self._renew, renewal, late, fate)
@@ -361,6 +361,8 @@ class Story:
         self._event("invoice.payment_failed")
         if fate == "late":
             self._push(self.now + 3 * DAY, self._pay, "customer.subscription.updated")
+        elif fate == "unpaid":
+            self._push(self.now + 4 * DAY, self._give_up)
         else:
             self._push(self.now + 4 * DAY, self._dun)
 
@@ -371,6 +373,13 @@ class Story:
         self.application.renew(self.now, self._heard)
         self._event("invoice.payment_succeeded")
         self._event(event)
+
+    def _give_up(self) -> None:
+        if self._may_reset():
+            self.account.live["status"] = "unpaid"
+            self.application.subscription_event(self.now, self._heard)
+            self.application.paid_subscription["status"] = "unpaid"
+            self._event("customer.subscription.updated")
 
     def _dun(self) -> None:
         if self.now > self.end - _SETTLED or not self._may_reset():
