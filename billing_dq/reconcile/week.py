@@ -11,6 +11,10 @@ from billing_dq.reconcile.causes import CANCELLATION, Cause, Confidence, Piece
 from billing_dq.reconcile.quota_path import EPSILON, Course, Step, explainable_band, possible
 
 
+#: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
+STEPS_AT_ONCE = 3
+
+
 @dataclass(frozen=True)
 class Key:
     """A key of the week's usage document that is no settlement; units of its debit, None where there is none."""
@@ -198,8 +202,9 @@ def _settlement_pieces(week: Week, units: float, confidence: Confidence) -> list
 
 
 def _trailing_undebited(week: Week) -> frozenset[int]:
+    """The last steps without a debit, as many as may be between their two writes at one instant."""
     places: list[int] = []
-    for place in range(len(week.keys) - 1, -1, -1):
+    for place in range(len(week.keys) - 1, max(-1, len(week.keys) - 1 - STEPS_AT_ONCE), -1):
         if week.keys[place].debited is not None:
             break
         places.append(place)
