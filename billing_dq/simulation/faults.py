@@ -1,6 +1,7 @@
 """The faults by name, and how they befall a company: at a rate for each organization that can have them, one each."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from random import Random
 
 from billing_dq.simulation import dispute_faults, ledger_faults, meter_faults, subscription_faults
@@ -77,16 +78,21 @@ FAULTS: dict[str, Fault] = {fault.__name__: fault for fault in _SINGLE} | MALFOR
 #: Only where it is named: it makes documents of many megabytes.
 _ONLY_BY_NAME = frozenset({"large_document"})
 _DEFAULT_RATE = 0.004
+#: What was written so recently is not compared with Stripe yet.
+_PENDING = timedelta(hours=1)
 
 
 def by_design(story: Story) -> list[Label]:
     """The drift that DOMAIN.md calls by design: a plan changed by hand, and dunning."""
     if story.design is None:
         return []
-    subscription = str(story.account.live["id"])
+    subscription, organization = str(story.account.live["id"]), str(story.organization_id)
     kinds = ("subscription_status", "subscription_plan") if story.design == "dunning" else ("subscription_plan",)
-    organization = str(story.organization_id)
-    return [Label(BY_DESIGN + story.design, organization, subscription, 0.0, True, kind) for kind in kinds]
+    written = story.application.paid_subscription["updatedAt"]
+    fresh = story.config.as_of - written < _PENDING  # type: ignore[operator]
+    why_not = "the subscription was written within the hour: a webhook may be under way" if fresh else None
+    fault = BY_DESIGN + story.design
+    return [Label(fault, organization, subscription, 0.0, not fresh, kind, None, why_not) for kind in kinds]
 
 
 def inject(config: WorldConfig, index: int, story: Story) -> SimulatedOrganization | None:
