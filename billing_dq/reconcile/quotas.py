@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.reconcile.context import Booleans, MeterContext
-from billing_dq.reconcile.grid import Codes, Grid, milliseconds
+from billing_dq.reconcile.grid import Grid, milliseconds
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
 
@@ -112,8 +112,12 @@ class QuotaTraces:
         return tuple(sorted(found - {float(self.quota[cell])}))
 
     def middle(self, cell: int) -> tuple[float, ...]:
-        """Quotas that may have come and gone within the week: only where the subscription changed in it."""
-        return tuple(sorted(set(self.context.quota_of_plan.values()))) if self._changed_in(cell) else ()
+        """Quotas that may have come and gone within the week: only where the subscription changed in it.
+
+        None of them is 0: the application goes there by a cancellation only, which sets the meter to 0 as well.
+        """
+        paid = {quota for quota in self.context.quota_of_plan.values() if quota > 0}
+        return tuple(sorted(paid)) if self._changed_in(cell) else ()
 
     def cancelled(self, cell: int) -> bool:
         """Whether the subscription shows a cancellation in the week (DESIGN.md, "Outputs": a reset by design)."""
@@ -157,16 +161,16 @@ class QuotaTraces:
         return self._subscriptions["admin_updated_at"].notna().to_list()
 
     @cached_property
-    def _event_at(self) -> Codes:
-        return milliseconds(self._subscriptions["last_subscription_event_at"])
+    def _event_at(self) -> Floats:
+        return milliseconds(self._subscriptions["last_subscription_event_at"]).astype(np.float64)
 
     @cached_property
-    def _period_start(self) -> Codes:
-        return milliseconds(self._subscriptions["current_period_start"])
+    def _period_start(self) -> Floats:
+        return milliseconds(self._subscriptions["current_period_start"]).astype(np.float64)
 
     @cached_property
-    def _admin_at(self) -> Codes:
-        return milliseconds(self._subscriptions["admin_updated_at"])
+    def _admin_at(self) -> Floats:
+        return milliseconds(self._subscriptions["admin_updated_at"]).astype(np.float64)
 
     @cached_property
     def _subscription_dark(self) -> Booleans:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from billing_dq.reconcile.causes import CANCELLATION, Cause, Confidence, Piece
 from billing_dq.reconcile.quota_path import EPSILON, Course, Step, explainable_band, possible
 
-
 #: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
 STEPS_AT_ONCE = 3
 
@@ -94,6 +93,7 @@ def explain_week(week: Week) -> list[Piece]:
     return (
         _altered(week)
         or _by_design(week)
+        or (_band_share(week) if week.quota_unknown else None)
         or _without_balance(week)
         or _with_lost_debits(week)
         or _with_altered_amounts(week)
