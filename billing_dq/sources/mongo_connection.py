@@ -24,6 +24,7 @@ Client = MongoClient[dict[str, object]]
 
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
+_BUSY_SERVER_MS = 120_000
 _SNAPSHOT_GONE = {239, 246}
 _SECRET_PART = re.compile(r"(mongodb(?:\+srv)?://)[^\s/@]*@", re.IGNORECASE)
 
@@ -41,8 +42,10 @@ def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONG
         return MongoClient(
             uri.get_secret_value(),
             appname="billing_dq",
-            connectTimeoutMS=patience,
             serverSelectionTimeoutMS=patience,
+            # also the patience of the driver's heartbeat, which cancels running queries when a busy server answers it
+            # late; how long a first contact may take is the line above
+            connectTimeoutMS=max(patience, _BUSY_SERVER_MS),
             # the server ends a slow operation itself (maxTimeMS); the socket only has to notice a dead server
             socketTimeoutMS=round(settings.mongodb_timeout_seconds * 1000) + patience,
             retryReads=True,
