@@ -1,0 +1,82 @@
+"""`billing-dq explain`, from a stored night of the sample."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from upath import UPath
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reconcile"))
+from meter_sample import context, entry_rows, reconcile_sample, usage_rows
+
+from billing_dq.commands.explain import command
+from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
+from billing_dq.lake import TableWriter, to_arrow
+from billing_dq.sources.errors import SourceError
+
+NIGHT = "2026-11-21"
+RAISED = ("6ab32b259efbcc0f7f5a4495", "2026-W46")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    result = reconcile_sample()
+    for table, frame in (
+        (METER_EXTRAS_DELTAS, result.deltas),
+        (METER_EXTRAS_EVIDENCE, result.evidence),
+        (WEEKLY_USAGE, WEEKLY_USAGE.from_rows(usage_rows())),
+        (LEDGER_ENTRIES, LEDGER_ENTRIES.from_rows(entry_rows())),
+        (SUBSCRIPTIONS, context().subscriptions),
+    ):
+        path = home / "lake" / table.name / f"{NIGHT}.parquet"
+        path.parent.mkdir(parents=True)
+        with TableWriter(table, UPath(path)) as writer:
+            writer.write(to_arrow(table, frame))
+    return home
+
+
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str):
+    monkeypatch.setenv("BILLING_DQ_HOME", str(home))
+    return CliRunner().invoke(command, list(arguments))
+
+
+def test_the_lines_add_up_from_expected_to_debited(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = json.loads(run(home, monkeypatch, *RAISED, "--json").output)
+    units = {line["name"]: line["units"] for line in shown["lines"]}
+    assert units["expected"] + units["quota_changed"] == units["debited"] == 246
+    assert (shown["night"], shown["grade"]) == (NIGHT, "explained")
+    assert [step["debited"] for step in shown["steps"]] == [None, None, 1, 245, None, None, None]
+    assert 'weekKey: "2026-W46"' in shown["mongosh"][0]
+
+
+def test_a_person_sees_sentence_keys_and_query(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(home, monkeypatch, *RAISED)
+    assert shown.exit_code == 0
+    assert "the plan changed in mid-week" in shown.output
+    assert 'ObjectId("6ab32b259efbcc0f7f5a4495")' in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("nobody", "2026-W46"), "is no organization id"),
+        (("f" * 24, "2026-W46"), "has no usage and no debit"),
+        ((RAISED[0], "2026-W54"), "impossible week"),
+        ((RAISED[0], "2026-W30"), "its weeks: 2026-W44"),
+    ],
+)
+def test_what_is_not_there_is_one_clear_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], error: str
+) -> None:
+    shown = run(home, monkeypatch, *arguments)
+    assert shown.exit_code != 0
+    assert error in shown.output
+
+
+def test_a_night_that_is_not_stored_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(home, monkeypatch, *RAISED, "--night", "2026-01-01")
+    assert isinstance(shown.exception, SourceError)
+    assert NIGHT in str(shown.exception)
