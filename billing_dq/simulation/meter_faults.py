@@ -184,10 +184,11 @@ def _settled_weeks(case: Case) -> list[int]:
 
 def _half_settled(case: Case, changes: Changes, start: int, units: float) -> Outcome:
     story = case.replay(changes)
-    labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied")]
-    delta = week_delta(story, start)
-    if delta != 0:
-        labels.append(case.label(_DIVERGENCE, week_key(start), delta, "settlement_half_applied"))
+    # The week has a defect even where its sums agree: the finding is then about no units.
+    labels = [
+        case.label("ledger_violation", week_key(start), units, "settlement_half_applied"),
+        case.label(_DIVERGENCE, week_key(start), week_delta(story, start), "settlement_half_applied"),
+    ]
     return case.end(story, labels)
 
 
