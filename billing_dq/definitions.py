@@ -55,11 +55,11 @@ def _build(settings: Settings, progress: Progress | None, settings_now: Callable
         | dg.AssetSelection.checks(*checks)
         | dg.AssetSelection.checks(*credit_checks)
     )
-    night_job = reconcile_night(nights, dg.AssetSelection.assets(*sources) | concluding)
+    night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding)
     return dg.Definitions(
         assets=[*sources, *derived, *(credits.assets or ())],
         asset_checks=[*checks, *credit_checks],
-        jobs=[night_job, conclude_night(nights, concluding), *(credits.jobs or ())],
+        jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
         sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress)},

@@ -5,6 +5,7 @@ columns that an expectation names; a row group holds whole organizations, so a k
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -40,6 +41,12 @@ def expectation_checks(settings: Settings, nights: dg.PartitionsDefinition) -> l
 
 def validate(batches: Iterator[pd.DataFrame], expected: Sequence[Expectation]) -> dict[str, Outcome]:
     """Validate frames one after the other; the outcome of each expectation by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's own, about what it imports and calls
+        return _validate(batches, expected)
+
+
+def _validate(batches: Iterator[pd.DataFrame], expected: Sequence[Expectation]) -> dict[str, Outcome]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations import expectations as gxe

@@ -7,23 +7,21 @@ RECONCILE_NIGHT = "reconcile_night"
 CONCLUDE_NIGHT = "conclude_night"
 
 
-def reconcile_night(nights: dg.PartitionsDefinition, selection: dg.AssetSelection) -> UnresolvedAssetJobDefinition:
+def reconcile_night(selection: dg.AssetSelection) -> UnresolvedAssetJobDefinition:
     """The whole night. One process: a process for each step would cost seconds each."""
     return dg.define_asset_job(
         RECONCILE_NIGHT,
         selection=selection,
-        partitions_def=nights,
         executor_def=dg.in_process_executor,
         description="Read MongoDB and Stripe once, reconcile them, and say what was found.",
     )
 
 
-def conclude_night(nights: dg.PartitionsDefinition, selection: dg.AssetSelection) -> UnresolvedAssetJobDefinition:
+def conclude_night(selection: dg.AssetSelection) -> UnresolvedAssetJobDefinition:
     """Everything after the sources, from what a night has stored: the same frames give the same bytes."""
     return dg.define_asset_job(
         CONCLUDE_NIGHT,
         selection=selection,
-        partitions_def=nights,
         executor_def=dg.in_process_executor,
         description="Reconcile a stored night again, from what it read and without reading anything anew.",
     )

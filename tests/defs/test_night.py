@@ -1,0 +1,197 @@
+"""The whole night through Dagster: the sample world, its re-run, its refusals, and a Stripe that is absent or fails."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.definitions import build_definitions
+from billing_dq.defs.jobs import CONCLUDE_NIGHT
+from billing_dq.facts import SnapshotFactsRecord
+from billing_dq.frames import TABLES
+from billing_dq.lake import Lake
+from billing_dq.runner import DAGSTER_YAML, NightResult, run_night
+from billing_dq.settings import Settings
+from billing_dq.simulation.local_stripe import LocalStripe, serve
+from billing_dq.sources.errors import SourceError
+from worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+
+NIGHT = "2026-11-21"
+EXPLAINED = {
+    ("6ab32b259efbcc0f7f5a4495", "2026-W46"),
+    ("6ac9c91365e2b11fea98c569", "2026-W47"),
+    ("6ac9e1a46f9e789c6496ae4f", "2026-W46"),
+    ("6ab3fa79f7a4e0ce71c832ad", "2026-W44"),
+    ("6ab3fa79f7a4e0ce71c832ad", "2026-W46"),
+    ("6ab3fa79f7a4e0ce71c832ad", "2026-W47"),
+    ("6ab506723c5ea98fe05009fc", "2026-W46"),
+    ("6ab6dd0b1dd4b38f4f8201d6", "2026-W45"),
+    ("6ab6dd0b1dd4b38f4f8201d6", "2026-W46"),
+    ("6ab6dd0b1dd4b38f4f8201d6", "2026-W47"),
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A night of the sample that was taken, and everything to take another."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    stripe: LocalStripe
+    result: NightResult
+
+
+@pytest.fixture(scope="module")
+def taken(
+    mongodb_uri: str,
+    sample_documents: dict[str, list[dict[str, object]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Taken]:
+    """The sample's night, once for all tests of the module."""
+    home = tmp_path_factory.mktemp("home")
+    database = "billing_dq_test_night"
+    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
+    with (
+        MongoClient[dict[str, object]](mongodb_uri) as client,
+        serve(sample_stripe()) as stripe,
+        dg.DagsterInstance.from_config(str(tmp)) as instance,
+    ):
+        client.drop_database(database)
+        load_documents(client[database], sample_documents)
+        settings = sample_settings(home, mongodb_uri, database, stripe.url)
+        yield Taken(settings, instance, stripe, run_night(settings, instance, SAMPLE_AS_OF))
+        client.drop_database(database)
+
+
+def stored_bytes(settings: Settings, night: str) -> dict[str, bytes]:
+    root = Path(settings.home) / "lake"
+    return {path.parent.name: path.read_bytes() for path in root.glob(f"*/{night}.*")}
+
+
+def test_the_sample_has_386_weeks_and_exactly_the_ten_divergences_that_are_known(taken: Taken) -> None:
+    deltas = taken.result.deltas
+    diverged = deltas[deltas["diverged"].fillna(False)]
+    assert len(deltas) == 386
+    assert set(zip(diverged["organization_id"], diverged["week_key"], strict=True)) == EXPLAINED
+    assert set(diverged["grade"]) == {"explained"}
+
+
+def test_nothing_else_is_found_in_the_sample(taken: Taken) -> None:
+    findings = taken.result.findings
+    assert set(findings["kind"]) == {"meter_extras_divergence"}
+    assert set(findings["severity"]) == {"info"}
+    assert len(findings) == 10
+
+
+def test_every_check_is_green_on_the_sample(taken: Taken) -> None:
+    assert [check for check in taken.result.checks if not check.passed] == []
+    assert {"no_week_diverges", "stripe_was_read", "every_reinstated_dispute_is_credited"} <= {
+        check.name for check in taken.result.checks
+    }
+
+
+def test_every_table_of_the_night_keeps_its_contract(taken: Taken) -> None:
+    lake = Lake(taken.settings.home)
+    for name, table in TABLES.items():
+        stored = lake.stored(table, NIGHT)
+        assert stored is not None, name
+        table.conform(stored.frame())
+
+
+def test_the_weekly_usage_is_stored_by_batches_of_organizations(taken: Taken) -> None:
+    stored = Lake(taken.settings.home).stored(TABLES["weekly_usage"], NIGHT)
+    assert stored is not None
+    assert len(list(stored.batches())) > 1
+
+
+def test_a_stored_night_is_not_read_again(taken: Taken) -> None:
+    with pytest.raises(SourceError, match=r"2026-11-21 is stored and is not read again; --again"):
+        run_night(taken.settings, taken.instance, SAMPLE_AS_OF)
+
+
+def test_a_source_refuses_by_itself_where_the_run_is_started_elsewhere(taken: Taken) -> None:
+    job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
+    config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat()}}}}
+    result = job.execute_in_process(
+        instance=taken.instance, partition_key=NIGHT, run_config=config, raise_on_error=False
+    )
+    failures = [event for event in result.all_events if event.is_step_failure]
+    assert [event.step_key for event in failures] == ["mongo_snapshot"]
+    assert "never read again" in (failures[0].step_failure_data.user_failure_data.description or "")
+
+
+def test_a_past_night_cannot_be_read_now(taken: Taken) -> None:
+    job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
+    result = job.execute_in_process(instance=taken.instance, partition_key="2026-11-02", raise_on_error=False)
+    failures = [event for event in result.all_events if event.is_step_failure]
+    assert "a past night cannot be read" in (failures[0].step_failure_data.user_failure_data.description or "")
+    assert SnapshotFactsRecord.of(taken.settings.home, "2026-11-02") is None
+
+
+def test_what_follows_the_sources_gives_the_same_bytes_again(taken: Taken) -> None:
+    before = stored_bytes(taken.settings, NIGHT)
+    job = build_definitions(taken.settings).resolve_job_def(CONCLUDE_NIGHT)
+    assert job.execute_in_process(instance=taken.instance, partition_key=NIGHT).success
+    assert stored_bytes(taken.settings, NIGHT) == before
+
+
+def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_runs_nothing(taken: Taken) -> None:
+    lake = Lake(taken.settings.home)
+    nowhere = taken.settings.model_copy(update={"stripe_base_url": "http://127.0.0.1:9", "stripe_budget_seconds": 3.0})
+    failed = run_night(nowhere, taken.instance, SAMPLE_AS_OF + timedelta(days=1))
+    assert failed.stripe.state == "failed"
+    assert len(failed.deltas) >= 386
+    red = {check.name: check.said for check in failed.checks if not check.passed}
+    assert {"stripe_was_read", "subscriptions_agree_with_stripe", "every_invoice_marker_is_current"} <= set(red)
+    assert "Stripe could not be read" in red["subscriptions_agree_with_stripe"]
+    for name in ("stripe_subscriptions", "subscription_drift", "dispute_positions"):
+        assert lake.stored(TABLES[name], failed.night) is None
+
+    without = taken.settings.model_copy(update={"stripe_api_key": None})
+    absent = run_night(without, taken.instance, SAMPLE_AS_OF + timedelta(days=1), again=True)
+    assert absent.stripe.state == "not_run"
+    assert not [check for check in absent.checks if "stripe" in check.name or "stripe" in check.asset]
+    assert all(check.passed for check in absent.checks)
+    assert set(absent.findings["state"]) == {"persisting"}
+
+
+def test_a_dropped_debit_and_a_bad_document_are_found_and_turn_the_checks_red(
+    taken: Taken, sample_documents: dict[str, list[dict[str, object]]], mongodb_uri: str, tmp_path: Path
+) -> None:
+    database = "billing_dq_test_night_broken"
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(database)
+        load_documents(client[database], sample_documents)
+        client[database]["billingextrabalances"].update_one(
+            {"ledger": {"$elemMatch": {"kind": "debit", "amount": {"$lt": -300}}}}, {"$inc": {"cachedBalance": -7}}
+        )
+        client[database]["subscriptions"].update_one({"plan": "pro"}, {"$set": {"status": 7}})
+        settings = taken.settings.model_copy(update={"mongodb_database": database, "home": str(tmp_path)})
+        result = run_night(settings, taken.instance, SAMPLE_AS_OF)
+        client.drop_database(database)
+    kinds = set(result.open_findings.loc[result.open_findings["severity"] != "info", "kind"])
+    assert kinds == {"ledger_violation", "quarantined_documents"}
+    assert {check.name for check in result.checks if not check.passed} == {"every_ledger_is_sound"}
+    assert result.snapshot.counts["subscriptions"].quarantined == 1
+
+
+def test_a_night_that_was_read_but_not_concluded_is_concluded_without_reading(taken: Taken, tmp_path: Path) -> None:
+    lake, night = Lake(taken.settings.home), NIGHT
+    requests = sum(taken.stripe.requests.values())
+    lake.remove(TABLES["nightly_report"], night)
+    again = run_night(taken.settings, taken.instance, SAMPLE_AS_OF)
+    assert sum(taken.stripe.requests.values()) == requests
+    pd.testing.assert_frame_equal(again.report, taken.result.report)
+
+
+def test_an_unreachable_server_is_one_clear_line(taken: Taken, tmp_path: Path) -> None:
+    nowhere = sample_settings(tmp_path, "mongodb://127.0.0.1:9/", "app").model_copy(
+        update={"mongodb_connect_seconds": 0.5}
+    )
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:9"):
+        run_night(nowhere, taken.instance, SAMPLE_AS_OF)
