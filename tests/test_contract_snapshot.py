@@ -1,0 +1,58 @@
+"""Names and columns that others rely on (DESIGN.md, "Outputs"). A change here is a change of the contract."""
+
+from billing_dq.definitions import build_definitions
+from billing_dq.frames import TABLES
+from billing_dq.settings import Settings
+
+FACTS = {"snapshot_facts", "stripe_reading"}
+OUTSIDE = {"dispute_credits"}
+CHECKS = {
+    "every_balance_belongs_to_an_organization",
+    "every_dispute_is_settled_in_the_ledger",
+    "every_document_was_read_or_quarantined",
+    "every_invoice_marker_is_current",
+    "every_ledger_is_sound",
+    "every_reinstated_dispute_is_credited",
+    "no_balance_is_running_away",
+    "no_event_is_dead_lettered",
+    "no_small_difference_adds_up",
+    "no_subscription_is_past_due_and_active",
+    "no_week_diverges",
+    "population_adds_up",
+    "stripe_was_read",
+    "subscriptions_agree_with_stripe",
+}
+COLUMNS = {
+    "meter_extras_deltas": "organization_id week_key week_state meter_used meter_quota expected_units actual_units "
+    "delta_units tolerance_units diverged grade cause explained_units unexplained_units explanation",
+    "runaway_balances": "organization_id cached_balance meter_quota threshold_units rule",
+    "ledger_violations": "organization_id rule entry_id ref_id units detail",
+    "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe",
+    "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor fraction "
+    "clawed_back_units credited_units due_units decision reason",
+    "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
+    "first_seen last_seen nights_open",
+    "nightly_report": "name value unit",
+    "quarantined_documents": "collection document_id field reason",
+    "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",
+}
+
+
+def test_the_names_of_assets_checks_jobs_schedules_and_sensors_are_the_contract() -> None:
+    repository = build_definitions(Settings()).get_repository_def()
+    repository.load_all_definitions()
+    assets = {key.path[-1] for key in repository.asset_graph.get_all_asset_keys()}
+    checks = {key.name for key in repository.asset_graph.asset_check_keys}
+    assert assets == set(TABLES) | FACTS | OUTSIDE
+    assert checks >= CHECKS
+    assert {name for name in repository.job_names if not name.startswith("__")} == {
+        "reconcile_night",
+        "conclude_night",
+        "apply_dispute_credit",
+    }
+    assert {schedule.name for schedule in repository.schedule_defs} == {"nightly"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"failed_checks", "failed_runs", "reinstated_disputes"}
+
+
+def test_the_columns_of_the_result_tables_are_the_contract() -> None:
+    assert {name: " ".join(TABLES[name].column_names) for name in COLUMNS} == COLUMNS
