@@ -136,11 +136,15 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
 
 
 def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
-    """The largest defect of every organization's week that has one, however small, by its evidence."""
+    """The largest defect of every organization's week that has one, however small, by its evidence.
+
+    A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
+    """
     if evidence is None:
         return {}
     canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
-    defects = evidence.loc[~evidence["cause"].isin(list(_BY_DESIGN)) & ~canceled]
+    of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
+    defects = evidence.loc[~evidence["cause"].isin(list(_BY_DESIGN)) & ~canceled & ~of_ledger]
     sizes = defects["units"].abs()
     largest = defects.assign(size=sizes).sort_values(["size", "cause"], kind="stable")
     return {

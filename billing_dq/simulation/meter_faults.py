@@ -184,11 +184,10 @@ def _settled_weeks(case: Case) -> list[int]:
 
 def _half_settled(case: Case, changes: Changes, start: int, units: float) -> Outcome:
     story = case.replay(changes)
-    # The week has a defect even where its sums agree: the finding is then about no units.
-    labels = [
-        case.label("ledger_violation", week_key(start), units, "settlement_half_applied"),
-        case.label(_DIVERGENCE, week_key(start), week_delta(story, start), "settlement_half_applied"),
-    ]
+    labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied")]
+    moved = week_delta(story, start)
+    if moved:  # else the meter of the week agrees, and the ledger alone tells
+        labels.append(case.label(_DIVERGENCE, week_key(start), moved, "settlement_half_applied"))
     return case.end(story, labels)
 
 
