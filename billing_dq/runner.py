@@ -135,7 +135,7 @@ def run_night(
 
 
 def wait_for_runs(seconds: float) -> None:
-    """Wait until no run in `DAGSTER_HOME` is under way, for so long at most: a run that is ended half-way has failed."""
+    """Wait until no run in `DAGSTER_HOME` is under way, for so long at most: a run ended half-way has failed."""
     deadline = time.monotonic() + seconds
     with dg.DagsterInstance.get() as instance:
         while instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)) and time.monotonic() < deadline:

@@ -181,5 +181,7 @@ def _key(label: Label) -> Key:
 
 
 def _in_evidence(evidence: pd.DataFrame) -> dict[tuple[str, str], set[str]]:
-    pairs = evidence.groupby(["organization_id", "week_key"])["cause"].agg(set)
-    return {(str(organization), str(week)): causes for (organization, week), causes in pairs.items()}
+    causes: dict[tuple[str, str], set[str]] = {}
+    for organization, week, cause in evidence[["organization_id", "week_key", "cause"]].drop_duplicates().to_numpy():
+        causes.setdefault((str(organization), str(week)), set()).add(str(cause))
+    return causes

@@ -28,8 +28,8 @@ COLUMNS = {
     "runaway_balances": "organization_id cached_balance meter_quota threshold_units rule",
     "ledger_violations": "organization_id rule entry_id ref_id units detail",
     "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe",
-    "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor fraction "
-    "clawed_back_units credited_units due_units decision reason",
+    "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor "
+    "fraction clawed_back_units credited_units due_units decision reason",
     "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
     "first_seen last_seen nights_open",
     "nightly_report": "name value unit",
