@@ -17,7 +17,7 @@ from billing_dq.reconcile.balances import runaway_balances
 from billing_dq.reconcile.document_size import document_size_violations
 from billing_dq.reconcile.expiry import expiry_violations
 from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
-from billing_dq.reconcile.meter_extras import MeterContext, reconcile_meter
+from billing_dq.reconcile.meter_extras import MeterContext, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.settlements import settlement_violations
 from billing_dq.report import deltas_summary, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
@@ -60,7 +60,10 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
             evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
             with TableWriter(deltas.table, deltas.path) as rows, TableWriter(evidence.table, evidence.path) as proofs:
+                in_batches: set[str] = set()
                 for usage, entries in merge_by_organization(weekly_usage, ledger_entries):
+                    for side in (usage, entries):
+                        in_batches.update(side.column("organization_id").to_pylist())
                     result = reconcile_meter(
                         to_pandas(WEEKLY_USAGE, usage.drop_columns(["attribution_keys"])),
                         explode_keys(usage),
@@ -69,6 +72,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                     )
                     rows.write(to_arrow(deltas.table, result.deltas))
                     proofs.write(to_arrow(evidence.table, result.evidence))
+                rows.write(to_arrow(deltas.table, unreadable_elsewhere(in_batches, rules)))
             shown: Metadata = {
                 **stored(lake, key, deltas.table.name, deltas.rows),
                 **_deltas_metadata(deltas, settings),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.frames import FINDINGS, LEDGER_ENTRIES, SUBSCRIPTION_DRIFT
+from billing_dq.frames import FINDINGS, LEDGER_ENTRIES, METER_EXTRAS_DELTAS, SUBSCRIPTION_DRIFT
 from billing_dq.reconcile.balances import orphan_balances, runaway_balances
 from billing_dq.reconcile.disputes import PackPrice, PositionResult, dispute_positions
 from billing_dq.reconcile.document_size import document_size_violations
@@ -19,7 +19,7 @@ from billing_dq.reconcile.findings import FindingInputs
 from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.life import findings_of_night
 from billing_dq.reconcile.markers import invoice_marker_lag, stale_past_due
-from billing_dq.reconcile.meter_extras import MeterContext, MeterResult, reconcile_meter
+from billing_dq.reconcile.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.settlements import settlement_violations
 from billing_dq.reconcile.subscriptions import subscription_drift
 from billing_dq.units import Tolerance
@@ -76,7 +76,10 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
         unreadable=unreadable,
         earlier_quotas=usage.loc[[], ["organization_id", "week_key", "meter_quota"]],
     )
-    meter = reconcile_meter(usage, keys, entries, context)
+    batch = reconcile_meter(usage, keys, entries, context)
+    seen = pd.concat([usage["organization_id"], entries["organization_id"]])
+    elsewhere = unreadable_elsewhere(seen, context)
+    meter = MeterResult(METER_EXTRAS_DELTAS.conform(pd.concat([batch.deltas, elsewhere])), batch.evidence)
     in_window = entries.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size"))
     window_weeks = (min(weeks.as_of, weeks.entries_until) - weeks.entries_from).total_seconds() / (7 * 86_400)
     violations = one_violation_each(
