@@ -33,6 +33,9 @@ CHECK = "every_reinstated_dispute_is_credited"
 DISPUTE_TAG = "billing_dq/dispute"
 PLAN_TAG = "billing_dq/plan"
 ATTEMPT_TAG = "billing_dq/attempt"
+#: What is transient is tried again so often, after 5, 10 and 20 seconds.
+RETRIES = 3
+RETRY_SECONDS = 5
 _IN_FLIGHT = frozenset(
     {
         dg.DagsterRunStatus.QUEUED,
@@ -100,13 +103,17 @@ def dispute_credit_definitions(
         settings_now: reads the settings again; kill switch and mode count at the last moment.
     """
 
-    @dg.op(name=OP, retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL))
+    @dg.op(name=OP)
     def apply_op(context: dg.OpExecutionContext, config: DisputeCreditConfig) -> None:
         """Credit one dispute, exactly once; what is refused for good fails at once, what is transient is retried."""
         context.instance.add_run_tags(
             context.run_id, {DISPUTE_TAG: config.dispute_id, PLAN_TAG: config.plan_hash}
         )  # a run from the launchpad has none yet, and the sensor looks for them
-        outcome = _apply(config, settings_now)
+        try:
+            outcome = _apply(config, settings_now)
+        except TransientSourceError as error:  # a policy of the op would try an invalid config again as well
+            wait = RETRY_SECONDS * 2**context.retry_number
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
         context.log_event(_observation(config, outcome))
         context.log.info(f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})")
 

@@ -73,7 +73,7 @@ def config(**changes: str) -> dict[str, object]:
         "why": "the money came back",
         **changes,
     }
-    return {"ops": {defs.JOB: {"config": form}}}
+    return {"ops": {defs.OP: {"config": form}}}
 
 
 def ours(database: Database[Document]) -> list[Document]:
@@ -168,7 +168,7 @@ def test_what_is_transient_is_tried_again(
         return usual(*arguments)
 
     monkeypatch.setattr(defs, "_apply", flaky)
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(defs, "RETRY_SECONDS", 0)
     result = execute(definitions, instance, request)
     assert result.success
     assert len(calls) == 2
@@ -181,7 +181,16 @@ def test_what_is_transient_is_tried_again(
 )
 def test_the_launchpad_refuses_what_is_invalid(changes: dict[str, str]) -> None:
     with pytest.raises((ValueError, DagsterInvalidConfigError)):
-        defs.DisputeCreditConfig(**{**config()["ops"][defs.JOB]["config"], **changes})
+        defs.DisputeCreditConfig(**{**config()["ops"][defs.OP]["config"], **changes})
+
+
+def test_an_invalid_form_fails_at_once(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, database: Database[Document]
+) -> None:
+    result = execute(definitions, instance, dg.RunRequest(run_config=config(why="too short")))
+    assert not result.success
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+    assert ours(database) == []
 
 
 def test_who_asks_in_the_launchpad_cannot_approve(
@@ -189,7 +198,7 @@ def test_who_asks_in_the_launchpad_cannot_approve(
 ) -> None:
     night.rewrite(settings, 'mode = "apply"', 'mode = "apply"\napprove_above_units = 5999')
     assert "waits for approval" in str(tick(definitions, instance).skip_reason)
-    plan_hash = str(tick(definitions, instance).skip_reason).rsplit("plan ", 1)[1]
+    plan_hash = str(tick(definitions, instance).skip_reason).rsplit("plan ", 1)[1][:24]
     alone = execute(definitions, instance, dg.RunRequest(run_config=config(plan_hash=plan_hash, approved_by="Anna")))
     assert "same_person" in failure_of(alone)
     assert ours(database) == []
