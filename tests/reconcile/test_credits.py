@@ -1,4 +1,4 @@
-"""The plan of a credit: each decision, what its hash rests on, and that no history credits more than was clawed back."""
+"""The plan of a credit: its decisions, what its hash rests on, and that no history credits more than the clawback."""
 
 from dataclasses import replace
 
