@@ -1,0 +1,97 @@
+"""`billing-dq` as a process: exit statuses, and errors that are one line. A process costs seconds, so there are few."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.e2e.pure_night import PACKS, PRICES, QUOTAS
+
+AS_OF = "2026-11-21T03:10:00Z"
+PROGRAM = Path(sys.executable).parent / "billing-dq"
+
+
+def settings_file(home: Path) -> Path:
+    lines = ["first_night = 2026-11-01"]
+    for plan, quota in QUOTAS.items():
+        lines += [f"[plans.{plan}]", f"meter_quota = {quota}", f"prices = {json.dumps(PRICES[plan])}"]
+    for pack, fields in PACKS.items():
+        lines += [f"[packs.{pack}]", *(f"{key} = {value}" for key, value in fields.items())]
+    path = home / "billing_dq.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
+    environment |= {"BILLING_DQ_HOME": str(home / "home"), "DAGSTER_HOME": "", **variables}
+    return subprocess.run(
+        [PROGRAM, *arguments], cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def the_one_line_of(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("billing-dq: ")
+    return lines[0]
+
+
+@pytest.fixture
+def company(
+    database: Database[dict[str, Any]], sample_documents: dict[str, list[dict[str, object]]], mongodb_uri: str
+) -> dict[str, str]:
+    for name, documents in sample_documents.items():
+        database[name].insert_many([dict(document) for document in documents])
+    return {"BILLING_DQ_MONGODB_URI": mongodb_uri, "BILLING_DQ_MONGODB_DATABASE": database.name}
+
+
+def test_a_night_ends_with_0_is_not_read_twice_and_can_be_exported(
+    tmp_path: Path, company: dict[str, str], database: Database[dict[str, Any]]
+) -> None:
+    settings_file(tmp_path)
+    first = run(tmp_path, "nightly", "--as-of", AS_OF, "--json", **company)
+    assert first.returncode == 0, first.stderr
+    json.loads(first.stdout)
+    assert "--again" in the_one_line_of(run(tmp_path, "nightly", "--as-of", AS_OF, **company))
+    exported = run(tmp_path, "export", "meter_extras_deltas", "--format", "json")
+    rows = [json.loads(line) for line in exported.stdout.splitlines()]
+    assert len(rows) == 386
+    assert sum(row["grade"] == "explained" for row in rows) == sum(bool(row["diverged"]) for row in rows) == 10
+    # a broken ledger on the next night is something to act on
+    database.billingextrabalances.update_one({}, {"$inc": {"cachedBalance": 777}})
+    second = run(tmp_path, "nightly", "--as-of", "2026-11-22T03:10:00Z", **company)
+    assert second.returncode == 1, second.stderr
+    assert "ledger_violation" in second.stdout
+    listed = json.loads(run(tmp_path, "findings", "--severity", "error", "--json").stdout)
+    assert [(row["kind"], row["cause"], row["units"]) for row in listed] == [
+        ("ledger_violation", "cached_balance", 777.0)
+    ]
+
+
+def test_errors_are_one_line_with_the_way_out_and_without_a_secret(tmp_path: Path) -> None:
+    assert "set BILLING_DQ_MONGODB_URI" in the_one_line_of(run(tmp_path, "nightly"))
+    unreachable = {
+        "BILLING_DQ_MONGODB_URI": "mongodb://u:hunter2@127.0.0.1:1/",
+        "BILLING_DQ_MONGODB_CONNECT_SECONDS": "1",
+    }
+    line = the_one_line_of(run(tmp_path, "nightly", **unreachable))
+    assert "cannot be reached" in line
+    assert "hunter2" not in line
+    assert "unknown setting" in the_one_line_of(run(tmp_path, "findings", BILLING_DQ_TYPO="1"))
+    assert "run `billing-dq nightly` first" in the_one_line_of(run(tmp_path, "findings"))
+    assert "No such command" in the_one_line_of(run(tmp_path, "sing"))
+
+
+def test_doctor_names_what_is_missing_and_ends_with_2(tmp_path: Path) -> None:
+    result = run(tmp_path, "doctor")
+    assert result.returncode == 2
+    assert "FAILED  MongoDB" in result.stdout
+    assert "output location" in result.stdout
