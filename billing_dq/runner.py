@@ -108,6 +108,7 @@ def run_night(
 
     Raises:
         SourceError: the night cannot be taken; the message is one line.
+        KeyboardInterrupt: it was stopped on the way.
     """
     require_home(settings)
     instant = (as_of or datetime.now(UTC)).astimezone(UTC)
@@ -130,6 +131,8 @@ def run_night(
         )
     )
     if not result.success:
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         raise SourceError(_first_error(result))
     return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
 
@@ -208,6 +211,12 @@ def _outcomes(result: dg.ExecuteInProcessResult) -> list[CheckOutcome]:
         for evaluation in result.get_asset_check_evaluations()
     ]
     return sorted(found, key=lambda check: (check.passed, check.asset, check.name))
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Dagster turns a Ctrl-C into the failure of the step that it hit."""
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:
