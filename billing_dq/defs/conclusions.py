@@ -127,6 +127,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             subscription_drift=against_stripe.drift,
             subscriptions=subscriptions,
             pending_minutes=settings.stripe_pending_minutes,
+            invoices_not_read=frozenset(stripe_reading.invoices_not_read),
             stale_past_due=stale,
             disputes=against_stripe.disputes.findings if against_stripe.disputes else None,
             dispute_positions=against_stripe.disputes.positions if against_stripe.disputes else None,

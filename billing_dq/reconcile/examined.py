@@ -49,6 +49,7 @@ class Examined:
         self._dark_weeks = _dark_weeks(inputs.deltas)
         self._compared = _compared(inputs.deltas)
         self._bad_stripe = _bad_stripe(inputs.quarantined_stripe)
+        self._invoices_not_read = inputs.invoices_not_read
         self._disputes = _values(inputs.dispute_positions, "dispute_id")
         #: Organizations whose one document of a collection was read: another bad one is not theirs, if it is silent.
         self._read = {
@@ -122,7 +123,8 @@ class Examined:
     def _stripe_object_is_bad(self, kind: str, subject: str) -> bool:
         if subject in self._bad_stripe.get("stripe.subscriptions", frozenset()):
             return True
-        return kind == "invoice_marker_lag" and "stripe.invoices" in self._bad_stripe
+        invoice_is_dark = "stripe.invoices" in self._bad_stripe or subject in self._invoices_not_read
+        return kind == "invoice_marker_lag" and invoice_is_dark
 
 
 def _is_about_dispute(kind: str, subject: str) -> bool:

@@ -47,6 +47,8 @@ class FindingInputs:
     subscription_drift: pd.DataFrame | None = None
     subscriptions: pd.DataFrame | None = None
     pending_minutes: float = 60.0
+    #: Stripe subscriptions whose newest paid invoice was out of reach of the night's requests
+    invoices_not_read: frozenset[str] = frozenset()
     #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
     stale_past_due: pd.DataFrame | None = None
     #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the

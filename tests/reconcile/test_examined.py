@@ -140,6 +140,11 @@ def test_a_bad_invoice_may_be_the_newest_of_any_subscription():
     assert examined("subscription_plan", "sub_1", quarantined_stripe=bad)
 
 
+def test_an_invoice_out_of_the_nights_reach_keeps_its_marker_open():
+    assert not examined("invoice_marker_lag", "sub_1", invoices_not_read=frozenset({"sub_1"}))
+    assert examined("invoice_marker_lag", "sub_1", invoices_not_read=frozenset({"sub_2"}))
+
+
 def test_a_subscription_written_just_now_is_not_compared_yet():
     minutes = pd.Timedelta(minutes=1)
     assert not examined("subscription_plan", "sub_1", subscriptions=subscription(updated_at=AS_OF - 59 * minutes))
