@@ -16,10 +16,11 @@ from billing_dq.lake import Lake, StoredTable, TableWriter, explode_keys, merge_
 from billing_dq.reconcile.balances import runaway_balances
 from billing_dq.reconcile.document_size import document_size_violations
 from billing_dq.reconcile.expiry import expiry_violations
+from billing_dq.reconcile.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.meter_extras import MeterContext, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.settlements import settlement_violations
-from billing_dq.report import deltas_summary, week_picture, worst, worst_weeks
+from billing_dq.report import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
 
 GROUP = "reconciliation"
@@ -78,9 +79,11 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                 **_deltas_metadata(deltas, settings),
             }
             yield dg.Output(deltas, deltas.table.name, metadata=shown)
-            yield dg.Output(
-                evidence, evidence.table.name, metadata=stored(lake, key, evidence.table.name, evidence.rows)
-            )
+            proved: Metadata = {
+                **stored(lake, key, evidence.table.name, evidence.rows),
+                "incidents": table_of(rows_of(incidents(evidence.frame()), INCIDENT_COLUMNS)),
+            }
+            yield dg.Output(evidence, evidence.table.name, metadata=proved)
 
     @table_asset("runaway_balances", nights, GROUP)
     def runaway(

@@ -16,6 +16,8 @@ GAP = timedelta(minutes=5)
 #: Fewer organizations are no incident.
 LEAST_ORGANIZATIONS = 5
 
+INCIDENT_COLUMNS = ("started", "ended", "organizations", "units")
+
 
 def incidents(evidence: pd.DataFrame) -> pd.DataFrame:
     """Groups of lost debits of several organizations that follow each other closely.
