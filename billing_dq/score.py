@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from billing_dq.progress import Progress, SilentProgress
-from billing_dq.reconcile.night import NightResult, NightRules, reconcile_night
+from billing_dq.reconcile.night import NightResult, reconcile_night
+from billing_dq.rules import rules_of
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
 from billing_dq.simulation.config import WorldConfig, world_settings
@@ -154,21 +155,6 @@ def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
     weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
     ours = plain_frames(documents, weeks, config.as_of)
     return labels, reconcile_night(ours, reading.frames, reading.livemode, rules_of(settings, weeks))
-
-
-def rules_of(settings: Settings, weeks: NightWeeks) -> NightRules:
-    """What the rules are told of the settings."""
-    return NightRules(
-        weeks=weeks,
-        tolerance=settings.meter_tolerance,
-        quota_of_plan=settings.quota_of_plan,
-        quota_multiple=settings.runaway.quota_multiple,
-        floor_units=settings.runaway.floor_units,
-        packs=settings.packs,
-        dollars_to_units=settings.dollars_to_units,
-        pending_minutes=settings.stripe_pending_minutes,
-        runbook_url=settings.runbook_url,
-    )
 
 
 def _extend(whole: dict[str, list[Document]], part: dict[str, list[Document]]) -> None:

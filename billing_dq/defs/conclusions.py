@@ -22,10 +22,10 @@ from billing_dq.reconcile.drift import cumulative_drift
 from billing_dq.reconcile.findings import FindingInputs
 from billing_dq.reconcile.life import findings_of_night, seen_open
 from billing_dq.reconcile.markers import stale_past_due
-from billing_dq.reconcile.night import NightRules, compare_with_stripe
+from billing_dq.reconcile.night import compare_with_stripe
 from billing_dq.report import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
+from billing_dq.rules import rules_of
 from billing_dq.settings import Settings
-from billing_dq.weeks import NightWeeks
 
 GROUP = "conclusions"
 
@@ -113,7 +113,9 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
                 "pack_purchases": pack_purchases,
                 "unreadable_keys": unreadable_keys,
             }
-            drift, disputes = compare_with_stripe(ours, theirs, bool(stripe_reading.livemode), _rules(settings, weeks))
+            drift, disputes = compare_with_stripe(
+                ours, theirs, bool(stripe_reading.livemode), rules_of(settings, weeks)
+            )
             against_stripe = _Compared(drift, disputes, theirs["quarantined_stripe_objects"])
             yield from _comparison(against_stripe, stale, settings, lake, key)
         inputs = FindingInputs(
@@ -184,20 +186,6 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         )
 
     return [conclusions, nightly_report]
-
-
-def _rules(settings: Settings, weeks: NightWeeks) -> NightRules:
-    return NightRules(
-        weeks=weeks,
-        tolerance=settings.meter_tolerance,
-        quota_of_plan=settings.quota_of_plan,
-        quota_multiple=settings.runaway.quota_multiple,
-        floor_units=settings.runaway.floor_units,
-        packs=settings.packs,
-        dollars_to_units=settings.dollars_to_units,
-        pending_minutes=settings.stripe_pending_minutes,
-        runbook_url=settings.runbook_url,
-    )
 
 
 def _stored_frame(lake: Lake, night: str, name: str) -> pd.DataFrame:

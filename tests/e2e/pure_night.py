@@ -4,7 +4,7 @@ from pathlib import Path
 
 from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.night import NightResult, reconcile_night
-from billing_dq.score import rules_of
+from billing_dq.rules import rules_of
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
 from billing_dq.simulation.plain import plain_frames
