@@ -1,7 +1,7 @@
 """All rules over all tables of a night, in one pure pass over frames that are held whole.
 
-The Dagster layer runs the same rules asset by asset and the large tables by batch; `reconcile_night` is for worlds that fit into
-memory: the score and the tests.
+The Dagster layer runs the same rules asset by asset and the large tables by batch; `reconcile_night` is for worlds that
+fit into memory: the score and the tests.
 """
 
 from collections.abc import Mapping
