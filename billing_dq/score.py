@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from billing_dq.progress import Progress, SilentProgress
+from billing_dq.reconcile.causes import ALWAYS_BY_DESIGN, Cause
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.rules import rules_of
 from billing_dq.settings import Settings
@@ -29,7 +30,7 @@ from billing_dq.weeks import NightWeeks
 #: Kind, organization (empty: none) and subject of a finding.
 Key = tuple[str, str, str]
 #: Causes that the application's design accounts for (DESIGN.md, "Outputs").
-DESIGN = frozenset({"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"})
+DESIGN = ALWAYS_BY_DESIGN | {Cause.USAGE_RESET}
 
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
 SCORED = tuple(name for name in FAULTS if name not in MALFORMED and name != "large_document")

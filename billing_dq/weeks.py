@@ -106,6 +106,11 @@ class NightWeeks:
         """The end (exclusive) of the ledger entries that are read: a day after the open week."""
         return self.weeks[-1].end + timedelta(days=1)
 
+    @property
+    def weeks_of_entries(self) -> float:
+        """How many weeks of ledger entries are read: the open one counts with the part of it that has passed."""
+        return (min(self.as_of, self.entries_until) - self.entries_from) / _ONE_WEEK
+
     def states(self) -> dict[str, WeekState]:
         """The state of every reconciled week, by key."""
         return {week.key: week.state(self.as_of, self.settling_hours) for week in self.weeks}

@@ -9,9 +9,8 @@ from rich.table import Table as RichTable
 
 from billing_dq.frames import FINDINGS
 from billing_dq.lake import Lake
+from billing_dq.reconcile.severity import SEVERITIES
 from billing_dq.settings import load_settings
-
-SEVERITIES = ("info", "warning", "error", "critical")
 
 
 @click.command(name="findings")

@@ -152,8 +152,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         in_window = (
             pd.concat(counts, ignore_index=True) if counts else pd.DataFrame({"organization_id": [], "entries": []})
         )
-        window_weeks = (min(weeks.as_of, weeks.entries_until) - weeks.entries_from).total_seconds() / (7 * 86_400)
-        found.append(document_size_violations(extras_balances, in_window, window_weeks))
+        found.append(document_size_violations(extras_balances, in_window, weeks.weeks_of_entries))
         frame = one_violation_each(found)
         return dg.Output(
             frame,

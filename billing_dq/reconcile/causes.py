@@ -28,7 +28,8 @@ class Cause(StrEnum):
 
 CAUSE_ORDER = tuple(Cause)
 
-_ALWAYS_BY_DESIGN = frozenset(
+#: Causes that are never a defect; a usage_reset is none where a cancellation explains it.
+ALWAYS_BY_DESIGN = frozenset(
     {Cause.BOUNDARY_SKEW, Cause.SETTLEMENT_TIMING, Cause.QUOTA_CHANGED, Cause.LATE_DEBIT},
 )
 
@@ -50,4 +51,4 @@ class Piece:
     @property
     def by_design(self) -> bool:
         """Whether the application's design accounts for it (DESIGN.md, "Outputs"); every other piece is a defect."""
-        return self.cause in _ALWAYS_BY_DESIGN or (self.cause is Cause.USAGE_RESET and self.rule == CANCELLATION)
+        return self.cause in ALWAYS_BY_DESIGN or (self.cause is Cause.USAGE_RESET and self.rule == CANCELLATION)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from billing_dq.frames import FINDINGS
 from billing_dq.reconcile import severity
-from billing_dq.reconcile.causes import CANCELLATION, Cause
+from billing_dq.reconcile.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
 from billing_dq.reconcile.document_size import PAGE_BYTES
 from billing_dq.reconcile.finding import Finding, number, records, text, text_or_none
 from billing_dq.reconcile.quarantine_findings import quarantine_findings
@@ -23,8 +23,6 @@ from billing_dq.weeks import NightWeeks
 PLAIN_COLUMNS = [
     name for name in FINDINGS.column_names if name not in {"state", "first_seen", "last_seen", "nights_open"}
 ]
-#: Causes that are always the application's design; `usage_reset` is one where a cancellation did it.
-_BY_DESIGN = frozenset({Cause.BOUNDARY_SKEW, Cause.SETTLEMENT_TIMING, Cause.QUOTA_CHANGED, Cause.LATE_DEBIT})
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
         return {}
     canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
     of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
-    defects = evidence.loc[~evidence["cause"].isin(list(_BY_DESIGN)) & ~canceled & ~of_ledger]
+    defects = evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
     sizes = defects["units"].abs()
     largest = defects.assign(size=sizes).sort_values(["size", "cause"], kind="stable")
     return {

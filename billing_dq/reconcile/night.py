@@ -81,13 +81,12 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
     elsewhere = unreadable_elsewhere(seen, context)
     meter = MeterResult(METER_EXTRAS_DELTAS.conform(pd.concat([batch.deltas, elsewhere])), batch.evidence)
     in_window = entries.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size"))
-    window_weeks = (min(weeks.as_of, weeks.entries_until) - weeks.entries_from).total_seconds() / (7 * 86_400)
     violations = one_violation_each(
         [
             whole_ledger_violations(ours["extras_balances"], ours["ledger_suspects"], unreadable),
             expiry_violations(ours["expiring_ledgers"], weeks.as_of),
             settlement_violations(usage, keys, LEDGER_ENTRIES.conform(entries), weeks, unreadable),
-            document_size_violations(ours["extras_balances"], in_window, window_weeks),
+            document_size_violations(ours["extras_balances"], in_window, weeks.weeks_of_entries),
         ]
     )
     runaway = runaway_balances(

@@ -5,9 +5,12 @@ A check is green where no finding of its kind is `error` or above (DESIGN.md, "O
 explained or immaterial `info`. Nothing about the meter of an open or settling week is above `warning`.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 Severity = Literal["info", "warning", "error", "critical"]
+
+#: All of them, mildest first.
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 #: The severity of a kind, unless a function below says otherwise.
 OF_KIND: dict[str, Severity] = {
