@@ -61,7 +61,8 @@ def movements_of(cells: Iterable[Mapping[str, object]]) -> list[Movement]:
                 created=instant.tz_localize("UTC") if instant.tzinfo is None else instant.tz_convert("UTC"),
             )
         )
-    return sorted(found, key=lambda move: (move.created, move.amount_minor))
+    # every field counts, so that movements of one instant do not stand in the order in which they were listed
+    return sorted(found, key=lambda move: (move.created, move.amount_minor, move.currency, move.exchange_rate or 0.0))
 
 
 def money_of(movements: list[Movement], amount_minor: int, currency: str) -> Money:

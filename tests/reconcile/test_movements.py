@@ -116,6 +116,11 @@ def test_a_movement_without_amount_is_refused():
         movements_of([moved(-500) | {"amount_minor": None}])
 
 
+def test_movements_of_one_instant_and_amount_in_two_currencies_do_not_depend_on_their_order():
+    dollars, euros = moved(1, 0, "usd", None), moved(1, 0, "eur", None)
+    assert money(dollars, euros) == money(euros, dollars)
+
+
 RATES = st.one_of(st.none(), st.floats(0.01, 200.0))
 MOVES = st.builds(
     moved, st.integers(-2000, 2000).filter(bool), st.integers(0, 30), st.sampled_from(["usd", "eur"]), RATES
