@@ -148,7 +148,7 @@ def _judge_weeks(
             settled_before=int(settles[0]) if len(settles) else 0,
             settled_amiss=float(amiss[cell]),
             earlier_quotas=traces.earlier(int(cell)),
-            live_quotas=traces.live(int(cell)),
+            live_changes=traces.live(int(cell)),
             middle_quotas=traces.middle(int(cell)),
             steps_before_change=traces.steps_before_change(int(cell), [key.ref_id for key in own_keys]),
             cancelled=traces.cancelled(int(cell)),

@@ -96,10 +96,14 @@ class QuotaTraces:
         at_stripe = self._event_at[organization] > 0
         return {0.0, *self.context.quota_of_plan.values()} if older and at_stripe else {0.0}
 
-    def live(self, cell: int) -> tuple[float, ...]:
-        """Quotas that debits may have followed while the document kept its own: a change by hand, or dunning."""
+    def live(self, cell: int) -> tuple[tuple[float, ...], ...]:
+        """What the live quota may have become while the document kept its own: a change by hand, or dunning.
+
+        Each is the quotas that followed the document's, in order.
+        """
         organization = cell // len(self.grid.weeks)
-        if not (self._by_hand[organization] or self._status[organization] == "unpaid"):
+        unpaid = self._status[organization] == "unpaid"
+        if not (self._by_hand[organization] or unpaid):
             return ()
         after = self.quota[cell + 1 : (organization + 1) * len(self.grid.weeks)]
         known = after[~np.isnan(after)]
@@ -107,9 +111,23 @@ class QuotaTraces:
         plan = self._plan[organization]
         if plan in self.context.quota_of_plan:
             found.add(self.context.quota_of_plan[plan])
-        if self._status[organization] == "unpaid":
+        if unpaid:
             found.add(0.0)
-        return tuple(sorted(found - {float(self.quota[cell])}))
+        forgotten = self._forgotten(cell)
+        found |= forgotten
+        own = float(self.quota[cell])
+        single = [(quota,) for quota in sorted(found - {own})]
+        dunned = [(quota, 0.0) for quota in sorted(forgotten - {own, 0.0})] if unpaid else []
+        return (*single, *dunned)
+
+    def _forgotten(self, cell: int) -> set[float]:
+        """Quotas of a change by hand in the week whose plan nothing shows any more: dunning or a later event of Stripe
+        replaced it.
+        """
+        organization = cell // len(self.grid.weeks)
+        replaced = self._status[organization] == "unpaid" or self._event_at[organization] > self._admin_at[organization]
+        changed = self._within(cell, self._admin_at[organization])
+        return set(self.context.quota_of_plan.values()) if changed and replaced else set()
 
     def middle(self, cell: int) -> tuple[float, ...]:
         """Quotas that may have come and gone within the week: only where the subscription changed in it.
@@ -137,12 +155,15 @@ class QuotaTraces:
 
     def _changed_in(self, cell: int) -> bool:
         """Whether the subscription changed in the week, by Stripe or by hand; a renewal is no change."""
-        organization, week = divmod(cell, len(self.grid.weeks))
-        start = Week.parse(self.grid.weeks[week])
-        low, high = start.start.timestamp() * 1000, start.end.timestamp() * 1000
+        organization = cell // len(self.grid.weeks)
         event = self._event_at[organization]
         renewal = abs(event - self._period_start[organization]) <= DELIVERY.total_seconds() * 1000
-        return (low <= event < high and not renewal) or low <= self._admin_at[organization] < high
+        return (self._within(cell, event) and not renewal) or self._within(cell, self._admin_at[organization])
+
+    def _within(self, cell: int, instant: float) -> bool:
+        """Whether an instant, in milliseconds, lies in the cell's week."""
+        week = Week.parse(self.grid.weeks[cell % len(self.grid.weeks)])
+        return week.start.timestamp() * 1000 <= instant < week.end.timestamp() * 1000
 
     @cached_property
     def _subscriptions(self) -> pd.DataFrame:

@@ -35,7 +35,7 @@ class Week:
         settled_amiss: units of `settled` that the ledger does not have: all of them, or what the amounts differ by.
         meter_used, meter_quota: as the document has them.
         earlier_quotas: quotas that may have been in force before the document's.
-        live_quotas: quotas that may have been in force after it, without a trace in the document.
+        live_changes: what may have come into force after it without a trace in the document: quotas, in order.
         steps_before_change: how many of the week's steps may have come before the last change that Stripe announced.
         middle_quotas: quotas that may have been in force in between, where more than one change is known of.
         cancelled: whether the subscription shows a cancellation in this week.
@@ -52,7 +52,7 @@ class Week:
     settled_before: int = 0
     settled_amiss: float = 0.0
     earlier_quotas: tuple[float, ...] = ()
-    live_quotas: tuple[float, ...] = ()
+    live_changes: tuple[tuple[float, ...], ...] = ()
     middle_quotas: tuple[float, ...] = ()
     steps_before_change: int | None = None
     cancelled: bool = False
@@ -158,8 +158,8 @@ def _courses(week: Week) -> Iterator[Course]:
                 yield Course(earlier, (middle, quota), reset=True)
     for earlier in week.earlier_quotas:
         yield Course(earlier, (quota,), until=until)
-    for live in week.live_quotas:
-        yield Course(quota, (live,))
+    for changes in week.live_changes:
+        yield Course(quota, changes)
     for middle in week.middle_quotas:
         for earlier in (*week.earlier_quotas, quota):
             if middle != earlier and middle != quota:
@@ -291,7 +291,8 @@ def _with_altered_amounts(week: Week) -> list[Piece]:
 
 def _band_share(week: Week) -> list[Piece] | None:
     """The explainable band of CAUSES.md, where more changes of the quota than can be followed are possible."""
-    quotas = (week.meter_quota, *week.earlier_quotas, *week.live_quotas, *week.middle_quotas)
+    live = (quota for changes in week.live_changes for quota in changes)
+    quotas = (week.meter_quota, *week.earlier_quotas, *live, *week.middle_quotas)
     if len(set(quotas)) == 1 and not week.quota_unknown:
         return None
     low, high = explainable_band(week.meter_used, week.settled, quotas)

@@ -174,6 +174,34 @@ def test_dunning_debits_every_unit_under_an_unchanged_document() -> None:
     assert causes(reconcile(org), W46) == {"quota_changed": -130}
 
 
+def raised_by_hand(*debits: tuple[str, float], **subscription: object) -> Org:
+    """A step in the week's last hours was not debited: somebody had raised the plan, and W47 shows the one after."""
+    org = Org().week(W46, 1500, 500, ["a", "b", "c", "d"]).week(W47, 0, 0)
+    org.subscribed(**{"plan": "free", "status": "unpaid", "admin_updated_at": IN_W46} | subscription)
+    for ref, units in debits:
+        org.debit(ref, units, inside(W46))
+    return org
+
+
+def test_a_plan_changed_by_hand_counts_though_dunning_replaced_it() -> None:
+    assert causes(reconcile(raised_by_hand(("b", 300), ("c", 400))), W46) == {"quota_changed": 300}
+
+
+def test_a_plan_changed_by_hand_counts_though_a_later_event_of_stripe_replaced_it() -> None:
+    later = {"plan": "starter", "status": "active", "last_subscription_event_at": inside(W47)}
+    result = reconcile(raised_by_hand(("b", 300), ("c", 400), **later))
+    assert causes(result, W46) == {"quota_changed": 300}
+
+
+def test_a_plan_changed_by_hand_and_dunned_in_one_week_is_followed_twice() -> None:
+    assert causes(reconcile(raised_by_hand(("b", 300), ("d", 60))), W46) == {"quota_changed": 640}
+
+
+def test_a_plan_changed_by_hand_explains_the_week_of_the_change_only() -> None:
+    org = raised_by_hand(("b", 300), ("c", 400), admin_updated_at=inside(W47), last_subscription_event_at=inside(W43))
+    assert causes(reconcile(org), W46) == {"missing_debit": 300}
+
+
 def canceled(used: float, *debits: tuple[str, float]) -> Org:
     org = Org().week(W45, 100, 500, ["z"]).week(W46, used, 0, ["a", "b", "c", "d"])
     org.subscribed(plan="free", status="canceled", last_subscription_event_at=IN_W46)
