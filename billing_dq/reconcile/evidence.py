@@ -135,6 +135,8 @@ def _judge_weeks(
     balances = context.balances_of(grid.organizations)
     gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64, na_value=np.nan)
     fresh = _fresh(grid, usage, context)
+    owed = expected.reshape(-1, len(grid.weeks))
+    owed_before = (np.cumsum(owed, axis=1) > owed).ravel()
     held = dict(_keys_by_cell(keys, chosen))
     for cell in np.flatnonzero(chosen):
         places = held.get(int(cell), np.zeros(0, dtype=np.int64))
@@ -155,6 +157,7 @@ def _judge_weeks(
             quota_unknown=traces.subscription_is_dark(int(cell)) or traces.neighbour_is_dark(int(cell)),
             fresh=bool(fresh[cell]),
             has_balance=not np.isnan(gaps[cell // len(grid.weeks)]),
+            owed_before=bool(owed_before[cell]),
             balance_gap=float(np.nan_to_num(gaps[cell // len(grid.weeks)])),
         )
         pieces = explain_week(week) if odd[cell] else []

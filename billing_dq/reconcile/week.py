@@ -42,6 +42,7 @@ class Week:
         quota_unknown: whether a quota that was in force may be hidden from us.
         fresh: whether the document was written so recently that debits may still be under way.
         has_balance: whether the organization has a balance document.
+        owed_before: whether an earlier week asks for debits, the first of which makes the balance document.
         balance_gap: cached balance less the sum of the ledger.
     """
 
@@ -59,6 +60,7 @@ class Week:
     quota_unknown: bool = False
     fresh: bool = False
     has_balance: bool = True
+    owed_before: bool = False
     balance_gap: float = 0.0
 
     @property
@@ -112,7 +114,7 @@ def _by_design(week: Week) -> list[Piece] | None:
     for course in _courses(week):
         if possible(course, week.steps(), week.meter_used):
             return _pieces(week, course, week.core, "proved")
-    late = _trailing_undebited(week)
+    late = _trailing_undebited(week) if week.has_balance or not week.owed_before else None
     if week.fresh and late and possible(Course(week.meter_quota), week.steps(late), week.meter_used):
         settlement = _settlement_share(week, max(0.0, week.core))
         last = week.keys[max(late)].ref_id

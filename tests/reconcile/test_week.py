@@ -274,6 +274,14 @@ def test_usage_above_the_quota_without_a_balance_document_was_never_debited() ->
     assert causes(reconcile(org), W46) == {"no_balance_document": 400}
 
 
+def test_a_balance_document_that_earlier_weeks_should_have_made_is_not_merely_late() -> None:
+    fresh = {"updated_at": AS_OF - timedelta(minutes=4)}
+    first = Org(has_balance=False).week(W47, 300, 0, ["a"], **fresh)
+    assert causes(reconcile(first), W47) == {"late_debit": 300}
+    older = Org(has_balance=False).week(W46, 40, 0, ["z"]).week(W47, 300, 0, ["a"], **fresh)
+    assert causes(reconcile(older), W47) == {"no_balance_document": 300}
+
+
 def test_an_amount_that_the_cached_balance_remembers_otherwise_was_altered() -> None:
     org = Org(balance_gap=-40.0).week(W46, 900, 500, ["a", "b"]).debit("b", 360, inside(W46))
     result = reconcile(org)
