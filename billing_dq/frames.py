@@ -158,7 +158,7 @@ EXTRAS_BALANCES = Table(
     (
         _ORGANIZATION,
         Column("cached_balance", "float64", "units, as the document caches them"),
-        Column("ledger_sum", "float64", "units, sum of the ledger's amounts, added up by the server"),
+        Column("ledger_sum", "float64", "units, sum of the amounts of the whole ledger"),
         Column("entry_count", "int64", "entries in the ledger"),
         Column("document_bytes", "int64", "BSON size of the document"),
         Column("cached_balance_at", "time", "when the balance was last written", nullable=True),

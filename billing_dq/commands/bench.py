@@ -174,7 +174,7 @@ def _show(figures: Figures) -> None:
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     for name, seconds in (
-        ("waiting for the server (its whole-ledger rules included)", figures.server),
+        ("waiting for the server", figures.server),
         ("transfer and decode", figures.decode),
         ("write Parquet", figures.write),
         ("match keys and debits, causes (pure)", figures.match),

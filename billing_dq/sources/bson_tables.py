@@ -21,7 +21,6 @@ NUMBER = pa.float64()
 COUNT = pa.int64()
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
-BOOL = pa.bool_()
 TIME = pa.timestamp("ms")
 UTC_TIME = pa.timestamp("ms", "UTC")
 
@@ -29,6 +28,11 @@ UTC_TIME = pa.timestamp("ms", "UTC")
 Columns = Mapping[str, pa.DataType]
 
 _HEX_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+
+
+def objects(fields: Columns) -> pa.DataType:
+    """The type of a list of objects with these fields; see `unnest`."""
+    return pa.list_(pa.struct(list(fields.items())))
 
 
 class Undecodable(ValueError):
@@ -51,7 +55,26 @@ def decode(batch: bytes, columns: Columns, required: Iterable[str]) -> pa.Table:
     for name in required:
         if table.column(name).null_count:
             raise Undecodable(f"{name} is missing")
-    return pa.table({name: _plain(table.column(name)) for name in columns})
+    return pa.table({name: _plain(table.column(name).combine_chunks()) for name in columns})
+
+
+def unnest(documents: pa.Table, name: str, required: Iterable[str]) -> pa.Table:
+    """The objects of a list column, one row each: ``parent`` (row of its document), ``position`` in its list, and its
+    fields.
+
+    Raises:
+        Undecodable: a null in a required field.
+    """
+    lists = documents.column(name).combine_chunks()
+    items = lists.flatten()
+    for field in required:
+        if items.field(field).null_count:
+            raise Undecodable(f"{name}.{field} is missing")
+    lengths = pc.list_value_length(lists).to_numpy()
+    parent = np.repeat(np.arange(len(lengths)), lengths)
+    position = np.arange(len(parent)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    fields = {field.name: _plain(items.field(field.name)) for field in items.type}
+    return pa.table({"parent": parent, "position": position, **fields})
 
 
 def whole_organizations(tables: Iterable[pa.Table], organizations: int, rows: int) -> Iterator[pa.Table]:
@@ -92,10 +115,7 @@ def _starts(table: pa.Table) -> np.ndarray:
     return np.flatnonzero(~same_as_before(table.column("organization")))
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
-    values = column.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # no rows: nothing to combine
-        values = pa.array([], type=column.type)
+def _plain(values: pa.Array) -> pa.Array:
     if values.type == OBJECT_ID:
         return _hex(values.storage)
     return values.cast(UTC_TIME) if values.type == TIME else values

@@ -75,7 +75,7 @@ class Reader:
         while True:
             with self.timed("server"):
                 batch = next(batches, None)
-            if batch is None:
+            if not batch:  # the end, or the one empty batch of an empty result
                 return
             with self.timed("decode"):
                 table = decode(cast(bytes, batch), columns, required)

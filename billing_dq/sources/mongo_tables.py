@@ -5,21 +5,19 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from bson import ObjectId
 from upath import UPath
 
 from billing_dq import frames
 from billing_dq.frames import Table
 from billing_dq.lake import StoredTable, TableWriter, arrow_schema, to_arrow
 from billing_dq.progress import Progress
-from billing_dq.sources import ledger_rules, mongo_queries
+from billing_dq.sources import ledgers, mongo_queries
 from billing_dq.sources.bson_tables import (
-    BOOL,
-    COUNT,
     NUMBER,
     OBJECT_ID,
     TEXT,
@@ -37,20 +35,6 @@ from billing_dq.weeks import NightWeeks
 _GROUP_ROWS = 200_000
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _ERROR_LENGTH = 200
-
-_ENTRY: Columns = {
-    "organization": OBJECT_ID,
-    "position": COUNT,
-    "entry": OBJECT_ID,
-    "kind": TEXT,
-    "amount": NUMBER,
-    "ref": TEXT,
-    "session": TEXT,
-    "source": TEXT,
-    "at": TIME,
-    "expires": TIME,
-}
-_ENTRY_REQUIRED = ("organization", "position", "entry", "kind", "amount", "at")
 
 TABLES_OF: dict[str, tuple[Table, ...]] = {
     "organizations": (frames.ORGANIZATIONS,),
@@ -139,80 +123,32 @@ class SnapshotTables:
             "meterUsed": NUMBER,
             "meterQuota": NUMBER,
             "planVersion": TEXT,
-            "settled": BOOL,
             "breakdown": NUMBER,
             "updatedAt": TIME,
             "keys": TEXTS,
         }
-        required = ["organization", "weekKey", "meterUsed", "meterQuota", "settled", "keys"]
+        required = ["organization", "weekKey", "meterUsed", "meterQuota", "keys"]
         rows = self._stream("billingusages", mongo_queries.usage(sound), columns, required)
         return self._store(frames.WEEKLY_USAGE, map(_usage, rows))
 
     def _balances(self, sound: Query) -> int:
-        columns: Columns = {
-            "organization": OBJECT_ID,
-            "cachedBalance": NUMBER,
-            "cachedBalanceAt": TIME,
-            "sum": NUMBER,
-            "count": COUNT,
-            "bytes": COUNT,
-            "distinct": COUNT,
-        }
-        required = [name for name in columns if name != "cachedBalanceAt"]
-        repeating: list[str] = []
-
-        def balances() -> Iterator[pa.Table]:
-            pipeline = mongo_queries.balances(sound)
-            for row in self._stream("billingextrabalances", pipeline, columns, required):
-                fewer = pc.less(row.column("distinct"), row.column("count"))
-                repeating.extend(row.filter(fewer).column("organization").to_pylist())
-                yield _balances(row)
-
-        read = self._store(frames.EXTRAS_BALANCES, balances())
-        expiring: list[str] = []
-        with self._writer(frames.LEDGER_SUSPECTS) as suspects:
-            self._store(frames.LEDGER_ENTRIES, self._entries(sound, suspects, expiring))
-            for organizations in _chunks(repeating, self._batch):
-                suspects.write(self._repeated(organizations, sound))
-        self._store(frames.EXPIRING_LEDGERS, self._whole_ledgers(expiring, sound))
-        return read
-
-    def _entries(self, sound: Query, suspects: TableWriter, expiring: list[str]) -> Iterator[pa.Table]:
-        """The night's entries. What a rule, a dispute or a purchase needs of whole ledgers goes to the tables of these,
-        and the organizations whose lots have to be replayed to ``expiring``.
+        """Every ledger, whole, one reply of the server at a time: the night's entries are kept, and of all others those
+        that a rule, a dispute, a purchase or an expiry needs.
         """
-        night = self._night
-        pipeline = mongo_queries.entries(sound, night)
-        with self._writer(frames.DISPUTE_ENTRIES) as disputes, self._writer(frames.PACK_PURCHASES) as bought:
-            for batch in map(_entries, self._stream("billingextrabalances", pipeline, _ENTRY, _ENTRY_REQUIRED)):
-                purchases = ledger_rules.purchases(batch)
-                again = ledger_rules.labelled(ledger_rules.further_purchases(purchases), "duplicate_session")
-                found = pa.concat_tables([ledger_rules.suspects(batch, night.as_of), again])
-                with self._reader.timed("write"):
-                    suspects.write(found)
-                    disputes.write(_table(frames.DISPUTE_ENTRIES, ledger_rules.naming_a_dispute(batch)))
-                    bought.write(_table(frames.PACK_PURCHASES, purchases))
-                expiring += ledger_rules.organizations_with_expiry(batch, night.as_of)
-                yield _table(
-                    frames.LEDGER_ENTRIES, ledger_rules.between(batch, night.entries_from, night.entries_until)
-                )
-
-    def _repeated(self, organizations: list[str], sound: Query) -> pa.Table:
-        """Every further entry with a refId that its ledger has before, as `ledger_suspects`."""
         contract = self._sounding.contracts["billingextrabalances"]
-        ids = [ObjectId(one) for one in organizations]
-        groups = self._reader.rows(contract, mongo_queries.repeated_references(ids, sound))
-        references = sorted({str(group["ref"]) for group in groups})
-        rows = self._reader.stream(
-            contract, mongo_queries.entries_with(ids, references, sound), _ENTRY, _ENTRY_REQUIRED
-        )
-        entries = pa.concat_tables([arrow_schema(frames.LEDGER_ENTRIES).empty_table(), *map(_entries, rows)])
-        return ledger_rules.labelled(ledger_rules.further_references(entries), "duplicate_ref")
-
-    def _whole_ledgers(self, organizations: list[str], sound: Query) -> Iterator[pa.Table]:
-        for chunk in _chunks(organizations, self._batch):
-            pipeline = mongo_queries.whole_ledgers([ObjectId(one) for one in chunk], sound)
-            yield from map(_entries, self._stream("billingextrabalances", pipeline, _ENTRY, _ENTRY_REQUIRED))
+        replies = self._reader.stream(contract, mongo_queries.balances(sound), ledgers.DOCUMENT, ledgers.REQUIRED)
+        tables = TABLES_OF["billingextrabalances"]
+        with ExitStack() as open_files, self._progress.stage("reading ledgers", None) as advance:
+            writers = {table.name: open_files.enter_context(self._writer(table)) for table in tables}
+            for documents in replies:
+                for first in range(0, documents.num_rows, self._batch):
+                    with self._reader.timed("decode"):
+                        rows = ledgers.tables_of(documents.slice(first, self._batch), self._night)
+                    with self._reader.timed("write"):
+                        for name, found in rows.items():
+                            writers[name].write(found)
+                advance(documents.num_rows)
+        return writers[frames.EXTRAS_BALANCES.name].rows
 
     def _events(self, sound: Query) -> int:
         columns: Columns = {"eventId": TEXT, "type": TEXT, "lastError": TEXT, "attempts": NUMBER, "processedAt": TIME}
@@ -244,16 +180,6 @@ class SnapshotTables:
         return TableWriter(table, path)
 
 
-def _chunks(values: list[str], size: int) -> Iterator[list[str]]:
-    for first in range(0, len(values), size):
-        yield values[first : first + size]
-
-
-def _table(table: Table, rows: pa.Table) -> pa.Table:
-    """The contract's columns of rows that have them by name."""
-    return rows.select(table.column_names).cast(arrow_schema(table))
-
-
 def _named(table: Table, columns: Iterable[pa.ChunkedArray]) -> pa.Table:
     """Columns in the contract's order as a table of it."""
     return pa.table(list(columns), schema=arrow_schema(table))
@@ -271,19 +197,11 @@ def _subscriptions(rows: pa.Table) -> pa.Table:
 
 
 def _usage(rows: pa.Table) -> pa.Table:
-    used, settled = rows.column("meterUsed"), rows.column("settled")
-    units = pc.if_else(settled, pc.subtract(used, rows.column("breakdown")), 0.0)
+    # the settlement's share: 0 without one, null where the document does not tell the rest
+    units = pc.fill_null(pc.subtract(rows.column("meterUsed"), rows.column("breakdown")), 0.0)
+    units = pc.if_else(pc.is_inf(units), pa.scalar(None, pa.float64()), units)
     first = [rows.column(name) for name in ("organization", "weekKey", "meterUsed", "meterQuota", "planVersion")]
     return _named(frames.WEEKLY_USAGE, [*first, units, rows.column("updatedAt"), rows.column("keys")])
-
-
-def _balances(rows: pa.Table) -> pa.Table:
-    names = ("organization", "cachedBalance", "sum", "count", "bytes", "cachedBalanceAt")
-    return _named(frames.EXTRAS_BALANCES, [rows.column(name) for name in names])
-
-
-def _entries(rows: pa.Table) -> pa.Table:
-    return _named(frames.LEDGER_ENTRIES, rows.columns)
 
 
 def _events(rows: pa.Table) -> pa.Table:
