@@ -15,9 +15,10 @@ import pandas as pd
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT, Table
+from billing_dq.frames import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 from billing_dq.lake import Lake
 from billing_dq.progress import Progress
+from billing_dq.reconcile.incidents import incidents
 from billing_dq.reconcile.life import seen_open
 from billing_dq.settings import Settings
 from billing_dq.sources.errors import SourceError
@@ -53,6 +54,7 @@ class NightResult:
     snapshot: SnapshotFactsRecord
     stripe: StripeReadingRecord
     deltas: pd.DataFrame
+    incidents: pd.DataFrame
     findings: pd.DataFrame
     report: pd.DataFrame
     checks: tuple[CheckOutcome, ...]
@@ -163,6 +165,7 @@ def stored_night(
         SnapshotFactsRecord.require(settings.home, night),
         stripe,
         _frame(lake, METER_EXTRAS_DELTAS, night),
+        incidents(_frame(lake, METER_EXTRAS_EVIDENCE, night)),
         _frame(lake, FINDINGS, night),
         _frame(lake, NIGHTLY_REPORT, night),
         checks,

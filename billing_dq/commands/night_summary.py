@@ -6,11 +6,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from billing_dq.lake import Lake
+from billing_dq.reconcile.incidents import INCIDENT_COLUMNS
 from billing_dq.report import (
     SEVERITIES,
     Plain,
     deltas_summary,
     findings_by_kind,
+    rows_of,
     worst_findings,
     worst_weeks,
 )
@@ -32,6 +34,7 @@ def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
         "stripe": result.stripe.model_dump(mode="json"),
         "meter": deltas_summary(result.deltas),
         "worst_weeks": worst_weeks(result.deltas),
+        "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
         "findings_by_kind": findings_by_kind(seen),
         "findings_by_severity": {name: int((seen["severity"] == name).sum()) for name in SEVERITIES},
         "resolved": int((result.findings["state"] == "resolved").sum()),
@@ -60,6 +63,15 @@ def show(result: NightResult, settings: Settings, console: Console) -> None:
         [(name, c.counted, c.read, c.quarantined, c.out_of_scope) for name, c in snapshot.counts.items()],
     )
     _meter(console, result)
+    _table(
+        console,
+        "Incidents: debits that many organizations lost in the same minutes",
+        ("steps begun from", "to", "organizations", "units"),
+        [
+            (row["started"], row["ended"], row["organizations"], row["units"])
+            for row in rows_of(result.incidents, INCIDENT_COLUMNS)
+        ],
+    )
     _table(
         console,
         f"Findings: {len(seen):,} open, {int((result.findings['state'] == 'resolved').sum()):,} resolved tonight",

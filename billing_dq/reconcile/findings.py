@@ -14,6 +14,7 @@ from billing_dq.reconcile import severity
 from billing_dq.reconcile.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
 from billing_dq.reconcile.document_size import PAGE_BYTES
 from billing_dq.reconcile.finding import Finding, number, records, text, text_or_none
+from billing_dq.reconcile.incidents import incident_sentences
 from billing_dq.reconcile.quarantine_findings import quarantine_findings
 from billing_dq.reconcile.subscription_findings import subscription_findings
 from billing_dq.units import cents_of_units
@@ -104,6 +105,7 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
 def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
     if inputs.deltas is not None:
         defects = _defects(inputs.evidence)
+        together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
         key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
         unexplained = inputs.deltas["grade"] == "unexplained"
         diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
@@ -119,7 +121,7 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
                 severity=severity.of_week(grade, row["diverged"] is True, text(row, "week_state")),
                 units=number(row, "delta_units"),
                 cause=text_or_none(row, "cause") or defects.get((organization, week)),
-                explanation=text(row, "explanation"),
+                explanation=" ".join(filter(None, (text(row, "explanation"), together.get((organization, week))))),
             )
     if inputs.drift is not None:
         for row in records(inputs.drift):

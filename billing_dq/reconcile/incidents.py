@@ -28,20 +28,40 @@ def incidents(evidence: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ``started`` and ``ended`` (UTC), ``organizations`` (how many), ``units`` (that were not debited), oldest first.
     """
+    columns = list(INCIDENT_COLUMNS)
+    return _losses(evidence)[["incident", *columns]].drop_duplicates("incident")[columns].reset_index(drop=True)
+
+
+def incident_sentences(evidence: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """By organization and week: the incident that its lost debits are part of, in words; none where there is none.
+
+    Args:
+        evidence: METER_EXTRAS_EVIDENCE of a night.
+    """
+    first = _losses(evidence).drop_duplicates(["organization_id", "week_key"])
+    columns = ["organization_id", "week_key", "started", "ended", "organizations"]
+    return {
+        (organization, week): f"One incident: {organizations} organizations lost debits of steps begun from "
+        f"{started:%Y-%m-%d %H:%M} to {ended:%H:%M} UTC."
+        for organization, week, started, ended, organizations in first[columns].itertuples(index=False, name=None)
+    }
+
+
+def _losses(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The lost debits that are part of an incident, oldest first: ``organization_id``, ``week_key``, ``incident`` (a
+    number) and the columns of `incidents`.
+    """
     lost = evidence[(evidence["cause"] == Cause.MISSING_DEBIT) & evidence["ref_id"].notna()]
     seconds = lost["ref_id"].map(created).astype("Int64")
-    known = pd.DataFrame(
-        {"organization_id": lost["organization_id"], "units": lost["units"], "seconds": seconds}
-    ).dropna(subset=["seconds"])
+    known = lost[["organization_id", "week_key", "units"]].assign(seconds=seconds).dropna(subset=["seconds"])
     known = known.sort_values("seconds", kind="stable")
-    group = known["seconds"].diff().gt(GAP.total_seconds()).fillna(False).cumsum()
-    found = known.groupby(group).agg(
-        started=("seconds", "min"),
-        ended=("seconds", "max"),
-        organizations=("organization_id", "nunique"),
-        units=("units", "sum"),
+    known["incident"] = known["seconds"].diff().gt(GAP.total_seconds()).fillna(False).cumsum()
+    groups = known.groupby("incident")
+    instants = pd.to_datetime(known["seconds"].astype("int64"), unit="s", utc=True).groupby(known["incident"])
+    known = known.assign(
+        started=instants.transform("min"),
+        ended=instants.transform("max"),
+        organizations=groups["organization_id"].transform("nunique"),
+        units=groups["units"].transform("sum"),
     )
-    found = found[found["organizations"] >= LEAST_ORGANIZATIONS].reset_index(drop=True)
-    for column in ("started", "ended"):
-        found[column] = pd.to_datetime(found[column].astype("int64"), unit="s", utc=True)
-    return found
+    return known[known["organizations"] >= LEAST_ORGANIZATIONS]

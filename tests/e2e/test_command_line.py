@@ -59,7 +59,7 @@ def test_a_night_ends_with_0_is_not_read_twice_and_can_be_exported(
     settings_file(tmp_path)
     first = run(tmp_path, "nightly", "--as-of", AS_OF, "--json", **company)
     assert first.returncode == 0, first.stderr
-    json.loads(first.stdout)
+    assert json.loads(first.stdout)["incidents"] == []
     assert "--again" in the_one_line_of(run(tmp_path, "nightly", "--as-of", AS_OF, **company))
     exported = run(tmp_path, "export", "meter_extras_deltas", "--format", "json")
     rows = [json.loads(line) for line in exported.stdout.splitlines()]
