@@ -100,29 +100,32 @@ def _show(night: str, delta: dict[str, object], found: Waterfall, queries: list[
     title = f"{delta['organization_id']} in {delta['week_key']} ({delta['week_state']}), night of {night}"
     console.print(f"{title}: {delta['grade']}", highlight=False)
     console.print(str(delta["explanation"]), highlight=False)
-    lines = RichTable("", "units", "", title="From usage to debits", title_justify="left")
-    lines.columns[1].justify = "right"
+    lines = _table("From usage to debits", "", "units", "")
     for line in found.lines:
         lines.add_row(line.name, "" if line.units is None else number(line.units), line.note)
     console.print(lines)
     if found.steps:
-        steps = RichTable("key", "debited", "at", "entry", "", title="Keys, in commit order", title_justify="left")
-        steps.columns[1].justify = "right"
+        steps = _table("Keys, in commit order", "key", "debited", "at", "entry", "")
         for step in found.steps:
             units = "" if step.debited is None else number(step.debited)
             steps.add_row(step.key, units, _instant(step.at), step.entry_id or "", step.remark)
         console.print(steps)
     if found.other_entries:
-        others = RichTable(
-            "entry", "kind", "refId", "amount", "at", "", title="Other entries of the week", title_justify="left"
-        )
-        others.columns[3].justify = "right"
+        others = _table("Other entries of the week", "entry", "kind", "refId", "amount", "at", "")
         for entry in found.other_entries:
             row = (entry.entry_id, entry.kind, entry.ref_id or "", number(entry.amount), _instant(entry.at))
             others.add_row(*row, entry.remark)
         console.print(others)
     for query in queries:
         console.print(query, highlight=False, soft_wrap=True, markup=False)
+
+
+def _table(title: str, *columns: str) -> RichTable:
+    """A table that breaks long ids on a narrow terminal and never cuts them: they are there to be copied."""
+    table = RichTable(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="right" if name in ("units", "debited", "amount") else "left", overflow="fold")
+    return table
 
 
 def _instant(at: datetime | None) -> str:
