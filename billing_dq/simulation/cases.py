@@ -1,10 +1,11 @@
 """What a fault works on: one organization's life, which can be replayed with changes, and the truth to be told."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_millis, week_start
+from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_millis, week_key, week_start
 from billing_dq.simulation.config import QUOTAS, WorldConfig
 from billing_dq.simulation.documents import documents_of
 from billing_dq.simulation.labels import Document, Label, SimulatedOrganization
@@ -12,6 +13,8 @@ from billing_dq.simulation.story import Changes, Step, Story
 
 #: A night covers the open week and three before it, unless its settings say otherwise.
 WEEKS_BACK = 3
+#: Quotas; a balance below minus so many is a runaway, unless a night's settings say otherwise.
+_RUNAWAY = 10
 
 Documents = dict[str, list[Document]]
 
@@ -37,7 +40,18 @@ class Case:
         documents = documents_of(story, Random(f"{self.config.seed}:{self.index}:numbers"))
         if edit is not None:
             edit(documents)
-        return SimulatedOrganization(documents, story.account.objects, labels)
+        return SimulatedOrganization(documents, story.account.objects, [*labels, *self._runaway(documents, labels)])
+
+    def _runaway(self, documents: Documents, labels: list[Label]) -> Iterator[Label]:
+        """What the fault took from the balance may make it a runaway as well (DOMAIN.md, What must hold)."""
+        this_week = week_key(week_start(self.story.end))
+        quotas = [usage.get("meterQuota") for usage in documents["billingusages"] if usage.get("weekKey") == this_week]
+        quota = _number([*quotas, self.quota][0])
+        told = any(label.finding_kind == "runaway_balance" for label in labels)
+        for balance in documents["billingextrabalances"]:
+            units = _number(balance.get("cachedBalance"))
+            if quota > 0 and units < -_RUNAWAY * quota and not told:
+                yield self.label("runaway_balance", self.organization, -units)
 
     def label(
         self,
@@ -103,6 +117,11 @@ class Case:
         """A further step."""
         key = f"{at // 1000 - 90:08x}{self.random.getrandbits(64):016x}:wizard"
         return Step(at, key, units, "wizard", 40)
+
+
+def _number(value: object) -> float:
+    """NaN for what is none: a malformed value is a fault of its own."""
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def debits_of(story: Story) -> dict[int, float]:

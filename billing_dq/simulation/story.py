@@ -42,6 +42,8 @@ _EVENT_LIFE = 30 * DAY
 _DEBT_FOR_LOWER_PLAN = 5
 #: And not where the usual use of a week is more than so many of them: the debt would become a runaway.
 _USE_FOR_LOWER_PLAN = 1.6
+#: Nobody goes on with a debt of more than so many quotas, or weeks of overuse would become a runaway by themselves.
+_DEBT_THAT_STOPS = 5
 #: Nothing begins in the last seconds, so that nothing is cut between two writes.
 _MARGIN = 10 * SECOND
 #: What happens by design is over for so long that no night takes it for a webhook under way.
@@ -307,6 +309,9 @@ class Story:
         }
 
     def _finish(self, step: Step) -> None:
+        quota = self.application.quota
+        if quota and self.application.balance_units < -_DEBT_THAT_STOPS * quota:
+            return
         self.steps.append(step)
         over = self.application.finish_step(step.at, step.key, step.units, step.feature)
         if over:
