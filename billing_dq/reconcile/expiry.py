@@ -7,7 +7,7 @@ spent without it. Units of violations are signed as money is: positive is owed t
 
 from bisect import insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class Lot:
     order: int
     left: float
     expires_at: float
-    swept_by: list[str] = field(default_factory=list[str])
+    is_swept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
     credit. A refund takes from its own pack first, an expiration from its own top-up, which it closes.
     """
     lots: list[Lot] = []
-    by_entry: dict[str, Lot] = {}
+    by_sweep: dict[str | None, Lot] = {}
     by_session: dict[str, Lot] = {}
     sweeps: list[Sweep] = []
     #: (expiry, order, lot) of the credits that something is left of, in the order in which they are drawn on
@@ -80,37 +80,34 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
             uncovered -= repaid
             lot = Lot(entry, order, entry.amount - repaid, entry.expires_at)
             lots.append(lot)
-            by_entry[entry.entry_id] = lot
+            by_sweep[_PREFIX + entry.entry_id] = lot
             if entry.kind == "topup" and entry.stripe_session_id is not None:
                 by_session.setdefault(entry.stripe_session_id, lot)
-            if lot.left > 0:
-                insort(drawable, (lot.expires_at, order, lot))
+            insort(drawable, (lot.expires_at, order, lot))
             continue
         wanted = -entry.amount
         own = None
         if entry.kind == "refund" and entry.stripe_session_id is not None:
             own = by_session.get(entry.stripe_session_id)
-        elif entry.kind == "expiration" and entry.ref_id is not None and entry.ref_id.startswith(_PREFIX):
-            own = by_entry.get(entry.ref_id.removeprefix(_PREFIX))
-            is_second = own is not None and bool(own.swept_by)
-            sweeps.append(Sweep(entry, wanted, own.left if own is not None else 0.0, is_second))
+        elif entry.kind == "expiration":
+            own = by_sweep.get(entry.ref_id)
+            sweeps.append(Sweep(entry, wanted, own.left if own else 0.0, own is not None and own.is_swept))
         if own is not None:
             taken = min(own.left, wanted)
             own.left -= taken
             wanted -= taken
             if entry.kind == "expiration":
-                own.swept_by.append(entry.entry_id)
+                own.is_swept = True
                 own.left = 0.0
-        if wanted > 0:
-            for expires_at, _, lot in drawable:
-                if expires_at > entry.at:
-                    taken = min(lot.left, wanted)
-                    lot.left -= taken
-                    wanted -= taken
-                    if wanted <= 0:
-                        break
-            uncovered += wanted
-            drawable = [item for item in drawable if item[2].left > 0]
+        for expires_at, _, lot in drawable:
+            if not wanted:
+                break
+            if expires_at > entry.at:
+                taken = min(lot.left, wanted)
+                lot.left -= taken
+                wanted -= taken
+        uncovered += wanted
+        drawable = [item for item in drawable if item[2].left]
     return lots, sweeps
 
 
@@ -146,7 +143,7 @@ def expiry_violations(ledgers: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
 
 def _not_swept(lots: list[Lot], end: float) -> Iterator[dict[str, object]]:
     for lot in lots:
-        if lot.entry.kind == "topup" and lot.expires_at + _SWEEP_MS < end and not lot.swept_by:
+        if lot.entry.kind == "topup" and lot.expires_at + _SWEEP_MS < end and not lot.is_swept:
             hours = (end - lot.expires_at) / 3_600_000
             yield {
                 "rule": "expiry_not_swept",
@@ -178,8 +175,8 @@ def _excess(sweeps: list[Sweep]) -> dict[str, float]:
 
 def _too_much(sweeps: list[Sweep], excess: dict[str, float]) -> Iterator[dict[str, object]]:
     for sweep in sweeps:
-        units = 0.0 if sweep.is_second else excess.get(sweep.entry.entry_id, 0.0)
-        if units:
+        if not sweep.is_second and sweep.entry.entry_id in excess:
+            units = excess[sweep.entry.entry_id]
             yield {
                 "rule": "expiry_too_much",
                 "entry_id": sweep.entry.entry_id,
@@ -203,10 +200,10 @@ def _first_of_each_reference(entries: list[Entry]) -> list[Entry]:
 
 def _by_organization(ledgers: pd.DataFrame) -> Iterator[tuple[str, list[Entry]]]:
     """Each organization's entries, in commit order."""
-    ordered = ledgers.sort_values(["organization_id", "position"], kind="stable")
-    entries = [
-        Entry(*values)
-        for values in zip(
+    ordered = ledgers.sort_values(["organization_id", "position"])
+    entries = list(
+        map(
+            Entry,
             ordered["entry_id"].astype("object"),
             ordered["kind"].astype("object"),
             ordered["amount"].tolist(),
@@ -214,9 +211,8 @@ def _by_organization(ledgers: pd.DataFrame) -> Iterator[tuple[str, list[Entry]]]
             _texts(ordered["stripe_session_id"]),
             _milliseconds(ordered["at"]),
             _milliseconds(ordered["expires_at"]),
-            strict=True,
         )
-    ]
+    )
     organizations = ordered["organization_id"].to_numpy()
     starts = [0, *((organizations[1:] != organizations[:-1]).nonzero()[0] + 1).tolist(), len(entries)]
     for start, stop in pairwise(starts):
@@ -230,5 +226,5 @@ def _texts(column: pd.Series) -> list[str | None]:
 
 def _milliseconds(column: pd.Series) -> list[float]:
     """Milliseconds since 1970; a null is never."""
-    numbers = column.astype("datetime64[ms, UTC]").to_numpy("datetime64[ms]").astype("int64").astype("float64")
+    numbers = column.astype("datetime64[ms, UTC]").to_numpy("datetime64[ms]").astype("float64")
     return pd.Series(numbers, index=column.index).where(column.notna(), _NEVER).tolist()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_rows import AS_OF, ago, entry, ledger, sample_ledgers
+from ledger_rows import AS_OF, ORG, ago, entry, ledger, sample_ledgers
 
 from billing_dq.reconcile.expiry import Entry, expiry_violations, replay
 
@@ -58,9 +58,60 @@ def test_an_expiration_takes_no_more_than_was_left():
     assert violations(*ledger_so_far, swept(31)) == [("expiry_too_much", "x", -1.0)]
 
 
-def test_an_expiration_of_nothing_that_exists_took_too_much():
-    assert violations(swept(5, of="nothing")) == [("expiry_too_much", "x", -5.0)]
-    assert violations(swept(0, of="nothing")) == []
+@pytest.mark.parametrize("ref", ["expire-nothing", "t", "refund-re_1-t", None])
+def test_an_expiration_that_names_no_topup_took_too_much(ref: str | None):
+    of_pack = entry("topup", 50, "t", 200, expires=10)
+    assert violations(of_pack, entry("expiration", -5, "x", 90, ref=ref)) == [("expiry_too_much", "x", -5.0)]
+    assert violations(of_pack, entry("expiration", 0, "x", 90, ref=ref)) == []
+
+
+def test_parts_of_units_may_differ_by_the_rounding_of_doubles():
+    assert violations(swept(1e-6, of="nothing")) == []
+    assert violations(swept(2e-6, of="nothing")) == [("expiry_too_much", "x", -2e-6)]
+
+
+def test_an_expiration_copied_under_its_own_id_took_too_much_once():
+    so_far = entry("topup", 50, "t", 200, **PACK), entry("debit", -20, "d", 150)
+    assert violations(*so_far, swept(31), swept(31)) == [("expiry_twice", "x", -31.0), ("expiry_too_much", "x", -1.0)]
+
+
+def test_every_break_is_told_with_its_entry_and_its_arithmetic():
+    frame = expiry_violations(
+        ledger(
+            entry("topup", 2000, "t", 200, ref="grant-1", expires=100.4),
+            entry("topup", 3000, "u", 200, expires=100.5),
+            entry("debit", -1000, "d", 150),
+            swept(3000.5, of="u"),
+            swept(1250, of="u", entry_id="y"),
+        ),
+        AS_OF,
+    )
+    assert frame.fillna("").to_numpy().tolist() == [
+        [
+            ORG,
+            "expiry_not_swept",
+            "t",
+            "grant-1",
+            2000.0,
+            "a top-up of 2,000 units expired 100 hours ago and has no expiration entry; 2,000 units are left of it",
+        ],
+        [
+            ORG,
+            "expiry_twice",
+            "y",
+            "expire-u",
+            -1250.0,
+            "the top-up was expired before; this entry takes 1,250 units once more",
+        ],
+        [
+            ORG,
+            "expiry_too_much",
+            "x",
+            "expire-u",
+            -1000.5,
+            "the expiration takes 3,000.5 units of a top-up that had 2,000 left: 1,000.5 too many",
+        ],
+    ]
 
 
 def test_a_pack_repays_first_what_was_spent_without_credit():
@@ -196,8 +247,8 @@ class _PlainReplay:
         own = None
         if row.kind == "refund" and row.stripe_session_id:
             own = self.first_of_session.get(row.stripe_session_id)
-        if row.kind == "expiration" and row.ref_id:
-            own = self.ids.get(row.ref_id.removeprefix("expire-"))
+        if row.kind == "expiration":
+            own = self.ids.get(row.ref_id.removeprefix("expire-")) if row.ref_id else None
             self.before_sweep[row.entry_id] = self.left(own)
         rest = int(-row.amount)
         while rest and self.take([unit for unit in self.units if unit.credit == own]):
@@ -219,9 +270,9 @@ def plain_ledgers(draw: st.DrawFn) -> list[Entry]:
     for number in range(draw(st.integers(1, 12))):
         kind = draw(st.sampled_from(["topup", "topup", "adjustment", "debit", "debit", "refund", "expiration"]))
         units, at = draw(st.integers(0 if kind == "expiration" else 1, 6)), float(draw(st.integers(0, 9)))
-        session = draw(st.sampled_from([None, "cs_1", "cs_2"])) if kind in ("topup", "refund") else None
+        session = draw(st.sampled_from([None, "cs_1", "cs_2"]))
         expires = draw(st.sampled_from([float("inf"), 3.0, 5.0, 7.0])) if kind == "topup" else float("inf")
-        ref = f"expire-e{draw(st.integers(0, 11))}" if kind == "expiration" else None
+        ref = draw(st.sampled_from([None, *(f"expire-e{of}" for of in range(12))]))
         amount = float(units if kind in ("topup", "adjustment") else -units)
         entries.append(Entry(f"e{number}", kind, amount, ref, session, at, expires))
     return entries
