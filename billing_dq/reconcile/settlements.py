@@ -37,12 +37,12 @@ def settlement_violations(
         customer was credited more than charged.
     """
     both = _charged(usage, keys, night).merge(
-        _credited(entries, night), how="outer", on=["organization_id", "week_key"], suffixes=("", "_entry")
+        _credited(entries, night), how="outer", on=["organization_id", "week_key"]
     )
     both = both.loc[~_is_dark(both, usage, unreadable)]
     latest = pd.Timestamp(night.as_of - GRACE)
-    only_key = both["entry_id"].isna() & (both["written_at"] < latest)
-    only_entry = both["is_charged"].isna() & (both["at"] < latest)
+    only_key = both["at"].isna() & (both["written_at"] < latest)
+    only_entry = both["written_at"].isna() & (both["at"] < latest)
     # A side that is missing has no amount, and nothing differs from none.
     differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
     frames = [
@@ -54,28 +54,26 @@ def settlement_violations(
 
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
-    """The usage side: organization_id, week_key, settled_units, written_at, is_charged."""
+    """The usage side: organization_id, week_key, settled_units, written_at."""
     keys = keys.loc[keys["key"].str.startswith(_PREFIX)]
-    rows = usage.reset_index(drop=True).iloc[keys["row"]]
-    rows = rows.assign(key=keys["key"].to_numpy()).drop_duplicates(["organization_id", "week_key", "key"])
+    rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
     rows = rows.loc[(rows["key"] == _PREFIX + rows["week_key"]) & rows["week_key"].isin(night.keys)]
-    ends = pd.Series({week.key: week.end for week in night.weeks}, dtype=rows["updated_at"].dtype)
+    ends = pd.Series({week.key: week.end for week in night.weeks})
     return pd.DataFrame(
         {
             "organization_id": rows["organization_id"],
             "week_key": rows["week_key"],
             "settled_units": rows["settled_units"],
             "written_at": rows["updated_at"].fillna(rows["week_key"].map(ends).astype(rows["updated_at"].dtype)),
-            "is_charged": True,
         }
     )
 
 
 def _credited(entries: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     """The ledger side: organization_id, week_key, entry_id, amount, at; of a repeated reference the first entry."""
-    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_PREFIX).fillna(False)]
+    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_PREFIX)]
     rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(_PREFIX))
-    rows = rows.loc[rows["week_key"].isin(night.keys)].sort_values("position", kind="stable")
+    rows = rows.loc[rows["week_key"].isin(night.keys)].sort_values("position")
     rows = rows.drop_duplicates(["organization_id", "week_key"])
     return rows[["organization_id", "week_key", "entry_id", "amount", "at"]]
 

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from ledger_rows import AS_OF, NIGHT, ORG, documents, entry, keys, sample_ledgers, unreadable, usage, window
+from ledger_rows import AS_OF, NIGHT, ORG, OTHER, documents, entry, keys, sample_ledgers, unreadable, usage, window
 
 from billing_dq.frames import LEDGER_ENTRIES
 from billing_dq.reconcile.settlements import settlement_violations
@@ -17,8 +17,10 @@ def found(
     return list(frame[["ref_id", "units"]].itertuples(index=False, name=None))
 
 
-def credit(hours_ago: float, amount: float = 30, ref: str = KEY, entry_id: str = "s") -> dict[str, object]:
-    return entry("adjustment", amount, entry_id, hours_ago, ref=ref)
+def credit(
+    hours_ago: float, amount: float = 30, ref: str = KEY, entry_id: str = "s", **more: object
+) -> dict[str, object]:
+    return entry("adjustment", amount, entry_id, hours_ago, ref=ref, **more)
 
 
 def charged(settled: float | None = 30.0, hours_ago: float = 72, **more: object) -> pd.DataFrame:
@@ -55,6 +57,16 @@ def test_a_document_that_does_not_tell_its_last_write_is_as_old_as_its_week():
 def test_amounts_that_differ_are_half_applied():
     assert found(charged(), keys((0, KEY)), window(credit(1, amount=31))) == [(KEY, 1.0)]
     assert found(charged(), keys((0, KEY)), window(credit(1, amount=29))) == [(KEY, -1.0)]
+    assert found(charged(0.5), keys((0, KEY)), window(credit(1, amount=1))) == [(KEY, 0.5)]
+
+
+def test_amounts_that_differ_by_the_rounding_of_doubles_are_the_same():
+    assert found(charged(2e-6), keys((0, KEY)), window(credit(1, amount=1e-6))) == []
+    assert len(found(charged(3e-6), keys((0, KEY)), window(credit(1, amount=1e-6)))) == 1
+
+
+def test_a_key_that_stands_twice_in_its_document_is_one_settlement():
+    assert found(charged(), keys((0, KEY), (0, KEY)), NO_ENTRIES) == [(KEY, -30.0)]
 
 
 @pytest.mark.parametrize("settled", [None, 0.0, -20.0])
@@ -64,6 +76,7 @@ def test_what_a_reset_left_of_the_charge_is_not_compared(settled: float | None):
 
 def test_a_key_alone_is_found_after_a_reset_too():
     assert found(charged(-20.0), keys((0, KEY)), NO_ENTRIES) == [(KEY, 0.0)]
+    assert found(charged(None), keys((0, KEY)), NO_ENTRIES) == [(KEY, 0.0)]
 
 
 def test_the_key_of_another_week_is_not_that_weeks():
@@ -124,12 +137,43 @@ def test_the_sample_has_21_settlements_and_none_is_half_applied():
     assert len(found(usage(*rows), keys(*pairs), without)) == 15
 
 
-def test_the_sentence_tells_the_units_where_they_are_known():
-    for settled, words in ((30.0, "charged 30 units to the week"), (None, "charged its units to the week")):
-        frame = settlement_violations(charged(settled), keys((0, KEY)), NO_ENTRIES, NIGHT, unreadable())
-        assert words in frame["detail"].item()
+@pytest.mark.parametrize(
+    ("settled", "words"),
+    [(1234.0, "1,234 units"), (1.0, "1 units"), (0.5, "0.5 units"), (0.0, "its units"), (None, "its units")],
+)
+def test_the_sentence_of_a_key_alone_tells_the_units_where_they_are_known(settled: float | None, words: str):
+    frame = settlement_violations(charged(settled), keys((0, KEY)), NO_ENTRIES, NIGHT, unreadable())
+    assert frame.drop(columns="units").fillna("").to_numpy().tolist() == [
+        [
+            ORG,
+            "settlement_half_applied",
+            "",
+            KEY,
+            f"the settlement of 2026-W47 charged {words} to the week, and the ledger has no adjustment for it",
+        ]
+    ]
 
 
-def test_the_organization_and_the_entry_are_named():
-    frame = settlement_violations(usage(), keys(), window(credit(72)), NIGHT, unreadable())
-    assert frame[["organization_id", "entry_id"]].to_numpy().tolist() == [[ORG, "s"]]
+def test_every_break_is_told_with_its_entry_and_its_arithmetic_by_organization_and_week():
+    week = usage(
+        {"organization_id": OTHER, "settled_units": 2000.0},
+        {"week_key": "2026-W46", "settled_units": 30.0},
+        {"meter_used": 5.0},
+    )
+    entries = window(
+        credit(1, 1500, entry_id="d", organization=OTHER),
+        credit(72, 1234.5, entry_id="s"),
+        credit(100, 31, ref="settle:2026-W46", entry_id="w"),
+    )
+    frame = settlement_violations(week, keys((0, KEY), (1, "settle:2026-W46")), entries, NIGHT, unreadable())
+    assert frame.drop(columns="rule").to_numpy().tolist() == [
+        [ORG, "w", "settle:2026-W46", 1.0, "the settlement of 2026-W46 credited 31 units and charged 30 to the week"],
+        [
+            ORG,
+            "s",
+            KEY,
+            1234.5,
+            "the settlement of 2026-W47 credited 1,234.5 units, and the week's usage document lacks its key",
+        ],
+        [OTHER, "d", KEY, -500.0, "the settlement of 2026-W47 credited 1,500 units and charged 2,000 to the week"],
+    ]
