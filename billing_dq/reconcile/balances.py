@@ -43,7 +43,7 @@ def runaway_balances(
     dark = _dark_this_week(unreadable, week_key, set(week.index))
 
     threshold = -quota_multiple * quota
-    rule = pd.Series(np.where(week_quota.notna(), "week_quota", "plan_quota"), index=balances.index)
+    rule = week_quota.notna().map({True: "week_quota", False: "plan_quota"})
     without_quota = quota == 0
     threshold = threshold.mask(without_quota, np.nan if floor_units is None else -floor_units)
     rule = rule.mask(without_quota, "floor")

@@ -22,11 +22,10 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
         Rule `document_size`, one row an organization. No money is at stake yet: units are 0.
     """
     large = balances.loc[balances["document_bytes"] >= WARN_BYTES]
-    size = large["document_bytes"].astype("float64")
-    in_window = entries_in_window.set_index("organization_id")["entries"].astype("float64")
-    entries = large["organization_id"].map(in_window).astype("float64").fillna(0.0)
-    bytes_a_week = size / large["entry_count"].clip(lower=1) * entries / weeks
-    weeks_left = ((LIMIT_BYTES - size) / bytes_a_week.where(bytes_a_week > 0, np.nan)).clip(lower=0.0)
+    size = large["document_bytes"]
+    entries = large["organization_id"].map(entries_in_window.set_index("organization_id")["entries"]).astype("float64")
+    bytes_a_week = size / large["entry_count"] * entries / weeks
+    weeks_left = ((LIMIT_BYTES - size) / bytes_a_week).where(entries > 0)
     detail = [
         f"the document has {bytes_:,.0f} bytes, {bytes_ / LIMIT_BYTES:.0%} of 16 MiB, with {count:,} entries; "
         + ("it did not grow in the night's weeks" if np.isnan(left) else f"at its pace it is full in {left:.1f} weeks")

@@ -74,9 +74,9 @@ def one_violation_each(violations: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     A top-up that was expired twice repeats a refId, too: of the two rules only the telling one, `expiry_twice`, stays.
     """
-    together = pd.concat([LEDGER_VIOLATIONS.empty(), *violations], ignore_index=True)
+    together = pd.concat([LEDGER_VIOLATIONS.empty(), *violations])
     of_twice = together.loc[together["rule"] == "expiry_twice", ["organization_id", "ref_id"]]
     reference = pd.MultiIndex.from_frame(together[["organization_id", "ref_id"]])
     told_better = (together["rule"] == "duplicate_ref") & reference.isin(pd.MultiIndex.from_frame(of_twice))
     order = ["organization_id", "rule", "entry_id", "ref_id"]
-    return LEDGER_VIOLATIONS.conform(together.loc[~told_better].sort_values(order, kind="stable"))
+    return LEDGER_VIOLATIONS.conform(together.loc[~told_better].sort_values(order))

@@ -105,7 +105,10 @@ def test_one_row_for_each_of_many_organizations():
         None,
         unreadable(),
     )
-    assert found["organization_id"].tolist() == [ORG, OTHER]
+    assert found.to_numpy().tolist() == [
+        [ORG, -1e6, 1.0, -10.0, "week_quota"],
+        [OTHER, -1e6, 2.0, -20.0, "week_quota"],
+    ]
 
 
 def orphans(organizations: tuple[str, ...], subs: pd.DataFrame, bad: pd.DataFrame) -> list[tuple[str, float]]:

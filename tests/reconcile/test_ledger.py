@@ -53,12 +53,21 @@ def test_rounding_of_doubles_is_no_violation():
 
 
 @pytest.mark.parametrize(
-    "rule", ["duplicate_ref", "duplicate_session", "sign", "zero_amount", "future_entry", "missing_ref", "unknown_kind"]
+    ("rule", "sentence"),
+    [
+        ("duplicate_ref", "a debit of -1,234.5 units repeats the refId h1:step of an earlier entry"),
+        ("duplicate_session", "a top-up of -1,234.5 units repeats the checkout session cs_1 of an earlier one"),
+        ("sign", "a debit of -1,234.5 units has the wrong sign"),
+        ("zero_amount", "a debit of 0 units; only an expiration may be of nothing"),
+        ("future_entry", "a debit of -1,234.5 units is dated 2026-11-20 22:10:00, after the snapshot"),
+        ("missing_ref", "a debit of -1,234.5 units has no refId"),
+        ("unknown_kind", "an entry of -1,234.5 units is of the unknown kind debit"),
+    ],
 )
-def test_every_suspect_is_one_violation_over_its_amount(rule: str):
-    found = whole_ledger_violations(balances(), suspects(rule), unreadable())
-    assert found[["rule", "entry_id", "ref_id", "units"]].to_numpy().tolist() == [[rule, "e0", "h1:step", -7.0]]
-    assert "None" not in found["detail"].item().replace("session None", "")
+def test_every_suspect_is_one_violation_over_its_amount(rule: str, sentence: str):
+    row = suspects(rule, amount=-1234.5, stripe_session_id="cs_1")
+    found = whole_ledger_violations(balances(), row, unreadable())
+    assert found.to_numpy().tolist() == [[ORG, rule, "e0", "h1:step", -1234.5, sentence]]
 
 
 def test_nothing_is_said_about_an_unreadable_ledger():
@@ -106,9 +115,21 @@ def test_the_forecast_tells_when_the_document_is_full():
         "the document has 8,388,608 bytes, 50% of 16 MiB, with 100,000 entries; at its pace it is full in 10.0 weeks"
     ]
     assert size(WARN_BYTES)[0].endswith("; it did not grow in the night's weeks")
+    assert size(WARN_BYTES, count=0)[0].endswith("with 0 entries; it did not grow in the night's weeks")
 
 
-def test_a_document_without_entries_in_the_window_is_not_forgotten():
-    nothing = pd.DataFrame({"organization_id": pd.Series(dtype="str"), "entries": pd.Series(dtype="int64")})
+def test_the_forecast_is_told_for_the_slowest_growth_and_for_the_last_days():
+    assert size(WARN_BYTES, entries=1)[0].endswith("; at its pace it is full in 400000.0 weeks")
+    assert size(LIMIT_BYTES, entries=1)[0].endswith(
+        " 100% of 16 MiB, with 100,000 entries; at its pace it is full in 0.0 weeks"
+    )
+
+
+@pytest.mark.parametrize("dtypes", [("str", "int64"), ("object", "object")])
+def test_a_document_without_entries_in_the_window_is_not_forgotten(dtypes: tuple[str, str]):
+    nothing = pd.DataFrame({"organization_id": pd.Series(dtype=dtypes[0]), "entries": pd.Series(dtype=dtypes[1])})
     found = document_size_violations(balances(balance(document_bytes=LIMIT_BYTES)), nothing, 4.0)
     assert found[["organization_id", "rule", "units"]].to_numpy().tolist() == [[ORG, "document_size", 0.0]]
+    assert found["detail"].item() == (
+        "the document has 16,777,216 bytes, 100% of 16 MiB, with 1 entries; it did not grow in the night's weeks"
+    )
