@@ -69,7 +69,7 @@ class Examined:
         if _is_about_dispute(kind, subject):
             # Stripe's list looks back some months only: a dispute that left it was not looked at.
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
-        if self._is_dark(_RESTS_ON.get(kind, frozenset()), organization_id):
+        if self._is_dark(_RESTS_ON[kind], organization_id):
             return False
         if kind in _SUBSCRIPTION_KINDS:
             return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
@@ -145,13 +145,12 @@ def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozens
 
 
 def _pending(inputs: FindingInputs, night: NightWeeks) -> frozenset[str | None]:
-    """Organizations whose subscription was written so lately that it is not compared yet."""
+    """Organizations whose subscription was written so lately, by either clock, that it is not compared yet."""
     if inputs.subscriptions is None:
         return frozenset()
-    earliest = pd.Timestamp(night.as_of) - pd.Timedelta(minutes=inputs.pending_minutes)
-    return frozenset(
-        _values(inputs.subscriptions.loc[inputs.subscriptions["updated_at"] > earliest], "organization_id")
-    )
+    age = (inputs.subscriptions["updated_at"] - pd.Timestamp(night.as_of)).abs()
+    lately = age < pd.Timedelta(minutes=inputs.pending_minutes)
+    return frozenset(_values(inputs.subscriptions.loc[lately], "organization_id"))
 
 
 def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:

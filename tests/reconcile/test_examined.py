@@ -115,6 +115,24 @@ def test_a_silent_bad_ledger_may_be_any_that_was_not_read():
     assert not examined("ledger_violation", "e1", organization=OTHER, unreadable=bad)
 
 
+def test_a_silent_bad_subscription_may_be_any_that_was_not_read():
+    bad = unreadable("subscriptions", None)
+    assert examined("subscription_plan", "sub_1", unreadable=bad)
+    assert not examined("subscription_plan", "sub_1", organization=OTHER, unreadable=bad)
+
+
+def test_a_bad_usage_document_leaves_what_is_about_an_entry_or_an_organization_examined():
+    bad = unreadable("billingusages", week="2026-W47")
+    assert examined("ledger_violation", "e1", unreadable=bad)
+    assert examined("orphan_balance", unreadable=bad)
+
+
+def test_two_bad_documents_of_an_organization_darken_both_their_weeks():
+    bad = pd.concat([unreadable("billingusages", week=key) for key in ("2026-W45", "2026-W46")])
+    for key, expected in (("2026-W44", True), ("2026-W45", False), ("2026-W46", False), ("2026-W47", True)):
+        assert examined("meter_extras_divergence", key, unreadable=bad) is expected
+
+
 def test_a_runaway_balance_needs_this_weeks_document_and_the_plan():
     assert not examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W47"))
     assert examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W46"))
@@ -132,6 +150,9 @@ def test_an_unreadable_subscription_or_stripe_object_keeps_its_drift_open():
     assert not examined("subscription_plan", "sub_1", quarantined_stripe=bad)
     assert examined("subscription_plan", "sub_2", quarantined_stripe=bad)
     assert not examined("subscription_unknown_here", "sub_1", None, quarantined_stripe=bad)
+    both = pd.concat([bad, quarantined(("stripe.subscriptions", "sub_2", "status"))])
+    assert not examined("subscription_plan", "sub_1", quarantined_stripe=both)
+    assert not examined("subscription_plan", "sub_2", quarantined_stripe=both)
 
 
 def test_a_bad_invoice_may_be_the_newest_of_any_subscription():
@@ -147,14 +168,19 @@ def test_an_invoice_out_of_the_nights_reach_keeps_its_marker_open():
 
 def test_a_subscription_written_just_now_is_not_compared_yet():
     minutes = pd.Timedelta(minutes=1)
-    assert not examined("subscription_plan", "sub_1", subscriptions=subscription(updated_at=AS_OF - 59 * minutes))
-    assert examined("subscription_plan", "sub_1", subscriptions=subscription(updated_at=AS_OF - 61 * minutes))
+    for age, expected in ((61, True), (60, True), (59, False), (-59, False), (-60, True)):
+        written = subscription(updated_at=AS_OF - age * minutes)
+        assert examined("subscription_plan", "sub_1", subscriptions=written) is expected
+        assert examined("subscription_plan", "sub_1", organization=OTHER, subscriptions=written)
 
 
 def test_a_dispute_that_stripe_no_longer_lists_stays_as_it_was():
     assert not examined("dispute_credit_due", "du_2")
     assert not examined("livemode_mix", "du_2")
+    assert not examined("livemode_mix", "dp_2")
     assert not examined("dispute_credit_due", "du_1", unreadable=unreadable("billingextrabalances"))
+    assert examined("dispute_credit_due", "du_1", organization=OTHER, unreadable=unreadable("billingextrabalances"))
+    assert not examined("dispute_credit_due", "du_1", organization=None, unreadable=unreadable("billingextrabalances"))
 
 
 def test_a_bad_event_may_be_the_one_that_was_given_up():
