@@ -82,23 +82,21 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
     ]
     frame = pd.DataFrame(
         {
-            "finding_id": pd.Series([row.finding_id for row in rows], dtype="str"),
-            "kind": pd.Series([row.kind for row in rows], dtype="str"),
-            "organization_id": pd.Series([row.organization_id for row in rows], dtype="str"),
-            "subject": pd.Series([row.subject for row in rows], dtype="str"),
-            "severity": pd.Series([row.severity for row in rows], dtype="str"),
-            "units": pd.Series([row.units for row in rows], dtype="float64"),
-            "cause": pd.Series([row.cause for row in rows], dtype="str"),
-            "explanation": pd.Series([row.explanation for row in rows], dtype="str"),
-            "runbook": pd.Series([f"{runbook_url}#{row.kind.replace('_', '-')}" for row in rows], dtype="str"),
+            "finding_id": [row.finding_id for row in rows],
+            "kind": [row.kind for row in rows],
+            "organization_id": [row.organization_id for row in rows],
+            "subject": [row.subject for row in rows],
+            "severity": [row.severity for row in rows],
+            "units": [row.units for row in rows],
+            "cause": [row.cause for row in rows],
+            "explanation": [row.explanation for row in rows],
+            "runbook": [f"{runbook_url}#{row.kind.replace('_', '-')}" for row in rows],
         }
     )
     # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.
     frame["units"] = frame.groupby("finding_id")["units"].transform("sum") + 0.0  # of nothing is 0, not -0
-    frame = frame.drop_duplicates("finding_id").sort_values("finding_id", ignore_index=True)
-    frame["usd_cents"] = pd.Series(
-        [cents_of_units(units, dollars_to_units) for units in frame["units"]], dtype="int64", index=frame.index
-    )
+    frame = frame.drop_duplicates("finding_id").sort_values("finding_id")
+    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in frame["units"]]
     return frame[PLAIN_COLUMNS]
 
 
@@ -109,8 +107,7 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
         key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
         unexplained = inputs.deltas["grade"] == "unexplained"
         diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
-        readable = inputs.deltas["grade"] != "unreadable"
-        wrong = (diverged | unexplained | key.isin(list(defects))) & readable
+        wrong = diverged | unexplained | key.isin(list(defects))
         for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
             organization, week = text(row, "organization_id"), text(row, "week_key")
             grade = text(row, "grade")
@@ -147,12 +144,9 @@ def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
     canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
     of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
     defects = evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
-    sizes = defects["units"].abs()
-    largest = defects.assign(size=sizes).sort_values(["size", "cause"], kind="stable")
-    return {
-        (text(row, "organization_id"), text(row, "week_key")): text(row, "cause")
-        for row in records(largest.drop_duplicates(["organization_id", "week_key"], keep="last"))
-    }
+    by_size = defects.assign(size=defects["units"].abs()).sort_values(["size", "cause"])
+    # of a week's defects the last one, which is the largest, stays
+    return {(text(row, "organization_id"), text(row, "week_key")): text(row, "cause") for row in records(by_size)}
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:
@@ -198,14 +192,12 @@ def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[Finding]:
     states = night.states()
     for row in records(inputs.violations):
         organization, rule = text(row, "organization_id"), text(row, "rule")
-        week = None
-        if rule == "settlement_half_applied":
-            week = text(row, "ref_id").removeprefix("settle:")
+        week = text(row, "ref_id").removeprefix("settle:") if rule == "settlement_half_applied" else ""
         yield Finding(
             kind="ledger_violation",
             organization_id=organization,
             subject=week or text_or_none(row, "entry_id") or organization,
-            severity=severity.of_violation(rule, states.get(week) if week else None, organization in full),
+            severity=severity.of_violation(rule, states.get(week), organization in full),
             units=number(row, "units"),
             cause=rule,
             explanation=text(row, "detail"),

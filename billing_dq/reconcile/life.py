@@ -12,6 +12,7 @@ goes on counting. The same inputs give the same table, so a night can be run aga
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from billing_dq.frames import FINDINGS
@@ -68,14 +69,13 @@ def with_life(
     found = _found(tonight, before.set_index("finding_id"), night_key)
 
     gone = before.loc[was_open & ~before["finding_id"].isin(tonight["finding_id"])]
-    examined = pd.Series(
+    examined = np.array(
         [
             was_examined(kind, organization if isinstance(organization, str) else None, subject, explanation)
             for kind, organization, subject, explanation in gone[
                 ["kind", "organization_id", "subject", "explanation"]
             ].itertuples(index=False, name=None)
         ],
-        index=gone.index,
         dtype="bool",
     )
     resolved = gone.loc[examined].assign(state="resolved")
@@ -86,13 +86,13 @@ def with_life(
 
 def seen_open(findings: pd.DataFrame, night_key: str) -> pd.DataFrame:
     """What a night itself found: neither resolved, nor carried over unexamined. Checks and exit statuses judge this."""
-    return findings.loc[(findings["state"] != "resolved") & (findings["last_seen"] == night_key)]
+    return findings.loc[findings["last_seen"] == night_key]
 
 
 def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.DataFrame:
     state_before = tonight["finding_id"].map(before["state"])
     known = state_before.notna()
-    state = pd.Series("persisting", index=tonight.index, dtype="str")
+    state = pd.Series("persisting", index=tonight.index)
     state = state.mask(~known, "new").mask(state_before == "resolved", "reopened")
     return tonight.assign(
         state=state,

@@ -128,9 +128,9 @@ def positions(*ids: str) -> pd.DataFrame:
     )
 
 
-def events(*ids: str) -> pd.DataFrame:
-    rows = [{"event_id": one, "type": None, "last_error": None, "attempts": None, "at": None} for one in ids]
-    return DEAD_LETTERED_EVENTS.from_rows(rows)
+def events(*ids: str, **more: object) -> pd.DataFrame:
+    defaults: dict[str, object] = {"type": None, "last_error": None, "attempts": None, "at": None}
+    return DEAD_LETTERED_EVENTS.from_rows({"event_id": one} | defaults | more for one in ids)
 
 
 def quarantined(*rows: tuple[str, str, str]) -> pd.DataFrame:

@@ -41,6 +41,132 @@ def test_a_night_that_examined_nothing_finds_nothing():
     assert frame.empty
 
 
+def told(inputs: FindingInputs) -> list[list[object]]:
+    """Whole findings by subject, but for what is the same of every finding of a kind: its id and its link."""
+    frame = found(inputs).drop(columns=["finding_id", "runbook"]).sort_values("subject")
+    return [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy().tolist()]
+
+
+def test_what_is_found_in_ledgers_and_balances_is_told_whole():
+    columns = ["organization_id", "cached_balance", "meter_quota", "threshold_units", "rule"]
+    runaway = [
+        ("r1", -7000.5, 500.0, -5000.0, "plan_quota"),
+        ("r2", -16000.0, 1500.0, -15000.0, "week_quota"),
+        ("r3", -99.0, 0.0, -50.0, "floor"),
+    ]
+    inputs = FindingInputs(
+        runaway=RUNAWAY_BALANCES.conform(pd.DataFrame(runaway, columns=columns)),
+        orphans=balances(balance("o1", 3000.5))[["organization_id", "cached_balance"]],
+        violations=violations(violation("sign", "e1", 1230.0)),
+    )
+    assert told(inputs) == [
+        ["ledger_violation", ORG, "e1", "error", 1230.0, 123, "sign", "in detail"],
+        [
+            "orphan_balance",
+            "o1",
+            "o1",
+            "error",
+            -3000.5,
+            -300,
+            None,
+            "a balance of 3,000.5 units belongs to no organization and no subscription",
+        ],
+        [
+            "runaway_balance",
+            "r1",
+            "r1",
+            "critical",
+            7000.5,
+            700,
+            None,
+            "the balance is -7,000.5 units, below the -5,000 that the plan's quota of 500 allows",
+        ],
+        [
+            "runaway_balance",
+            "r2",
+            "r2",
+            "critical",
+            16000.0,
+            1600,
+            None,
+            "the balance is -16,000 units, below the -15,000 that the week's quota of 1,500 allows",
+        ],
+        [
+            "runaway_balance",
+            "r3",
+            "r3",
+            "critical",
+            99.0,
+            10,
+            None,
+            "the balance is -99 units, below the -50 that a quota of 0 allows",
+        ],
+    ]
+
+
+def test_what_is_found_in_the_meter_in_disputes_and_in_queues_is_told_whole():
+    given_up = events("v1", type="invoice.paid", last_error="no such plan", attempts=5)
+    inputs = FindingInputs(
+        deltas=deltas(week("unexplained", cause="missing_debit")),
+        drift=pd.DataFrame([{"organization_id": ORG, "units": 90.0, "weeks": 3, "explanation": "ever so little"}]),
+        disputes=disputes({"cause": "credited_short"}, {"subject": "du_2", "kind": "dispute_parked"}),
+        dead_lettered=pd.concat([given_up, events("v2")]),
+        quarantined=quarantined(("organizations", "x1", "plan")),
+        quarantined_stripe=quarantined(("stripe.disputes", "x2", "status")),
+    )
+    assert told(inputs) == [
+        ["meter_extras_divergence", ORG, "2026-W45", "error", 100.0, 10, "missing_debit", "because"],
+        ["meter_extras_drift", ORG, ORG, "warning", 90.0, 9, None, "ever so little"],
+        ["dispute_credit_due", ORG, "du_1", "error", -5.0, 0, "credited_short", "because"],
+        ["dispute_parked", ORG, "du_2", "warning", -5.0, 0, None, "because"],
+        [
+            "dead_lettered_event",
+            None,
+            "v1",
+            "error",
+            0.0,
+            0,
+            None,
+            "the application gave up on an event invoice.paid: no such plan",
+        ],
+        [
+            "dead_lettered_event",
+            None,
+            "v2",
+            "error",
+            0.0,
+            0,
+            None,
+            "the application gave up on an event of unknown type: it left no error",
+        ],
+        [
+            "quarantined_documents",
+            None,
+            "x1",
+            "warning",
+            0.0,
+            0,
+            None,
+            "a document of organizations could not be read: plan is a text",
+        ],
+        [
+            "quarantined_documents",
+            None,
+            "x2",
+            "warning",
+            0.0,
+            0,
+            None,
+            "a document of stripe.disputes could not be read: status is a text",
+        ],
+    ]
+
+
+def test_bad_objects_of_stripe_are_told_where_bad_documents_were_not_looked_for():
+    inputs = FindingInputs(quarantined_stripe=quarantined(("stripe.disputes", "du_1", "status")))
+    assert only(inputs)["subject"] == "du_1"
+
+
 def test_every_kind_of_design_has_a_severity():
     assert len(OF_KIND) == 26
     assert set(OF_KIND.values()) <= {"info", "warning", "error", "critical"}
@@ -86,6 +212,33 @@ def test_breaks_that_cancel_out_are_a_warning_once_they_are_material():
         ("warning", "missing_debit")
     ]
     assert of_week(week("exact", delta_units=0.0), *pieces) == [("info", "missing_debit")]
+
+
+def test_an_unexplained_week_is_a_finding_where_it_does_not_diverge_and_its_evidence_was_not_kept():
+    quiet = week("unexplained", delta_units=0.0, diverged=False)
+    assert of_week(quiet) == [("warning", "")]
+    assert only(FindingInputs(deltas=deltas(quiet)))["severity"] == "warning"
+
+
+def test_of_several_defects_the_largest_is_the_cause():
+    pieces = ("missing_debit", "key_without_debit", 3.0), ("duplicate_debit", "by_ref", -30.0)
+    assert of_week(week("within_tolerance"), *pieces) == [("info", "duplicate_debit")]
+    assert of_week(week("within_tolerance"), *reversed(pieces)) == [("info", "duplicate_debit")]
+
+
+def test_a_defect_of_one_week_is_not_another_weeks():
+    other = week("within_tolerance", week_key="2026-W44")
+    assert of_week(other, ("missing_debit", "key_without_debit", 3.0)) == []
+
+
+def test_a_half_applied_settlement_that_moves_no_debit_is_the_ledgers_alone():
+    assert of_week(week("within_tolerance"), ("settlement_half_applied", "key_only", 0.0)) == []
+    assert of_week(week("within_tolerance"), ("settlement_half_applied", "key_only", 1.0)) == [
+        ("info", "settlement_half_applied")
+    ]
+    assert of_week(week("within_tolerance"), ("replayed_across_weeks", "by_key", 0.0)) == [
+        ("info", "replayed_across_weeks")
+    ]
 
 
 def test_a_runaway_balance_is_critical_and_owed_to_us():
@@ -143,7 +296,7 @@ def test_a_half_applied_settlement_is_about_its_week(key: str, severity: str):
 
 
 def test_rules_of_one_entry_are_findings_of_their_own_and_copies_of_one_id_are_one():
-    rows = violation("duplicate_ref"), violation("duplicate_ref"), violation("sign")
+    rows = violation("duplicate_ref"), violation("duplicate_ref", detail="in other words"), violation("sign")
     frame = found(FindingInputs(violations=violations(*rows)))
     assert dict(zip(frame["cause"], frame["units"], strict=True)) == {"duplicate_ref": -10.0, "sign": -5.0}
     assert dict(zip(frame["cause"], frame["usd_cents"], strict=True)) == {"duplicate_ref": -1, "sign": 0}
@@ -228,8 +381,10 @@ def test_a_bad_document_is_one_finding_whatever_the_number_of_its_fields():
 
 def test_of_many_bad_fields_the_first_are_told():
     bad = quarantined(*(("billingextrabalances", "d1", f"ledger.{number}.at") for number in range(5)))
-    told = str(only(FindingInputs(quarantined=bad))["explanation"])
-    assert told.endswith("ledger.0.at is a text; ledger.1.at is a text; ledger.2.at is a text; and 2 more")
+    sentence = str(only(FindingInputs(quarantined=bad))["explanation"])
+    assert sentence.endswith("ledger.0.at is a text; ledger.1.at is a text; ledger.2.at is a text; and 2 more")
+    assert str(only(FindingInputs(quarantined=bad.iloc[:4]))["explanation"]).endswith("; and 1 more")
+    assert str(only(FindingInputs(quarantined=bad.iloc[:3]))["explanation"]).endswith("; ledger.2.at is a text")
 
 
 def test_a_balance_of_nothing_is_owed_to_nobody():

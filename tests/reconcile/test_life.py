@@ -5,10 +5,10 @@ from datetime import date, timedelta
 from functools import cache
 
 import pandas as pd
-from finding_rows import deltas, evidence, violation, violations, week
+from finding_rows import deltas, events, evidence, violation, violations, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_rows import NIGHT
+from ledger_rows import NIGHT, ORG
 
 from billing_dq.reconcile.findings import FindingInputs, plain_findings
 from billing_dq.reconcile.life import KEEP_DAYS, findings_of_night, known_before, seen_open, with_life
@@ -52,13 +52,18 @@ def test_a_finding_that_comes_back_is_reopened_and_goes_on_counting():
 
 
 def test_older_nights_tell_what_comes_back_after_a_while():
-    nights = [with_life(broken("a"), None, "2026-11-01", everything)]
+    found = with_life(broken("a"), None, "2026-11-01", everything)
+    nights = [found]
     for night in ("2026-11-02", "2026-11-03", "2026-11-04"):
         nights.append(with_life(broken(), known_before(nights), night, everything))
     assert nights[-1].empty
     again = with_life(broken("a"), known_before(nights), "2026-11-05", everything)
     assert lives(again) == {"a": ("reopened", "2026-11-01", "2026-11-05", 2)}
     assert lives(with_life(broken("a"), nights[-1], "2026-11-05", everything))["a"][0] == "new"
+    assert lives(with_life(broken("a"), known_before(nights[:3]), "2026-11-04", everything))["a"][0] == "reopened"
+    known = known_before([*nights, again])
+    assert known is not None
+    assert lives(known) == lives(again)
     assert known_before([]) is None
 
 
@@ -82,6 +87,50 @@ def test_the_findings_text_and_severity_are_those_of_its_last_sight():
     assert second[["state", "severity", "cause", "units", "nights_open"]].to_numpy().tolist() == [
         ["persisting", "error", "missing_debit", 70.0, 2]
     ]
+
+
+def test_a_night_is_asked_about_everything_that_it_did_not_find():
+    inputs = FindingInputs(violations=violations(violation("sign", "a")), dead_lettered=events("evt_1"))
+    first = findings_of_night(inputs, None, "2026-11-01", NIGHT, 1000.0, "R.md")
+    asked: list[tuple[str, str | None, str, str]] = []
+
+    def note(kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
+        asked.append((kind, organization_id, subject, explanation))
+        return True
+
+    with_life(broken(), first, "2026-11-02", note)
+    assert sorted(asked, key=lambda question: question[0]) == [
+        ("dead_lettered_event", None, "evt_1", "the application gave up on an event of unknown type: it left no error"),
+        ("ledger_violation", ORG, "a", "in detail"),
+    ]
+
+
+def test_a_night_resolves_what_it_looked_for_and_did_not_find():
+    settlement = violation("settlement_half_applied", "s", 1000.0, ref_id="settle:2026-W47")
+    first = findings_of_night(
+        FindingInputs(violations=violations(settlement)), None, "2026-11-21", NIGHT, 1000.0, "R.md"
+    )
+    assert first.drop(columns="finding_id").to_numpy().tolist() == [
+        [
+            "ledger_violation",
+            ORG,
+            "2026-W47",
+            "warning",
+            1000.0,
+            100,
+            "settlement_half_applied",
+            "in detail",
+            "R.md#ledger-violation",
+            "new",
+            "2026-11-21",
+            "2026-11-21",
+            1,
+        ]
+    ]
+    looked = findings_of_night(FindingInputs(violations=violations()), first, "2026-11-22", NIGHT, 1000.0, "R.md")
+    assert looked["state"].tolist() == ["resolved"]
+    did_not = findings_of_night(FindingInputs(), first, "2026-11-22", NIGHT, 1000.0, "R.md")
+    assert did_not["state"].tolist() == ["persisting"]
 
 
 def test_checks_judge_what_the_night_itself_found():
