@@ -78,7 +78,7 @@ def _bought(own: pd.DataFrame, purchases: pd.DataFrame, case: DisputeCase) -> It
     """The top-up of the disputed checkout session."""
     session = str(own["stripe_session_id"].iloc[0])
     same = purchases.loc[purchases["stripe_session_id"] == session]
-    for row in same.itertuples(index=False):  # one, or the ledger is broken
+    for row in same.itertuples():  # one, or the ledger is broken
         if row.organization_id == case.organization_id:
             at, units = pd.Timestamp(str(row.at)), float(str(row.amount))
             yield TimelineEvent(at, "ledger", "pack bought", units, "units", session)

@@ -1,9 +1,22 @@
 import pandas as pd
 import pytest
-from dispute_rows import ORG, OTHER_ORG, SESSION, World, by_hand, clawback, dispute, entry, moved, own_credit, world
+from dispute_rows import (
+    OPENED,
+    ORG,
+    OTHER_ORG,
+    SESSION,
+    World,
+    by_hand,
+    clawback,
+    dispute,
+    entry,
+    moved,
+    own_credit,
+    world,
+)
 
-from billing_dq.frames import DISPUTE_ENTRIES, PACK_PURCHASES, STRIPE_DISPUTES
-from billing_dq.reconcile.timeline import Timeline, timeline
+from billing_dq.frames import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES
+from billing_dq.reconcile.timeline import Timeline, TimelineEvent, timeline
 
 
 def told(case: World, dispute_id: str = "du_1") -> Timeline:
@@ -15,6 +28,24 @@ def told(case: World, dispute_id: str = "du_1") -> Timeline:
         PACK_PURCHASES.from_rows([bought | {"at": pd.Timestamp("2026-10-01", tz="UTC")}]),
         case.judged().positions,
     )
+
+
+def test_every_event_is_told_with_its_time_its_unit_and_what_it_refers_to():
+    case = world(clawback(), by_hand(5000), disputes=[dispute("du_1", moved(-550, 1, "usd", 1.1), currency="eur")])
+    opened = pd.Timestamp(OPENED)
+    day = pd.Timedelta(days=1)
+    refund, by_person = "refund-dispute_du_1-6ad8a43ef9c10e4a444e7a3d", "credit by hand (names no dispute)"
+    assert told(case).events == (
+        TimelineEvent(pd.Timestamp("2026-10-01", tz="UTC"), "ledger", "pack bought", 6000.0, "units", SESSION),
+        TimelineEvent(opened, "Stripe", "dispute opened, now won", 500.0, "eur", "ch_1"),
+        TimelineEvent(opened + 0.01 * day, "ledger", "clawback", -6000.0, "units", refund),
+        TimelineEvent(opened + day, "Stripe", "money withdrawn", -550, "usd", "exchange rate 1.1"),
+        TimelineEvent(opened + 22 * day, "ledger", by_person, 5000.0, "units", "dispute-credit-a"),
+    )
+
+
+def test_a_movement_without_a_rate_refers_to_nothing():
+    assert [event.reference for event in told(world(clawback())).events if "money" in event.event] == ["", ""]
 
 
 def events(case: World) -> list[tuple[str, str, float]]:
@@ -37,6 +68,16 @@ def test_credits_by_hand_of_the_organization_since_the_withdrawal_belong_to_the_
         clawback(), by_hand(5000), by_hand(7, days=-1, request="b"), by_hand(9, request="c", organization=OTHER_ORG)
     )
     assert [amount for _, event, amount in events(case) if "by hand" in event] == [5000.0]
+
+
+def test_a_credit_by_hand_at_the_very_withdrawal_belongs_to_the_story_and_one_before_it_does_not():
+    case = world(by_hand(8, days=1), by_hand(7, days=0.9, request="b"), disputes=[dispute("du_1", moved(-500, 1))])
+    assert [amount for _, event, amount in events(case) if "by hand" in event] == [8.0]
+
+
+def test_while_nothing_is_withdrawn_credits_by_hand_count_since_the_dispute_was_opened():
+    case = world(by_hand(8, days=0), by_hand(7, days=-1, request="b"), disputes=[dispute() | {"movements": []}])
+    assert [amount for _, event, amount in events(case) if "by hand" in event] == [8.0]
 
 
 def test_what_names_the_dispute_in_another_ledger_is_told():
@@ -72,3 +113,10 @@ def test_a_rate_is_part_of_the_story():
 def test_a_dispute_that_the_night_does_not_hold_is_an_error():
     with pytest.raises(LookupError, match="no dispute du_9"):
         told(world(clawback()), "du_9")
+
+
+def test_a_dispute_without_a_position_is_an_error():
+    case = world(clawback())
+    disputes, entries = STRIPE_DISPUTES.from_rows(case.disputes), DISPUTE_ENTRIES.from_rows(case.entries)
+    with pytest.raises(LookupError, match="no dispute du_1"):
+        timeline("du_1", disputes, entries, PACK_PURCHASES.empty(), DISPUTE_POSITIONS.empty())
