@@ -109,7 +109,7 @@ class NightWeeks:
     @property
     def weeks_of_entries(self) -> float:
         """How many weeks of ledger entries are read: the open one counts with the part of it that has passed."""
-        return (min(self.as_of, self.entries_until) - self.entries_from) / _ONE_WEEK
+        return (self.as_of - self.entries_from) / _ONE_WEEK
 
     def states(self) -> dict[str, WeekState]:
         """The state of every reconciled week, by key."""

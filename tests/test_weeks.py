@@ -86,3 +86,9 @@ def test_a_night_without_weeks_back_covers_the_open_week_alone() -> None:
     night = NightWeeks(datetime(2027, 1, 1, tzinfo=UTC), weeks_back=0, settling_hours=6)
     assert night.keys == ("2026-W53",)
     assert night.matching_keys == ("2026-W52", "2026-W53", "2027-W01")
+
+
+def test_the_open_week_of_entries_counts_with_the_part_of_it_that_has_passed() -> None:
+    monday = datetime(2026, 11, 16, tzinfo=UTC)
+    assert NightWeeks(monday, weeks_back=3, settling_hours=6).weeks_of_entries == 3 + 1 / 7
+    assert NightWeeks(monday + timedelta(days=2.5), weeks_back=0, settling_hours=6).weeks_of_entries == 0.5

@@ -78,7 +78,7 @@ def test_an_expiration_copied_under_its_own_id_took_too_much_once():
 def test_every_break_is_told_with_its_entry_and_its_arithmetic():
     frame = expiry_violations(
         ledger(
-            entry("topup", 2000, "t", 200, ref="grant-1", expires=100.4),
+            entry("topup", 2000, "t", 200, ref="grant-1", expires=101.5),
             entry("topup", 3000, "u", 200, expires=100.5),
             entry("debit", -1000, "d", 150),
             swept(3000.5, of="u"),
@@ -93,7 +93,7 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic():
             "t",
             "grant-1",
             2000.0,
-            "a top-up of 2,000 units expired 100 hours ago and has no expiration entry; 2,000 units are left of it",
+            "a top-up of 2,000 units expired 102 hours ago and has no expiration entry; 2,000 units are left of it",
         ],
         [
             ORG,
