@@ -79,7 +79,7 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic():
     frame = expiry_violations(
         ledger(
             entry("topup", 2000, "t", 200, ref="grant-1", expires=101.5),
-            entry("topup", 3000, "u", 200, expires=100.5),
+            entry("topup", 3000, "u", 200, expires=110),
             entry("debit", -1000, "d", 150),
             swept(3000.5, of="u"),
             swept(1250, of="u", entry_id="y"),
