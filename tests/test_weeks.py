@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -31,6 +33,21 @@ def test_an_instant_belongs_to_its_iso_week(instant: str, key: str) -> None:
 def test_a_week_is_judged_in_utc_whatever_the_time_zone() -> None:
     monday_in_tokyo = datetime(2026, 11, 16, 1, tzinfo=timezone(timedelta(hours=9)))
     assert Week.of(monday_in_tokyo).key == "2026-W46"
+
+
+@pytest.fixture
+def machine_in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("machine_in_tokyo")
+def test_a_week_is_judged_in_utc_wherever_the_machine_stands() -> None:
+    assert Week.of(datetime(2026, 11, 15, 20, tzinfo=UTC)).key == "2026-W46"
+    assert Week.of(datetime(2026, 11, 16, tzinfo=UTC)).start == datetime(2026, 11, 16, tzinfo=UTC)
 
 
 def test_an_instant_without_a_time_zone_is_refused() -> None:

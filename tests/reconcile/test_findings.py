@@ -42,8 +42,8 @@ def test_a_night_that_examined_nothing_finds_nothing():
 
 
 def told(inputs: FindingInputs) -> list[list[object]]:
-    """Whole findings by subject, but for what is the same of every finding of a kind: its id and its link."""
-    frame = found(inputs).drop(columns=["finding_id", "runbook"]).sort_values("subject")
+    """Whole findings by subject and cause, but for what is the same of every finding of a kind: its id and its link."""
+    frame = found(inputs).drop(columns=["finding_id", "runbook"]).sort_values(["subject", "cause"])
     return [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy().tolist()]
 
 
@@ -297,9 +297,10 @@ def test_a_half_applied_settlement_is_about_its_week(key: str, severity: str):
 
 def test_rules_of_one_entry_are_findings_of_their_own_and_copies_of_one_id_are_one():
     rows = violation("duplicate_ref"), violation("duplicate_ref", detail="in other words"), violation("sign")
-    frame = found(FindingInputs(violations=violations(*rows)))
-    assert dict(zip(frame["cause"], frame["units"], strict=True)) == {"duplicate_ref": -10.0, "sign": -5.0}
-    assert dict(zip(frame["cause"], frame["usd_cents"], strict=True)) == {"duplicate_ref": -1, "sign": 0}
+    assert told(FindingInputs(violations=violations(*rows))) == [
+        ["ledger_violation", ORG, "e1", "error", -10.0, -1, "duplicate_ref", "in detail"],
+        ["ledger_violation", ORG, "e1", "error", -5.0, 0, "sign", "in detail"],
+    ]
 
 
 def severities(rows: pd.DataFrame, here: pd.DataFrame) -> dict[str, str]:
