@@ -96,11 +96,45 @@ def test_a_bad_document_of_an_untold_organization_darkens_all_that_were_not_comp
     assert examined("meter_extras_divergence", "2026-W45", unreadable=bad, deltas=deltas(week("exact")))
 
 
-@pytest.mark.parametrize("kind", ["runaway_balance", "orphan_balance", "ledger_violation", "meter_extras_divergence"])
-def test_an_unreadable_ledger_leaves_its_organizations_findings_open(kind: str):
-    bad = unreadable("billingextrabalances")
-    assert not examined(kind, subject_of(kind), unreadable=bad)
-    assert examined(kind, subject_of(kind), organization=OTHER, unreadable=bad)
+SUBSCRIPTION_KINDS = {
+    "subscription_status",
+    "subscription_plan",
+    "subscription_unresolved_plan",
+    "subscription_ambiguous_plan",
+    "subscription_missing_in_stripe",
+    "subscription_unknown_here",
+    "subscription_several_live",
+    "livemode_mix",
+    "invoice_marker_lag",
+}
+DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
+
+
+@pytest.mark.parametrize(
+    ("collection", "kinds"),
+    [
+        (
+            "billingextrabalances",
+            {
+                "runaway_balance",
+                "orphan_balance",
+                "ledger_violation",
+                "meter_extras_divergence",
+                "meter_extras_drift",
+                *DISPUTE_KINDS,
+            },
+        ),
+        ("subscriptions", {"runaway_balance", "orphan_balance", "stale_past_due", *SUBSCRIPTION_KINDS, *DISPUTE_KINDS}),
+        ("organizations", {"orphan_balance", *DISPUTE_KINDS}),
+        ("billingusages", {"runaway_balance", "meter_extras_divergence", "meter_extras_drift"}),
+    ],
+)
+def test_a_bad_document_keeps_open_what_rests_on_its_collection_and_nothing_else(collection: str, kinds: set[str]):
+    bad = unreadable(collection)
+    text = BAD.format("billingusages")
+    of_organization = {kind for kind in OF_KIND if not examined(kind, subject_of(kind), text=text, unreadable=bad)}
+    assert of_organization == kinds
+    assert all(examined(kind, subject_of(kind), OTHER, text, unreadable=bad) for kind in OF_KIND)
 
 
 @pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])
@@ -137,10 +171,6 @@ def test_a_runaway_balance_needs_this_weeks_document_and_the_plan():
     assert not examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W47"))
     assert examined("runaway_balance", unreadable=unreadable("billingusages", week="2026-W46"))
     assert not examined("runaway_balance", unreadable=unreadable("subscriptions"))
-
-
-def test_an_unreadable_organization_keeps_its_orphan_open():
-    assert not examined("orphan_balance", unreadable=unreadable("organizations"))
 
 
 def test_an_unreadable_subscription_or_stripe_object_keeps_its_drift_open():
