@@ -130,11 +130,9 @@ DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
     ],
 )
 def test_a_bad_document_keeps_open_what_rests_on_its_collection_and_nothing_else(collection: str, kinds: set[str]):
-    bad = unreadable(collection)
-    text = BAD.format("billingusages")
-    of_organization = {kind for kind in OF_KIND if not examined(kind, subject_of(kind), text=text, unreadable=bad)}
-    assert of_organization == kinds
-    assert all(examined(kind, subject_of(kind), OTHER, text, unreadable=bad) for kind in OF_KIND)
+    night, text = Examined(inputs(unreadable=unreadable(collection)), NIGHT), BAD.format("billingusages")
+    assert {kind for kind in OF_KIND if not night.finding(kind, ORG, subject_of(kind), text)} == kinds
+    assert all(night.finding(kind, OTHER, subject_of(kind), text) for kind in OF_KIND)
 
 
 @pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])
