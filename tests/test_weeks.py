@@ -99,6 +99,12 @@ def test_a_night_covers_the_open_week_and_those_before_it_and_reads_one_further_
     }
 
 
+def test_on_monday_the_week_before_settles_for_as_many_hours_as_the_night_is_told() -> None:
+    monday = datetime(2026, 11, 16, 3, 10, tzinfo=UTC)
+    assert NightWeeks(monday, weeks_back=1, settling_hours=6).states() == {"2026-W46": "settling", "2026-W47": "open"}
+    assert NightWeeks(monday, weeks_back=1, settling_hours=3).states() == {"2026-W46": "closed", "2026-W47": "open"}
+
+
 def test_a_night_without_weeks_back_covers_the_open_week_alone() -> None:
     night = NightWeeks(datetime(2027, 1, 1, tzinfo=UTC), weeks_back=0, settling_hours=6)
     assert night.keys == ("2026-W53",)
