@@ -6,13 +6,12 @@ expected equals actual exactly, so what stays below the tolerance every week is 
 
 import pandas as pd
 
+from billing_dq.reconcile.quota_path import EPSILON
 from billing_dq.reconcile.sentences import number
 from billing_dq.units import Tolerance
 
 #: Fewer weeks of one sign are no drift.
 LEAST_WEEKS = 3
-
-_EPSILON = 1e-6
 
 
 def cumulative_drift(history: pd.DataFrame, tolerance: Tolerance) -> pd.DataFrame:
@@ -29,17 +28,9 @@ def cumulative_drift(history: pd.DataFrame, tolerance: Tolerance) -> pd.DataFram
         the organizations.
     """
     closed = history[(history["week_state"] == "closed") & (history["grade"] != "unreadable")]
-    units = closed["unexplained_units"]
-    weeks = pd.DataFrame(
-        {
-            "organization_id": closed["organization_id"],
-            "units": units.where(units.abs() > _EPSILON, 0.0),
-            "over": (units > _EPSILON).astype("int64"),
-            "under": (units < -_EPSILON).astype("int64"),
-            "diverged": closed["diverged"].fillna(False).astype("bool"),
-        }
-    )
-    found = weeks.groupby("organization_id", sort=True).agg(
+    units = closed["unexplained_units"].where(closed["unexplained_units"].abs() > EPSILON)  # null: noise
+    weeks = closed.assign(units=units, over=units > 0, under=units < 0)
+    found = weeks.groupby("organization_id").agg(
         units=("units", "sum"), over=("over", "sum"), under=("under", "sum"), diverged=("diverged", "any")
     )
     of_one_sign = (found["over"] == 0) | (found["under"] == 0)
