@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.frames import FINDINGS, LEDGER_ENTRIES, METER_EXTRAS_DELTAS, SUBSCRIPTION_DRIFT
+from billing_dq.frames import METER_EXTRAS_DELTAS
 from billing_dq.reconcile.balances import orphan_balances, runaway_balances
 from billing_dq.reconcile.disputes import PackPrice, PositionResult, dispute_positions
 from billing_dq.reconcile.document_size import document_size_violations
@@ -85,7 +85,7 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
         [
             whole_ledger_violations(ours["extras_balances"], ours["ledger_suspects"], unreadable),
             expiry_violations(ours["expiring_ledgers"], weeks.as_of),
-            settlement_violations(usage, keys, LEDGER_ENTRIES.conform(entries), weeks, unreadable),
+            settlement_violations(usage, keys, entries, weeks, unreadable),
             document_size_violations(ours["extras_balances"], in_window, weeks.weeks_of_entries),
         ]
     )
@@ -100,21 +100,18 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
         unreadable,
     )
     drift, disputes = (None, None) if theirs is None else compare_with_stripe(ours, theirs, livemode, rules)
-    closed = meter.deltas[meter.deltas["week_state"] == "closed"]
     inputs = FindingInputs(
         deltas=meter.deltas,
         evidence=meter.evidence,
-        drift=cumulative_drift(closed, rules.tolerance),
+        drift=cumulative_drift(meter.deltas, rules.tolerance),
         runaway=runaway,
         orphans=orphan_balances(ours["extras_balances"], ours["organizations"], ours["subscriptions"], unreadable),
         violations=violations,
         balances=ours["extras_balances"],
         subscription_drift=drift,
         subscriptions=ours["subscriptions"],
-        pending_minutes=rules.pending_minutes,
         stale_past_due=stale_past_due(ours["subscriptions"], unreadable),
         disputes=None if disputes is None else disputes.findings,
-        dispute_positions=None if disputes is None else disputes.positions,
         dead_lettered=ours["dead_lettered_events"],
         quarantined=ours["quarantined_documents"],
         quarantined_stripe=None if theirs is None else theirs["quarantined_stripe_objects"],
@@ -122,7 +119,7 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
     )
     night = weeks.as_of.date().isoformat()
     findings = findings_of_night(inputs, None, night, weeks, rules.dollars_to_units, rules.runbook_url)
-    return NightResult(meter, violations, runaway, drift, disputes, FINDINGS.conform(findings))
+    return NightResult(meter, violations, runaway, drift, disputes, findings)
 
 
 def compare_with_stripe(
@@ -156,7 +153,7 @@ def compare_with_stripe(
         unreadable,
         as_of,
     )
-    return SUBSCRIPTION_DRIFT.conform(pd.concat(drift, ignore_index=True)), positions
+    return pd.concat(drift, ignore_index=True), positions
 
 
 def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -78,7 +78,7 @@ def waterfall(
     remarks = _remarks(evidence)
     carriers = _first_by_ref(entries)
     dated = entries[(entries["at"] >= bounds[0]) & (entries["at"] < bounds[1])]
-    meant = dated["kind"].eq("debit") | dated["ref_id"].fillna("").str.startswith("settle:")
+    meant = dated["kind"].eq("debit") | dated["ref_id"].str.startswith("settle:")
     others = [
         Entry(
             entry_id=str(row["entry_id"]),
@@ -120,10 +120,8 @@ def _lines(
     lines.append(Line("explainable from", low, f"quotas around this week: {seen}"))
     lines.append(Line("explainable up to", high, "so many debits for its keys at most"))
     for piece in evidence.to_dict("records"):
-        where = _text(piece["ref_id"]) or ""
-        lines.append(
-            Line(str(piece["cause"]), -_float(piece["units"]), f"{piece['rule']}, {piece['confidence']} {where}")
-        )
+        proof = f"{piece['rule']}, {piece['confidence']} {_text(piece['ref_id']) or ''}".rstrip()
+        lines.append(Line(str(piece["cause"]), -_float(piece["units"]), proof))
     lines.append(Line("debited", _float(delta["actual_units"]), "debits dated in the week"))
     lines.append(Line("delta", _float(delta["delta_units"]), "expected less debited: positive is undercharged"))
     lines.append(Line("tolerance", _float(delta["tolerance_units"])))
