@@ -105,5 +105,5 @@ def unreadable_cells(grid: Grid, has_usage: Booleans, context: MeterContext) -> 
 
 def unreadable_documents(grid: Grid, context: MeterContext) -> Booleans:
     """Of every cell: whether a usage document of this very week could not be read."""
-    known = context.unreadable_usage.dropna(subset=["week_key"])
+    known = context.unreadable_usage.dropna()
     return grid.any(grid.of(grid.organization_codes(known["organization_id"]), grid.week_codes(known["week_key"])))

@@ -102,9 +102,7 @@ def match(
 
 def ledger_settlements(grid: Grid, entries: pd.DataFrame, organizations: Codes, instants: Codes) -> Settlements:
     """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
-    chosen = (entries["kind"] == "adjustment").to_numpy() & entries["ref_id"].str.startswith(_SETTLE).fillna(
-        False
-    ).to_numpy(dtype=bool)
+    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy(dtype=bool)
     weeks = grid.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
     cells = grid.of(organizations[chosen], weeks)
     newest = np.zeros(grid.size, dtype=np.int64)
@@ -142,10 +140,11 @@ def _settle_replays(
     at_cells: Codes,
     replays: Booleans,
 ) -> None:
-    """Decide for keys in several documents which one the debit belongs to; changes `owners` and `replays`.
+    """Decide for keys in several places which one the debit belongs to; changes `usable`, `owners` and `replays`.
 
     The debit belongs to the document of the week of its `at`, else to the newest before it, else to the oldest; without
-    a debit the oldest document is the original. Loops: such keys are few, or something is very wrong.
+    a debit the oldest document is the original. A key that one document holds twice has its debit once. Loops: such
+    keys are few, or something is very wrong.
     """
     counts = np.bincount(key_codes[usable], minlength=len(first))
     several = np.flatnonzero(usable & (counts[key_codes] > 1))
@@ -159,5 +158,9 @@ def _settle_replays(
             at = int(at_cells[debit])
             owner = max((week for week in weeks if week <= at), default=weeks[0])
             owners[debit] = owner
+        left = set(weeks)
         for place in held:
-            replays[place] = key_cells[place] != owner
+            week = int(key_cells[place])
+            replays[place] = week != owner
+            usable[place] = week in left
+            left.discard(week)

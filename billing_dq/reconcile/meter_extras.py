@@ -86,7 +86,7 @@ def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) ->
         organizations: those that were in a batch.
         context: what holds for every batch.
     """
-    known = context.unreadable_usage.dropna(subset=["week_key"])
+    known = context.unreadable_usage.dropna()
     known = known[known["week_key"].isin(context.night.keys) & ~known["organization_id"].isin(set(organizations))]
     known = known.drop_duplicates().sort_values(["organization_id", "week_key"])
     states = context.night.states()

@@ -86,7 +86,7 @@ def context(
     orgs: Iterable[Org],
     night: NightWeeks | None = None,
     tolerance: Tolerance | None = None,
-    unreadable: Iterable[tuple[str, str, str | None]] = (),
+    unreadable: Iterable[tuple[str, str | None, str | None]] = (),
     earlier: Iterable[tuple[str, str, float]] = (),
 ) -> MeterContext:
     orgs = list(orgs)

@@ -138,10 +138,19 @@ def test_an_unreadable_ledger_darkens_all_weeks_of_its_organization_only() -> No
 
 
 def test_an_unreadable_organization_that_no_batch_knows_has_its_rows_too() -> None:
-    dark = context([], unreadable=[("billingusages", ORG, W46), ("billingusages", OTHER, W43)])
+    known = [(OTHER, W47), (OTHER, W45), (ORG, W46), (ORG, W46), (OTHER, W43), (OTHER, None), (None, W46)]
+    dark = context([], unreadable=[("billingusages", name, week) for name, week in known])
     rows = unreadable_elsewhere([], dark)
-    assert rows[["organization_id", "week_key", "grade"]].to_numpy().tolist() == [[ORG, W46, "unreadable"]]
-    assert unreadable_elsewhere([ORG], dark).empty
+    where = ["organization_id", "week_key", "week_state"]
+    assert rows[where].to_numpy().tolist() == [[ORG, W46, "closed"], [OTHER, W45, "closed"], [OTHER, W47, "open"]]
+    zero = ["meter_used", "meter_quota", "expected_units", "actual_units", "delta_units"]
+    assert (rows[[*zero, "explained_units", "unexplained_units"]] == 0).all(axis=None)
+    assert (rows["tolerance_units"] == 50).all()
+    assert (rows["grade"] == "unreadable").all()
+    assert rows[["diverged", "cause"]].isna().all(axis=None)
+    assert (rows["explanation"] == "Not compared: the usage document could not be read.").all()
+    assert unreadable_elsewhere([OTHER], dark)[where].to_numpy().tolist() == [[ORG, W46, "closed"]]
+    assert unreadable_elsewhere([ORG, OTHER], dark).empty
 
 
 def test_an_empty_company_has_empty_results() -> None:
