@@ -114,11 +114,10 @@ def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) ->
 
 def _documents(grid: Grid, usage: pd.DataFrame, cells: Codes, ledger_settled: Floats, context: MeterContext) -> Usage:
     present = grid.any(cells)
-    inside = cells >= 0
-    settled = usage["settled_units"].to_numpy(dtype=np.float64, na_value=np.nan)
-    settled = np.where(np.isnan(settled), ledger_settled[cells], settled) if grid.size else settled
+    settled = usage["settled_units"].to_numpy()
+    settled = np.where(np.isnan(settled), ledger_settled[cells], settled)
     updated_at = np.zeros(grid.size, dtype=np.int64)
-    updated_at[cells[inside]] = np.maximum(milliseconds(usage["updated_at"])[inside], 0)
+    updated_at[cells] = np.maximum(milliseconds(usage["updated_at"]), 0)
     return Usage(
         used=grid.sums(cells, usage["meter_used"].to_numpy()),
         quota=grid.sums(cells, usage["meter_quota"].to_numpy()),
@@ -154,14 +153,14 @@ def _result(
             float(usage.quota[rows[row]]),
             float(expected[row]),
             float(actual[row]),
-            pieces.get(int(row), []),
+            pieces[int(row)],
         )
     for row in np.flatnonzero(dark):
         organization = grid.organizations[rows[row] // len(grid.weeks)]
         ledger_is_dark = organization in context.unreadable_ledgers
         usage_is_dark = not usage.present[rows[row]] or not ledger_is_dark
         explanations[row] = unreadable_in_words(usage_is_dark, ledger_is_dark)
-    explained = np.where(exact | dark, 0.0, totals.design)
+    explained = np.where(exact, 0.0, totals.design)
     deltas = pd.DataFrame(
         {
             "organization_id": grid.organizations[rows // len(grid.weeks)],
@@ -175,14 +174,14 @@ def _result(
             "tolerance_units": limit,
             "diverged": pd.Series(diverged, dtype="boolean").mask(pd.Series(dark)),
             "grade": grade,
-            "cause": [None if exact[row] else _main_cause(pieces.get(row, [])) for row in range(len(rows))],
+            "cause": [None if exact[row] or dark[row] else _main_cause(pieces[row]) for row in range(len(rows))],
             "explained_units": explained,
             "unexplained_units": delta - explained,
             "explanation": explanations,
         }
     )
     shown = np.zeros(grid.size, dtype=bool)
-    shown[rows[~exact & ~dark]] = True
+    shown[rows[~exact]] = True
     return MeterResult(
         METER_EXTRAS_DELTAS.conform(deltas),
         METER_EXTRAS_EVIDENCE.conform(evidence_frame(grid, evidence, shown[np.array(evidence.cells, dtype=np.int64)])),
@@ -230,13 +229,13 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, dark: Booleans, to
     return np.select(conditions, ["unreadable", "exact", "explained", "unexplained"], "within_tolerance")
 
 
-def _main_cause(pieces: list[Piece]) -> str | None:
+def _main_cause(pieces: list[Piece]) -> str:
     """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention."""
     units: dict[Cause, float] = {}
     defects = [piece for piece in pieces if not piece.by_design]
     for piece in defects or pieces:
         units[piece.cause] = units.get(piece.cause, 0.0) + abs(piece.units)
-    return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)), default=None)
+    return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)))
 
 
 def _assert_it_adds_up(delta: Floats, totals: _Totals, dark: Booleans) -> None:

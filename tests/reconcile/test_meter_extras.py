@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from meter_sample import reconcile_sample
 from meter_world import AS_OF, ORG, OTHER, Org, causes, context, frames, inside, reconcile, row
 
+from billing_dq.reconcile import meter_extras
+from billing_dq.reconcile.causes import Cause, Piece
+from billing_dq.reconcile.evidence import Evidence
 from billing_dq.reconcile.meter_extras import MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks, Week
@@ -174,16 +177,139 @@ def test_a_proved_defect_of_one_unit_is_in_the_evidence_of_a_week_that_agrees() 
     assert result.evidence["ref_id"].tolist() == ["b"]
 
 
+def settled(used: float, **more: object) -> Org:
+    """A week with a settlement of 600 units, of which its last step has no debit."""
+    org = Org().week(W46, used, 500, ["a", "settle:2026-W46", "b"], **{"settled_units": 600.0} | more)
+    return org.debit("a", 100, inside(W46)).entry("adjustment", "settle:2026-W46", 600, inside(W46))
+
+
 def test_a_defect_beside_a_larger_cause_by_design_is_the_cause() -> None:
-    org = Org().week(W46, 1400, 500, ["a", "settle:2026-W46", "b"], settled_units=600.0)
-    org.debit("a", 100, inside(W46)).entry("adjustment", "settle:2026-W46", 600, inside(W46)).debit(
-        "x", 10, inside(W46)
+    result = reconcile(settled(1400).debit("x", 10, inside(W46)), Org(OTHER).week(W47, 3, 500, ["c"]))
+    assert row(result, W46).to_dict() == {
+        "organization_id": ORG,
+        "week_key": W46,
+        "week_state": "closed",
+        "meter_used": 1400,
+        "meter_quota": 500,
+        "expected_units": 900,
+        "actual_units": 110,
+        "delta_units": 790,
+        "tolerance_units": 50,
+        "diverged": True,
+        "grade": "unexplained",
+        "cause": "missing_debit",
+        "explained_units": 600,
+        "unexplained_units": 190,
+        "explanation": "1,400 used of 500: 900 expected, 110 debited; 10 were debited for keys that no usage document "
+        "holds; 600 were added by the weekly settlement, for which nothing is debited; 200 were used and never "
+        "debited.",
+    }
+    assert result.evidence["organization_id"].eq(ORG).all()
+    assert row(result, W47, OTHER)["week_state"] == "open"
+
+
+def test_a_settlement_whose_units_the_document_does_not_tell_is_of_what_the_ledger_says() -> None:
+    assert causes(reconcile(settled(1400, settled_units=None)), W46) == causes(reconcile(settled(1400)), W46)
+    below_nothing = causes(reconcile(settled(1400, settled_units=-5.0)), W46)
+    assert below_nothing == causes(reconcile(settled(1400, settled_units=0.0)), W46)
+
+
+def test_a_document_that_does_not_tell_its_last_write_proves_no_half_settlement() -> None:
+    org = Org().week(W46, 40, 500, ["settle:2026-W46"], settled_units=40.0, updated_at=None)
+    assert reconcile(org).evidence.empty
+    told = Org().week(W46, 40, 500, ["settle:2026-W46"], settled_units=40.0)
+    assert causes(reconcile(told), W46) == {"settlement_half_applied": 0}
+
+
+@pytest.mark.parametrize(("rest", "grade"), [(50, "explained"), (51, "unexplained")])
+def test_a_divergence_is_explained_where_no_more_than_the_tolerance_is_left_of_it(rest: float, grade: str) -> None:
+    org = (
+        Org().week(W46, 200 + rest, 0, ["late", "far"]).debit("late", 200, inside(W47)).debit("far", rest, inside(W44))
     )
-    result = reconcile(org)
-    only = row(result, W46)
-    assert only["grade"] == "unexplained"
-    assert only["cause"] in {"missing_debit", "debit_without_usage"}
-    assert only["explained_units"] + only["unexplained_units"] == only["delta_units"]
+    only = row(reconcile(org), W46)
+    assert (only["explained_units"], only["unexplained_units"], only["grade"]) == (200, rest, grade)
+    assert (only["cause"], bool(only["diverged"])) == ("unexplained", True)
+
+
+@pytest.mark.parametrize(("each", "grade"), [(25, "exact"), (26, "unexplained")])
+def test_unexplained_units_that_cancel_out_are_exact_up_to_the_tolerance(each: float, grade: str) -> None:
+    org = Org().week(W44, each, 0, ["here"]).week(W46, each, 0, ["there"])
+    result = reconcile(org.debit("here", each, inside(W46)).debit("there", each, inside(W44)))
+    assert (row(result, W46)["delta_units"], row(result, W46)["grade"]) == (0, grade)
+    assert result.evidence.empty is (grade == "exact")
+
+
+def test_a_week_that_is_exact_has_nothing_to_explain() -> None:
+    org = Org().week(W44, 10, 0, ["far"]).week(W46, 10, 0, ["late"])
+    only = row(reconcile(org.debit("far", 10, inside(W46)).debit("late", 10, inside(W47))), W46)
+    assert (only["grade"], only["explained_units"], only["unexplained_units"]) == ("exact", 0, 0)
+
+
+def test_a_defect_is_one_whatever_unexplained_units_come_after_it() -> None:
+    org = Org().week(W46, 220, 0, ["late", "twice", "far"]).debit("late", 200, inside(W47))
+    org.debit("twice", 10, inside(W46)).debit("twice", 10, inside(W46)).debit("far", 10, inside(W44))
+    only = row(reconcile(org), W46)
+    assert (only["unexplained_units"], only["grade"], only["cause"]) == (0, "unexplained", "duplicate_debit")
+
+
+@pytest.mark.parametrize(
+    ("strays", "copies", "cause"),
+    [((10,), 10, "duplicate_debit"), ((11,), 10, "debit_without_usage"), ((6, 6), 10, "debit_without_usage")],
+)
+def test_the_cause_is_the_one_of_most_units_and_among_equals_the_one_tried_first(
+    strays: tuple[float, ...], copies: float, cause: str
+) -> None:
+    org = Org().week(W46, copies, 0, ["a"])
+    for number, units in enumerate(strays):
+        org.debit(f"stray {number}", units, inside(W46))
+    org.debit("a", copies, inside(W46)).debit("a", copies, inside(W46))
+    assert row(reconcile(org), W46)["cause"] == cause
+
+
+def test_a_week_that_could_not_be_read_names_the_side_or_both() -> None:
+    orgs = [
+        Org(ORG).week(W46, 900, 500, ["a"]).week(W47, 900, 500, ["a"]).debit("a", 7, inside(W46)),
+        Org(OTHER).debit("x", 400, inside(W46)),
+    ]
+    dark = [
+        ("billingextrabalances", ORG, None),
+        ("billingusages", ORG, W45),
+        ("billingusages", OTHER, W46),
+    ]
+    result = reconcile(*orgs, unreadable=dark)
+    told = {
+        (name, week): sentence.removeprefix("Not compared: the ").removesuffix(" could not be read.")
+        for name, week, sentence in result.deltas[["organization_id", "week_key", "explanation"]].to_numpy()
+    }
+    assert told == {
+        (ORG, W45): "usage document and the balance document",
+        (ORG, W46): "balance document",
+        (ORG, W47): "balance document",
+        (OTHER, W46): "usage document",
+    }
+    assert result.deltas["cause"].isna().all()
+    assert result.deltas["explained_units"].eq(0).all()
+    assert result.evidence.empty
+
+
+@pytest.mark.parametrize(
+    ("delta", "off", "adds_up"),
+    [(0.5, 9e-7, True), (0.5, 1.1e-6, False), (-0.5, 1.1e-6, False), (1e6, 0.9, True), (1e6, 1.1, False)],
+)
+def test_evidence_that_does_not_add_up_ends_the_night_but_for_the_noise_of_fractions(
+    delta: float, off: float, adds_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = Org().week(W45, 1, 500).week(W46, max(delta, 0.0), 0)
+    if delta < 0:
+        org.debit("x", -delta, inside(W46))
+    cell = 3  # of W46: W43 is the first of the weeks that are matched
+    found = Evidence([cell, cell], [Piece(Cause.UNEXPLAINED, "", "guess", units) for units in (delta - off - 9, 9)])
+    monkeypatch.setattr(meter_extras, "collect_evidence", lambda *_: found)
+    if adds_up:
+        assert row(reconcile(org), W46)["delta_units"] == delta
+    else:
+        with pytest.raises(meter_extras.ReconciliationError, match="in 1 org-weeks"):
+            reconcile(org)
 
 
 # Properties, against a reference that is obviously right.
