@@ -30,10 +30,10 @@ def explain_in_words(used: float, quota: float, expected: float, actual: float, 
     """The sentence of a week that could be read; pieces of one cause and sign are told together."""
     start = f"{number(used)} used of {number(quota)}: {number(expected)} expected, {number(actual)} debited"
     clauses = [
-        _clause(cause, [piece for piece in pieces if piece.cause is cause and (piece.units > 0) is over])
+        _clause(cause, told)
         for cause in CAUSE_ORDER
         for over in (True, False)
-        if any(piece.cause is cause and (piece.units > 0) is over for piece in pieces)
+        if (told := [piece for piece in pieces if piece.cause is cause and (piece.units >= 0) is over])
     ]
     return "; ".join([start, *clauses]) + "."
 

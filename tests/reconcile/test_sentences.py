@@ -48,6 +48,13 @@ def test_pieces_of_one_cause_and_sign_are_told_together() -> None:
     )
 
 
+def test_a_piece_without_units_is_told_with_the_others_of_its_cause() -> None:
+    pieces = [Piece(Cause.MISSING_DEBIT, "certain_gap", "proved", units) for units in (200, 0, 0)]
+    assert explain_in_words(300, 0, 300, 100, pieces) == (
+        "300 used of 0: 300 expected, 100 debited; 200 were used and never debited."
+    )
+
+
 def test_a_defect_without_units_is_told_too() -> None:
     pieces = [Piece(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", 0)]
     assert explain_in_words(1, 2, 0, 0, pieces) == (
@@ -55,16 +62,18 @@ def test_a_defect_without_units_is_told_too() -> None:
     )
 
 
-def test_a_single_unit_has_its_direction_too() -> None:
+def test_less_than_a_unit_has_its_direction_too() -> None:
     pieces = [
-        Piece(cause, "", "proved", units) for cause in (Cause.BOUNDARY_SKEW, Cause.QUOTA_CHANGED) for units in (1, -1)
+        Piece(cause, "", "proved", units)
+        for cause in (Cause.BOUNDARY_SKEW, Cause.QUOTA_CHANGED)
+        for units in (0.5, -0.5)
     ]
     assert explain_in_words(0, 0, 0, 0, pieces) == (
         "0 used of 0: 0 expected, 0 debited; "
-        "1 were debited in a neighbouring week for usage of this one; "
-        "1 were debited here for usage of a neighbouring week; "
-        "the plan changed in mid-week, and 1 were within the quota of that time; "
-        "the plan changed in mid-week, and 1 were debited under the other quota."
+        "0.50 were debited in a neighbouring week for usage of this one; "
+        "0.50 were debited here for usage of a neighbouring week; "
+        "the plan changed in mid-week, and 0.50 were within the quota of that time; "
+        "the plan changed in mid-week, and 0.50 were debited under the other quota."
     )
 
 
