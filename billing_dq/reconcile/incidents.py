@@ -52,15 +52,13 @@ def _losses(evidence: pd.DataFrame) -> pd.DataFrame:
     number) and the columns of `incidents`.
     """
     lost = evidence[(evidence["cause"] == Cause.MISSING_DEBIT) & evidence["ref_id"].notna()]
-    seconds = lost["ref_id"].map(created).astype("Int64")
-    known = lost[["organization_id", "week_key", "units"]].assign(seconds=seconds).dropna(subset=["seconds"])
-    known = known.sort_values("seconds", kind="stable")
-    known["incident"] = known["seconds"].diff().gt(GAP.total_seconds()).fillna(False).cumsum()
+    begun = pd.to_datetime(lost["ref_id"].map(created).astype("float64"), unit="s", utc=True)
+    known = lost[["organization_id", "week_key", "units"]].assign(begun=begun).dropna().sort_values("begun")
+    known["incident"] = known["begun"].diff().gt(GAP).cumsum()
     groups = known.groupby("incident")
-    instants = pd.to_datetime(known["seconds"].astype("int64"), unit="s", utc=True).groupby(known["incident"])
     known = known.assign(
-        started=instants.transform("min"),
-        ended=instants.transform("max"),
+        started=groups["begun"].transform("min"),
+        ended=groups["begun"].transform("max"),
         organizations=groups["organization_id"].transform("nunique"),
         units=groups["units"].transform("sum"),
     )

@@ -97,7 +97,7 @@ def organizations(draw: st.DrawFn) -> list[Org]:
             org.week(week, 0, 0, draw(st.lists(st.sampled_from(("a", "b", "c", "settle:2026-W46")), max_size=4)))
         for _ in range(draw(st.integers(0, 5))):
             ref = draw(st.sampled_from((None, "a", "b", "c", "x", "settle:2026-W46")))
-            at = Week.parse(W43).start + timedelta(hours=draw(st.integers(-24, 6 * 7 * 24 + 24)))
+            at = Week.parse(W43).start + timedelta(hours=draw(st.integers(-24, 6 * 7 * 24 - 1)))
             org.debit(ref, draw(st.integers(1, 9)) / 4, at)
     return orgs
 
