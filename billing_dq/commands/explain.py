@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -42,7 +43,6 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
         raise click.ClickException(_absent(organization, week.key, chosen, rows))
     evidence = _of_organization(lake, METER_EXTRAS_EVIDENCE, chosen, organization)
     subscription = _of_organization(lake, SUBSCRIPTIONS, chosen, organization)
-    plan = subscription["plan"].iloc[0] if len(subscription) else None
     delta: dict[str, object] = {str(name): value for name, value in row.to_dict("records")[0].items()}
     found = waterfall(
         delta,
@@ -50,13 +50,20 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
         _of_organization(lake, WEEKLY_USAGE, chosen, organization),
         _of_organization(lake, LEDGER_ENTRIES, chosen, organization),
         (week.start, week.end),
-        settings.quota_of_plan.get(plan) if isinstance(plan, str) else None,
+        _plan_quotas(subscription, week, settings.quota_of_plan),
     )
     queries = mongosh(organization, week, settings.collections)
     if as_json:
         click.echo(_as_json(chosen, delta, found, queries))
     else:
         _show(chosen, delta, found, queries)
+
+
+def _plan_quotas(subscription: pd.DataFrame, week: Week, quota_of_plan: Mapping[str, float]) -> Sequence[float]:
+    """Quotas of the subscription's plan; of all plans where one was set by hand in the week: it may be gone by now."""
+    if bool(subscription["admin_updated_at"].between(week.start, week.end, inclusive="left").any()):
+        return list(quota_of_plan.values())
+    return [quota_of_plan[plan] for plan in subscription["plan"] if plan in quota_of_plan]
 
 
 def mongosh(organization: str, week: Week, collections: Collections) -> list[str]:

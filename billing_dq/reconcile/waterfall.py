@@ -4,7 +4,7 @@ Nothing is judged here: the lines are a stored row of `meter_extras_deltas`, its
 behind them, put in an order in which they add up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,7 +61,7 @@ def waterfall(
     usage: pd.DataFrame,
     entries: pd.DataFrame,
     bounds: tuple[datetime, datetime],
-    plan_quota: float | None,
+    plan_quotas: Iterable[float],
 ) -> Waterfall:
     """Put the evidence of an organization's week in order.
 
@@ -71,7 +71,7 @@ def waterfall(
         usage: WEEKLY_USAGE of the organization, all weeks that were read.
         entries: LEDGER_ENTRIES of the organization.
         bounds: start and end of the week.
-        plan_quota: quota of the subscription's plan at the night, None where it is not known.
+        plan_quotas: of the plans that the subscription may have had after the document's.
     """
     own = usage[usage["week_key"] == delta["week_key"]]
     keys = _texts(own["attribution_keys"].iloc[0]) if len(own) else []
@@ -92,7 +92,7 @@ def waterfall(
         if row["ref_id"] not in keys or carriers[str(row["ref_id"])]["entry_id"] != row["entry_id"]
     ]
     return Waterfall(
-        lines=tuple(_lines(delta, evidence, own, usage, plan_quota)),
+        lines=tuple(_lines(delta, evidence, own, usage, plan_quotas)),
         steps=tuple(_step(key, carriers.get(key), remarks) for key in keys),
         other_entries=tuple(others),
     )
@@ -103,7 +103,7 @@ def _lines(
     evidence: pd.DataFrame,
     own: pd.DataFrame,
     usage: pd.DataFrame,
-    plan_quota: float | None,
+    plan_quotas: Iterable[float],
 ) -> list[Line]:
     used, quota = _float(delta["meter_used"]), _float(delta["meter_quota"])
     settled = _float(own["settled_units"].fillna(0.0).iloc[0]) if len(own) else 0.0
@@ -113,7 +113,7 @@ def _lines(
     lines.append(Line("quota", quota, "meterQuota" if len(own) else "no usage document: 0"))
     lines.append(Line("expected", _float(delta["expected_units"]), _rule_in_words(used, quota)))
     before = usage[usage["week_key"] < str(delta["week_key"])].sort_values("week_key")["meter_quota"]
-    around = [quota, *(_float(known) for known in before.iloc[-1:]), quota if plan_quota is None else plan_quota]
+    around = [quota, *(_float(known) for known in before.iloc[-1:]), *plan_quotas]
     quotas = sorted(set(around))
     low, high = explainable_band(used, settled, quotas)
     seen = ", ".join(number(known) for known in quotas)

@@ -17,7 +17,7 @@ def entry_id(place: int) -> str:
     return f"{place:024x}"
 
 
-def shown(org: Org, week: str = W46, plan_quota: float | None = None) -> Waterfall:
+def shown(org: Org, week: str = W46, plan_quotas: tuple[float, ...] = ()) -> Waterfall:
     """The waterfall of what a night says of the week; usage and entries come in no order."""
     result = reconcile(org)
     return waterfall(
@@ -26,7 +26,7 @@ def shown(org: Org, week: str = W46, plan_quota: float | None = None) -> Waterfa
         WEEKLY_USAGE.from_rows(reversed(org.usage)),
         LEDGER_ENTRIES.from_rows(reversed(org.entries)),
         (Week.parse(week).start, Week.parse(week).end),
-        plan_quota,
+        plan_quotas,
     )
 
 
@@ -44,7 +44,7 @@ def settled_and_damaged() -> Org:
 
 
 def test_every_number_of_a_week_is_told_from_its_usage_to_its_debits_and_the_causes_make_up_the_way() -> None:
-    lines = shown(settled_and_damaged(), plan_quota=800).lines
+    lines = shown(settled_and_damaged(), plan_quotas=(800, 500)).lines
     assert lines == (
         Line("used", 1500, "meterUsed"),
         Line("of it by a settlement", 600, "nothing is debited for it"),
@@ -127,5 +127,5 @@ def test_what_is_no_number_is_no_line() -> None:
             WEEKLY_USAGE.from_rows(org.usage),
             LEDGER_ENTRIES.from_rows(org.entries),
             (Week.parse(W46).start, Week.parse(W46).end),
-            None,
+            (),
         )
