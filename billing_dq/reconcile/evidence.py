@@ -219,7 +219,6 @@ def _key(keys: Keys, debits: Debits, place: int) -> Key:
     return Key(
         ref_id=str(keys.texts.iloc[place]),
         debited=float(debits.amounts[debit]) if debit >= 0 else None,
-        entry_id=str(debits.entry_ids.iloc[debit]) if debit >= 0 else None,
         replayed=bool(keys.replays[place]),
     )
 

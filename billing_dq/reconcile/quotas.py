@@ -139,11 +139,11 @@ class QuotaTraces:
 
     def cancelled(self, cell: int) -> bool:
         """Whether the subscription shows a cancellation in the week (DESIGN.md, "Outputs": a reset by design)."""
+        if self.quota[cell] != 0:
+            return False
         organization = cell // len(self.grid.weeks)
-        if self.quota[cell] == 0 and any(quota > 0 for quota in self.earlier(cell)):
-            return True
         gone = self._status[organization] == "canceled" or self._plan[organization] == "free"
-        return gone and (self.quota[cell] == 0) and self._changed_in(cell)
+        return bool(self.earlier(cell)) or (gone and self._changed_in(cell))
 
     def neighbour_is_dark(self, cell: int) -> bool:
         """Whether the document of the week before could not be read."""

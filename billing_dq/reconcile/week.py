@@ -20,7 +20,6 @@ class Key:
 
     ref_id: str
     debited: float | None = None
-    entry_id: str | None = None
     replayed: bool = False
 
 
@@ -116,7 +115,7 @@ def _by_design(week: Week) -> list[Piece] | None:
             return _pieces(week, course, week.core, "proved")
     late = _trailing_undebited(week) if week.has_balance or not week.owed_before else None
     if week.fresh and late and possible(Course(week.meter_quota), week.steps(late), week.meter_used):
-        settlement = _settlement_share(week, max(0.0, week.core))
+        settlement = _settlement_share(week, week.core)
         last = week.keys[max(late)].ref_id
         late_piece = Piece(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", week.core - settlement, last)
         return [*_settlement_pieces(week, settlement, "consistent"), late_piece]
@@ -135,11 +134,9 @@ def _with_lost_debits(week: Week) -> list[Piece] | None:
     undebited = week.undebited()
     replayed = frozenset(place for place in undebited if week.keys[place].replayed)
     for cause, lost in ((Cause.REPLAYED_ACROSS_WEEKS, replayed), (Cause.MISSING_DEBIT, undebited)):
-        for course in _courses(week) if lost else ():
-            if possible(course, week.steps(lost), week.meter_used):
-                missing = _missing_units(week, course)
-                if missing <= EPSILON:
-                    continue
+        for course in _courses(week):
+            missing = _missing_units(week, course)
+            if missing > EPSILON and possible(course, week.steps(lost), week.meter_used):
                 design = _pieces(week, course, week.core - missing, "consistent")
                 if cause is Cause.REPLAYED_ACROSS_WEEKS:
                     return [*design, *_replayed(week, missing)]
@@ -164,8 +161,7 @@ def _courses(week: Week) -> Iterator[Course]:
         yield Course(quota, changes)
     for middle in week.middle_quotas:
         for earlier in (*week.earlier_quotas, quota):
-            if middle != earlier and middle != quota:
-                yield Course(earlier, (middle, quota), until=until)
+            yield Course(earlier, (middle, quota), until=until)
 
 
 def _pieces(week: Week, course: Course, units: float, confidence: Confidence) -> list[Piece]:
@@ -191,8 +187,6 @@ def _settlement_share(week: Week, units: float) -> float:
 
 
 def _settlement_pieces(week: Week, units: float, confidence: Confidence) -> list[Piece]:
-    if abs(units) <= EPSILON:
-        return []
     amiss = min(units, max(0.0, week.settled_amiss))
     pieces: list[Piece] = []
     if amiss > EPSILON:
@@ -214,28 +208,26 @@ def _trailing_undebited(week: Week) -> frozenset[int]:
 
 
 def _missing_units(week: Week, course: Course) -> float:
-    """Units that the course would have debited beyond those that were."""
-    used = week.meter_used - week.settled
-    lowest = max(0.0, used - max(course.first, *course.later)) if course.later else max(0.0, used - course.first)
+    """Units that the course would have debited beyond those that were; none where it asks for fewer."""
     if course.reset:
-        suffix = _debited_since_reset(week)
-        return max(0.0, week.expected - suffix)
-    if not course.later and (week.settled == 0 or week.debited > lowest - EPSILON):
-        return max(0.0, week.core)
-    if lowest - week.debited > EPSILON:
-        return lowest - week.debited
-    if course.later and week.keys and week.keys[-1].debited is not None:
-        return max(0.0, used - course.first - week.debited)
-    return 0.0
+        return week.expected - _debited_since_reset(week)
+    used = week.meter_used - week.settled
+    at_least = used - max((course.first, *course.later)) - week.debited
+    if at_least > EPSILON:
+        return at_least
+    if not course.later:
+        return week.core
+    return used - course.first - week.debited if week.keys and week.keys[-1].debited is not None else 0.0
 
 
 def _debited_since_reset(week: Week) -> float:
     """The largest sum of the last debits that the meter's count since the reset can hold."""
     total = 0.0
     for key in reversed(week.keys):
-        if total + (key.debited or 0.0) > week.expected + EPSILON:
+        debited = key.debited or 0.0
+        if total + debited > week.expected + EPSILON:
             break
-        total += key.debited or 0.0
+        total += debited
     return total
 
 
@@ -249,7 +241,7 @@ def _replayed(week: Week, units: float) -> list[Piece]:
 
 
 def _missing(week: Week, course: Course, units: float) -> list[Piece]:
-    """Which steps lost their debit: certain ones by name, else the candidate where there is only one."""
+    """Which steps lost their debit: certain ones by name, else the one candidate, the last step without a debit."""
     certain = [] if course.later else _certain_gaps(week)
     if certain:
         shares = [units] + [0.0] * (len(certain) - 1)
@@ -257,12 +249,9 @@ def _missing(week: Week, course: Course, units: float) -> list[Piece]:
             Piece(Cause.MISSING_DEBIT, "certain_gap", "proved", share, week.keys[place].ref_id)
             for place, share in zip(certain, shares, strict=True)
         ]
-    candidates = [
-        place
-        for place in sorted(week.undebited())
-        if possible(Course(week.meter_quota), week.steps(frozenset({place})), week.meter_used)
-    ]
-    ref = week.keys[candidates[0]].ref_id if len(candidates) == 1 else None
+    last = max(week.undebited())
+    alone = possible(Course(week.meter_quota), week.steps(frozenset({last})), week.meter_used)
+    ref = week.keys[last].ref_id if alone else None
     return [Piece(Cause.MISSING_DEBIT, "candidate", "consistent", units, ref)]
 
 
