@@ -133,7 +133,7 @@ def _judge_weeks(
     chosen = wanted & ((usage.present & (odd | replayed)) | (amiss != 0))
     traces = QuotaTraces(grid, context, np.where(usage.present, usage.quota, np.nan), usage.dark)
     balances = context.balances_of(grid.organizations)
-    gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64, na_value=np.nan)
+    gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64)
     fresh = _fresh(grid, usage, context)
     owed = expected.reshape(-1, len(grid.weeks))
     owed_before = (np.cumsum(owed, axis=1) > owed).ravel()
@@ -161,11 +161,11 @@ def _judge_weeks(
             balance_gap=float(np.nan_to_num(gaps[cell // len(grid.weeks)])),
         )
         pieces = explain_week(week) if odd[cell] else []
-        for piece in (*pieces, *_without_units(week, pieces, bool(usage.present[cell]))):
+        for piece in (*pieces, *_without_units(week, pieces)):
             evidence.add(int(cell), piece)
 
 
-def _without_units(week: Week, pieces: Sequence[Piece], has_usage: bool) -> Iterator[Piece]:
+def _without_units(week: Week, pieces: Sequence[Piece]) -> Iterator[Piece]:
     """Defects that are certain and that the delta does not show: a replay below the quota, a settlement amiss."""
     causes = {piece.cause for piece in pieces}
     if Cause.REPLAYED_ACROSS_WEEKS not in causes:
@@ -173,8 +173,7 @@ def _without_units(week: Week, pieces: Sequence[Piece], has_usage: bool) -> Iter
             if key.replayed:
                 yield Piece(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", 0.0, key.ref_id)
     if week.settled_amiss and Cause.SETTLEMENT_HALF_APPLIED not in causes:
-        rule = "ledger_side_only" if not week.settled or not has_usage else "amounts_differ"
-        yield Piece(Cause.SETTLEMENT_HALF_APPLIED, rule, "proved", 0.0)
+        yield Piece(Cause.SETTLEMENT_HALF_APPLIED, week.half_applied, "proved", 0.0)
 
 
 def _own_settlements(grid: Grid, keys: Keys) -> Codes:

@@ -77,6 +77,13 @@ class Week:
         """What is to be explained: expected units less those debited for the week's keys."""
         return self.expected - self.debited
 
+    @property
+    def half_applied(self) -> str:
+        """The rule of a settlement amiss: which side lacks it."""
+        if not self.settled:
+            return "ledger_side_only"
+        return "meter_side_only" if self.settled_amiss == self.settled else "amounts_differ"
+
     def steps(self, lost: frozenset[int] = frozenset()) -> list[Step]:
         """The week as steps; `lost` has the places of keys whose debit may be missing."""
         steps = [Step(debited=key.debited, lost=place in lost) for place, key in enumerate(self.keys)]
@@ -190,8 +197,7 @@ def _settlement_pieces(week: Week, units: float, confidence: Confidence) -> list
     amiss = min(units, max(0.0, week.settled_amiss))
     pieces: list[Piece] = []
     if amiss > EPSILON:
-        rule = "meter_side_only" if week.settled_amiss == week.settled else "amounts_differ"
-        pieces.append(Piece(Cause.SETTLEMENT_HALF_APPLIED, rule, "proved", amiss))
+        pieces.append(Piece(Cause.SETTLEMENT_HALF_APPLIED, week.half_applied, "proved", amiss))
     if units - amiss > EPSILON:
         pieces.append(Piece(Cause.SETTLEMENT_TIMING, "settled_in_this_week", confidence, units - amiss))
     return pieces
