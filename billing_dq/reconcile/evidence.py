@@ -178,7 +178,7 @@ def _without_units(week: Week, pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 def _own_settlements(grid: Grid, keys: Keys) -> Codes:
     """Places of the settle keys that name the week of their own document."""
-    places = np.flatnonzero(keys.settlements & (keys.cells >= 0))
+    places = np.flatnonzero(keys.settlements)
     named = grid.week_codes(keys.texts.iloc[places].str.removeprefix("settle:"))
     return places[named == keys.cells[places] % len(grid.weeks)]
 
@@ -197,7 +197,7 @@ def _amiss(usage: Usage, ledger: Settlements, in_document: Booleans, context: Me
 def _fresh(grid: Grid, usage: Usage, context: MeterContext) -> Booleans:
     """Of every cell: whether its week is open or settling and its document was written minutes ago."""
     states = context.night.states()
-    unsettled = np.array([states.get(week, "closed") != "closed" for week in grid.weeks])
+    unsettled = np.array([states.get(week) != "closed" for week in grid.weeks])
     since = int((context.night.as_of - LATE_DEBIT).timestamp() * 1000)
     return np.tile(unsettled, len(grid.organizations)) & (usage.updated_at >= since)
 

@@ -77,9 +77,11 @@ def test_a_far_debit_before_its_usage_is_not_explained_either() -> None:
 
 def test_an_unreadable_week_has_no_evidence_and_no_cause() -> None:
     org = Org().week(W47, 0, 0).debit("a", 400, IN_W46).debit("b", 1, IN_W46).debit("b", 1, IN_W46)
-    result = reconcile(org, unreadable=[("billingusages", ORG, W46)])
-    assert evidence(result) == []
+    short = Org(OTHER).week(W46, 900, 500, ["a"])
+    result = reconcile(org, short, unreadable=[("billingusages", ORG, W46), ("billingextrabalances", OTHER, None)])
+    assert result.evidence.empty
     assert pd.isna(row(result, W46)["cause"])
+    assert pd.isna(row(result, W46, OTHER)["cause"])
 
 
 def test_a_replay_without_units_names_its_key() -> None:
@@ -115,6 +117,9 @@ def settled(meter: float | None, ledger: float | None, used: float = 300, at: da
         (None, 131, "ledger_side_only"),
         (131, 100, "amounts_differ"),
         (100, 131, "amounts_differ"),
+        (1, None, "meter_side_only"),
+        (1, 3, "amounts_differ"),
+        (0.3, 0.1 + 0.2, None),
         (131, 131, None),
         (0, 131, None),
     ],
