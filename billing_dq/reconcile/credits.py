@@ -115,8 +115,8 @@ def positions_of(frame: pd.DataFrame) -> list[Position]:
 
 def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[DisputeEntry, ...]:
     """The rows of one organization in a DISPUTE_ENTRIES frame, oldest first: by time, then by entry id."""
-    rows = frame.loc[frame["organization_id"] == organization_id] if organization_id else frame.iloc[:0]
-    rows = rows.sort_values(["at", "entry_id"], kind="stable")
+    rows = frame.loc[frame["organization_id"] == organization_id]
+    rows = rows.sort_values(["at", "entry_id"])
     return tuple(
         DisputeEntry(str(row["entry_id"]), str(row["kind"]), str(row["ref_id"]), float(row["amount"]))
         for row in rows.to_dict("records")

@@ -90,7 +90,6 @@ class DisputeCase:
                 float(cents),
                 units_of_cents(cents, dollars_to_units),
             )
-            if units > 0
         )
 
     def claim(self, dollars_to_units: float) -> Claim | None:
@@ -98,7 +97,7 @@ class DisputeCase:
         if self.clawback is None:
             return None
         owed = max(0.0, self.to_credit_units - self.own_credit_units)
-        right = frozenset(units for units in (owed, self.to_credit_units, self.clawed_back_units) if units > 0)
+        right = frozenset((owed, self.to_credit_units, self.clawed_back_units))
         since = self.money.first_withdrawal or self.clawback.at
         return Claim(self.dispute_id, since, owed, right | self.mistaken_units(dollars_to_units))
 
@@ -123,7 +122,7 @@ def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: Disp
     for session, organization in zip(bought["stripe_session_id"], bought["organization_id"], strict=True):
         buyers.setdefault(str(session), []).append(str(organization))
     # One dispute at a time: there are hundreds at most, and each has its own lists of movements and entries.
-    ordered = disputes.sort_values(["created", "dispute_id"], kind="stable")
+    ordered = disputes.sort_values(["created", "dispute_id"])
     return [_case(row, buyers, ledgers) for row in ordered.to_dict("records")]
 
 

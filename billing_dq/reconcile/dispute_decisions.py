@@ -138,7 +138,7 @@ def _unclear(case: DisputeCase, reading: Reading) -> bool:
     dispute with units due: it may have been meant for it ("no business of this system where nothing is due").
     """
     units = [case.own_credit_units + possible for possible in reading.possible_units(case.dispute_id)]
-    if max((case.to_credit_units - credited for credited in units), default=0.0) <= 0:
+    if case.to_credit_units <= min(units):
         return False
     return len(units) > 1 or _given_since(case, reading.left_over)
 

@@ -54,7 +54,7 @@ def read_dispute_entries(entries: pd.DataFrame) -> DisputeLedgers:
     """
     ledgers = DisputeLedgers()
     # Row by row: a company has a few hundred of these, and each goes somewhere else.
-    for row in entries.sort_values(["at", "entry_id", "amount"], kind="stable").itertuples():
+    for row in entries.sort_values(["at", "entry_id", "amount"]).itertuples():
         organization, entry_id, ref = str(row.organization_id), str(row.entry_id), str(row.ref_id)
         amount, at = float(str(row.amount)), pd.Timestamp(str(row.at))
         clawback, credit = _CLAWBACK.fullmatch(ref), _CREDIT.fullmatch(ref)

@@ -70,7 +70,6 @@ def _markers(rows: pd.DataFrame, kind: str, here: "pd.Series[str]", there: "pd.S
             "kind": kind,
             "in_database": here,
             "in_stripe": there,
-        },
-        index=rows.index,
+        }
     )
     return SUBSCRIPTION_DRIFT.conform(found.sort_values(["organization_id", "stripe_subscription_id"]))

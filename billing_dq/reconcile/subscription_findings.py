@@ -32,12 +32,11 @@ def subscription_findings(
     for frame in (drift, stale_past_due):
         for position, row in enumerate(records(frame) if frame is not None else []):
             kind = text(row, "kind")
-            organization = None if kind == "subscription_unknown_here" else text_or_none(row, "organization_id")
             subject = text_or_none(row, "stripe_subscription_id") or text(row, "organization_id")
             designed = frame is drift and position in by_design
             yield Finding(
                 kind=kind,
-                organization_id=organization,
+                organization_id=text_or_none(row, "organization_id"),
                 subject=subject,
                 severity=severity.of_drift(kind, designed),
                 units=0.0,
@@ -65,7 +64,7 @@ def _drift_by_design(drift: pd.DataFrame | None, subscriptions: pd.DataFrame | N
     plan_drift = drift["kind"] == "subscription_plan"
     status_drift = drift["kind"] == "subscription_status"
     dunning_status = status_drift & (drift["in_stripe"] == "past_due") & drift["organization_id"].isin(in_dunning)
-    paid_there = plan_drift & (drift["in_stripe"] != "free") & drift["organization_id"].isin(in_dunning)
+    paid_there = plan_drift & drift["organization_id"].isin(in_dunning)
     # Both halves or none: `unpaid` against `past_due` alone says nothing about the plan.
     both = set(drift.loc[dunning_status, "organization_id"]) & set(drift.loc[paid_there, "organization_id"])
     dunning = (dunning_status | paid_there) & drift["organization_id"].isin(both)

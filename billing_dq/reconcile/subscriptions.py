@@ -57,7 +57,7 @@ def subscription_drift(
     ]
     drift = pd.concat([SUBSCRIPTION_DRIFT.empty(), *(frame for frame in found if len(frame))])
     order = ["stripe_subscription_id", "kind", "organization_id"]
-    return SUBSCRIPTION_DRIFT.conform(drift.sort_values(order, kind="stable"))
+    return SUBSCRIPTION_DRIFT.conform(drift.sort_values(order))
 
 
 def _compared(
@@ -70,8 +70,8 @@ def _compared(
     pending = _just_written(pairs, earliest, as_of) | (pairs["created"] > earliest)
     pairs = pairs[live & ~pending]
     no_one_plan = pairs["plan_there"].isin(list(_NO_ONE_PLAN))
-    other_status = pairs["status"].fillna("") != pairs["status_there"]
-    other_plan = (pairs["plan"].fillna("") != pairs["plan_there"]) & ~no_one_plan
+    other_status = pairs["status"] != pairs["status_there"]
+    other_plan = (pairs["plan"] != pairs["plan_there"]) & ~no_one_plan
     return [
         _rows(pairs[other_status], "subscription_status", "status", "status_there"),
         _rows(pairs[other_plan], "subscription_plan", "plan", "plan_there"),
@@ -125,8 +125,8 @@ def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: dateti
     owners = subscriptions.groupby("stripe_customer_id")["organization_id"].min()
     owner = pointing["organization_id"].min().reindex(customers.index)
     rows = customers.assign(
-        organization_id=owner.fillna(owners.reindex(customers.index)),
-        in_database=pointing["stripe_subscription_id"].agg(_listed).reindex(customers.index),
+        organization_id=owner.fillna(owners),
+        in_database=pointing["stripe_subscription_id"].agg(_listed),
     )
     busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"].dropna()
     rows = rows[(rows["newest"] <= earliest) & ~rows.index.isin(busy)]
@@ -172,7 +172,6 @@ def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) ->
                 "kind": kind,
                 "in_database": rows[here] if here else None,
                 "in_stripe": rows[there] if there else None,
-            },
-            index=rows.index,
+            }
         )
     )

@@ -7,6 +7,7 @@ from dispute_rows import (
     ORG,
     OTHER_ORG,
     SESSION,
+    World,
     by_hand,
     clawback,
     dispute,
@@ -32,6 +33,7 @@ def test_a_reinstated_dispute_without_credit_is_due_in_full():
     assert case.decision() == ("due", "not_credited", 6000.0)
     assert (row["withdrawn_minor"], row["reinstated_minor"], row["fraction"]) == (500, 500, 1.0)
     assert (row["clawed_back_units"], row["credited_units"], row["currency"]) == (6000.0, 0.0, "usd")
+    assert (row["charge_id"], row["status"], row["organization_id"]) == ("ch_1", "won", ORG)
     assert case.findings() == [("dispute_credit_due", -6000.0)]
 
 
@@ -68,8 +70,15 @@ def test_several_credits_by_hand_that_add_up_are_done():
 
 
 def test_a_credit_by_hand_and_one_of_this_system_that_add_up_are_done():
-    case = world(clawback(), by_hand(5000), own_credit(units=1000, days=24))
-    assert case.position()["credited_units"] == 6000
+    for units in (5000, 3500):  # the general ratio, and what was still owed
+        case = world(clawback(), by_hand(units), own_credit(units=6000 - units, days=24))
+        assert case.position()["credited_units"] == 6000
+        assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
+        assert case.findings() == []
+
+
+def test_a_gift_beside_credits_that_add_up_parks_nothing():
+    case = world(clawback(), by_hand(3500), own_credit(units=2500, days=24), by_hand(777, request="b"))
     assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
     assert case.findings() == []
 
@@ -149,6 +158,17 @@ def test_without_organization_in_the_metadata_the_session_tells_it():
     case = world(clawback(), disputes=[dispute(organization_id=None)])
     assert case.position()["organization_id"] == ORG
     assert case.decision() == ("due", "not_credited", 6000.0)
+
+
+def test_a_pack_bought_in_the_session_is_ours_before_anything_was_clawed_back():
+    case = world(disputes=[dispute("du_1", *LOST, organization_id=None, pack_id=None)])
+    assert case.position()["organization_id"] == ORG
+    assert case.findings() == [("dispute_clawback_missing", 5000.0)]
+
+
+def test_the_organization_of_the_metadata_counts_before_that_of_the_session():
+    for purchases in ([], [(OTHER_ORG, SESSION)]):
+        assert world(purchases=purchases).position()["organization_id"] == ORG
 
 
 def test_without_any_metadata_a_clawback_in_its_name_tells_it():
@@ -370,6 +390,20 @@ def test_dollars_cents_and_the_general_ratio_are_wrong_units_and_the_rest_is_due
     assert case.findings() == [("dispute_credit_wrong_units", units - 6000), ("dispute_credit_due", units - 6000)]
 
 
+@pytest.mark.parametrize("units", [5.5, 6.0, 550.0, 2.75, 3.0, 275.0, 2750.0])
+def test_dollars_with_cents_are_wrong_units_exact_or_rounded_for_all_or_for_what_came_back(units: float):
+    half = dispute("du_1", moved(-550), moved(275, 21), amount_minor=550)
+    case = world(clawback(units=12000), by_hand(units), disputes=[half])
+    assert case.decision() == ("due", "credited_short", 6000 - units)
+    assert case.findings() == [("dispute_credit_wrong_units", units - 6000), ("dispute_credit_due", units - 6000)]
+
+
+def test_the_last_unit_of_a_clawback_is_due_and_may_be_given_by_hand():
+    assert world(clawback(units=1)).decision() == ("due", "not_credited", 1.0)
+    assert world(clawback(units=1), by_hand(1)).decision() == ("nothing_due", "credited_by_hand", 0.0)
+    assert world(clawback(), own_credit(units=5999), by_hand(777)).decision()[1] == "possible_hand_credit"
+
+
 def test_a_credit_at_the_general_ratio_that_is_too_long_is_wrong_units():
     case = world(clawback(units=4000), by_hand(5000))
     assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
@@ -401,15 +435,17 @@ def test_a_credit_of_this_system_for_an_inquiry_is_a_finding():
 
 
 def test_a_credit_by_hand_that_matches_no_dispute_is_no_business_where_nothing_is_due():
-    assert world(clawback(), own_credit(), by_hand(777)).findings() == []
+    for units in (1, 777, 12000):
+        assert world(clawback(), own_credit(), by_hand(units)).findings() == []
     assert world(clawback(), by_hand(777), disputes=[dispute("du_1", *LOST)]).findings() == []
     assert world(by_hand(6000, organization=OTHER_ORG), clawback(), own_credit()).findings() == []
 
 
 def test_a_credit_by_hand_that_matches_nothing_may_have_been_meant_for_what_is_due():
-    case = world(clawback(), by_hand(5500))
-    assert case.decision() == ("parked", "possible_hand_credit", 0.0)
-    assert case.findings() == [("dispute_parked", -6000.0)]
+    for days in (22, 0):  # the withdrawal itself is day 0
+        case = world(clawback(), by_hand(5500, days=days))
+        assert case.decision() == ("parked", "possible_hand_credit", 0.0)
+        assert case.findings() == [("dispute_parked", -6000.0)]
 
 
 def test_a_credit_by_hand_before_the_withdrawal_was_not_meant_for_it():
@@ -446,11 +482,144 @@ def test_a_credit_for_a_dispute_that_was_not_read_is_no_finding():
 
 
 def test_more_credits_by_hand_than_can_be_told_apart_park_what_is_due():
-    many = [by_hand(100, request=str(n)) for n in range(11)]
-    assert world(clawback(), *many).decision() == ("parked", "possible_hand_credit", 0.0)
+    for units in (100, 1):
+        many = [by_hand(units, request=str(n)) for n in range(11)]
+        assert world(clawback(units=units), *many).decision() == ("parked", "possible_hand_credit", 0.0)
 
 
-def test_an_explanation_holds_the_numbers():
-    (text,) = world(clawback()).judged().findings["explanation"]
-    assert "withdrawn 500, reinstated 500" in text
-    assert "6,000 of 6,000 units" in text
+# ---- what a reader is told ----
+
+MONEY = "withdrawn 500, reinstated 500 (minor units of usd)"
+LOSS = "withdrawn 500, reinstated 0 (minor units of usd)"
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (
+            world(clawback()),
+            [("dispute_credit_due", -6000.0, f"{MONEY}: 6,000 of 6,000 units clawed back are still to be credited")],
+        ),
+        (
+            world(clawback(), balances=()),
+            [
+                (
+                    "dispute_credit_due",
+                    -6000.0,
+                    f"{MONEY}: 6,000 of 6,000 units clawed back are still to be credited, "
+                    "which cannot be done (no_balance_document)",
+                )
+            ],
+        ),
+        (
+            world(clawback(), disputes=[dispute(livemode=False)]),
+            [("livemode_mix", 0.0, "dispute of test mode, which is not the key's")],
+        ),
+        (
+            world(clawback(), livemode=False),
+            [("livemode_mix", 0.0, "dispute of live mode, which is not the key's")],
+        ),
+        (
+            world(clawback(), own_credit(), disputes=[dispute("du_1", *WON, moved(-500, 25))]),
+            [
+                (
+                    "dispute_second_withdrawal",
+                    0.0,
+                    "money was withdrawn twice: withdrawn 1000, reinstated 500 (minor units of usd); "
+                    "6,000 units are credited",
+                )
+            ],
+        ),
+        (
+            world(clawback(), clawback(days=2, units=1500), own_credit()),
+            [("dispute_clawed_back_twice", -1500.0, "clawed back 6,000 units, and again 1,500")],
+        ),
+        (
+            world(),
+            [
+                (
+                    "dispute_reinstated_without_clawback",
+                    0.0,
+                    f"{MONEY}, but no units were clawed back: nothing is credited",
+                )
+            ],
+        ),
+        (
+            world(disputes=[dispute("du_1", *LOST)]),
+            [("dispute_clawback_missing", 6000.0, f"{LOSS}, but the 6,000 units were not clawed back")],
+        ),
+        (
+            world(clawback(), by_hand(6000), disputes=[dispute("du_1", *LOST, status="lost")]),
+            [
+                (
+                    "dispute_credit_without_reinstatement",
+                    6000.0,
+                    "6,000 units were credited, but no money came back (lost)",
+                )
+            ],
+        ),
+        (
+            world(clawback(), own_credit(), by_hand(6000)),
+            [
+                (
+                    "dispute_credited_twice",
+                    6000.0,
+                    "12,000 units credited of 6,000 owed, by more than one credit",
+                )
+            ],
+        ),
+        (
+            world(clawback(units=4000), by_hand(5000)),
+            [
+                (
+                    "dispute_credit_wrong_units",
+                    1000.0,
+                    "5,000 units credited of 4,000 owed: not the units clawed back",
+                )
+            ],
+        ),
+        (
+            world(clawback(), by_hand(500)),
+            [
+                (
+                    "dispute_credit_wrong_units",
+                    -5500.0,
+                    "500 units credited of 6,000 owed: dollars, cents or the general ratio instead of the units "
+                    "clawed back",
+                ),
+                ("dispute_credit_due", -5500.0, f"{MONEY}: 5,500 of 6,000 units clawed back are still to be credited"),
+            ],
+        ),
+        (
+            world(clawback(), own_credit(units=2500), by_hand(777)),
+            [
+                (
+                    "dispute_parked",
+                    -3500.0,
+                    f"parked for a person (possible_hand_credit): {MONEY}, 6,000 units clawed back, 2,500 credited",
+                )
+            ],
+        ),
+    ],
+)
+def test_a_finding_names_its_organization_and_dispute_and_tells_the_numbers(
+    case: World, expected: list[tuple[str, float, str]]
+):
+    rows = case.judged().findings.to_dict("list")
+    assert list(zip(rows["kind"], rows["units"], rows["explanation"], strict=True)) == expected
+    assert rows["organization_id"] == [ORG] * len(expected)
+    assert rows["subject"] == ["du_1"] * len(expected)
+    assert pd.isna(pd.Series(rows["cause"])).all()
+
+
+def test_a_parked_dispute_of_nobody_is_told_too():
+    bare = dispute("du_1", *LOST, organization_id=None, stripe_session_id=None, pack_id=None, status="hibernating")
+    (row,) = world(disputes=[bare]).judged().findings.to_dict("records")
+    assert (row["kind"], row["subject"]) == ("dispute_parked", "du_1")
+    assert row["explanation"] == f"parked for a person (unknown_status): {LOSS}, 0 units clawed back, 0 credited"
+    assert pd.isna(row["organization_id"])
+
+
+def test_money_withdrawn_twice_says_nothing_about_its_clawback():
+    case = world(disputes=[dispute("du_1", *WON, moved(-500, 25))])
+    assert case.findings() == [("dispute_second_withdrawal", 0.0)]

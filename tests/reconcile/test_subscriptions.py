@@ -94,6 +94,7 @@ def test_a_canceled_document_whose_subscription_stripe_does_not_know_is_no_drift
 
 def test_a_subscription_that_stripe_sent_in_a_bad_shape_is_not_missing():
     assert drift([here()], [], bad_objects=quarantined("sub_1")) == []
+    assert drift([here()], [there()], bad_objects=quarantined("sub_9")) == []
 
 
 def test_a_live_subscription_that_no_document_points_to_is_unknown_here():
@@ -103,6 +104,10 @@ def test_a_live_subscription_that_no_document_points_to_is_unknown_here():
 
 def test_an_ended_subscription_that_no_document_points_to_is_no_drift():
     assert drift([], [there(status="canceled"), there(stripe_subscription_id="sub_2", status="incomplete")]) == []
+
+
+def test_a_document_without_plan_differs_from_a_plan_at_stripe():
+    assert drift([here(plan=None)], [there()]) == [(ORG, "sub_1", "subscription_plan", None, "pro")]
 
 
 def test_a_document_that_points_to_another_subscription_leaves_both_sides_alone():
@@ -146,7 +151,7 @@ def test_what_just_changed_here_is_pending(minutes: float):
     assert drift([here(updated_at=minutes_ago(minutes))], []) == []
 
 
-@pytest.mark.parametrize("minutes", [60.0, 61.0, -600.0])
+@pytest.mark.parametrize("minutes", [60.0, 61.0, -60.0, -600.0])
 def test_what_changed_longer_ago_or_claims_the_future_is_not_pending(minutes: float):
     assert drift([here(plan="free", updated_at=minutes_ago(minutes))], [there()]) != []
 
@@ -156,6 +161,15 @@ def test_what_was_just_created_at_stripe_is_pending():
     assert drift([here(plan="free")], [there(created=created)]) == []
     assert drift([], [there(created=created)]) == []
     assert drift([here()], [there(), there(stripe_subscription_id="sub_2", created=created)]) == []
+
+
+def test_what_was_created_at_stripe_when_the_pending_minutes_began_is_settled():
+    second = there(stripe_subscription_id="sub_2", created=minutes_ago(60))
+    assert drift([here(plan="free")], [there(created=minutes_ago(60))]) != []
+    assert [row[2] for row in drift([here()], [there(), second])] == [
+        "subscription_several_live",
+        "subscription_unknown_here",
+    ]
 
 
 def test_what_stripe_created_after_the_snapshot_is_pending():
