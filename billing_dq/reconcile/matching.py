@@ -76,9 +76,9 @@ def match(
     order = np.lexsort((debits["position"].to_numpy(), organizations))
     debits, organizations = debits.iloc[order], organizations[order]
     key_cells = usage_cells[keys["row"].to_numpy()]
-    settlements = keys["key"].str.startswith(_SETTLE).to_numpy(dtype=bool)
+    settlements = keys["key"].str.startswith(_SETTLE).to_numpy()
     codes = _codes(
-        pd.concat([keys["key"], debits["ref_id"]], ignore_index=True),
+        pd.concat([keys["key"], debits["ref_id"]]),
         np.concatenate([key_cells // len(grid.weeks), organizations]),
     )
     key_codes, debit_codes = codes[: len(keys)], codes[len(keys) :]
@@ -102,7 +102,7 @@ def match(
 
 def ledger_settlements(grid: Grid, entries: pd.DataFrame, organizations: Codes, instants: Codes) -> Settlements:
     """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
-    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy(dtype=bool)
+    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy()
     weeks = grid.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
     cells = grid.of(organizations[chosen], weeks)
     newest = np.zeros(grid.size, dtype=np.int64)

@@ -138,12 +138,13 @@ def test_the_ledger_s_settlements_are_told_by_the_week_that_they_name() -> None:
         .entry("adjustment", "settle:2026-W45", 12, inside(W45))
     )
     org.entry("adjustment", "dispute-credit-1", 5, inside(W45)).entry("adjustment", None, 5, inside(W45))
-    org.debit("settle:2026-W44", 7, inside(W44)).entry("adjustment", "settle:2026-W42", 9, inside(W44))
+    org.debit("settle:2026-W44", 7, inside(W44)).entry("adjustment", "settle:2026-W42", 9, inside(W47))
+    org.entry("adjustment", "settle:2026-W43", 3, inside(W45))
     other = Org(OTHER).entry("adjustment", "settle:2026-W48", 2, inside(W45))
     usage, _, entries = frames([org, other])
     grid, _, of_entries = grid_of(usage, entries, NIGHT)
     found = ledger_settlements(grid, entries, of_entries, milliseconds(entries["at"]))
     at = [int(inside(week).timestamp() * 1000) for week in (W46, W45)]
-    assert found.units.tolist() == [0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 2]
-    assert np.flatnonzero(found.present).tolist() == [2, 11]
-    assert found.at.tolist() == [0, 0, at[0], 0, 0, 0, 0, 0, 0, 0, 0, at[1]]
+    assert found.units.tolist() == [3, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert np.flatnonzero(found.present).tolist() == [0, 2, 11]
+    assert found.at.tolist() == [at[1], 0, at[0], 0, 0, 0, 0, 0, 0, 0, 0, at[1]]
