@@ -67,6 +67,10 @@ def test_above_a_quota_only_the_rest_is_expected() -> None:
     assert (row(result, W46)["expected_units"], row(result, W46)["delta_units"]) == (200, 0)
 
 
+def test_the_smallest_quota_is_a_quota() -> None:
+    assert row(reconcile(Org().week(W46, 5, 1, ["a"]).debit("a", 4, inside(W46))), W46)["grade"] == "exact"
+
+
 @pytest.mark.parametrize(("short", "diverged"), [(50, False), (51, True), (-50, False), (-51, True)])
 def test_exactly_at_the_absolute_tolerance_is_no_divergence(short: int, diverged: bool) -> None:
     result = reconcile(Org().week(W46, 1000, 0, ["a"]).debit("a", 1000 - short, inside(W46)))
