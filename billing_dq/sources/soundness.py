@@ -56,15 +56,26 @@ def unsound(contract: CollectionContract) -> dict[str, object]:
     """The query for the documents of a collection that may break its contract.
 
     A `$jsonSchema` has no dates to compare with: what may not lie in the future is asked for beside it. So are NaN and
-    infinity by equality, for SecantusDB, which lets them pass its bounds where null may stand too.
+    infinity by equality, for SecantusDB, which lets NaN pass its bounds.
     """
     odd: list[dict[str, object]] = [{"$nor": [{"$jsonSchema": json_schema(contract.fields)}]}]
     for field in contract.fields:
         if field.type == "date" and field.not_after is not None:
             odd.append({field.name: {"$gt": field.not_after}})
-        elif field.type == "number" and not field.required:
-            odd.append({field.name: {"$in": [math.nan, math.inf, -math.inf]}})
+        names = [field.name] if field.type == "number" else []
+        names += [f"{field.name}.{item.name}" for item in field.fields if item.type == "number"]
+        for name in names:
+            odd.append({name: {"$in": [math.nan, math.inf, -math.inf]}})
+        if field.type == "object" and field.items == "number":
+            odd.append({"$expr": {"$in": [math.nan, _values(field.name)]}})
     return {"$or": odd}
+
+
+def _values(name: str) -> dict[str, object]:
+    """The expression for the values of an object field; none where it is no object."""
+    is_object = {"$eq": [{"$type": f"${name}"}, "object"]}
+    pairs = {"$objectToArray": {"$cond": [is_object, f"${name}", {}]}}
+    return {"$map": {"input": pairs, "in": "$$this.v"}}
 
 
 def week_key_schema() -> dict[str, object]:

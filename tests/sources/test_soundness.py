@@ -21,6 +21,10 @@ from mongo_world import (
 )
 from pymongo.database import Database
 
+from billing_dq.sources.bson_tables import Undecodable
+from billing_dq.sources.contract import CollectionContract
+from billing_dq.sources.mongo_sounding import Sounding
+
 SECONDS = int(AS_OF.timestamp())
 WRONG_NUMBERS: list[tuple[object, str]] = [
     ("12", "is text where a number belongs"),
@@ -217,8 +221,12 @@ CASES = [*_usage_cases(), *_balance_cases(), *_subscription_cases(), *_other_cas
 
 
 def test_every_malformed_kind_is_quarantined_with_field_and_reason_and_nothing_else_changes(
-    database: Database[Document], mongodb_uri: str, tmp_path: Path
+    database: Database[Document], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def not_all(self: Sounding, contract: CollectionContract, error: Undecodable) -> None:
+        raise AssertionError(f"the server let pass what cannot be decoded: {error}")
+
+    monkeypatch.setattr(Sounding, "_examine_all", not_all)
     sound = random_world(11, organizations=12)
     fill(database, sound)
     expected = plain_tables(sound)
