@@ -79,6 +79,11 @@ def test_each_week_of_an_incident_says_so_once() -> None:
     }
 
 
+def test_a_week_that_is_part_of_two_incidents_tells_the_first() -> None:
+    said = incident_sentences(evidence(*outage(6, NOON + timedelta(hours=1)), *outage(5)))
+    assert [" 12:00 to 12:04 " in said[f"{number:024x}", "2026-W46"] for number in range(6)] == [True] * 5 + [False]
+
+
 def test_the_finding_of_a_week_tells_the_incident_that_it_is_part_of() -> None:
     weeks = [
         week("unexplained", organization_id=f"{number:024x}", week_key=key)

@@ -174,6 +174,20 @@ def test_breaks_that_cancel_out_are_unexplained_where_they_exceed_the_tolerance_
     assert causes(result, W46) == {"missing_debit": 80, "debit_without_usage": -80}
 
 
+def test_breaks_that_cancel_out_are_within_tolerance_where_they_do_not_exceed_it_together() -> None:
+    org = Org().week(W46, 200, 0, ["a", "b"]).debit("a", 175, inside(W46)).debit("x", 25, inside(W46))
+    assert row(reconcile(org), W46)["grade"] == "within_tolerance"
+
+
+def test_a_settlement_of_a_week_without_a_row_says_nothing_about_another_week() -> None:
+    org = Org().entry("adjustment", "settle:2026-W44", 100, inside(W44))
+    for week in (W45, W46):
+        org.week(week, 10, 500, [week])
+    result = reconcile(org)
+    assert result.deltas["grade"].tolist() == ["exact", "exact"]
+    assert result.evidence.empty
+
+
 def test_a_proved_defect_of_one_unit_is_in_the_evidence_of_a_week_that_agrees() -> None:
     org = Org().week(W46, 2, 0, ["a", "b"]).debit("a", 1, inside(W46))
     result = reconcile(org)
