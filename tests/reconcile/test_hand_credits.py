@@ -53,6 +53,10 @@ def test_parts_that_do_not_add_up_are_left_over():
     assert left(read_hand_credits(credits(1000, 2000), [claim("du_1", 6000)])) == [1000, 2000]
 
 
+def test_a_credit_that_is_a_quarter_of_a_unit_short_is_another_amount():
+    assert left(read_hand_credits(credits(5999.75), [claim("du_1", 6000)])) == [5999.75]
+
+
 def test_a_quarter_of_a_unit_beyond_what_is_owed_decides_between_disputes():
     reading = read_hand_credits(credits(6000.25), [claim("du_1", 6000, 6000.25), claim("du_2", 6000.25, day=1)])
     assert reading.possible_units("du_1") == {0}
