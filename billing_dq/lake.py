@@ -7,7 +7,7 @@ A row group of a table in organization order holds whole organizations, so that 
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -47,6 +47,11 @@ _ARROW: dict[Dtype, pa.DataType] = {
 def arrow_schema(table: Table) -> pa.Schema:
     """The schema of a table in Arrow and Parquet."""
     return pa.schema([pa.field(column.name, _ARROW[column.dtype], column.nullable) for column in table.columns])
+
+
+def arrow_table(table: Table, columns: Iterable[object]) -> pa.Table:
+    """Columns in the contract's order as an Arrow table of it."""
+    return pa.table(list(columns), schema=arrow_schema(table))
 
 
 def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:

@@ -5,7 +5,6 @@ a rule of single entries (DOMAIN.md, What must hold), or that a dispute, a purch
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 
 from billing_dq import frames
 from billing_dq.frames import LEDGER_SUSPECTS, Table
-from billing_dq.lake import arrow_schema
+from billing_dq.lake import arrow_schema, arrow_table
 from billing_dq.sources.bson_tables import (
     COUNT,
     NUMBER,
@@ -80,7 +79,7 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
     balances += [documents.column(name) for name in ("bytes", "cachedBalanceAt")]
     organization = documents.column("organization").take(items.column("parent"))
     fields = [items.column(name) for name in ("position", *ENTRY)]
-    entries = _named(frames.LEDGER_ENTRIES, [organization, *fields])
+    entries = arrow_table(frames.LEDGER_ENTRIES, [organization, *fields])
     bought = purchases(entries)
     found = [
         suspects(entries, night.as_of),
@@ -88,7 +87,7 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
         labelled(further(bought, "stripe_session_id"), "duplicate_session"),
     ]
     return {
-        frames.EXTRAS_BALANCES.name: _named(frames.EXTRAS_BALANCES, balances),
+        frames.EXTRAS_BALANCES.name: arrow_table(frames.EXTRAS_BALANCES, balances),
         frames.LEDGER_ENTRIES.name: between(entries, night.entries_from, night.entries_until),
         frames.EXPIRING_LEDGERS.name: ledgers_with_expiry(entries, night.as_of),
         frames.LEDGER_SUSPECTS.name: pa.concat_tables(found),
@@ -165,11 +164,6 @@ def between(entries: pa.Table, first: datetime, until: datetime) -> pa.Table:
     """The entries dated from ``first`` to before ``until``."""
     at = entries.column("at")
     return entries.filter(pc.and_(pc.greater_equal(at, _time(first)), pc.less(at, _time(until))))
-
-
-def _named(table: Table, columns: Iterable[object]) -> pa.Table:
-    """Columns in the contract's order as a table of it."""
-    return pa.table(list(columns), schema=arrow_schema(table))
 
 
 def _cut(table: Table, rows: pa.Table) -> pa.Table:

@@ -14,7 +14,7 @@ from upath import UPath
 
 from billing_dq import frames
 from billing_dq.frames import Table
-from billing_dq.lake import StoredTable, TableWriter, arrow_schema, to_arrow
+from billing_dq.lake import StoredTable, TableWriter, arrow_table, to_arrow
 from billing_dq.progress import Progress
 from billing_dq.sources import ledgers, mongo_queries
 from billing_dq.sources.bson_tables import (
@@ -180,20 +180,15 @@ class SnapshotTables:
         return TableWriter(table, path)
 
 
-def _named(table: Table, columns: Iterable[pa.ChunkedArray]) -> pa.Table:
-    """Columns in the contract's order as a table of it."""
-    return pa.table(list(columns), schema=arrow_schema(table))
-
-
 def _organizations(rows: pa.Table) -> pa.Table:
-    return _named(frames.ORGANIZATIONS, rows.columns)
+    return arrow_table(frames.ORGANIZATIONS, rows.columns)
 
 
 def _subscriptions(rows: pa.Table) -> pa.Table:
     for marker in ("lastInvoiceEventCreatedAt", "lastSubscriptionEventCreatedAt"):
         place = rows.column_names.index(marker)
         rows = rows.set_column(place, marker, seconds_to_time(rows.column(marker)))
-    return _named(frames.SUBSCRIPTIONS, rows.columns)
+    return arrow_table(frames.SUBSCRIPTIONS, rows.columns)
 
 
 def _usage(rows: pa.Table) -> pa.Table:
@@ -201,13 +196,13 @@ def _usage(rows: pa.Table) -> pa.Table:
     units = pc.fill_null(pc.subtract(rows.column("meterUsed"), rows.column("breakdown")), 0.0)
     units = pc.if_else(pc.is_inf(units), pa.scalar(None, pa.float64()), units)
     first = [rows.column(name) for name in ("organization", "weekKey", "meterUsed", "meterQuota", "planVersion")]
-    return _named(frames.WEEKLY_USAGE, [*first, units, rows.column("updatedAt"), rows.column("keys")])
+    return arrow_table(frames.WEEKLY_USAGE, [*first, units, rows.column("updatedAt"), rows.column("keys")])
 
 
 def _events(rows: pa.Table) -> pa.Table:
     errors = [None if error is None else _without_addresses(error) for error in rows.column("lastError").to_pylist()]
     told = rows.set_column(2, "lastError", pa.array(errors, pa.string()))
-    return _named(frames.DEAD_LETTERED_EVENTS, told.columns)
+    return arrow_table(frames.DEAD_LETTERED_EVENTS, told.columns)
 
 
 def _without_addresses(error: str) -> str:
