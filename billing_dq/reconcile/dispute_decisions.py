@@ -66,7 +66,6 @@ class Organizations:
             *organizations["organization_id"],
             *subscriptions["organization_id"],
             *owners["organization_id"].dropna(),
-            *owners.loc[owners["collection"] == "organizations", "document_id"],
         }
         self._with_balance = {*balances["organization_id"]}
         self._dark = {*dark["organization_id"].dropna()}

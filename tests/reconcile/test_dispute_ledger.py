@@ -19,7 +19,8 @@ def test_a_clawback_and_a_credit_of_any_size_name_their_dispute(units: float) ->
 
 @pytest.mark.parametrize("units", [0.25, 6000.0])
 def test_a_credit_by_hand_of_any_size_is_its_organization_s(units: float) -> None:
-    assert [credit.units for credit in read(by_hand(units)).by_hand[ORG]] == [units]
+    row = by_hand(units)
+    assert [(credit.entry_id, credit.units) for credit in read(row).by_hand[ORG]] == [(row["entry_id"], units)]
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.5, 6000.0])
