@@ -30,6 +30,11 @@ def test_money_is_classified_by_its_sign_and_not_by_its_category():
     assert money(*swapped).fraction == 1.0
 
 
+@pytest.mark.parametrize("days", [-1, 10, 30])
+def test_a_movement_of_nothing_is_neither_a_withdrawal_nor_a_reinstatement(days: int):
+    assert money(moved(0, days), moved(-1), moved(1, 21), amount=1) == money(moved(-1), moved(1, 21), amount=1)
+
+
 def test_a_part_that_came_back_is_its_share():
     assert money(moved(-500), moved(200, 21)).fraction == pytest.approx(0.4)
 
@@ -67,6 +72,7 @@ def test_a_rate_missing_across_currencies_leaves_the_share_unknown(rate: float |
     found = money(moved(-617, rate=1.234), moved(600, 21, rate=rate), currency="eur")
     assert (found.fraction, found.problem) == (None, "fx_unknown")
     assert (found.currency, found.withdrawn_minor, found.reinstated_minor) == ("usd", 617, 600)
+    assert found.first_withdrawal == found.last_withdrawal == OPENED
 
 
 def test_no_rate_is_needed_to_see_that_nothing_came_back():
