@@ -30,6 +30,20 @@ def test_money_is_classified_by_its_sign_and_not_by_its_category():
     assert money(*swapped).fraction == 1.0
 
 
+def test_half_a_minor_unit_of_the_settlement_is_worth_more_where_its_rate_is_low():
+    assert money(moved(-50, rate=0.1), moved(49, 21, rate=0.1), currency="eur").fraction == 1.0
+    assert money(moved(-50, rate=0.1), moved(48, 21, rate=0.1), currency="eur").fraction == pytest.approx(0.96)
+
+
+def test_one_withdrawal_of_more_than_the_disputed_amount_is_no_second_one():
+    assert money(moved(-600), amount=500).problem is None
+
+
+def test_the_smallest_movement_counts():
+    found = money(moved(-1), moved(1, 21), amount=1)
+    assert (found.withdrawn_minor, found.reinstated_minor) == (1, 1)
+
+
 @pytest.mark.parametrize("days", [-1, 10, 30])
 def test_a_movement_of_nothing_is_neither_a_withdrawal_nor_a_reinstatement(days: int):
     assert money(moved(0, days), moved(-1), moved(1, 21), amount=1) == money(moved(-1), moved(1, 21), amount=1)
