@@ -35,6 +35,14 @@ def test_half_a_minor_unit_of_the_settlement_is_worth_more_where_its_rate_is_low
     assert money(moved(-50, rate=0.1), moved(48, 21, rate=0.1), currency="eur").fraction == pytest.approx(0.96)
 
 
+def test_half_a_minor_unit_of_the_charge_is_the_least_tolerance():
+    assert money(moved(-1000, rate=2.0), moved(998, 21, rate=2.0), currency="eur").fraction == pytest.approx(0.998)
+
+
+def test_money_that_came_back_in_the_same_instant_was_withdrawn_before():
+    assert money(moved(-500), moved(500, 0)).fraction == 1.0
+
+
 def test_one_withdrawal_of_more_than_the_disputed_amount_is_no_second_one():
     assert money(moved(-600), amount=500).problem is None
 
