@@ -40,17 +40,16 @@ class Case:
         documents = documents_of(story, Random(f"{self.config.seed}:{self.index}:numbers"))
         if edit is not None:
             edit(documents)
-        return SimulatedOrganization(documents, story.account.objects, [*labels, *self._runaway(documents, labels)])
+        return SimulatedOrganization(documents, story.account.objects, [*labels, *self._runaway(documents)])
 
-    def _runaway(self, documents: Documents, labels: list[Label]) -> Iterator[Label]:
+    def _runaway(self, documents: Documents) -> Iterator[Label]:
         """What the fault took from the balance may make it a runaway as well (DOMAIN.md, What must hold)."""
         this_week = week_key(week_start(self.story.end))
         quotas = [usage.get("meterQuota") for usage in documents["billingusages"] if usage.get("weekKey") == this_week]
         quota = _number([*quotas, self.quota][0])
-        told = any(label.finding_kind == "runaway_balance" for label in labels)
         for balance in documents["billingextrabalances"]:
             units = _number(balance.get("cachedBalance"))
-            if quota > 0 and units < -_RUNAWAY * quota and not told:
+            if quota > 0 and units < -_RUNAWAY * quota:
                 yield self.label("runaway_balance", self.organization, -units)
 
     def label(
