@@ -44,7 +44,7 @@ def settlement_violations(
     only_key = both["at"].isna() & (both["written_at"] < latest)
     only_entry = both["written_at"].isna() & (both["at"] < latest)
     # A side that is missing has no amount, and nothing differs from none.
-    differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
+    differ = (both["settled_units"] > 0) & (both["amount"] - both["settled_units"] > ROUNDING)
     frames = [
         _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
         _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
@@ -119,4 +119,4 @@ def _only_entry(week: str, settled: float, amount: float) -> str:
 
 
 def _differ(week: str, settled: float, amount: float) -> str:
-    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week"
+    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week at most"

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from billing_dq.reconcile.meter.organization_weeks import grid_of, unreadable_cells
-from billing_dq.reconcile.meter.quota_evidence import DELIVERY, QuotaTraces, created
+from billing_dq.reconcile.meter.organization_weeks import organization_weeks_of, unreadable_cells
+from billing_dq.reconcile.meter.quota_scenarios import DELIVERY, QuotaTraces, created
 from billing_dq.weeks import Week
 from tests.support.meter_world import ORG, Org, context, frames, inside
 
@@ -28,16 +28,16 @@ def traces(org: Org, plans: dict[str, float] | None = None, **more: object) -> Q
     rules = context(orgs, **more)  # type: ignore[arg-type]
     rules = replace(rules, quota_of_plan=plans) if plans else rules
     usage, _, entries = frames(orgs)
-    grid, codes, _ = grid_of(usage, entries, rules.night)
-    cells = grid.of(codes, grid.week_codes(usage["week_key"]))
-    quota = np.full(grid.size, np.nan)
+    index, codes, _ = organization_weeks_of(usage, entries, rules.night)
+    cells = index.of(codes, index.week_codes(usage["week_key"]))
+    quota = np.full(index.size, np.nan)
     quota[cells] = usage["meter_quota"].to_numpy()
-    return QuotaTraces(grid, rules, quota, unreadable_cells(grid, ~np.isnan(quota), rules))
+    return QuotaTraces(index, rules, quota, unreadable_cells(index, ~np.isnan(quota), rules))
 
 
 def at(found: QuotaTraces, week: str = W46, name: str = ORG) -> int:
     """The cell of an organization's week."""
-    return found.grid.organizations.get_loc(name) * len(found.grid.weeks) + found.grid.weeks.index(week)
+    return found.index.organizations.get_loc(name) * len(found.index.weeks) + found.index.weeks.index(week)
 
 
 def weeks(quotas: dict[str, float], name: str = ORG) -> Org:
@@ -107,7 +107,7 @@ def test_after_an_unreadable_week_every_plan_is_possible() -> None:
     dark = {"unreadable": [("billingusages", ORG, W45)]}
     assert earlier(weeks({W46: 5000}), **dark, earlier=[(ORG, W46, 1300.0)]) == (0, 500, 1300, 20000)
     found = traces(weeks({W46: 5000}), **dark)
-    assert [week for week in found.grid.weeks if found.neighbour_is_dark(at(found, week))] == [W46]
+    assert [week for week in found.index.weeks if found.neighbour_is_dark(at(found, week))] == [W46]
 
 
 def test_the_week_before_the_first_one_is_no_other_organization_s_last() -> None:

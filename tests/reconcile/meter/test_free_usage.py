@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from billing_dq.reconcile.meter.quota_path import Course, Step, explainable_band, possible
+from billing_dq.reconcile.meter.free_usage import Course, Step, explainable_band, possible
 
 MOST = 9
 STEPS = (Step(), Step(debited=1), Step(debited=2), Step(settled=1), Step(lost=True))
