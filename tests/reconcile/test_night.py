@@ -235,9 +235,9 @@ OF_OUR_OWN = [
     ("ledger_violation", "unexpired", "pack", "error", 100, 20, "expiry_not_swept"),
     ("ledger_violation", "wrong_sign", "signed", "error", 3, 1, "sign"),
     ("meter_extras_divergence", "dark_debits", "2026-W45", "error", -77, -15, "no_usage_document"),
-    ("meter_extras_divergence", "drifts", "2026-W44", "info", 20, 4, "debit_altered"),
-    ("meter_extras_divergence", "drifts", "2026-W45", "info", 20, 4, "debit_altered"),
-    ("meter_extras_divergence", "drifts", "2026-W46", "info", 20, 4, "debit_altered"),
+    ("meter_extras_divergence", "drifts", "2026-W44", "info", 20, 4, "unexplained"),
+    ("meter_extras_divergence", "drifts", "2026-W45", "info", 20, 4, "unexplained"),
+    ("meter_extras_divergence", "drifts", "2026-W46", "info", 20, 4, "unexplained"),
     ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "debit_altered"),
     ("meter_extras_drift", "drifts", "drifts", "warning", 60, 12, None),
     ("orphan_balance", "nobody", "nobody", "error", -7, -1, None),
@@ -267,7 +267,7 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
         [IDS["dark_only"], "2026-W45"],
     ]
     assert night.meter.evidence["cause"].tolist() == [
-        *["debit_altered"] * 3,
+        *["unexplained"] * 3,
         "settlement_half_applied",
         "debit_altered",
         "no_usage_document",

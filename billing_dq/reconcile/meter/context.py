@@ -46,6 +46,7 @@ class MeterContext:
         quota_events: ``organization_id``, ``at``, ``before``, ``after`` (units a week), by Stripe's events.
         quota_events_since: the instant from which on those events are complete; None where they were not read.
         without_quota_events: organizations whose events do not tell a quota.
+        change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
 
     night: NightWeeks
@@ -59,6 +60,7 @@ class MeterContext:
     quota_events: pd.DataFrame = field(default_factory=no_quota_events)
     quota_events_since: datetime | None = None
     without_quota_events: frozenset[str] = frozenset()
+    change_resets_usage: bool = False
 
     @cached_property
     def unreadable_usage(self) -> pd.DataFrame:

@@ -111,8 +111,12 @@ class Scenario:
 class Fit:
     """How far a scenario is from what a week's document says, at the places of its changes that come closest.
 
+    Debits that were lost are ordinary, and debits of too much are not: places at which something is missing come before
+    those at which too much was debited.
+
     Attributes:
-        missing: units that the scenario would have debited beyond those that were; negative where it asks for fewer.
+        missing: units that the scenario would have debited beyond those that were; negative where it asks for fewer at
+            every place.
         tight: whether the scenario leaves no choice: the free units are one number, so no debit of any step could be
             missing under it.
     """
@@ -124,6 +128,11 @@ class Fit:
     def fits(self) -> bool:
         """Whether the debits can have come about under the scenario."""
         return abs(self.missing) <= EPSILON
+
+    @property
+    def distance(self) -> tuple[bool, float]:
+        """How to order fits, the closest first."""
+        return self.missing < -EPSILON, abs(self.missing)
 
 
 def fit(scenario: Scenario, steps: Steps, meter_used: float) -> Fit | None:
@@ -142,7 +151,9 @@ def fit(scenario: Scenario, steps: Steps, meter_used: float) -> Fit | None:
     free = meter_used - (counted[-1] - reset_at)
     least, most = _free_range(scenario, steps, counted, places, reset_at)
     missing = np.where(free > most, free - most, np.where(free < least, free - least, 0.0))
-    best = int(np.argmin(np.abs(missing)))
+    best = int(np.argmin(np.where(missing < -EPSILON, np.inf, missing)))
+    if missing[best] < -EPSILON:
+        best = int(np.argmax(missing))
     return Fit(float(missing[best]), bool(most[best] - least[best] <= EPSILON))
 
 

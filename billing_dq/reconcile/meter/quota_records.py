@@ -64,6 +64,7 @@ class QuotaRecords:
             plans=frozenset(self.context.quota_of_plan.values()),
             unreadable=neighbour_unreadable or name in self.context.unreadable_subscriptions,
             is_open=week.end > self.context.night.as_of,
+            change_resets_usage=self.context.change_resets_usage,
         )
 
     @cached_property

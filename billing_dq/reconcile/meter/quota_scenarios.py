@@ -75,6 +75,7 @@ class QuotaRecord:
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
         is_open: whether the week is still running.
+        change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
 
     start: datetime
@@ -96,6 +97,7 @@ class QuotaRecord:
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
     is_open: bool = False
+    change_resets_usage: bool = False
 
     @property
     def others(self) -> tuple[float, ...]:
@@ -165,7 +167,14 @@ def attested(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
 
 def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
     """Scenarios that nothing attests and nothing rules out, simplest first."""
-    return _unique([*_unattested_rewritten(record, times), *_unattested_live(record, times), *_unreadable(record)])
+    return _unique(
+        [
+            *_unattested_rewritten(record, times),
+            *_unattested_live(record, times),
+            *_unattested_resets(record, times),
+            *_unreadable(record),
+        ]
+    )
 
 
 def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -175,11 +184,11 @@ def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
         return
     if len(events) <= _MOST_EVENTS:
         changes = tuple(_change(event.after, times, event.at) for event in events)
-        yield from _with_and_without_reset(Scenario(events[0].before, changes, "stripe_event", "stripe_event"), record)
+        yield from _applied(Scenario(events[0].before, changes, "stripe_event", "stripe_event"), record)
     if len(events) > 1:
         for event in events:
             one = Scenario(event.before, (_change(event.after, times, event.at),), "stripe_event", "stripe_event")
-            yield from _with_and_without_reset(one, record)
+            yield from _applied(one, record)
 
 
 def _rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -187,13 +196,13 @@ def _rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     window = _window(record.subscription_event_at, times)
     for quota in sorted(record.seen - {record.document}):
         change = Change(record.document, *window)
-        yield from _with_and_without_reset(Scenario(quota, (change,), "earlier_night", "earlier_night"), record)
+        yield from _applied(Scenario(quota, (change,), "earlier_night", "earlier_night"), record)
     if record.events is not None:
         return  # a change by Stripe is among the events, or did not come in this week
     before = record.before
     if before is not None and before != record.document and (record.document == 0 or record.may_have_changed):
         change = Change(record.document, *window)
-        yield from _with_and_without_reset(Scenario(before, (change,), "week_before", "week_before"), record)
+        yield from _applied(Scenario(before, (change,), "week_before", "week_before"), record)
     if before is None and record.document > 0 and record.made_at is not None and record.made_at >= record.start:
         yield Scenario(0.0, (Change(record.document, *window),), "started_free", "started_free")
 
@@ -232,14 +241,26 @@ def _replaced(record: QuotaRecord) -> bool:
 
 
 def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
-    """A plan before the document's that nothing shows any more: only where no earlier document tells what it was."""
+    """A plan before the document's that nothing shows any more.
+
+    Where an earlier document tells another story, two changes would have been needed, and that is not thought of.
+    """
+    ended = record.status == "canceled" or record.plan == 0
+    if record.document == 0 and ended and record.events is None and record.within(record.subscription_event_at):
+        yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
     if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
         return
     window = _window(record.subscription_event_at, times)
     for quota in record.others:
-        yield from _with_and_without_reset(
-            Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record
-        )
+        yield from _applied(Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record)
+
+
+def _unattested_resets(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """An attested change of plan that reset the usage, where we are not told that the application does that."""
+    for scenario in attested(record, times):
+        written = bool(scenario.changes) and scenario.changes[-1].quota == record.document
+        if written and record.document > 0 and not record.change_resets_usage:
+            yield replace(_resetting(scenario), attested_by=None, reason="change_of_plan_reset")
 
 
 def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -272,20 +293,22 @@ def _unreadable(record: QuotaRecord) -> Iterator[Scenario]:
             yield Scenario(record.document, (Change(quota),), None, "unreadable")
 
 
-def _with_and_without_reset(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
-    """A change of plan keeps the usage, or resets it where it is configured so; one to quota 0 always resets it.
+def _applied(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
+    """The scenario as the application applies it: a change of plan keeps the usage, one to quota 0 sets it to 0.
 
-    The application goes to quota 0 by a cancellation only, which sets quota and meter of the document to 0.
+    The application goes to quota 0 by a cancellation only, which sets quota and meter of the document to 0. It can be
+    configured to reset the usage at any change of plan.
     """
-    *others, last = scenario.changes
-    reset = replace(scenario, changes=(*others, replace(last, resets=True)))
-    if last.quota != record.document:
-        yield scenario  # the document was not written, so its usage was not reset
-    elif record.document == 0:
-        yield reset
-    else:
+    written = scenario.changes[-1].quota == record.document
+    if not (written and record.document == 0):
         yield scenario
-        yield reset
+    if written and (record.document == 0 or record.change_resets_usage):
+        yield _resetting(scenario)
+
+
+def _resetting(scenario: Scenario) -> Scenario:
+    *others, last = scenario.changes
+    return replace(scenario, changes=(*others, replace(last, resets=True)))
 
 
 def _change(quota: float, times: StepTimes, at: datetime) -> Change:

@@ -107,14 +107,7 @@ class WeekAccount:
 
 def explain_week(week: WeekAccount) -> list[EvidenceItem]:
     """Items whose units add up to ``week.not_debited``."""
-    return (
-        _altered(week)
-        or _by_design(week)
-        or _late(week)
-        or _without_balance(week)
-        or _defect_or_unattested(week)
-        or [EvidenceItem(Cause.UNEXPLAINED, "no_cause_fits", "guess", week.not_debited)]
-    )
+    return _altered(week) or _by_design(week) or _late(week) or _without_balance(week) or _defect(week)
 
 
 def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
@@ -153,13 +146,14 @@ def _without_balance(week: WeekAccount) -> list[EvidenceItem] | None:
     return [EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)]
 
 
-def _defect_or_unattested(week: WeekAccount) -> list[EvidenceItem] | None:
+def _defect(week: WeekAccount) -> list[EvidenceItem]:
     """A defect, and beside it the first story by design that fits and that nothing attests."""
     scenario, found = _closest(week)
-    defect = _lost(week, found.missing) if found.missing > 0 else _too_much(week, found.missing)
-    if defect is None:
-        defect = [EvidenceItem(Cause.UNEXPLAINED, "no_cause_fits", "guess", found.missing)]
-    items = [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
+    if found.missing > 0:
+        defect = _lost(week, found.missing) or [_unknown(found.missing)]
+        items = [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
+    else:
+        items = _too_much(week) or [_unknown(week.not_debited)]
     alternative = next((other for other in (*week.attested, *week.possible) if _may_fit(week, other)), None)
     if alternative is None:
         return items
@@ -184,7 +178,7 @@ def _closest(week: WeekAccount) -> tuple[Scenario, Fit]:
     """The attested scenario that comes closest, the plainest among equals, and how far it is."""
     found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in week.attested]
     known = [(scenario, one) for scenario, one in found if one is not None]
-    return min(known, key=lambda pair: abs(pair[1].missing))
+    return min(known, key=lambda pair: pair[1].distance)
 
 
 def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
@@ -193,7 +187,8 @@ def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
     if replayed:
         return _replayed(week, replayed, missing)
     charged_more = week.settlement_at_most - week.settled
-    if week.settled and abs(charged_more - missing) <= EPSILON:
+    may_be_settled = charged_more >= missing - EPSILON and not len(week.undebited)
+    if week.settled and (may_be_settled or abs(charged_more - missing) <= EPSILON):
         return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", missing)]
     return _missing(week, missing) if len(week.undebited) else None
 
@@ -225,13 +220,17 @@ def _missing(week: WeekAccount, missing: float) -> list[EvidenceItem]:
     ]
 
 
-def _too_much(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
+def _unknown(units: float) -> EvidenceItem:
+    return EvidenceItem(Cause.UNEXPLAINED, "no_cause_fits", "guess", units)
+
+
+def _too_much(week: WeekAccount) -> list[EvidenceItem] | None:
     """Debits beyond what the meter asks for: the meter was set back, though no cancellation tells of it."""
     quotas = {scenario.first for scenario in week.attested}
     for first in sorted(quotas):
         reset = Scenario(first, (Change(week.meter_quota, resets=True),))
         if _may_fit(week, reset):
-            return [EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", missing)]
+            return [EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", week.not_debited)]
     return None
 
 
@@ -246,7 +245,7 @@ def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Con
         return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, rest)]
     if scenario.changes:
         return [*items, EvidenceItem(Cause.QUOTA_CHANGED, f"attested_by_{scenario.attested_by}", confidence, rest)]
-    return [*items, EvidenceItem(Cause.UNEXPLAINED, "no_cause_fits", "guess", rest)]
+    return [*items, _unknown(rest)]
 
 
 def _reset_rule(scenario: Scenario) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.meter.matching import Debits, Keys, ledger_settlements, match
-from billing_dq.reconcile.meter.organization_weeks import organization_weeks_of, milliseconds
+from billing_dq.reconcile.meter.organization_weeks import milliseconds, organization_weeks_of
 from billing_dq.weeks import NightWeeks, Week
 from tests.support.meter_world import AS_OF, ORG, OTHER, Org, causes, frames, inside, reconcile
 
@@ -21,7 +21,9 @@ def matched(orgs: list[Org]) -> tuple[Keys, Debits]:
     entries = entries.iloc[::-1]
     index, of_usage, of_entries = organization_weeks_of(usage, entries, NIGHT)
     debit = (entries["kind"] == "debit").to_numpy()
-    return match(index, keys, index.of(of_usage, index.week_codes(usage["week_key"])), entries[debit], of_entries[debit])
+    return match(
+        index, keys, index.of(of_usage, index.week_codes(usage["week_key"])), entries[debit], of_entries[debit]
+    )
 
 
 def told(orgs: list[Org]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.organization_weeks import (
     OrganizationWeeks,
-    organization_weeks_of,
     milliseconds,
+    organization_weeks_of,
     unreadable_cells,
     unreadable_documents,
 )
