@@ -5,13 +5,13 @@ The frames of a context cover the whole company and are indexed once; a batch as
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -21,12 +21,6 @@ Booleans = npt.NDArray[np.bool_]
 def no_earlier_plans() -> pd.DataFrame:
     """``organization_id``, ``seen_at``, ``plan`` of a first night."""
     columns = {"organization_id": "str", "seen_at": "datetime64[ms, UTC]", "plan": "str"}
-    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
-
-
-def no_quota_events() -> pd.DataFrame:
-    """``organization_id``, ``at``, ``before``, ``after`` of a night that read no event of Stripe."""
-    columns = {"organization_id": "str", "at": "datetime64[ms, UTC]", "before": "float64", "after": "float64"}
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
@@ -43,9 +37,7 @@ class MeterContext:
         unreadable: UNREADABLE_KEYS.
         earlier_quotas: ``organization_id``, ``week_key``, ``meter_quota`` as stored nights saw them (repeats allowed).
         earlier_plans: ``organization_id``, ``seen_at``, ``plan`` as stored nights saw them in subscriptions.
-        quota_events: ``organization_id``, ``at``, ``before``, ``after`` (units a week), by Stripe's events.
-        quota_events_since: the instant from which on those events are complete; None where they were not read.
-        without_quota_events: organizations whose events do not tell a quota.
+        quota_events: changes of live quotas that Stripe's events show; None where they were not read.
         change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
 
@@ -57,9 +49,7 @@ class MeterContext:
     unreadable: pd.DataFrame
     earlier_quotas: pd.DataFrame
     earlier_plans: pd.DataFrame = field(default_factory=no_earlier_plans)
-    quota_events: pd.DataFrame = field(default_factory=no_quota_events)
-    quota_events_since: datetime | None = None
-    without_quota_events: frozenset[str] = frozenset()
+    quota_events: QuotaEvents | None = None
     change_resets_usage: bool = False
 
     @cached_property

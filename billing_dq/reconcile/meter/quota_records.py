@@ -73,14 +73,16 @@ class QuotaRecords:
 
     def _events_cover(self, name: str, week: Week) -> bool:
         """Whether Stripe's events were read for the organization and reach back to the start of the week."""
-        since = self.context.quota_events_since
-        return since is not None and since <= week.start and name not in self.context.without_quota_events
+        events = self.context.quota_events
+        return events is not None and events.since <= week.start and name not in events.not_told
 
     @cached_property
     def _events(self) -> dict[str, tuple[QuotaEvent, ...]]:
         """Changes of the live quota by organization, oldest first; of this batch's organizations."""
         found: dict[str, list[QuotaEvent]] = {}
-        rows = self.context.quota_events
+        if self.context.quota_events is None:
+            return {}
+        rows = self.context.quota_events.changes
         mine = rows[rows["organization_id"].isin(self.index.organizations)].sort_values("at", kind="stable")
         for name, at, before, after in mine[["organization_id", "at", "before", "after"]].itertuples(
             index=False, name=None

@@ -5,14 +5,31 @@ time, and, where they were read and show nothing, the witness that Stripe change
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pandas as pd
 
-#: The columns of `quota_events`; quotas are units a week.
-COLUMNS = ("organization_id", "at", "before", "after")
+#: How long Stripe keeps events (docs/stripe.md, "Subscriptions").
+KEPT = timedelta(days=30)
 
 #: Statuses under which the application debits everything: there is no plan to have a quota.
 _WITHOUT_QUOTA = ("unpaid", "canceled", "incomplete_expired")
+
+
+@dataclass(frozen=True)
+class QuotaEvents:
+    """What Stripe's events say of live quotas.
+
+    Attributes:
+        changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
+        since: the instant from which on they are complete.
+        not_told: organizations of which an event names a plan that is none of ours.
+    """
+
+    changes: pd.DataFrame
+    since: datetime
+    not_told: frozenset[str]
 
 
 def quota_events(
@@ -20,33 +37,29 @@ def quota_events(
     stripe_subscriptions: pd.DataFrame,
     subscriptions: pd.DataFrame,
     quota_of_plan: Mapping[str, float],
-) -> tuple[pd.DataFrame, frozenset[str]]:
-    """The events that changed a live quota, and the organizations whose events do not tell it.
+    as_of: datetime,
+) -> QuotaEvents:
+    """The events that changed a live quota.
 
     Args:
         events: STRIPE_SUBSCRIPTION_EVENTS.
         stripe_subscriptions: STRIPE_SUBSCRIPTIONS; an organization may have had more than one.
         subscriptions: SUBSCRIPTIONS, which tell whose a subscription or a customer is.
         quota_of_plan: units a week of each plan.
-
-    Returns:
-        ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first; and the organizations of which
-        an event names a plan that is none of ours.
+        as_of: instant of the snapshot.
     """
     owner = _owners(stripe_subscriptions, subscriptions)
-    mine = events.assign(organization_id=events["stripe_subscription_id"].map(owner).astype("str"))
-    mine = mine.loc[events["stripe_subscription_id"].isin(owner.index)]
+    mine = events.loc[events["stripe_subscription_id"].isin(owner.index)]
+    organizations = mine["stripe_subscription_id"].map(owner).astype("str")
     before = _live(mine["plan_before"], mine["status_before"], quota_of_plan)
     after = _live(mine["plan_after"], mine["status_after"], quota_of_plan)
     # A subscription that is new replaces the free plan, and one that is deleted returns to it.
     before = before.mask(mine["type"] == "customer.subscription.created", 0.0)
     after = after.mask(mine["type"] == "customer.subscription.deleted", 0.0)
     unknown = before.isna() | after.isna()
-    found = pd.DataFrame(
-        {"organization_id": mine["organization_id"], "at": mine["created"], "before": before, "after": after}
-    )
+    found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
-    return changed[list(COLUMNS)], frozenset(mine.loc[unknown, "organization_id"])
+    return QuotaEvents(changed, as_of - KEPT, frozenset(organizations[unknown]))
 
 
 def _owners(stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame) -> pd.Series:
