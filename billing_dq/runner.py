@@ -113,10 +113,13 @@ def run_night(
         KeyboardInterrupt: it was stopped on the way.
     """
     require_home(settings)
-    instant = (as_of or datetime.now(UTC)).astimezone(UTC)
+    now = datetime.now(UTC)
+    instant = (as_of or now).astimezone(UTC)
     night = instant.date().isoformat()
     if night < settings.first_night.isoformat():
         raise SourceError(f"the night of {night} is before first_night, {settings.first_night}")
+    if instant.date() > now.date():  # Dagster has no partition of it
+        raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
     job, config = RECONCILE_NIGHT, {"as_of": instant.isoformat() if as_of else "", "again": again}
     if not again and _is_read(settings, night):
         if _concluded(settings, night):

@@ -7,6 +7,8 @@ explained or immaterial `info`. Nothing about the meter of an open or settling w
 
 from typing import Literal, get_args
 
+import pandas as pd
+
 Severity = Literal["info", "warning", "error", "critical"]
 
 #: All of them, mildest first.
@@ -41,6 +43,14 @@ OF_KIND: dict[str, Severity] = {
     "dispute_parked": "warning",
     "quarantined_documents": "warning",
 }
+
+
+def rank(severities: "pd.Series[str]") -> "pd.Series[int]":
+    """The place of each severity among `SEVERITIES` (int64), the mildest 0; also where there is none to rank.
+
+    The dtype is asked for because pandas gives back the text's own where there is no row to map.
+    """
+    return severities.map({name: place for place, name in enumerate(SEVERITIES)}).astype("int64")
 
 
 def of_week(grade: str, diverged: bool, week_state: str) -> Severity:
