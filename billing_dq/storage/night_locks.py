@@ -17,7 +17,7 @@ class NightLocks:
     """The locks of one output location, as one owner takes them.
 
     The operating system keeps a lock (`flock`) and gives it up with the process that holds it, however that ends: a
-    killed night blocks nobody. The files stay, empty or with the holder's process id; whether one is there says nothing.
+    killed night blocks nobody. The files stay, with the process id of the last holder: that one is there says nothing.
     """
 
     def __init__(self, home: str) -> None:

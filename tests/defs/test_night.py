@@ -208,13 +208,13 @@ def test_a_run_started_elsewhere_leaves_a_night_alone_that_another_process_takes
 def test_a_night_that_another_process_takes_is_not_taken(taken: Taken) -> None:
     with (
         NightLocks(taken.settings.home).hold(NIGHT),
-        pytest.raises(SourceError, match="^the night of 2026-11-21 is being taken by process"),
+        pytest.raises(SourceError, match=r"^the night of 2026-11-21 is being taken by process"),
     ):
         run_night(taken.settings, taken.instance, SAMPLE_AS_OF, again=True)
 
 
 def test_a_night_that_has_not_begun_is_one_clear_line(taken: Taken) -> None:
-    with pytest.raises(SourceError, match="^the night of 9999-01-01 has not begun: this machine's clock stands at "):
+    with pytest.raises(SourceError, match=r"^the night of 9999-01-01 has not begun: this machine's clock stands at "):
         run_night(taken.settings, taken.instance, datetime(9999, 1, 1, tzinfo=UTC))
 
 

@@ -93,9 +93,13 @@ def test_the_locks_of_an_object_store_are_this_machines_own(tmp_path: Path, monk
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     first, second = NightLocks("memory://company/a"), NightLocks("memory://company/b")
     assert first.directory.is_relative_to(tmp_path)
-    with first.hold(NIGHT), second.hold(NIGHT):
-        with pytest.raises(SourceError, match="is being taken"), NightLocks("memory://company/a").hold(NIGHT):
-            pass
+    with (
+        first.hold(NIGHT),
+        second.hold(NIGHT),
+        pytest.raises(SourceError, match="is being taken"),
+        NightLocks("memory://company/a").hold(NIGHT),
+    ):
+        pass
 
 
 def test_the_locks_of_a_directory_are_in_it(tmp_path: Path) -> None:
