@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).parent / "data" / "sample"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
 
 # No example is too slow: how long one takes is the machine's doing.
-settings.register_profile("any_machine")
+settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
 # A mutant is dead at its first failing example; nobody reads the smallest one.
 settings.register_profile("mutation", deadline=None, phases=[Phase.explicit, Phase.generate])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PACKAGE = Path(__file__).parents[1] / "billing_dq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -84,3 +85,7 @@ def test_stripe_and_pymongo_stay_at_the_edges() -> None:
 def test_the_dagster_layer_keeps_its_annotations_readable() -> None:
     for path in (PACKAGE / "defs").rglob("*.py"):
         assert "from __future__ import annotations" not in path.read_text(encoding="utf-8"), named(path)
+
+
+def test_no_property_depends_on_the_speed_of_the_machine() -> None:
+    assert settings().deadline is None
