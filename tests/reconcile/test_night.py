@@ -246,7 +246,7 @@ OF_OUR_OWN = [
     ("meter_extras_divergence", "drifts", "2026-W44", "info", 20, 4, "unexplained"),
     ("meter_extras_divergence", "drifts", "2026-W45", "info", 20, 4, "unexplained"),
     ("meter_extras_divergence", "drifts", "2026-W46", "info", 20, 4, "unexplained"),
-    ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "debit_altered"),
+    ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "unexplained"),
     ("meter_extras_drift", "drifts", "drifts", "warning", 60, 12, None),
     ("orphan_balance", "nobody", "nobody", "error", -7, -1, None),
     ("quarantined_documents", "dark_week", "dark_week", "warning", 0, 0, None),
@@ -277,7 +277,7 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
     assert night.meter.evidence["cause"].tolist() == [
         *["unexplained"] * 3,
         "settlement_half_applied",
-        "debit_altered",
+        "unexplained",
         "no_usage_document",
     ]
     assert night.violations["rule"].tolist() == [
