@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from billing_dq.simulation.config import PACKS, Pack
 from billing_dq.simulation.labels import Document
+from billing_dq.simulation.stripe.state import API_VERSION
 
 _PRICES_CREATED = 1756684800
 _MONTH, _YEAR = "month", "year"
@@ -448,4 +449,19 @@ def dispute(
         },
         "reason": "subscription_canceled" if created % 2 else "unrecognized",
         "status": status,
+    }
+
+
+def event(event_id: str, created: int, kind: str, data: Document) -> Document:
+    """An event as the API lists it; ``created`` in seconds, ``data`` the object and what it was before."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": created,
+        "data": data,
+        "livemode": True,
+        "pending_webhooks": 0,
+        "request": {"id": None, "idempotency_key": None},
+        "type": kind,
     }
