@@ -4,7 +4,7 @@ import copy
 
 from billing_dq.simulation.company.clock import DAY, SECOND
 from billing_dq.simulation.company.ids import Ids
-from billing_dq.simulation.config import PRICES, Pack
+from billing_dq.simulation.config import Pack
 from billing_dq.simulation.labels import Document
 from billing_dq.simulation.stripe import objects as stripe
 
@@ -22,10 +22,6 @@ RESOURCES = (
 )
 PENDING = "__pending__"
 _DISPUTE_FEE = 1500
-_PLANS = {price: plan for plan, prices in PRICES.items() for price in prices} | {
-    stripe.LEGACY_PRO_PRICE: "pro",
-    stripe.MANUAL_PRICE: "enterprise",
-}
 #: What an attribute becomes that changes without the plan; `cancel_at_period_end` is switched.
 _CARD = "default_payment_method"
 
@@ -161,7 +157,7 @@ class Account:
     @property
     def plan(self) -> str:
         """The plan that the price of the first item is for."""
-        return _PLANS[self.price_id]
+        return stripe.PLAN_OF_PRICE[self.price_id]
 
     @property
     def items(self) -> list[Document]:

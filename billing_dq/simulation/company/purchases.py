@@ -1,6 +1,5 @@
 """Bought packs, and what becomes of them: refunds, disputes, clawbacks and credits."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing_dq.simulation.company.application import Entry
@@ -152,7 +151,7 @@ class Shop:
         after = random.choice((2 * MINUTE, random.randint(1, 100) * HOUR))
 
         def convert() -> None:
-            self._line.mark()
+            self._line.mark("conversion")
             self._line.account.convert(self._line.now, dispute.stripe, signed)
 
         self._line.push(self._line.now + after, convert)
@@ -207,5 +206,3 @@ class Shop:
         units = -float(dispute.clawback["amount"])  # type: ignore[arg-type]
         ref_id = f"dispute-credit-{line.ids.uuid()}" if by_hand else f"dispute_reinstate_{dispute.id}"
         dispute.credit = line.application.adjust(line.now, ref_id, units)
-
-

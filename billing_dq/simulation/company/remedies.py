@@ -4,6 +4,8 @@ Each leaves a ledger in which nothing is owed any more: a night may have no find
 debit that was credited: the copy stays in the ledger, and only people can say that they know of it.
 """
 
+from collections.abc import Callable
+
 from billing_dq.simulation.company.clock import DAY, HOUR, WEEK
 from billing_dq.simulation.company.purchases import Dispute, Purchase, Shop
 from billing_dq.simulation.company.timeline import Timeline
@@ -11,15 +13,15 @@ from billing_dq.simulation.company.traits import Traits
 from billing_dq.simulation.config import DOLLARS_TO_UNITS, PACKS
 
 #: At full trouble, an organization.
-_MANY_CREDITS, _GOODWILL, _GOODWILL_TAKEN_BACK, _SECOND_CLAWBACK, _COPY, _SURPLUS, _PARTIAL, _LEGACY = (
-    *(0.012, 0.05, 0.02, 0.03, 0.02),
-    *(0.02, 0.03, 0.3),
-)
+_MANY_CREDITS, _GOODWILL, _GOODWILL_TAKEN_BACK, _COPY = 0.012, 0.05, 0.02, 0.02
+_SECOND_CLAWBACK, _SURPLUS, _PARTIAL, _LEGACY = 0.03, 0.02, 0.03, 0.3
 #: Cents that are no pack's price, nor do two of them add up to one.
 _GOODWILL_CENTS = (37, 41, 53, 59, 61, 67, 73)
 #: The pack whose ratio is the general one, so that a credit in cents gives back its units to the unit.
 _EVEN_PACK = PACKS["pack_s"]
 _UNITS_OF_CENT = DOLLARS_TO_UNITS // 100
+
+Telling = Callable[[Purchase], None]
 
 
 class Remedies:
@@ -38,13 +40,12 @@ class Remedies:
 
     def plan(self, pays: bool) -> None:
         """Draw the corrections; an organization that pays for a plan has none that could make a runaway."""
-        for rate, action in (
-            (_GOODWILL, self._give_goodwill),
-            (_GOODWILL_TAKEN_BACK, self._take_goodwill_back),
-            (_COPY, self._copy_a_debit),
-        ):
+        for rate, action in ((_GOODWILL, self._give_goodwill), (_GOODWILL_TAKEN_BACK, self._take_goodwill_back)):
             if self._happens(rate):
-                self._line.push(self._line.moment(self._random), action)
+                units = float(self._random.choice(_GOODWILL_CENTS) * _UNITS_OF_CENT)
+                self._line.push(self._line.moment(self._random), action, units)
+        if self._happens(_COPY):
+            self._line.push(self._line.moment(self._random), self._copy_a_debit)
         if self._happens(_LEGACY):
             self._plan_legacy_expiration()
         if pays:
@@ -66,22 +67,20 @@ class Remedies:
         """The application's own credit by hand, which takes cents at the general ratio."""
         self._line.application.adjust(self._line.now, f"dispute-credit-{self._line.ids.uuid()}", units)
 
-    def _give_goodwill(self) -> float:
-        self._line.mark()
-        units = float(self._random.choice(_GOODWILL_CENTS) * _UNITS_OF_CENT)
+    def _give_goodwill(self, units: float) -> None:
+        self._line.mark("goodwill")
         self._credit(units)
-        return units
 
-    def _take_goodwill_back(self) -> None:
+    def _take_goodwill_back(self, units: float) -> None:
         """There is no tool that takes units back: a person writes a `refund` entry."""
-        units = self._give_goodwill()
+        self._give_goodwill(units)
         self._line.push(self._line.now + 5 * HOUR, self._correct, units, str(self._line.ids.uuid()))
 
     def _correct(self, units: float, name: str) -> None:
-        self._line.mark()
+        self._line.mark("correction")
         application = self._line.application
         application.lots.debit(units, self._line.now)
-        application.write(self._line.now, "refund", -units, {"refId": f"refund-correction-{name}"})
+        application.write(self._line.now, "refund", -units, {"refId": f"correction-{name}"})
 
     def _copy_a_debit(self) -> None:
         """A debit is written twice, and the copy is credited a day later."""
@@ -95,28 +94,28 @@ class Remedies:
         application.lots.debit(units, line.now)
         application.write(line.now, "debit", -units, {"refId": self.copied})
         line.push(line.now + DAY, self._credit, units)
-        line.mark()
+        line.mark("copy_credited")
 
     # Disputes
 
-    def _plan_dispute(self, tell) -> None:  # noqa: ANN001
+    def _plan_dispute(self, tell) -> None:
         line = self._line
         last = line.end - 5 * DAY
         first = max(line.begin, line.born + HOUR)
         if first < last:
             line.push(first + int(self._random.random() * (last - first)), self._buy_and_dispute, tell)
 
-    def _buy_and_dispute(self, tell) -> None:  # noqa: ANN001
+    def _buy_and_dispute(self, tell) -> None:
         purchase = self._shop.buy(_EVEN_PACK)
         self._line.push(self._line.now + DAY, tell, purchase)
 
     def _withdrawn(self, purchase: Purchase, share: float = 1.0) -> Dispute:
         dispute = self._shop.open(purchase, "under_review", share)
         self._shop.withdraw(dispute)
-        self._line.mark()
+        self._line.mark("dispute")
         return dispute
 
-    def _later(self, days: int, action, *arguments: object) -> None:  # noqa: ANN001
+    def _later(self, days: int, action, *arguments: object) -> None:
         self._line.push(self._line.now + days * DAY, action, *arguments)
 
     def _win(self, purchase: Purchase) -> None:
@@ -135,7 +134,7 @@ class Remedies:
         self._later(1, self._shop.win, dispute)
         self._later(2, self._shop.credit, dispute, False)
         self._later(3, self._credit, float(purchase.pack.units))
-        self._later(4, self._correct, float(purchase.pack.units), f"dispute_{dispute.id}")
+        self._later(4, self._correct, float(purchase.pack.units), dispute.id)
 
     def _lose_a_part(self, purchase: Purchase) -> None:
         """Half of a charge is disputed and lost: half of the units are taken."""
@@ -164,13 +163,14 @@ class Remedies:
         expires = bought + 14 * DAY
         topup = application.top_up_pack(bought, pack.units, session_id, expires)
         line.push(bought + 2 * HOUR, self._spend, key, units)
-        line.push(expires + 3 * HOUR, self._take_all, topup["_id"], float(pack.units))
+        identity = topup["_id"]
+        line.push(expires + 3 * HOUR, self._take_all, identity, float(pack.units))
 
     def _spend(self, key: str, units: int) -> None:
         self._line.application.lots.debit(units, self._line.now)
         self._line.application.write(self._line.now, "debit", -units, {"refId": key})
 
-    def _take_all(self, identity, units: float) -> None:  # noqa: ANN001
+    def _take_all(self, identity, units: float) -> None:
         line = self._line
         taken = line.application.lots.expire(identity)
         line.application.lots.refund(identity, units - taken, line.now)

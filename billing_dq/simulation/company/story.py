@@ -5,7 +5,7 @@ nothing else: the same organization is replayed with and without it.
 """
 
 from billing_dq.simulation.company.application import Entry
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, SECOND, to_datetime, to_millis
+from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, to_datetime, to_millis
 from billing_dq.simulation.company.purchases import Dispute, Purchase, Shop
 from billing_dq.simulation.company.remedies import Remedies
 from billing_dq.simulation.company.subscriber import Subscriber

@@ -15,7 +15,7 @@ _USE_FOR_LOWER_PLAN = 1.6
 _SETTLED = 2 * HOUR
 _NEIGHBOURS = {"starter": ("pro",), "pro": ("starter", "enterprise"), "enterprise": ("pro",)}
 #: Trouble, a subscription, at full trouble.
-_RECOVERS, _CARD, _CHANGES, _CANCELED, _SYNCHRONIZED, _HAND_AND_SYNC = 0.12, 0.5, 0.08, 0.05, 0.06, 0.04
+_RECOVERS, _CARD, _CHANGES, _CANCELED, _SYNCHRONIZED, _HAND_AND_SYNC = 0.25, 0.5, 0.1, 0.06, 0.08, 0.05
 
 
 class Subscriber:
@@ -29,6 +29,7 @@ class Subscriber:
         self._line = timeline
         self._traits = traits
         self.intensity = 0.0
+        self._dunned_since = 0
 
     # What happens
 
@@ -83,11 +84,12 @@ class Subscriber:
         random, line, happens = self._traits.random, self._line, self._traits.happens
         for _ in range(random.randint(1, 3) if happens(_CARD) else 0):
             line.push(max(line.moment(random), at + HOUR), self._touch, random.random() < 0.5, random.randint(1, 90))
+        neighbour, later, back = random.choice(_NEIGHBOURS[plan]), random.randint(1, 150) * HOUR, random.random() < 0.6
         for rate, action, arguments in (
-            (_CHANGES, self._change_and_back, (random.choice(_NEIGHBOURS[plan]), random.randint(1, 150) * HOUR, random.random() < 0.6)),
+            (_CHANGES, self._change_and_back, (neighbour, later, back)),
             (_CANCELED, self._cancel_by_administrator, ()),
-            (_SYNCHRONIZED, self._lose_webhook, (_NEIGHBOURS[plan][-1], random.randint(1, 100) * HOUR)),
-            (_HAND_AND_SYNC, self._change_by_hand_for_a_while, (_raised(plan), random.randint(1, 100) * HOUR)),
+            (_SYNCHRONIZED, self._lose_webhook, (_NEIGHBOURS[plan][-1], later)),
+            (_HAND_AND_SYNC, self._change_by_hand_for_a_while, (_raised(plan), later)),
         ):
             moment = max(line.moment(random), at + HOUR)
             if happens(rate):
@@ -125,9 +127,15 @@ class Subscriber:
         last = line.application.paid_subscription["lastResetAt"]
         due = to_millis(last) + WEEK  # type: ignore[arg-type]
         if line.now > due:
-            line.application.reset(line.now)
+            self._settle()
             due = line.now + WEEK
         line.push(next_daily(due, 1), self._reset)
+
+    def _settle(self) -> None:
+        """The reset, with its settlement."""
+        self._line.application.reset(self._line.now)
+        if self._traits.versions.settles_within_quota:
+            self._line.mark("settlement_within_quota")
 
     def _renew(self, period_start: int, late: int, fate: str) -> None:
         if not self._may_reset():
@@ -174,13 +182,15 @@ class Subscriber:
     def _dun(self) -> None:
         if self._line.now > self._line.end - _SETTLED or not self._may_reset():
             return
+        self._line.mark("dunning")
+        self._dunned_since = self._line.now
         self._line.application.dun(self._line.now)
 
     def _recover(self) -> None:
         line = self._line
         if line.application.paid_subscription["status"] != "unpaid":
             return
-        line.mark()
+        line.mark("dunning", self._dunned_since)
         line.account.pay_open_invoice(line.now - WEBHOOK)
         line.application.recover(line.now, line.account.plan, line.heard)
         line.hear("invoice.payment_succeeded")
@@ -190,13 +200,16 @@ class Subscriber:
         """Whether a plan would not make a runaway of what is owed and usually used."""
         quota = QUOTAS[plan]
         too_much = self.intensity > _USE_FOR_LOWER_PLAN * quota
-        return self._may_reset() and not too_much and self._line.application.balance_units >= -_DEBT_FOR_LOWER_PLAN * quota
+        return (
+            self._may_reset() and not too_much and self._line.application.balance_units >= -_DEBT_FOR_LOWER_PLAN * quota
+        )
 
     def change_plan(self, plan: str) -> None:
         """Another plan at Stripe, and then here."""
         if not self.may_change_to(plan):
             return
         line = self._line
+        line.mark("plan_change")
         line.account.change_price(line.now - WEBHOOK, PRICES[plan][0], {})
         line.application.change_plan(line.now, plan, line.heard)
         line.hear("customer.subscription.updated")
@@ -204,12 +217,14 @@ class Subscriber:
     def _change_by_hand(self, plan: str) -> None:
         line = self._line
         if self._may_reset() and line.application.plan != plan and line.now < line.end - _SETTLED:
+            line.mark("change_by_hand")
             line.application.change_plan_by_hand(line.now, plan)
 
     def _cancel(self, customer_deleted: bool) -> None:
         line = self._line
         if not self._may_reset() or line.application.plan == "free":
             return
+        line.mark("cancellation")
         line.account.cancel(line.now - WEBHOOK)
         if customer_deleted:
             line.account.delete_customer()
@@ -241,7 +256,7 @@ class Subscriber:
         if not self._agrees():  # an event would bring Stripe's plan along
             return
         line = self._line
-        line.mark()
+        line.mark("event")
         line.account.touch(line.now - WEBHOOK, attribute)
         line.application.subscription_event(line.now, line.heard)
         line.hear("customer.subscription.updated")
@@ -251,21 +266,19 @@ class Subscriber:
         before = self._line.application.plan
         if plan == before or not self._agrees() or not self.may_change_to(plan):
             return
-        self._line.mark()
         self.change_plan(plan)
         if back:
             self._line.push(self._line.now + later, self._change_back, before)
 
     def _change_back(self, plan: str) -> None:
         if self._agrees() and self.may_change_to(plan):
-            self._line.mark()
             self.change_plan(plan)
 
     def _cancel_by_administrator(self) -> None:
         line = self._line
         if not self._may_reset() or line.application.plan == "free" or line.now > line.end - _SETTLED:
             return
-        line.mark()
+        line.mark("cancellation_by_administrator")
         line.account.cancel(line.now)
         line.application.cancel_by_administrator(line.now + SECOND)
         line.hear("customer.subscription.deleted")
@@ -292,7 +305,7 @@ class Subscriber:
         line = self._line
         if line.application.plan == "free":
             return
-        line.mark()
+        line.mark("synchronization")
         line.application.synchronize(line.now, line.account.plan, str(line.account.live["status"]))
 
     def _agrees(self) -> bool:

@@ -18,6 +18,13 @@ from billing_dq.simulation.labels import Document
 WEBHOOK = 2 * SECOND
 #: The application forgets a webhook event after 30 days.
 _EVENT_LIFE = 30 * DAY
+#: The kinds of trouble that are about the quota or the meter itself.
+OF_QUOTA = frozenset(
+    {
+        *("event", "plan_change", "cancellation", "cancellation_by_administrator", "synchronization"),
+        *("change_by_hand", "dunning", "settlement_within_quota"),
+    }
+)
 #: Nothing begins in the last seconds, so that nothing is cut between two writes.
 _MARGIN = 10 * SECOND
 
@@ -54,7 +61,7 @@ class Timeline:
         born: when the organization was made.
         now: the instant of what is happening.
         events: the webhook events that the application keeps.
-        troubled: the weeks (their starts) in which natural trouble befell the organization.
+        troubled: by week (its start), the kinds of natural trouble that befell the organization in it.
     """
 
     def __init__(self, config: WorldConfig, index: int, changes: Changes, versions: Versions) -> None:
@@ -65,7 +72,7 @@ class Timeline:
         self.ids = Ids(Random(f"{config.seed}:{index}:ids"))
         self.changes = changes
         self.events: list[Document] = []
-        self.troubled: set[int] = set()
+        self.troubled: dict[int, set[str]] = {}
         self.now = self.begin
         self._heap: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._pushed = 0
@@ -105,9 +112,10 @@ class Timeline:
         first = max(self.begin, self.born + HOUR)
         return first + int(random.random() * max(0, self.end - first))
 
-    def mark(self) -> None:
-        """Natural trouble befalls the organization in the week of now."""
-        self.troubled.add(week_start(self.now))
+    def mark(self, trouble: str, since: int | None = None) -> None:
+        """Natural trouble of a kind befalls the organization in the week of now, and in those since an instant."""
+        for start in range(week_start(self.now if since is None else since), self.now + 1, WEEK):
+            self.troubled.setdefault(start, set()).add(trouble)
 
     def hear(self, kind: str) -> None:
         """A webhook event was processed."""

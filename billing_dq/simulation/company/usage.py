@@ -69,8 +69,10 @@ class Usage:
         if application.quota and application.balance_units < -_DEBT_THAT_STOPS * application.quota:
             return
         self.steps.append(step)
-        if step.outside or not step.units:
-            self._timeline.mark()
+        if step.outside:
+            self._timeline.mark("outside_breakdown")
+        if not step.units:
+            self._timeline.mark("step_of_0_units")
         over = application.finish_step(step.at, step.key, step.units, step.feature, step.outside)
         if over:
             self._timeline.push(step.at + step.delay, self._debit, step.key, over)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from billing_dq.simulation.config import PACKS, Pack
+from billing_dq.simulation.config import PACKS, PRICES, Pack
 from billing_dq.simulation.labels import Document
 from billing_dq.simulation.stripe.state import API_VERSION
 
@@ -29,6 +29,11 @@ _CATALOGUE: dict[str, tuple[str, int, str | None, str | None, dict[str, str]]] =
 LEGACY_PRO_PRICE = "price_pro_legacy_meta"
 MANUAL_PRICE = "price_ent_manual_acme"
 UNKNOWN_PLAN_PRICE = "price_gold_meta_unknown"
+#: The plan that each price is for; the price of an unknown plan is for none.
+PLAN_OF_PRICE = {name: plan for plan, names in PRICES.items() for name in names} | {
+    LEGACY_PRO_PRICE: "pro",
+    MANUAL_PRICE: "enterprise",
+}
 
 
 def prices() -> list[Document]:
