@@ -115,44 +115,43 @@ def _at(entry: Entry) -> float:
 
 def _attested(story: Story, start: int) -> Iterator[Course]:
     """Courses whose every quota something shows: a document, the subscription, Stripe's events."""
-    own = int(story.application.usage[start].document["meterQuota"])  # type: ignore[call-overload]
-    events = plan_events(story.account.objects["events"])
-    within = [event for event in events if start - _DELIVERY <= event.at < start + WEEK]
-    yield Course(own)
-    yield from _announced(within)
-    # No document is rewritten: the week's own quota is the first, and what follows is seen in the next document,
-    # the subscription of today, or Stripe's events.
-    later = {_next_quota(story, start), *(event.after for event in events if event.at < start + WEEK)}
-    for quota in later - {own}:
-        yield Course(own, (Change(quota, _known_since(events, quota, start), start + WEEK),))
-    if own == 0:
-        for event in within:
-            if event.recovered:
-                yield Course(0, (Change(event.after, event.at, event.at + _DELIVERY),))
+    own = _own_quota(story, start)
+    events = [event for event in plan_events(story.account.objects["events"]) if event.at < start + WEEK]
+    shown = [Course(own), *_announced(events, start, own)]
+    yield from shown
+    # No document is rewritten: what follows is seen in the next document, the subscription of today, Stripe's events.
+    for quota in {_next_quota(story, start), *(event.after for event in events)} - {own}:
+        unwritten = Change(quota, _known_since(events, quota, start), start + WEEK)
+        yield from (Course(course.first, (*course.changes, unwritten)) for course in shown)
 
 
-def _announced(within: list[PlanEvent]) -> Iterator[Course]:
-    """Changes of plan, and a cancellation, that Stripe announced; each may be configured to reset the usage."""
-    moves = [event for event in within if event.before != event.after]
+def _announced(events: list[PlanEvent], start: int, own: int) -> Iterator[Course]:
+    """Changes of plan, recoveries and cancellations that Stripe announced in a week; each may reset the usage."""
+    moves = [
+        event
+        for event in events
+        if event.at >= start - _DELIVERY and (event.before != event.after or (event.recovered and own == 0))
+    ]
     for first, last in combinations(range(len(moves) + 1), 2):
         for resets, ends in product((False, True), repeat=2):
             changes = tuple(
                 Change(event.after, event.at - MINUTE, event.at + _DELIVERY, ends if event.ended else resets)
                 for event in moves[first:last]
             )
-            yield Course(moves[first].before, changes)
+            yield Course(0 if moves[first].recovered else moves[first].before, changes)
 
 
 def _doubtful(story: Story, start: int) -> Iterator[Course]:
     """Courses with a quota that nothing shows, in weeks with a trace of what may have brought it."""
-    own = int(story.application.usage[start].document["meterQuota"])  # type: ignore[call-overload]
-    end = start + WEEK
-    for first, last in _overdue(plan_events(story.account.objects["events"]), story.end):
+    own, end = _own_quota(story, start), start + WEEK
+    events = plan_events(story.account.objects["events"])
+    shown = [Course(own), *_announced([event for event in events if event.at < end], start, own)]
+    for first, last in _overdue(events, story.end):
         if first < end and last > start:
-            yield Course(own, (Change(0, first, last),))
-            yield Course(own, (Change(0, first, last), Change(own, last, last + _DELIVERY)))
-            yield Course(0, (Change(own, last, last + _DELIVERY),))
-            yield Course(0)
+            dunned, back = Change(0, first, last), Change(own, last, last + _DELIVERY)
+            yield from (Course(course.first, (*course.changes, dunned)) for course in shown)
+            yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
+            yield from (Course(0, (back,)), Course(0))
     by_hand = _changed_by_hand(story)
     if by_hand is not None and start <= by_hand < end:
         for quota in QUOTAS.values():
@@ -172,6 +171,10 @@ def _overdue(events: list[PlanEvent], end: int) -> Iterator[tuple[float, float]]
             since = None
     if since is not None:
         yield since, end
+
+
+def _own_quota(story: Story, start: int) -> int:
+    return int(story.application.usage[start].document["meterQuota"])  # type: ignore[call-overload]
 
 
 def _next_quota(story: Story, start: int) -> int:
