@@ -131,8 +131,8 @@ class Shop:
             return
         euros = choice > 0.85
         self.withdraw(dispute, *((0.92, "eur") if euros else (None, "usd")))
-        if not euros and self._traits.happens(_CONVERTED):
-            self._plan_conversion(dispute)
+        if not euros:
+            self.plan_conversion(dispute)
         decided = line.now + wait
         if choice < 0.35:
             line.push(decided, self._decide, dispute, "lost")
@@ -143,8 +143,10 @@ class Shop:
                 line.push(decided, self.win, dispute, euros)
                 line.push(credited, self.credit, dispute, by_hand)
 
-    def _plan_conversion(self, dispute: Dispute) -> None:
-        """Some per cent are gained or lost by the conversion, minutes or days after the withdrawal."""
+    def plan_conversion(self, dispute: Dispute) -> None:
+        """Some per cent may be gained or lost by the conversion, minutes or days after the withdrawal."""
+        if not self._traits.happens(_CONVERTED):
+            return
         random = self._traits.random
         cents = max(1, int(dispute.purchase.pack.price_cents * random.uniform(0.01, 0.03)))
         signed = cents * random.choice((-1, 1))

@@ -112,6 +112,7 @@ class Remedies:
     def _withdrawn(self, purchase: Purchase, share: float = 1.0) -> Dispute:
         dispute = self._shop.open(purchase, "under_review", share)
         self._shop.withdraw(dispute)
+        self._shop.plan_conversion(dispute)
         self._line.mark("dispute")
         return dispute
 
