@@ -8,6 +8,7 @@ import pytest
 from billing_dq.reconcile import night as night_module
 from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult
+from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
 from billing_dq.reconcile.night import NightResult, reconcile_night, split_keys
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
@@ -367,13 +368,22 @@ def test_the_meter_is_given_stripes_events_where_they_were_read(monkeypatch: pyt
     given: list[object] = []
 
     def note(usage: object, keys: object, entries: object, context: MeterContext) -> MeterResult:
-        given.append(context.subscription_events)
+        given.append(context.quota_events)
         return MeterResult(METER_EXTRAS_DELTAS.empty(), METER_EXTRAS_EVIDENCE.empty())
 
     monkeypatch.setattr(night_module, "reconcile_meter", note)
-    events = pd.DataFrame({"event_id": ["evt_1"]})
+    events = pd.DataFrame(
+        [["evt_1", "sub_status", "customer.subscription.updated", AS_OF, "starter", "pro", "active", "active"]],
+        columns=[
+            *("event_id", "stripe_subscription_id", "type", "created"),
+            *("plan_before", "plan_after", "status_before", "status_after"),
+        ],
+    ).astype({"created": "datetime64[ms, UTC]"})
     with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True)
     for stripe in (with_events, theirs(), None):
         reconcile_night(ours(), stripe, POLICY)
-    assert [one is events for one in given] == [True, False, False]
+    assert isinstance(given[0], QuotaEvents)
+    assert given[0].changes[["organization_id", "before", "after"]].to_numpy().tolist() == [
+        [IDS["other_status"], 500.0, 5000.0]
+    ]
     assert given[1:] == [None, None]

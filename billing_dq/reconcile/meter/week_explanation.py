@@ -111,11 +111,14 @@ def explain_week(week: WeekAccount) -> list[EvidenceItem]:
 
 
 def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
-    """A debit whose amount is not what the cached balance remembers; no step may have lost its debit for certain."""
-    remembered = abs(week.not_debited + week.balance_gap) <= EPSILON
-    if not week.balance_gap or not remembered or len(week.after_the_quota):
+    """The ledger lacks to the unit what the cached balance remembers: an amount was altered, or an entry removed.
+
+    It is proved where every step that the quota asks to be debited has its debit, so that none can have been removed.
+    """
+    if not week.balance_gap or abs(week.not_debited + week.balance_gap) > EPSILON or not week.debited:
         return None
-    return [EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", "proved", week.not_debited)]
+    confidence: Confidence = "consistent" if len(week.after_the_quota) else "proved"
+    return [EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, week.not_debited)]
 
 
 def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:

@@ -97,7 +97,8 @@ CANCELLED = "usage_reset", "cancellation"
         (week("a b=360", 900, 500, balance_gap=-40.0), [KEPT]),
         (week("a b=360", 900, 500, balance_gap=-30.0), [candidate(40, "a")]),
         (week("a b=360", 900, 500, balance_gap=40.0), [candidate(40, "a")]),
-        (week("b=360 c", 900, 500, balance_gap=-40.0), [gap(40, "c")]),
+        (week("b=360 c", 900, 500, balance_gap=-40.0), [item(*KEPT[:2], "consistent", 40)]),  # type: ignore[arg-type]
+        (week("c", 540, 500, balance_gap=-40.0), [candidate(40, "c")]),
         (week("a=300", 900, 500), [unexplained(100)]),
         (week("a=300", 900, 500, balance_gap=-100.0), [item(*KEPT[:3], 100)]),  # type: ignore[arg-type]
     ],
