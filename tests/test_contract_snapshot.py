@@ -33,6 +33,8 @@ COLUMNS = {
     "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
     "first_seen last_seen nights_open",
     "nightly_report": "name value unit",
+    "stripe_subscription_events": "event_id stripe_subscription_id type created plan_before plan_after status_before "
+    "status_after",
     "quarantined_documents": "collection document_id field reason",
     "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",
 }

@@ -22,7 +22,12 @@ from billing_dq.tables.results import (
     RUNAWAY_BALANCES,
     SUBSCRIPTION_DRIFT,
 )
-from billing_dq.tables.stripe import STRIPE_DISPUTES, STRIPE_INVOICES, STRIPE_SUBSCRIPTIONS
+from billing_dq.tables.stripe import (
+    STRIPE_DISPUTES,
+    STRIPE_INVOICES,
+    STRIPE_SUBSCRIPTION_EVENTS,
+    STRIPE_SUBSCRIPTIONS,
+)
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -41,6 +46,7 @@ TABLES: dict[str, Table] = {
         QUARANTINED_STRIPE_OBJECTS,
         UNREADABLE_KEYS,
         STRIPE_SUBSCRIPTIONS,
+        STRIPE_SUBSCRIPTION_EVENTS,
         STRIPE_INVOICES,
         STRIPE_DISPUTES,
         METER_EXTRAS_DELTAS,
@@ -75,6 +81,7 @@ __all__ = [
     "STRIPE_DISPUTES",
     "STRIPE_INVOICES",
     "STRIPE_SUBSCRIPTIONS",
+    "STRIPE_SUBSCRIPTION_EVENTS",
     "SUBSCRIPTIONS",
     "SUBSCRIPTION_DRIFT",
     "TABLES",

@@ -17,6 +17,22 @@ STRIPE_SUBSCRIPTIONS = Table(
     key=("stripe_subscription_id",),
 )
 
+STRIPE_SUBSCRIPTION_EVENTS = Table(
+    "stripe_subscription_events",
+    "an event of a subscription at Stripe, of the last 30 days: evidence, absent where events may not be read",
+    (
+        Column("event_id", "str", "evt_..."),
+        Column("stripe_subscription_id", "str", "sub_..."),
+        Column("type", "str", "customer.subscription.*"),
+        Column("created", "time", "when it happened"),
+        Column("plan_before", "str", "plan before, as in stripe_subscriptions; null: none or not told", nullable=True),
+        Column("plan_after", "str", "plan after; the same where nothing of it changed", nullable=True),
+        Column("status_before", "str", "status before; null: none or not told", nullable=True),
+        Column("status_after", "str", "status after", nullable=True),
+    ),
+    key=("event_id",),
+)
+
 STRIPE_INVOICES = Table(
     "stripe_invoices",
     "the newest paid invoice of a subscription",

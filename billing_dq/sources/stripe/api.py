@@ -23,11 +23,18 @@ from billing_dq.sources.stripe.client import (
     StripeConnection,
     mode_of_key,
 )
+from billing_dq.sources.stripe.events import read_subscription_events
 from billing_dq.sources.stripe.invoices import NewestInvoices, Subscriber, read_invoices
 from billing_dq.sources.stripe.objects import Dispute, Item, Items, Purchase, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
 from billing_dq.sources.stripe.rows import Plans, PurchaseField, dispute_row, purchase_of, subscription_row
-from billing_dq.tables import QUARANTINED_STRIPE_OBJECTS, STRIPE_DISPUTES, STRIPE_INVOICES, STRIPE_SUBSCRIPTIONS
+from billing_dq.tables import (
+    QUARANTINED_STRIPE_OBJECTS,
+    STRIPE_DISPUTES,
+    STRIPE_INVOICES,
+    STRIPE_SUBSCRIPTION_EVENTS,
+    STRIPE_SUBSCRIPTIONS,
+)
 
 #: Resources that a night reads, or that come with what it reads.
 PROBED = ("subscriptions", "prices", "invoices", "disputes", "charges", "payment_intents", "balance_transactions")
@@ -38,16 +45,21 @@ class StripeReading:
     """A night's Stripe.
 
     Attributes:
-        frames: `stripe_subscriptions`, `stripe_invoices`, `stripe_disputes` and `quarantined_stripe_objects`.
+        frames: `stripe_subscriptions`, `stripe_invoices`, `stripe_disputes`, `quarantined_stripe_objects`, and
+            `stripe_subscription_events` where events could be read.
         requests: requests sent, by resource.
         livemode: the mode that every object should have: the key's, else that of most objects.
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+        absent: tables that could not be read although the rest could, each with the reason.
+        events_since: the instant from which on no event of a subscription is missing; None where none was read.
     """
 
     frames: dict[str, pd.DataFrame]
     requests: dict[str, int]
     livemode: bool
     invoices_not_read: tuple[str, ...]
+    absent: dict[str, str]
+    events_since: datetime | None
 
 
 def read_stripe(
@@ -57,7 +69,7 @@ def read_stripe(
     progress: Progress,
     clock: Clock | None = None,
 ) -> StripeReading:
-    """Read subscriptions, disputes and the newest paid invoices.
+    """Read subscriptions, disputes, the newest paid invoices and, where that is allowed, the subscriptions' events.
 
     Args:
         settings: key, address, plans, budget.
@@ -72,6 +84,9 @@ def read_stripe(
     """
     quarantine = Quarantine()
     invoices = NewestInvoices(as_of, quarantine)
+    extras: dict[str, pd.DataFrame] = {}
+    absent: dict[str, str] = {}
+    events_since: datetime | None = None
     with StripeConnection(settings, clock) as connection:
         with progress.stage("Stripe: subscriptions", None) as advance:
             subscriptions: list[dict[str, object]] = []
@@ -98,14 +113,27 @@ def read_stripe(
         with progress.stage("Stripe: invoices", None) as advance:
             not_read = read_invoices(connection, invoices, subscribers)
             advance(len(invoices.newest))
+        livemode = _livemode(settings, [*subscriptions, *disputes])
+        with progress.stage("Stripe: events of subscriptions", None) as advance:
+            try:
+                events = read_subscription_events(
+                    connection, as_of, livemode, plans, quarantine, known=len(subscriptions)
+                )
+            except SourceError as error:
+                absent[STRIPE_SUBSCRIPTION_EVENTS.name] = str(error)
+            else:
+                events_since = events.complete_since
+                extras[STRIPE_SUBSCRIPTION_EVENTS.name] = STRIPE_SUBSCRIPTION_EVENTS.from_rows(events.rows)
+                advance(len(events.rows))
         requests = dict(connection.requests)
     frames = {
         STRIPE_SUBSCRIPTIONS.name: STRIPE_SUBSCRIPTIONS.from_rows(subscriptions),
         STRIPE_INVOICES.name: STRIPE_INVOICES.from_rows(invoices.rows()),
         STRIPE_DISPUTES.name: STRIPE_DISPUTES.from_rows(disputes),
         QUARANTINED_STRIPE_OBJECTS.name: QUARANTINED_STRIPE_OBJECTS.from_rows(quarantine.rows.values()),
+        **extras,
     }
-    return StripeReading(frames, requests, _livemode(settings, [*subscriptions, *disputes]), not_read)
+    return StripeReading(frames, requests, livemode, not_read, absent, events_since)
 
 
 def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None) -> pd.DataFrame:

@@ -44,6 +44,8 @@ _PERMISSIONS: Final = {
     "payment_intent": "PaymentIntents",
     "balance_transactions": "Balance transactions",
     "balance_transaction": "Balance transactions",
+    "events": "Events",
+    "event": "Events",
     "prices": "Prices",
     "price": "Prices",
     "plan": "Prices",

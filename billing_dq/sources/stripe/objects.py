@@ -120,6 +120,54 @@ class Subscription(_Object):
         return self
 
 
+def _unless_partial(value: object) -> object:
+    """A list of items or a plan as it was before a change; of a plan Stripe may show only what changed in it."""
+    if isinstance(value, dict) and not isinstance(value.get("id"), str) and "data" not in value:
+        return None
+    return value
+
+
+class Priced(_Object):
+    """What a subscription is for, as any API version renders it: its items, before 2015 one plan."""
+
+    items: Annotated[Items | None, BeforeValidator(_unless_partial)] = None
+    plan: Annotated[Price | None, BeforeValidator(_unless_partial)] = None
+
+    @property
+    def priced(self) -> list[Item] | None:
+        """The items, none of them where more exist than came along; None where nothing is told."""
+        if self.items is not None:
+            return [] if self.items.has_more else self.items.data
+        return None if self.plan is None else [Item(id=self.plan.id, plan=self.plan)]
+
+
+class SubscriptionEvent(_Object):
+    """An event of type ``customer.subscription.*``: the subscription after it, and what it changed, from what."""
+
+    class Data(_Object):
+        """The two sides of a change."""
+
+        class After(Priced):
+            """The subscription as it was then."""
+
+            id: Id
+            status: Text
+
+        class Before(Priced):
+            """The attributes that changed, with their values before."""
+
+            status: Text | None = None
+
+        object: After
+        previous_attributes: Annotated[Before, BeforeValidator(_empty_for_none)] = Before()
+
+    id: Id
+    type: Text
+    created: Seconds
+    livemode: Flag
+    data: Data
+
+
 class Movement(_Object):
     """A balance transaction. ``amount`` is signed, in the minor unit of the settlement ``currency``."""
 

@@ -14,6 +14,7 @@ from billing_dq.tables import (
     QUARANTINED_STRIPE_OBJECTS,
     STRIPE_DISPUTES,
     STRIPE_INVOICES,
+    STRIPE_SUBSCRIPTION_EVENTS,
     STRIPE_SUBSCRIPTIONS,
     TABLES,
 )
@@ -23,15 +24,17 @@ from tests.support.stripe_night import AS_OF, SAMPLE, FakeClock, read, settings_
 ORGANIZATION = "6abf06a654e1f13e6f8bb05d"
 
 
-def test_the_sample_is_read_whole_in_three_requests() -> None:
+def test_the_sample_is_read_whole_in_one_request_for_each_list() -> None:
     with serve(load(SAMPLE / "stripe.json.gz")) as local:
         reading = read(local)
-        assert dict(local.requests) == reading.requests == {"subscriptions": 1, "disputes": 1, "invoices": 1}
+        assert dict(local.requests) == reading.requests
+        assert reading.requests == dict.fromkeys(("subscriptions", "disputes", "invoices", "events"), 1)
     frames = reading.frames
     assert {name: len(frame) for name, frame in frames.items()} == {
         "stripe_subscriptions": 59,
         "stripe_invoices": 59,
         "stripe_disputes": 7,
+        "stripe_subscription_events": 0,
         "quarantined_stripe_objects": 0,
     }
     assert frames["stripe_subscriptions"]["plan"].value_counts().to_dict() == {
@@ -269,9 +272,16 @@ def test_a_company_without_anything_at_stripe_gives_empty_frames() -> None:
     with serve({}) as local:
         reading = read(local)
     assert {name: len(frame) for name, frame in reading.frames.items()} == {
-        table.name: 0 for table in (STRIPE_SUBSCRIPTIONS, STRIPE_INVOICES, STRIPE_DISPUTES, QUARANTINED_STRIPE_OBJECTS)
+        table.name: 0
+        for table in (
+            STRIPE_SUBSCRIPTIONS,
+            STRIPE_SUBSCRIPTION_EVENTS,
+            STRIPE_INVOICES,
+            STRIPE_DISPUTES,
+            QUARANTINED_STRIPE_OBJECTS,
+        )
     }
-    assert reading.requests == {"subscriptions": 1, "disputes": 1}
+    assert reading.requests == {"subscriptions": 1, "disputes": 1, "events": 1}
 
 
 def test_each_resource_has_its_stage_of_progress() -> None:
@@ -279,7 +289,12 @@ def test_each_resource_has_its_stage_of_progress() -> None:
     with serve(load(SAMPLE / "stripe.json.gz")) as local:
         read_stripe(settings_for(local), AS_OF, [], LineProgress(lines.append), FakeClock())
     done = [line for line in lines if "done" in line]
-    assert done == ["Stripe: subscriptions: 59 done", "Stripe: disputes: 7 done", "Stripe: invoices: 59 done"]
+    assert done == [
+        "Stripe: subscriptions: 59 done",
+        "Stripe: disputes: 7 done",
+        "Stripe: invoices: 59 done",
+        "Stripe: events of subscriptions: 0 done",
+    ]
 
 
 def test_a_dispute_is_read_again_as_it_stands_now() -> None:
