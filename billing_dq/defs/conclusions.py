@@ -102,7 +102,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
         against_stripe = _Compared()
-        stale = stale_past_due(subscriptions, unreadable_keys)
+        stale = stale_past_due(subscriptions, weeks.as_of, settings.stripe_pending_minutes, unreadable_keys)
         if stripe_reading.state == "read":
             theirs = {name: _stored_frame(lake, key, name) for name in STRIPE_TABLES}
             ours = {

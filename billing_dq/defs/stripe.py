@@ -21,7 +21,7 @@ from billing_dq.tables import TABLES as CONTRACTS
 #: What every reading has.
 TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
 #: What a reading may lack: the record says which, and why.
-OPTIONAL_TABLES = ("stripe_subscription_events",)
+OPTIONAL_TABLES = ("stripe_subscription_events", "stripe_charges", "stripe_refunds")
 GROUP = "stripe"
 NO_KEY = "no Stripe key is set (BILLING_DQ_STRIPE_API_KEY): nothing was compared with Stripe"
 

@@ -110,7 +110,7 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
         balances=ours["extras_balances"],
         subscription_drift=drift,
         subscriptions=ours["subscriptions"],
-        stale_past_due=stale_past_due(ours["subscriptions"], unreadable),
+        stale_past_due=stale_past_due(ours["subscriptions"], weeks.as_of, rules.pending_minutes, unreadable),
         disputes=None if disputes is None else disputes.findings,
         dead_lettered=ours["dead_lettered_events"],
         quarantined=ours["quarantined_documents"],

@@ -11,7 +11,14 @@ from billing_dq.tables.application import (
     WEEKLY_USAGE,
 )
 from billing_dq.tables.contract import Column, Dtype, FrameError, Table
-from billing_dq.tables.ledgers import DISPUTE_ENTRIES, EXPIRING_LEDGERS, LEDGER_ENTRIES, LEDGER_SUSPECTS, PACK_PURCHASES
+from billing_dq.tables.ledgers import (
+    DISPUTE_ENTRIES,
+    EXPIRING_LEDGERS,
+    LEDGER_ENTRIES,
+    LEDGER_SUSPECTS,
+    PACK_PURCHASES,
+    REFUND_ENTRIES,
+)
 from billing_dq.tables.meter import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 from billing_dq.tables.quarantine import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, UNREADABLE_KEYS
 from billing_dq.tables.results import (
@@ -23,8 +30,10 @@ from billing_dq.tables.results import (
     SUBSCRIPTION_DRIFT,
 )
 from billing_dq.tables.stripe import (
+    STRIPE_CHARGES,
     STRIPE_DISPUTES,
     STRIPE_INVOICES,
+    STRIPE_REFUNDS,
     STRIPE_SUBSCRIPTION_EVENTS,
     STRIPE_SUBSCRIPTIONS,
 )
@@ -41,6 +50,7 @@ TABLES: dict[str, Table] = {
         LEDGER_SUSPECTS,
         DISPUTE_ENTRIES,
         PACK_PURCHASES,
+        REFUND_ENTRIES,
         DEAD_LETTERED_EVENTS,
         QUARANTINED_DOCUMENTS,
         QUARANTINED_STRIPE_OBJECTS,
@@ -49,6 +59,8 @@ TABLES: dict[str, Table] = {
         STRIPE_SUBSCRIPTION_EVENTS,
         STRIPE_INVOICES,
         STRIPE_DISPUTES,
+        STRIPE_CHARGES,
+        STRIPE_REFUNDS,
         METER_EXTRAS_DELTAS,
         METER_EXTRAS_EVIDENCE,
         RUNAWAY_BALANCES,
@@ -77,9 +89,12 @@ __all__ = [
     "PACK_PURCHASES",
     "QUARANTINED_DOCUMENTS",
     "QUARANTINED_STRIPE_OBJECTS",
+    "REFUND_ENTRIES",
     "RUNAWAY_BALANCES",
+    "STRIPE_CHARGES",
     "STRIPE_DISPUTES",
     "STRIPE_INVOICES",
+    "STRIPE_REFUNDS",
     "STRIPE_SUBSCRIPTIONS",
     "STRIPE_SUBSCRIPTION_EVENTS",
     "SUBSCRIPTIONS",

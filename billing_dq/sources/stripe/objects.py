@@ -57,6 +57,8 @@ class Item(_Object):
     id: Id
     price: Price | None = None
     plan: Price | None = None
+    created: Seconds | None = None
+    current_period_start: Seconds | None = None
 
 
 class Items(_Object):
@@ -89,6 +91,18 @@ class Invoice(_Object):
     status_transitions: Transitions
     parent: Parent | None = None
     subscription: Reference | None = None
+    amount_paid: Minor = 0
+    amount_paid_off_stripe: Minor | None = None
+    paid_out_of_band: Flag | None = None
+
+    @property
+    def is_out_of_band(self) -> bool:
+        """Whether no payment at Stripe paid it; the flag is of the API before 2025-03-31, the amount of the one after.
+
+        Stripe sends `invoice.paid` for it, and no `invoice.payment_succeeded`.
+        """
+        off_stripe = self.amount_paid_off_stripe or 0
+        return bool(self.paid_out_of_band) or (off_stripe > 0 and off_stripe >= self.amount_paid)
 
     @property
     def subscription_id(self) -> str | None:
@@ -106,6 +120,10 @@ class Subscription(_Object):
     status: Text
     items: Items
     created: Seconds
+    current_period_start: Seconds | None = None
+    trial_end: Seconds | None = None
+    canceled_at: Seconds | None = None
+    ended_at: Seconds | None = None
     livemode: Flag
 
     @property
@@ -204,6 +222,30 @@ class Purchase(_Object):
 
     metadata: Metadata = Field(default_factory=dict)
     payment_intent: Reference | None = None
+
+
+class Charge(Purchase):
+    """A charge. The amounts are in the minor unit of its ``currency``, tax included."""
+
+    id: Id
+    amount: Minor
+    amount_refunded: Minor = 0
+    currency: Text
+    paid: Flag
+    captured: Flag = True
+    disputed: Flag = False
+    created: Seconds
+    livemode: Flag
+
+
+class Refund(_Object):
+    """A refund. It may fail days after it succeeded: then the money is back, and Stripe has no later status for it."""
+
+    id: Id
+    charge: Reference | None = None
+    status: Text | None = None
+    amount: Minor
+    created: Seconds
 
 
 class Quarantine:
