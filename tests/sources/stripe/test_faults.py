@@ -163,7 +163,12 @@ def test_a_wrong_key_is_one_line_that_names_the_variable() -> None:
 
 @pytest.mark.parametrize(
     ("resource", "permission"),
-    [("subscriptions", "Subscriptions"), ("disputes", "Disputes"), ("invoices", "Invoices"), ("charges", "Charges")],
+    [
+        ("subscriptions", "Subscriptions"),
+        ("disputes", "Disputes"),
+        ("invoices", "Invoices"),
+        ("charges", "Charges and Refunds"),
+    ],
 )
 def test_a_missing_permission_is_named_as_the_dashboard_names_it(resource: str, permission: str) -> None:
     with serve(load(SAMPLE / "stripe.json.gz"), faults=Faults(forbidden=frozenset({resource}))) as local:

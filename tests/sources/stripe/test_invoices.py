@@ -127,3 +127,22 @@ def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_re
     assert reading.frames["stripe_disputes"]["pack_id"].eq("pack_m").all()
     assert len(reading.frames["stripe_invoices"]) + len(reading.invoices_not_read) == count
     assert len(reading.frames["stripe_invoices"]) >= count * 0.98
+
+
+@pytest.mark.parametrize(
+    ("told", "out_of_band"),
+    [
+        ({}, False),
+        ({"paid_out_of_band": True}, True),
+        ({"paid_out_of_band": False, "amount_paid": 500}, False),
+        ({"amount_paid": 500, "amount_paid_off_stripe": 500}, True),
+        ({"amount_paid": 500, "amount_paid_off_stripe": 200}, False),
+        ({"amount_paid": 0, "amount_paid_off_stripe": None}, False),
+    ],
+)
+def test_an_invoice_paid_outside_of_stripe_is_told_by_either_version_of_the_api(
+    told: Object, out_of_band: bool
+) -> None:
+    paid = invoice("in_new", "sub_1", days_ago(3), days_ago(3), **told)
+    with serve(company(paid)) as local:
+        assert read(local).frames["stripe_invoices"]["out_of_band"].tolist() == [out_of_band]
