@@ -13,7 +13,7 @@ from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.api import read_stripe
-from billing_dq.storage.history import disputes_to_read_again
+from billing_dq.storage.history import disputes_to_read_again, payments_to_read_again
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES as CONTRACTS
@@ -68,9 +68,8 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())
         if settings.stripe_api_key is not None:
             try:
-                reading = read_stripe(
-                    settings, snapshot_facts.as_of, disputes_to_read_again(lake, key), progress.of(context)
-                )
+                again = disputes_to_read_again(lake, key) + payments_to_read_again(lake, key)
+                reading = read_stripe(settings, snapshot_facts.as_of, again, progress.of(context))
             except SourceError as error:
                 record = record.model_copy(update={"state": "failed", "reason": str(error)})
             else:

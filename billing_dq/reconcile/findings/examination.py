@@ -7,7 +7,8 @@ window has left. A bad document that does not tell what it is about keeps open w
 import pandas as pd
 
 from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.findings.quarantine import quarantined_where
+from billing_dq.reconcile.findings.quarantine import collection_and_week_by_finding
+from billing_dq.reconcile.pending import Pending
 from billing_dq.weeks import NightWeeks, Week
 
 _SUBSCRIPTION_KINDS = frozenset(
@@ -32,6 +33,8 @@ _RESTS_ON: dict[str, frozenset[str]] = {
     "meter_extras_divergence": frozenset({"billingextrabalances"}),
     "meter_extras_drift": frozenset({"billingextrabalances", "billingusages"}),
     "stale_past_due": frozenset({"subscriptions"}),
+    "pack_without_topup": frozenset({"billingextrabalances"}),
+    "refund_failed": frozenset({"billingextrabalances"}),
 } | {kind: frozenset({"subscriptions"}) for kind in _SUBSCRIPTION_KINDS}
 _OF_DISPUTE = frozenset({"billingextrabalances", "organizations", "subscriptions"})
 _OF_EVENT = frozenset({"processedstripeevents"})
@@ -56,14 +59,22 @@ class Examined:
             "billingextrabalances": _values(inputs.balances, "organization_id"),
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
-        self._pending = _pending(inputs, night)
+        self._payments = {
+            "pack_without_topup": _values(inputs.charges, "charge_id"),
+            "refund_failed": _values(inputs.refunds, "refund_id"),
+        }
+        pending = Pending(night.as_of, inputs.pending_minutes)
+        self._just_written = _just_written(inputs.subscriptions, pending)
+        self._just_changed = _just_changed(inputs.stripe_subscriptions, pending)
+        before = inputs.quarantined_before
+        self._documents = {} if before is None else collection_and_week_by_finding(before)
 
-    def finding(self, kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
+    def finding(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
         """Whether the night would have found this, were it still there."""
-        if not self._source_was_read(kind, subject, explanation):
-            return False
         if kind == "quarantined_documents":
-            return self._document_in_window(explanation)
+            return self._document(finding_id)
+        if not self._source_was_read(kind, subject):
+            return False
         if kind == "dead_lettered_event":
             return not self._is_dark(_OF_EVENT, None)
         if _is_about_dispute(kind, subject):
@@ -71,16 +82,19 @@ class Examined:
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
         if self._is_dark(_RESTS_ON[kind], organization_id):
             return False
+        if kind in self._payments:
+            # Stripe's lists look back some time only: a payment with a finding is read by its id after that.
+            return subject in self._payments[kind]
         if kind in _SUBSCRIPTION_KINDS:
-            return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
+            pending = organization_id in self._just_written or subject in self._just_changed
+            return not pending and not self._stripe_object_is_bad(kind, subject)
+        if kind == "stale_past_due":
+            return organization_id not in self._just_written
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 
-    def _source_was_read(self, kind: str, subject: str, explanation: str) -> bool:
+    def _source_was_read(self, kind: str, subject: str) -> bool:
         inputs = self._inputs
-        if kind == "quarantined_documents":
-            of_stripe = quarantined_where(explanation)[0].startswith("stripe.")
-            return (inputs.quarantined_stripe if of_stripe else inputs.quarantined) is not None
         if _is_about_dispute(kind, subject):
             return inputs.disputes is not None
         if kind in _SUBSCRIPTION_KINDS:
@@ -93,12 +107,19 @@ class Examined:
             "ledger_violation": inputs.violations,
             "stale_past_due": inputs.stale_past_due,
             "dead_lettered_event": inputs.dead_lettered,
+            "pack_without_topup": inputs.charges,
+            "refund_failed": inputs.refunds,
         }
         return table[kind] is not None
 
-    def _document_in_window(self, explanation: str) -> bool:
-        week = quarantined_where(explanation)[1]
-        return week is None or week in self._read_keys
+    def _document(self, finding_id: str) -> bool:
+        """Whether the document of a finding was read again. One of which no stored night knows anything was not."""
+        if finding_id not in self._documents:
+            return False
+        collection, week = self._documents[finding_id]
+        of_stripe = collection.startswith("stripe.")
+        source = self._inputs.quarantined_stripe if of_stripe else self._inputs.quarantined
+        return source is not None and (week is None or week in self._read_keys)
 
     def _week(self, organization_id: str | None, week: str) -> bool:
         """Whether the organization's week lies in the window, and no bad usage document leaves it in the dark."""
@@ -144,13 +165,19 @@ def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozens
     return dark
 
 
-def _pending(inputs: FindingInputs, night: NightWeeks) -> frozenset[str | None]:
-    """Organizations whose subscription was written so lately, by either clock, that it is not compared yet."""
-    if inputs.subscriptions is None:
+def _just_written(subscriptions: pd.DataFrame | None, pending: Pending) -> frozenset[str]:
+    """Organizations whose subscription was written so lately that it is not judged yet."""
+    if subscriptions is None:
         return frozenset()
-    age = (inputs.subscriptions["updated_at"] - pd.Timestamp(night.as_of)).abs()
-    lately = age < pd.Timedelta(minutes=inputs.pending_minutes)
-    return frozenset(_values(inputs.subscriptions.loc[lately], "organization_id"))
+    return _values(subscriptions.loc[pending.written(subscriptions)], "organization_id")
+
+
+def _just_changed(at_stripe: pd.DataFrame | None, pending: Pending) -> frozenset[str]:
+    """Subscriptions of the customers of whose any changed so lately at Stripe that it is not judged yet."""
+    if at_stripe is None:
+        return frozenset()
+    customers = at_stripe.loc[pending.changed(at_stripe), "customer_id"]
+    return _values(at_stripe.loc[at_stripe["customer_id"].isin(customers)], "stripe_subscription_id")
 
 
 def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:

@@ -29,6 +29,8 @@ OF_KIND: dict[str, Severity] = {
     "livemode_mix": "error",
     "invoice_marker_lag": "error",
     "stale_past_due": "error",
+    "pack_without_topup": "error",
+    "refund_failed": "error",
     "dead_lettered_event": "error",
     "dispute_clawback_missing": "error",
     "dispute_clawed_back_twice": "error",

@@ -4,6 +4,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+_DTYPES = {
+    "kind": "str",
+    "organization_id": "str",
+    "subject": "str",
+    "units": "float64",
+    "cause": "str",
+    "explanation": "str",
+}
+
 
 @dataclass(frozen=True)
 class PaidLedgers:
@@ -26,17 +35,14 @@ class PaidLedgers:
         return unread.astype("bool")
 
 
+def no_findings() -> pd.DataFrame:
+    """`findings_frame` without a row."""
+    return findings_frame(pd.DataFrame(columns=list(_DTYPES)))
+
+
 def findings_frame(rows: pd.DataFrame) -> pd.DataFrame:
     """Findings of payments in one form: kind, organization_id, subject, units, cause, explanation, by kind and subject.
 
     Units are signed as money is: negative is owed to the customer.
     """
-    dtypes = {
-        "kind": "str",
-        "organization_id": "str",
-        "subject": "str",
-        "units": "float64",
-        "cause": "str",
-        "explanation": "str",
-    }
-    return rows[list(dtypes)].astype(dtypes).sort_values(["kind", "subject", "explanation"], ignore_index=True)
+    return rows[list(_DTYPES)].astype(_DTYPES).sort_values(["kind", "subject", "explanation"], ignore_index=True)

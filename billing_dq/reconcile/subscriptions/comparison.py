@@ -5,10 +5,9 @@ minutes before the snapshot, by its own instants on either side, is left to the 
 A document that could not be read is neither compared nor absent, and so is a Stripe object.
 """
 
-from datetime import datetime
-
 import pandas as pd
 
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
 
@@ -19,38 +18,29 @@ LIVE = ("active", "past_due", "trialing", "unpaid")
 _NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
 
 
-def subscription_drift(
-    subscriptions: pd.DataFrame,
-    stripe_subscriptions: pd.DataFrame,
-    as_of: datetime,
-    pending_minutes: float,
-    livemode: bool,
-    unreadable: pd.DataFrame,
-    quarantined_objects: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_minutes: float) -> pd.DataFrame:
     """Every difference between the two sides.
 
     Args:
-        subscriptions: SUBSCRIPTIONS.
-        stripe_subscriptions: STRIPE_SUBSCRIPTIONS, of every status.
-        as_of: instant of the snapshot.
-        pending_minutes: what changed less than so many minutes before `as_of` is pending and no finding.
-        livemode: the mode of the key that read Stripe.
-        unreadable: UNREADABLE_KEYS. The subscription that an unreadable document still points to, and its customer's,
-            are excused from `subscription_unknown_here`; a document that tells neither excuses all, because any of
-            them may be its own.
-        quarantined_objects: QUARANTINED_STRIPE_OBJECTS; a subscription in it exists at Stripe.
+        ours: subscriptions and unreadable keys. The subscription that an unreadable document still points to, and its
+            customer's, are excused from `subscription_unknown_here`; a document that tells neither excuses all,
+            because any of them may be its own.
+        theirs: subscriptions of every status, the mode of the key that read them, and quarantined objects: a
+            subscription in these exists at Stripe.
+        pending_minutes: what changed less than so many minutes before the snapshot is pending and no finding.
 
     Returns:
         SUBSCRIPTION_DRIFT. For `livemode_mix` the two sides are the key's mode and the object's. A customer's
         `subscription_several_live` carries the oldest of the live ones, which stays the same when one more is bought.
     """
-    pending = Pending(as_of, pending_minutes)
+    subscriptions, unreadable = ours.subscriptions, ours.unreadable
+    stripe_subscriptions, livemode = theirs.subscriptions, theirs.livemode
+    pending = Pending(ours.weeks.as_of, pending_minutes)
     dark = unreadable[unreadable["collection"] == "subscriptions"]
     in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
     found = [
         *_compared(subscriptions, in_mode, pending, dark),
-        _missing(subscriptions, stripe_subscriptions, pending, dark, quarantined_objects),
+        _missing(subscriptions, stripe_subscriptions, pending, dark, theirs.quarantined),
         _unknown(subscriptions, in_mode[~pending.changed(in_mode)], pending, dark),
         _several(subscriptions, in_mode, pending),
         _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
@@ -83,13 +73,12 @@ def _missing(
     stripe: pd.DataFrame,
     pending: Pending,
     dark: pd.DataFrame,
-    quarantined_objects: pd.DataFrame | None,
+    quarantined_objects: pd.DataFrame,
 ) -> pd.DataFrame:
     """Documents in force whose subscription Stripe does not know, in either mode."""
     rows = _pointing(subscriptions, dark)
     known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
-    if quarantined_objects is not None:
-        known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
+    known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
     rows = rows[rows["status"].isin(LIVE) & ~known & ~pending.written(rows)]
     return _rows(rows, "subscription_missing_in_stripe", "status", None)
 
