@@ -235,7 +235,7 @@ OF_STRIPE = [
     ("dispute_clawback_missing", "disputed", "du_ratio", "error", 1500, 300, None),
     ("dispute_credit_due", "disputed", "du_due", "error", -6000, -1200, None),
     ("invoice_marker_lag", "late_marker", "sub_late", "error", 0, 0, None),
-    ("pack_without_topup", "disputed", "ch_1", "error", 0, 0, None),
+    ("pack_without_topup", "disputed", "ch_1", "error", -2000, -400, None),
     ("refund_failed", "disputed", "re_1", "error", -6000, -1200, "failed"),
     ("livemode_mix", "disputed", "du_test", "error", 0, 0, None),
     ("livemode_mix", "test_mode", "sub_test", "error", 0, 0, None),

@@ -14,10 +14,7 @@ from billing_dq.tables import (
     STRIPE_REFUNDS,
     UNREADABLE_KEYS,
 )
-from tests.support.dispute_rows import Pack
 from tests.support.subscription_rows import AS_OF, ORG
-
-PACKS = {"pack_m": Pack(500, 6_000.0), "pack_l": Pack(2_000, 25_000.0)}
 
 
 def days_ago(days: float) -> datetime:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from billing_dq.reconcile.payments.ledgers import PaidLedgers
 from billing_dq.reconcile.payments.packs import packs_without_topup
 from billing_dq.reconcile.pending import Pending
-from tests.support.payment_rows import PACKS, charge, charges, days_ago, disputes, ledgers, topup
+from tests.support.dispute_rows import PACKS
+from tests.support.payment_rows import charge, charges, days_ago, disputes, ledgers, topup
 from tests.support.subscription_rows import AS_OF, ORG, OTHER_ORG, unreadable
 
 PENDING = Pending(AS_OF, 15.0)
