@@ -91,6 +91,11 @@ STRIPE_CHECKS = (
         StripeReadingRecord.name,
         "Every withdrawal of a pack's money has one clawback, and every credit a reinstatement.",
     ),
+    FindingCheck(
+        "every_paid_pack_is_delivered",
+        StripeReadingRecord.name,
+        "Every pack that was paid has its top-up, and no units are gone for a refund that failed.",
+    ),
 )
 STRIPE_WAS_READ = "stripe_was_read"
 
