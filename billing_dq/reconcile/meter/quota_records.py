@@ -60,6 +60,11 @@ class QuotaRecords:
             changed_by_hand_at=_instant(row["admin_updated_at"]),
             updated_at=_instant(row["updated_at"]),
             events=None if events is None else tuple(e for e in events if week.start - DELIVERY <= e.at < week.end),
+            overdue=tuple(
+                (since, until)
+                for since, until in self._overdue.get(name, ())
+                if (since is None or since < week.end) and (until is None or until > week.start)
+            ),
             changed_later_by_stripe=any(event.at >= week.end for event in events or ()),
             plans=frozenset(self.context.quota_of_plan.values()),
             unreadable=neighbour_unreadable or name in self.context.unreadable_subscriptions,
@@ -89,6 +94,18 @@ class QuotaRecords:
         ):
             found.setdefault(str(name), []).append(QuotaEvent(at.to_pydatetime(), float(before), float(after)))
         return {name: tuple(events) for name, events in found.items()}
+
+    @cached_property
+    def _overdue(self) -> dict[str, list[tuple[datetime | None, datetime | None]]]:
+        """Spans in which subscriptions were past due at Stripe, of this batch's organizations."""
+        found: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
+        if self.context.quota_events is None:
+            return {}
+        spans = self.context.quota_events.overdue
+        mine = spans[spans["organization_id"].isin(self.index.organizations)]
+        for name, since, until in mine[["organization_id", "since", "until"]].itertuples(index=False, name=None):
+            found.setdefault(str(name), []).append((_instant(since), _instant(until)))
+        return found
 
     @cached_property
     def _seen(self) -> dict[tuple[str, str], set[float]]:

@@ -71,6 +71,8 @@ class QuotaRecord:
         subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
         events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
             not reach back to the start of the week.
+        overdue: spans in which the subscription was past due at Stripe and that meet the week, each with its start and
+            its end; None: before the events, or not over yet.
         changed_later_by_stripe: whether those events show a change after the week.
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
@@ -93,6 +95,7 @@ class QuotaRecord:
     changed_by_hand_at: datetime | None = None
     updated_at: datetime | None = None
     events: tuple[QuotaEvent, ...] | None = None
+    overdue: tuple[tuple[datetime | None, datetime | None], ...] = ()
     changed_later_by_stripe: bool = False
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
@@ -278,6 +281,24 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
                 yield Scenario(own, (Change(quota, least), Change(0.0, least)), None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):
         yield Scenario(own, (Change(0.0),), None, "dunning_and_recovery")
+    yield from _dunning_while_overdue(record, times)
+
+
+def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """The application may have dunned while the subscription was past due at Stripe, and ends it with the span."""
+    own = record.document
+    recovered = next((quota for quota in (record.after, record.plan) if quota is not None and quota > 0), own)
+    for since, until in record.overdue:
+        least = times.window(since)[0] if since is not None else 0
+        if until is None or until >= record.end:
+            if own > 0:
+                yield Scenario(own, (Change(0.0, least),), None, "dunning_and_recovery")
+            continue
+        end, most = times.window(until)
+        if own > 0:
+            yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, "dunning_and_recovery")
+        if recovered > 0:
+            yield Scenario(0.0, (Change(recovered, end, most),), None, "dunning_and_recovery")
 
 
 def _written_since(record: QuotaRecord) -> bool:

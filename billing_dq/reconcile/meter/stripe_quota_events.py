@@ -14,6 +14,7 @@ import pandas as pd
 KEPT = timedelta(days=30)
 
 #: Statuses under which the application debits everything: there is no plan to have a quota.
+_OVERDUE = "past_due"
 _WITHOUT_QUOTA = ("unpaid", "canceled", "incomplete_expired")
 
 
@@ -25,11 +26,15 @@ class QuotaEvents:
         changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
         since: the instant from which on they are complete.
         not_told: organizations of which an event names a plan that is none of ours.
+        overdue: ``organization_id``, ``since``, ``until``: spans in which a subscription was past due at Stripe; null:
+            since before the events, and until after the snapshot. The application may have dunned in them, with quota
+            0, and did not tell Stripe.
     """
 
     changes: pd.DataFrame
     since: datetime
     not_told: frozenset[str]
+    overdue: pd.DataFrame
 
 
 def quota_events(
@@ -59,7 +64,31 @@ def quota_events(
     unknown = before.isna() | after.isna()
     found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
-    return QuotaEvents(changed, as_of - KEPT, frozenset(organizations[unknown]))
+    overdue = _overdue(mine.assign(organization_id=organizations), stripe_subscriptions, owner)
+    return QuotaEvents(changed, as_of - KEPT, frozenset(organizations[unknown]), overdue)
+
+
+def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
+    """Spans of past due by the events that began or ended one; one without an event is as old as the events."""
+    was, now = events["status_before"] == _OVERDUE, events["status_after"] == _OVERDUE
+    edges = events.assign(begins=~was & now, ends=was & ~now)
+    edges = edges.loc[edges["begins"] | edges["ends"]].sort_values(["stripe_subscription_id", "created"])
+    of_one = edges.groupby("stripe_subscription_id")
+    begun = edges.assign(since=edges["created"], until=of_one["created"].shift(-1)).loc[edges["begins"]]
+    # an end without a beginning ends a span that is older than the events
+    before = of_one["begins"].shift(1, fill_value=False)
+    older = edges.assign(since=pd.NaT, until=edges["created"]).loc[edges["ends"] & ~before]
+    quiet = stripe_subscriptions.loc[
+        (stripe_subscriptions["status"] == _OVERDUE)
+        & ~stripe_subscriptions["stripe_subscription_id"].isin(edges["stripe_subscription_id"])
+        & stripe_subscriptions["stripe_subscription_id"].isin(owner.index)
+    ]
+    whole = pd.DataFrame(
+        {"organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"), "since": pd.NaT, "until": pd.NaT}
+    )
+    columns = {"organization_id": "str", "since": "datetime64[ms, UTC]", "until": "datetime64[ms, UTC]"}
+    parts = [part[list(columns)].astype(columns) for part in (begun, older, whole)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _owners(stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame) -> pd.Series:

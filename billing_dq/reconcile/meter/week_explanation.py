@@ -115,10 +115,16 @@ def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
 
     It is proved where every step that the quota asks to be debited has its debit, so that none can have been removed.
     """
-    if not week.balance_gap or abs(week.not_debited + week.balance_gap) > EPSILON or not week.debited:
+    if not week.balance_gap or not week.debited:
         return None
-    confidence: Confidence = "consistent" if len(week.after_the_quota) else "proved"
-    return [EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, week.not_debited)]
+    for scenario in (*week.attested, *week.possible):
+        found = fit(scenario, week.steps, week.meter_used)
+        if found is not None and abs(found.missing + week.balance_gap) <= EPSILON:
+            proved = scenario.attested_by is not None and not len(week.after_the_quota)
+            confidence: Confidence = "proved" if proved else "consistent"
+            altered = EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, found.missing)
+            return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), altered]
+    return None
 
 
 def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:
@@ -152,6 +158,8 @@ def _without_balance(week: WeekAccount) -> list[EvidenceItem] | None:
 def _defect(week: WeekAccount) -> list[EvidenceItem]:
     """A defect, and beside it the first story by design that fits and that nothing attests."""
     scenario, found = _closest(week)
+    if found.missing < 0:
+        scenario, found = _lost_beside_a_possible_one(week) or (scenario, found)
     if found.missing > 0:
         defect = _lost(week, found.missing) or [_unknown(found.missing)]
         items = [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
@@ -164,11 +172,25 @@ def _defect(week: WeekAccount) -> list[EvidenceItem]:
     return [*doubted, _story(alternative)]
 
 
+def _lost_beside_a_possible_one(week: WeekAccount) -> tuple[Scenario, Fit] | None:
+    """The scenario under which the least is missing, where more was debited than any attested one asks for.
+
+    Too much is debited by design or hardly ever, so the two happened together: an unattested quota, and a lost debit.
+    """
+    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in week.possible]
+    short = [(scenario, one) for scenario, one in found if one is not None and one.missing > EPSILON]
+    return min(short, key=lambda pair: pair[1].missing) if short and len(week.undebited) else None
+
+
 def _story(scenario: Scenario) -> EvidenceItem:
     """A story by design that may account for a week as well as the defect does; it carries no units."""
     if scenario.resets:
         return EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), "guess", 0.0)
     return EvidenceItem(Cause.QUOTA_CHANGED, f"may_be_{scenario.reason}", "guess", 0.0)
+
+
+def _quota_rule(scenario: Scenario) -> str:
+    return f"attested_by_{scenario.attested_by}" if scenario.attested_by else f"may_be_{scenario.reason}"
 
 
 def _may_fit(week: WeekAccount, scenario: Scenario) -> bool:
@@ -247,7 +269,7 @@ def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Con
     if scenario.resets:
         return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, rest)]
     if scenario.changes:
-        return [*items, EvidenceItem(Cause.QUOTA_CHANGED, f"attested_by_{scenario.attested_by}", confidence, rest)]
+        return [*items, EvidenceItem(Cause.QUOTA_CHANGED, _quota_rule(scenario), confidence, rest)]
     return [*items, _unknown(rest)]
 
 
@@ -256,9 +278,10 @@ def _reset_rule(scenario: Scenario) -> str:
 
 
 def _settlement_share(week: WeekAccount, units: float) -> float:
-    """The part of some units that the settlement can account for: what it added to expected, at most."""
-    if not week.settled or week.meter_quota == 0:
-        return 0.0
+    """The part of some units that the settlement can account for: what it added to expected, at most.
+
+    Nothing is settled from quota 0, but a document of quota 0 can be settled: the quota that was live was another one.
+    """
     without = max(0.0, week.meter_used - week.settled - week.meter_quota)
     return min(max(units, 0.0), week.expected - without)
 
