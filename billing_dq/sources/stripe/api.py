@@ -13,7 +13,7 @@ from typing import TypeVar
 import pandas as pd
 from pydantic import ValidationError
 
-from billing_dq.errors import SourceError
+from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.client import (
@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 #: Resources that a night reads, or that come with what it reads.
 PROBED = ("subscriptions", "prices", "invoices", "disputes", "charges", "payment_intents", "balance_transactions")
+#: Resources without which a night knows less, and nothing is wrong.
+OPTIONAL = ("refunds", "events")
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,21 @@ def probe(settings: Settings) -> str:
     with StripeConnection(settings) as connection:
         for resource in PROBED:
             connection.list_one(resource)
+        refused = [resource for resource in OPTIONAL if not _may_list(connection, resource)]
     mode = {True: "live mode", False: "test mode", None: "a mode that the key does not tell"}[mode_of_key(settings)]
-    return f"{connection.host} in {mode}, API version {API_VERSION}; the key may read {', '.join(PROBED)}"
+    readable = ", ".join([*PROBED, *(resource for resource in OPTIONAL if resource not in refused)])
+    missing = f"; it may not read {', '.join(refused)}, without which a night knows less" if refused else ""
+    return f"{connection.host} in {mode}, API version {API_VERSION}; the key may read {readable}{missing}"
+
+
+def _may_list(connection: StripeConnection, resource: str) -> bool:
+    try:
+        connection.list_one(resource)
+    except TransientSourceError:
+        raise
+    except SourceError:
+        return False
+    return True
 
 
 def _unless_refused(table: Table, absent: dict[str, str], read: Callable[[], T]) -> T | None:
