@@ -6,6 +6,7 @@ was not read is never taken for an empty one.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pandas as pd
 
@@ -109,11 +110,13 @@ class StripeTables:
         frames: tables of `billing_dq.tables` by name.
         livemode: the mode of the key that read them.
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+        events_since: the instant from which on no event of a subscription is missing; None where none was read.
     """
 
     frames: Mapping[str, pd.DataFrame]
     livemode: bool
     invoices_not_read: frozenset[str] = frozenset()
+    events_since: datetime | None = None
 
     @property
     def subscriptions(self) -> pd.DataFrame:

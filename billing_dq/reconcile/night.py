@@ -149,14 +149,14 @@ def meter_stage(
 
 
 def _quota_events(ours: ApplicationTables, theirs: StripeTables | None, policy: Policy) -> QuotaEvents | None:
-    if theirs is None or theirs.subscription_events is None:
+    if theirs is None or theirs.subscription_events is None or theirs.events_since is None:
         return None
     return quota_events(
         theirs.subscription_events,
         theirs.subscriptions,
         ours.subscriptions,
         policy.quota_of_plan,
-        ours.weeks.as_of,
+        theirs.events_since,
     )
 
 

@@ -35,6 +35,9 @@ DELIVERY = timedelta(hours=1)
 #: A history that is older than a week before the week of its step is no ObjectId with a time in it.
 _PLAUSIBLE = timedelta(weeks=1)
 
+#: Why quota 0 is thought of where no document shows it: the application dunned, and recovery left no trace.
+DUNNING = "dunning_and_recovery"
+
 #: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
 _MOST_EVENTS = 4
 
@@ -280,7 +283,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
             if record.status == "unpaid" and quota > 0:
                 yield Scenario(own, (Change(quota, least), Change(0.0, least)), None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):
-        yield Scenario(own, (Change(0.0),), None, "dunning_and_recovery")
+        yield Scenario(own, (Change(0.0),), None, DUNNING)
     yield from _dunning_while_overdue(record, times)
 
 
@@ -292,13 +295,13 @@ def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Sc
         least = times.window(since)[0] if since is not None else 0
         if until is None or until >= record.end:
             if own > 0:
-                yield Scenario(own, (Change(0.0, least),), None, "dunning_and_recovery")
+                yield Scenario(own, (Change(0.0, least),), None, DUNNING)
             continue
         end, most = times.window(until)
         if own > 0:
-            yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, "dunning_and_recovery")
+            yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, DUNNING)
         if recovered > 0:
-            yield Scenario(0.0, (Change(recovered, end, most),), None, "dunning_and_recovery")
+            yield Scenario(0.0, (Change(recovered, end, most),), None, DUNNING)
 
 
 def _written_since(record: QuotaRecord) -> bool:

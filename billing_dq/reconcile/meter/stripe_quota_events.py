@@ -6,12 +6,9 @@ time, and, where they were read and show nothing, the witness that Stripe change
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
-
-#: How long Stripe keeps events (docs/stripe.md, "Subscriptions").
-KEPT = timedelta(days=30)
 
 #: Statuses under which the application debits everything: there is no plan to have a quota.
 _OVERDUE = "past_due"
@@ -42,7 +39,7 @@ def quota_events(
     stripe_subscriptions: pd.DataFrame,
     subscriptions: pd.DataFrame,
     quota_of_plan: Mapping[str, float],
-    as_of: datetime,
+    since: datetime,
 ) -> QuotaEvents:
     """The events that changed a live quota.
 
@@ -51,7 +48,7 @@ def quota_events(
         stripe_subscriptions: STRIPE_SUBSCRIPTIONS; an organization may have had more than one.
         subscriptions: SUBSCRIPTIONS, which tell whose a subscription or a customer is.
         quota_of_plan: units a week of each plan.
-        as_of: instant of the snapshot.
+        since: the instant from which on no event is missing.
     """
     owner = _owners(stripe_subscriptions, subscriptions)
     mine = events.loc[events["stripe_subscription_id"].isin(owner.index)]
@@ -65,7 +62,7 @@ def quota_events(
     found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
     overdue = _overdue(mine.assign(organization_id=organizations), stripe_subscriptions, owner)
-    return QuotaEvents(changed, as_of - KEPT, frozenset(organizations[unknown]), overdue)
+    return QuotaEvents(changed, since, frozenset(organizations[unknown]), overdue)
 
 
 def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
@@ -76,19 +73,28 @@ def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd
     of_one = edges.groupby("stripe_subscription_id")
     begun = edges.assign(since=edges["created"], until=of_one["created"].shift(-1)).loc[edges["begins"]]
     # an end without a beginning ends a span that is older than the events
-    before = of_one["begins"].shift(1, fill_value=False)
-    older = edges.assign(since=pd.NaT, until=edges["created"]).loc[edges["ends"] & ~before]
+    first = ~of_one["begins"].shift(1, fill_value=False).astype("bool")
+    older = edges.assign(since=_no_time(edges.index), until=edges["created"]).loc[edges["ends"] & first]
     quiet = stripe_subscriptions.loc[
         (stripe_subscriptions["status"] == _OVERDUE)
         & ~stripe_subscriptions["stripe_subscription_id"].isin(edges["stripe_subscription_id"])
         & stripe_subscriptions["stripe_subscription_id"].isin(owner.index)
     ]
     whole = pd.DataFrame(
-        {"organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"), "since": pd.NaT, "until": pd.NaT}
+        {
+            "organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"),
+            "since": _no_time(quiet.index),
+            "until": _no_time(quiet.index),
+        }
     )
     columns = {"organization_id": "str", "since": "datetime64[ms, UTC]", "until": "datetime64[ms, UTC]"}
     parts = [part[list(columns)].astype(columns) for part in (begun, older, whole)]
     return pd.concat(parts, ignore_index=True)
+
+
+def _no_time(index: pd.Index) -> pd.Series:
+    """A column of unknown instants."""
+    return pd.Series(index=index, dtype="datetime64[ms, UTC]")
 
 
 def _owners(stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame) -> pd.Series:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from billing_dq.reconcile.meter.causes import CANCELLATION, CHANGE_OF_PLAN, Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.free_usage import EPSILON, Change, Fit, Scenario, Steps, fit
+from billing_dq.reconcile.meter.quota_scenarios import DUNNING
 
 #: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
 STEPS_AT_ONCE = 3
@@ -173,11 +174,12 @@ def _defect(week: WeekAccount) -> list[EvidenceItem]:
 
 
 def _lost_beside_a_possible_one(week: WeekAccount) -> tuple[Scenario, Fit] | None:
-    """The scenario under which the least is missing, where more was debited than any attested one asks for.
+    """The scenario of dunning under which the least is missing, where more was debited than any attested one asks for.
 
-    Too much is debited by design or hardly ever, so the two happened together: an unattested quota, and a lost debit.
+    Too much is debited by dunning or hardly ever, so the two happened together: dunning, and a lost debit.
     """
-    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in week.possible]
+    dunned = [scenario for scenario in week.possible if scenario.reason == DUNNING]
+    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in dunned]
     short = [(scenario, one) for scenario, one in found if one is not None and one.missing > EPSILON]
     return min(short, key=lambda pair: pair[1].missing) if short and len(week.undebited) else None
 

@@ -342,7 +342,7 @@ def organizations(draw: st.DrawFn) -> list[Org]:
     """A few organizations with arbitrary documents and debits, sound or not."""
     orgs = []
     for number in range(draw(st.integers(0, 4))):
-        org = Org(f"6a00000000000000000000{number:02x}")
+        org = Org(f"1000000000000000000000{number:02x}")
         for week in draw(st.sets(st.sampled_from((W43, *WEEKS, "2026-W48")))):
             keys = draw(st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=5))
             quota = draw(st.sampled_from([0, 500, 5000]))
