@@ -141,9 +141,9 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
     ) -> dg.Output[pd.DataFrame]:
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
         weeks = snapshot_facts.weeks
-        found = [whole_ledger_violations(extras_balances, ledger_suspects, unreadable_keys)]
+        found = [whole_ledger_violations(extras_balances, ledger_suspects, unreadable_keys, weeks.as_of)]
         for batch in expiring_ledgers.batches():
-            found.append(expiry_violations(to_pandas(expiring_ledgers.table, batch), snapshot_facts.as_of))
+            found.append(expiry_violations(to_pandas(expiring_ledgers.table, batch), weeks))
         counts: list[pd.DataFrame] = []
         for usage, entries in merge_by_organization(weekly_usage, ledger_entries):
             frame = to_pandas(LEDGER_ENTRIES, entries)
@@ -161,7 +161,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             pd.concat(counts, ignore_index=True) if counts else pd.DataFrame({"organization_id": [], "entries": []})
         )
         found.append(document_size_violations(extras_balances, in_window, weeks.weeks_of_entries))
-        frame = one_violation_each(found)
+        frame = one_violation_each(found, ledger_suspects, settings.dollars_to_units)
         return dg.Output(
             frame,
             metadata={

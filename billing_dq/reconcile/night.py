@@ -83,11 +83,13 @@ def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: 
     in_window = entries.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size"))
     violations = one_violation_each(
         [
-            whole_ledger_violations(ours["extras_balances"], ours["ledger_suspects"], unreadable),
-            expiry_violations(ours["expiring_ledgers"], weeks.as_of),
+            whole_ledger_violations(ours["extras_balances"], ours["ledger_suspects"], unreadable, weeks.as_of),
+            expiry_violations(ours["expiring_ledgers"], weeks),
             settlement_violations(usage, keys, entries, weeks, unreadable),
             document_size_violations(ours["extras_balances"], in_window, weeks.weeks_of_entries),
-        ]
+        ],
+        ours["ledger_suspects"],
+        rules.dollars_to_units,
     )
     runaway = runaway_balances(
         ours["extras_balances"],

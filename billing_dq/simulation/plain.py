@@ -6,8 +6,9 @@ It is written for the eye, document by document, and shares nothing with the sou
 # pandas-stubs leave the element types of frames open:
 # pyright: reportUnknownMemberType=false
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import bson
 import pandas as pd
@@ -18,8 +19,7 @@ from billing_dq.weeks import NightWeeks
 
 Row = dict[str, object]
 
-_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1}
-_FUTURE = timedelta(minutes=5)
+_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1, "expiration": -1}
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
 
@@ -148,32 +148,23 @@ def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
 
 
 def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
-    seen_refs: set[object] = set()
-    seen_sessions: set[object] = set()
+    """The entries that are not ordinary, that repeat each other, or that may correct another one."""
+    references = Counter(row["ref_id"] for row in ledger if row["ref_id"])
+    sessions = Counter(_session(row) for row in ledger if _session(row))
     found: list[Row] = []
     for row in ledger:
-        kind, amount = row["kind"], _number(row["amount"])
-        rules: list[str] = []
-        if row["ref_id"]:
-            if row["ref_id"] in seen_refs:
-                rules.append("duplicate_ref")
-            seen_refs.add(row["ref_id"])
-        if kind == "topup" and row["stripe_session_id"]:
-            if row["stripe_session_id"] in seen_sessions:
-                rules.append("duplicate_session")
-            seen_sessions.add(row["stripe_session_id"])
-        if kind not in (*_SIGNS, "expiration"):
-            rules.append("unknown_kind")
-        elif (kind == "expiration" and amount > 0) or amount * _SIGNS.get(str(kind), 0) < 0:
-            rules.append("sign")
-        if amount == 0 and kind != "expiration":
-            rules.append("zero_amount")
-        if _time(row["at"]) > as_of + _FUTURE:
-            rules.append("future_entry")
-        if kind in ("debit", "adjustment") and not row["ref_id"]:
-            rules.append("missing_ref")
-        found += [_part(row, tables.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
+        kind, amount, reference = str(row["kind"]), _number(row["amount"]), str(row["ref_id"] or "")
+        odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of
+        nameless = kind in ("debit", "adjustment") and not reference
+        repeats = references[row["ref_id"]] > 1 or sessions[_session(row)] > 1
+        corrects = kind in ("refund", "expiration") or (kind == "adjustment" and not reference.startswith("settle:"))
+        if odd or nameless or repeats or corrects:
+            found.append(_part(row, tables.LEDGER_SUSPECTS))
     return found
+
+
+def _session(row: Row) -> object:
+    return row["stripe_session_id"] if row["kind"] == "topup" else None
 
 
 def _names_dispute(row: Row) -> bool:

@@ -26,6 +26,7 @@ LEDGER_VIOLATIONS = Table(
         REF_ID,
         Column("units", "float64", "units at stake, signed as in the detail"),
         Column("detail", "str", "one sentence with the numbers"),
+        Column("compensated_by", "str", "the entry that makes it good, null where none does", nullable=True),
     ),
     key=(),
 )

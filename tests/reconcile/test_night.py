@@ -135,7 +135,6 @@ def ours() -> dict[str, pd.DataFrame]:
             [
                 {
                     "organization_id": IDS["wrong_sign"],
-                    "rule": "sign",
                     "entry_id": "signed",
                     "position": 0,
                     "kind": "debit",
