@@ -31,7 +31,7 @@ COLUMNS = {
     "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor "
     "fraction clawed_back_units credited_units due_units decision reason",
     "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
-    "first_seen last_seen nights_open",
+    "first_seen last_seen nights_open accepted_by accepted_why accepted_until",
     "nightly_report": "name value unit",
     "quarantined_documents": "collection document_id field reason",
     "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",

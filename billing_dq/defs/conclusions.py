@@ -14,6 +14,7 @@ from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, tab
 from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
 from billing_dq.policy import rules_of
 from billing_dq.reconcile.disputes.positions import PositionResult
+from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
 from billing_dq.reconcile.findings.ageing import findings_of_night, seen_open
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
 from billing_dq.reconcile.findings.night_findings import FindingInputs
@@ -22,6 +23,7 @@ from billing_dq.reconcile.night import compare_with_stripe
 from billing_dq.reconcile.subscriptions.markers import stale_past_due
 from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
 from billing_dq.settings import Settings
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.history import closed_weeks, findings_before
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
@@ -138,14 +140,11 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             quarantined_stripe=against_stripe.quarantined,
             unreadable=unreadable_keys,
         )
-        findings = findings_of_night(
-            inputs,
-            findings_before(lake, key),
-            key,
-            weeks,
-            settings.dollars_to_units,
-            settings.runbook_url,
-        )
+        before, acceptances = findings_before(lake, key), AcceptanceLog(settings.home).read()
+        if acceptances.torn_lines:
+            context.log.warning(f"{acceptances.torn_lines} torn lines of the acceptances are left aside")
+        aged = findings_of_night(inputs, before, key, weeks, settings.dollars_to_units, settings.runbook_url)
+        findings = with_acceptances(aged, before, acceptances.frame, key)
         seen = seen_open(findings, key)
         yield dg.Output(
             findings,
@@ -249,5 +248,5 @@ def _trend(lake: Lake, night: str, seen: pd.DataFrame) -> str:
 
 
 def _severe(findings: pd.DataFrame) -> tuple[int, int]:
-    severity = findings["severity"]
+    severity = findings.loc[~is_accepted(findings), "severity"]
     return int(severity.isin(["error", "critical"]).sum()), int((severity == "warning").sum())

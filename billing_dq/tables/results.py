@@ -83,6 +83,9 @@ FINDINGS = Table(
         Column("first_seen", "str", "night of its first sight, YYYY-MM-DD"),
         Column("last_seen", "str", "night of its last sight, YYYY-MM-DD"),
         Column("nights_open", "int64", "nights taken on which it was open"),
+        Column("accepted_by", "str", "who accepted it as it is, null where nobody did", nullable=True),
+        Column("accepted_why", "str", "the reason that was given", nullable=True),
+        Column("accepted_until", "str", "the last night of the acceptance, null where it has none", nullable=True),
     ),
     key=("finding_id",),
 )

@@ -1,6 +1,7 @@
 """Checks: sentences that are true when green. Each judges what the night itself found of its kinds of finding.
 
-A check is red where a finding of its kinds is `error` or above; what is explained or provisional leaves it green. The
+A check is red where a finding of its kinds is `error` or above; what is explained, provisional or accepted by a person
+leaves it green. The
 checks that need Stripe hang on `stripe_reading`, which is always there: they fail where Stripe failed, and are not run
 where Stripe was not asked.
 """
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.defs.metadata import Metadata, runbook, table_of
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.report.figures import findings_by_kind, worst_findings
 from billing_dq.settings import Settings
@@ -264,11 +266,16 @@ def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheck
 
 def _judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
     mine = seen[seen["kind"].isin(check.kinds)]
-    red = mine[mine["severity"].isin(_RED)]
-    said = f"{len(red)} findings of error or above" if len(red) else f"none; {len(mine)} below error"
+    accepted = is_accepted(mine)
+    red = mine[mine["severity"].isin(_RED) & ~accepted]
+    below = f"none; {len(mine) - accepted.sum()} below error" + (
+        f", {accepted.sum()} accepted" if any(accepted) else ""
+    )
+    said = f"{len(red)} findings of error or above" if len(red) else below
     details: Metadata = {
         "findings": len(mine),
         "red": len(red),
+        "accepted": int(accepted.sum()),
         "units": float(red["units"].sum()),
         "by_kind": table_of(findings_by_kind(mine)),
         "worst": table_of(worst_findings(mine)),

@@ -22,9 +22,7 @@ from billing_dq.units import cents_of_units
 from billing_dq.weeks import NightWeeks
 
 #: Columns of a plain finding: all of `FINDINGS` but its life.
-PLAIN_COLUMNS = [
-    name for name in FINDINGS.column_names if name not in {"state", "first_seen", "last_seen", "nights_open"}
-]
+PLAIN_COLUMNS = FINDINGS.column_names[: FINDINGS.column_names.index("state")]
 
 
 @dataclass(frozen=True)

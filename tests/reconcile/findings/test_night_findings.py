@@ -469,6 +469,7 @@ def test_ids_do_not_depend_on_what_changes_while_a_thing_is_broken():
 def test_the_plain_findings_and_a_life_make_the_contract():
     frame = found(FindingInputs(violations=violations(violation("sign"))))
     whole = frame.assign(state="new", first_seen="2026-11-21", last_seen="2026-11-21", nights_open=1)
+    whole = whole.assign(accepted_by=None, accepted_why=None, accepted_until=None)
     assert len(FINDINGS.conform(whole)) == 1
 
 
