@@ -106,7 +106,7 @@ def select(
     findings: pd.DataFrame, kind: str | None, organization: str | None, severity: str, resolved: bool
 ) -> pd.DataFrame:
     """The findings asked for, worst first: by severity, then by money, then by id."""
-    rank = findings["severity"].map({name: rank for rank, name in enumerate(SEVERITIES)})
+    rank = findings["severity"].map({name: rank for rank, name in enumerate(SEVERITIES)}).astype("int64")
     keep = rank >= SEVERITIES.index(severity)
     if not resolved:
         keep &= findings["state"] != "resolved"
