@@ -7,7 +7,7 @@ window has left. A bad document that does not tell what it is about keeps open w
 import pandas as pd
 
 from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.findings.quarantine import quarantined_where
+from billing_dq.reconcile.findings.quarantine import collection_and_week_by_finding
 from billing_dq.weeks import NightWeeks, Week
 
 _SUBSCRIPTION_KINDS = frozenset(
@@ -57,13 +57,15 @@ class Examined:
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
         self._pending = _pending(inputs, night)
+        before = inputs.quarantined_before
+        self._documents = {} if before is None else collection_and_week_by_finding(before)
 
-    def finding(self, kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
+    def finding(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
         """Whether the night would have found this, were it still there."""
-        if not self._source_was_read(kind, subject, explanation):
-            return False
         if kind == "quarantined_documents":
-            return self._document_in_window(explanation)
+            return self._document(finding_id)
+        if not self._source_was_read(kind, subject):
+            return False
         if kind == "dead_lettered_event":
             return not self._is_dark(_OF_EVENT, None)
         if _is_about_dispute(kind, subject):
@@ -76,11 +78,8 @@ class Examined:
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 
-    def _source_was_read(self, kind: str, subject: str, explanation: str) -> bool:
+    def _source_was_read(self, kind: str, subject: str) -> bool:
         inputs = self._inputs
-        if kind == "quarantined_documents":
-            of_stripe = quarantined_where(explanation)[0].startswith("stripe.")
-            return (inputs.quarantined_stripe if of_stripe else inputs.quarantined) is not None
         if _is_about_dispute(kind, subject):
             return inputs.disputes is not None
         if kind in _SUBSCRIPTION_KINDS:
@@ -96,9 +95,14 @@ class Examined:
         }
         return table[kind] is not None
 
-    def _document_in_window(self, explanation: str) -> bool:
-        week = quarantined_where(explanation)[1]
-        return week is None or week in self._read_keys
+    def _document(self, finding_id: str) -> bool:
+        """Whether the document of a finding was read again. One of which no stored night knows anything was not."""
+        if finding_id not in self._documents:
+            return False
+        collection, week = self._documents[finding_id]
+        of_stripe = collection.startswith("stripe.")
+        source = self._inputs.quarantined_stripe if of_stripe else self._inputs.quarantined
+        return source is not None and (week is None or week in self._read_keys)
 
     def _week(self, organization_id: str | None, week: str) -> bool:
         """Whether the organization's week lies in the window, and no bad usage document leaves it in the dark."""

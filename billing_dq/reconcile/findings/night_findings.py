@@ -59,6 +59,8 @@ class FindingInputs:
     quarantined: pd.DataFrame | None = None
     quarantined_stripe: pd.DataFrame | None = None
     unreadable: pd.DataFrame | None = None
+    #: `quarantine.DOCUMENT_COLUMNS` of the documents that open findings of earlier nights are about
+    quarantined_before: pd.DataFrame | None = None
 
 
 def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
