@@ -38,8 +38,8 @@ def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars
 
     - a refund or adjustment that a person wrote (`entry_rules.is_correction`), of exactly these units; or
     - a credit of the application's tool (`dispute-credit-<request>`). The tool takes whole cents, so it may give less
-      than a cent too much. Such a credit may be a dispute's: after a clawback of a dispute it makes good nothing but a
-      clawback.
+      than a cent too much. Such a credit may be a dispute's, at a ratio that is not the pack's: after a clawback of at
+      least half and at most twice its units it makes good nothing but a clawback.
 
     Args:
         violations: `LEDGER_VIOLATIONS`; units of the rules in `CORRECTABLE` are those of the wrong amount.
@@ -81,20 +81,21 @@ def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars
 class _Corrections:
     """The corrections of one ledger by their units, each list in commit order: position, id, and what it is in words.
 
-    `first_clawback` is the position of the first clawback of a dispute.
+    `clawbacks` are the position and units of each clawback of a dispute.
     """
 
     by_hand: defaultdict[float, deque[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(deque))
     by_tool: defaultdict[float, deque[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(deque))
-    first_clawback: float = math.inf
+    clawbacks: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
 
     def take(self, after: int, units: float, of_clawback: bool, dollars_to_units: float) -> tuple[str, str] | None:
         """The first correction of these units after a position, which is then used up: its id and words."""
         found = _first(self.by_hand[_key(units)], after, math.inf)
         if found is None and units > 0:
             given = units_of_cents(math.ceil(units / dollars_to_units * 100), dollars_to_units)
-            until = math.inf if of_clawback else self.first_clawback
-            found = _first(self.by_tool[_key(given)], after, until)
+            of_a_dispute = [place for place, taken in self.clawbacks if taken / 2 <= given <= taken * 2]
+            until = min(of_a_dispute, default=math.inf)
+            found = _first(self.by_tool[_key(given)], after, math.inf if of_clawback else until)
         return found
 
 
@@ -114,7 +115,7 @@ def _corrections(suspects: pd.DataFrame, breaks: pd.DataFrame) -> defaultdict[st
     ):
         corrections = found[organization]
         if clawback:
-            corrections.first_clawback = min(corrections.first_clawback, position)
+            corrections.clawbacks.append((position, -amount))
         if whole and (by_hand or by_tool):
             units_of = corrections.by_hand if by_hand else corrections.by_tool
             units_of[_key(amount)].append((position, entry, f"the {kind} {entry} of {amount:,.10g} units"))

@@ -122,6 +122,13 @@ def test_a_credit_of_the_tool_after_a_clawback_may_be_the_disputes():
     assert made_good(clawback, {**clawback, "entry_id": "again"}, credit) == {"again": "fix"}
 
 
+@pytest.mark.parametrize(("clawed_back", "is_the_disputes"), [(149, False), (150, True), (600, True), (601, False)])
+def test_a_credit_that_is_far_from_a_clawback_is_not_the_disputes(clawed_back: float, is_the_disputes: bool):
+    clawback = entry("refund", -clawed_back, "clawback", 85, ref="refund-dispute_du_1-t")
+    found = made_good(DEBIT, COPY, clawback, correction(ref="dispute-credit-7"))
+    assert found == ({} if is_the_disputes else {"copy": "fix"})
+
+
 def test_what_moved_no_units_or_ends_by_itself_is_not_made_good():
     future = entry("topup", 40, "future", -24, ref="grant")
     for uncorrectable in (entry("topup", 0, "nothing", 80), future):
