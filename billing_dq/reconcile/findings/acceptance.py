@@ -8,7 +8,7 @@ came back once stays back until somebody accepts it anew.
 
 import pandas as pd
 
-from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.tables import FINDINGS
 
 #: The columns of `FINDINGS` that tell an acceptance; all null where none holds.
@@ -46,14 +46,14 @@ def is_accepted(findings: pd.DataFrame) -> pd.Series:
 
 def _is_no_worse(findings: pd.DataFrame, then: pd.DataFrame) -> pd.Series:
     """Whether a finding is as it was when it was accepted, or smaller."""
-    rank = {name: place for place, name in enumerate(SEVERITIES)}
-    milder = findings["severity"].map(rank) <= then["severity"].map(rank)
+    accepted_rank = rank(then["severity"].fillna(SEVERITIES[0]))  # of what was not accepted it does not matter
+    no_severer = rank(findings["severity"]) <= accepted_rank
     same_cause = (findings["cause"] == then["cause"]) | (findings["cause"].isna() & then["cause"].isna())
     grown = pd.Series(False, index=findings.index)
     for amount in ("units", "usd_cents"):
         now, accepted = findings[amount].astype("float64"), then[amount].astype("float64")
         grown |= (now.abs() > accepted.abs() + _ROUNDING) | (now * accepted < 0)
-    return milder & same_cause & ~grown
+    return no_severer & same_cause & ~grown
 
 
 def _has_lapsed(findings: pd.DataFrame, previous: pd.DataFrame | None, then: pd.DataFrame) -> pd.Series:
