@@ -125,7 +125,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
         """Judge what MongoDB's tables came to."""
         seen = seen_open(findings, context.partition_key)
         for check in FINDING_CHECKS:
-            yield _judge(check, seen, settings)
+            yield judge(check, seen, settings)
 
     @dg.multi_asset_check(
         name="stripe_checks",
@@ -158,7 +158,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
                 why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
                 yield _result(check.name, check.asset, False, why, {"error": stripe_reading.reason})
             elif check.name in wanted:
-                yield _judge(check, seen, settings)
+                yield judge(check, seen, settings)
 
     @dg.asset_check(
         asset="quarantined_documents",
@@ -241,13 +241,14 @@ def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheck
     return night_check(check.name, check.asset, check.description, nights, deps=("findings",))
 
 
-def _judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+    """What a check says of the findings that a night itself saw; those that people accepted turn nothing red."""
     mine = seen[seen["kind"].isin(check.kinds)]
     accepted = is_accepted(mine)
     red = mine[mine["severity"].isin(_RED) & ~accepted]
-    below = f"none; {len(mine) - accepted.sum()} below error" + (
-        f", {accepted.sum()} accepted" if any(accepted) else ""
-    )
+    below = f"none; {len(mine) - accepted.sum()} below error"
+    if accepted.any():
+        below += f", {accepted.sum()} accepted"
     said = f"{len(red)} findings of error or above" if len(red) else below
     details: Metadata = {
         "findings": len(mine),
