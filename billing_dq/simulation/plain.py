@@ -6,9 +6,8 @@ It is written for the eye, document by document, and shares nothing with the sou
 # pandas-stubs leave the element types of frames open:
 # pyright: reportUnknownMemberType=false
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import bson
 import pandas as pd
@@ -20,6 +19,7 @@ from billing_dq.weeks import NightWeeks
 Row = dict[str, object]
 
 _SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1, "expiration": -1}
+_FUTURE = timedelta(minutes=5)
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
 
@@ -148,23 +148,19 @@ def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
 
 
 def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
-    """The entries that are not ordinary, that repeat each other, or that may correct another one."""
-    references = Counter(row["ref_id"] for row in ledger if row["ref_id"])
-    sessions = Counter(_session(row) for row in ledger if _session(row))
+    """The entries that are not ordinary or may correct another one; all, where a reference or a session repeats."""
+    references = [row["ref_id"] for row in ledger if row["ref_id"]]
+    sessions = [row["stripe_session_id"] for row in ledger if row["kind"] == "topup" and row["stripe_session_id"]]
+    repeats = len(set(references)) < len(references) or len(set(sessions)) < len(sessions)
     found: list[Row] = []
     for row in ledger:
         kind, amount, reference = str(row["kind"]), _number(row["amount"]), str(row["ref_id"] or "")
-        odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of
+        odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of + _FUTURE
         nameless = kind in ("debit", "adjustment") and not reference
-        repeats = references[row["ref_id"]] > 1 or sessions[_session(row)] > 1
         corrects = kind in ("refund", "expiration") or (kind == "adjustment" and not reference.startswith("settle:"))
-        if odd or nameless or repeats or corrects:
+        if odd or nameless or corrects or repeats:
             found.append(_part(row, tables.LEDGER_SUSPECTS))
     return found
-
-
-def _session(row: Row) -> object:
-    return row["stripe_session_id"] if row["kind"] == "topup" else None
 
 
 def _names_dispute(row: Row) -> bool:

@@ -211,13 +211,13 @@ def _names_a_dispute(one: dict) -> bool:  # pyright: ignore[reportMissingTypeArg
 def _suspects(ledger: list[dict], as_of: datetime) -> list[dict]:  # pyright: ignore[reportMissingTypeArgument]
     references = [one["ref_id"] for one in ledger if one["ref_id"]]
     sessions = [one["stripe_session_id"] for one in ledger if one["kind"] == "topup" and one["stripe_session_id"]]
+    repeats = len(set(references)) < len(references) or len(set(sessions)) < len(sessions)
     found: list[dict] = []  # pyright: ignore[reportMissingTypeArgument]
     for one in ledger:
-        kind, amount, ref, session = one["kind"], one["amount"], one["ref_id"], one["stripe_session_id"]
+        kind, amount, ref = one["kind"], one["amount"], one["ref_id"]
         in_order = (kind in ("topup", "adjustment") and amount > 0) or (kind == "debit" and amount < 0)
         named = kind == "topup" or (bool(ref) and (kind == "debit" or ref.startswith("settle:")))
-        repeated = references.count(ref) > 1 or (kind == "topup" and sessions.count(session) > 1)
-        if not (in_order and named and one["at"] <= as_of) or repeated:
+        if not (in_order and named and one["at"] <= as_of + timedelta(minutes=5)) or repeats:
             found.append(_cut(one, tables.LEDGER_SUSPECTS))
     return found
 

@@ -24,6 +24,7 @@ from billing_dq.sources.mongodb.bson_tables import (
     objects,
     unnest,
 )
+from billing_dq.sources.mongodb.contract import GRACE
 from billing_dq.storage.lake import arrow_schema, arrow_table
 from billing_dq.tables import LEDGER_SUSPECTS, Table
 from billing_dq.weeks import NightWeeks
@@ -91,8 +92,9 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
 def suspects(entries: pa.Table, as_of: datetime) -> pa.Table:
     """The entries that a rule of entries may be about, as `ledger_suspects`: too many rather than too few.
 
-    Ordinary entries stay out: of a known kind, with its sign, dated in the past, with a reference of their own. All
-    refunds, expirations and adjustments but settlements are in, because they may correct another entry.
+    Ordinary entries stay out: of a known kind, with its sign, not dated in the future, with a reference. All refunds,
+    expirations and adjustments but settlements are in, because they may correct another entry; and so are whole ledgers
+    in which a reference or a checkout session repeats.
 
     Args:
         entries: the columns of `ledger_entries`, whole ledgers in commit order.
@@ -101,30 +103,23 @@ def suspects(entries: pa.Table, as_of: datetime) -> pa.Table:
     kind, amount, ref = entries.column("kind"), entries.column("amount"), pc.fill_null(entries.column("ref_id"), "")
     credit = pc.and_(_among(kind, "topup", "adjustment"), pc.greater(amount, 0.0))
     debit = pc.and_(_among(kind, "debit", "refund", "expiration"), pc.less(amount, 0.0))
-    past = pc.less_equal(entries.column("at"), _time(as_of))
+    past = pc.less_equal(entries.column("at"), _time(as_of + GRACE))
     ordinary = pc.and_(pc.and_(pc.or_(credit, debit), past), pc.or_(pc.equal(kind, "topup"), pc.not_equal(ref, "")))
     correcting = pc.or_(
         _among(kind, "refund", "expiration"),
         pc.and_(pc.equal(kind, "adjustment"), pc.invert(pc.starts_with(ref, "settle:"))),
     )
-    repeated = pc.or_(_repeated(entries, ref), _repeated(entries, _sessions(entries)))
-    return _cut(LEDGER_SUSPECTS, entries.filter(pc.or_(pc.or_(pc.invert(ordinary), correcting), repeated)))
+    again = pa.concat_tables([further(entries, "ref_id"), further(purchases(entries), "stripe_session_id")])
+    repeating = pc.is_in(entries.column("organization_id"), value_set=pc.unique(again.column("organization_id")))
+    return _cut(LEDGER_SUSPECTS, entries.filter(pc.or_(pc.or_(pc.invert(ordinary), correcting), repeating)))
 
 
-def _repeated(entries: pa.Table, reference: pa.ChunkedArray) -> pa.Array:
-    """Whether an entry's reference (not empty) stands more than once in its ledger."""
-    known = pc.not_equal(reference, "").to_numpy()
-    organization, code = _codes(entries.column("organization_id")), _codes(reference)
-    pair = pd.Series(organization * (len(code) + 1) + code)
-    again = np.zeros(len(known), dtype=bool)
-    again[known] = pair[known].duplicated(keep=False).to_numpy()
-    return pa.array(again)
-
-
-def _sessions(entries: pa.Table) -> pa.ChunkedArray:
-    """The checkout session of a bought pack, else an empty text."""
-    session = pc.fill_null(entries.column("stripe_session_id"), "")
-    return pc.if_else(pc.equal(entries.column("kind"), "topup"), session, "")
+def further(entries: pa.Table, reference: str) -> pa.Table:
+    """Of entries in commit order, those with a reference (not empty) that an earlier one of their ledger has."""
+    known = pc.fill_null(pc.not_equal(entries.column(reference), ""), False).to_numpy()
+    organization, code = _codes(entries.column("organization_id")), _codes(entries.column(reference))
+    again = pd.Series(organization * (len(code) + 1) + code).duplicated().to_numpy()
+    return entries.filter(pa.array(known & again))
 
 
 def purchases(entries: pa.Table) -> pa.Table:

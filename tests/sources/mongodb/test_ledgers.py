@@ -51,8 +51,9 @@ def test_only_entries_that_a_rule_may_be_about_are_kept_from_whole_ledgers() -> 
     pack: dict[str, object] = {"kind": "topup", "amount": 5, "refId": None, "stripeSessionId": "cs_1"}
     settlement: dict[str, object] = {"kind": "adjustment", "amount": 5, "refId": "settle:2026-W46"}
     assert suspected({}, grant, pack, settlement) == []
-    assert suspected({"refId": "a"}, {"refId": "b"}, {"refId": "a"}) == ["a", "a"]
-    assert suspected(pack, grant, pack, {**pack, "stripeSessionId": "cs_2"}) == ["topup", "topup"]
+    assert suspected({"refId": "a"}, {"refId": "b"}, {"refId": "a"}) == ["a", "b", "a"]
+    assert suspected(pack, grant, pack) == ["topup", "grant", "topup"]
+    assert suspected(pack, grant, {**pack, "stripeSessionId": "cs_2"}) == []
     for odd in ({"amount": 0}, {"amount": 3}, {"kind": "gift"}, {"at": datetime(2027, 1, 1)}):
         assert suspected({}, {**odd, "refId": "odd"}) == ["odd"]
     assert suspected({"refId": ""}, {"refId": None}) == ["debit", "debit"]

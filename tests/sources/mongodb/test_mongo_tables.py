@@ -10,6 +10,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from pymongo.database import Database
 
+from billing_dq.reconcile.ledger.entry_rules import entry_violations
 from billing_dq.sources.mongodb.snapshot import Counts
 from tests.support.mongo_world import (
     AS_OF,
@@ -88,7 +89,8 @@ def test_thousands_of_entries_in_one_ledger_cross_several_batches_of_the_server(
     fill(database, world)
     tables = frames_of(snapshot_of(database, mongodb_uri, tmp_path))
     assert_same_tables(tables, plain_tables(world))
-    assert tables["ledger_suspects"]["position"].tolist() == [4_320, 4_321]
+    assert tables["ledger_suspects"]["position"].tolist() == list(range(9_000))
+    assert entry_violations(tables["ledger_suspects"], AS_OF)["entry_id"].tolist() == [str(ledger[4_321]["_id"])]
 
 
 def test_an_empty_company_is_no_error(database: Database[Document], mongodb_uri: str, tmp_path: Path) -> None:
