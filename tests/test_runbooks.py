@@ -156,6 +156,13 @@ REMEDIES = {
         ends="info",
         beside=frozenset({(WEEK, "duplicate_debit")}),
     ),
+    "duplicate_debit, by hand": Remedy(
+        lambda world: world.push(entry("debit", -300, "2026-W46-b:initial", day(10))),
+        (VIOLATION, "duplicate_ref"),
+        lambda world: world.correct(300, "2026-W46-b:initial"),
+        ends="info",
+        beside=frozenset({(WEEK, "duplicate_debit")}),
+    ),
     "debit_without_usage": Remedy(lose_key, (WEEK, "debit_without_usage"), lambda world: restore(world, "2026-W46")),
     "no_usage_document": Remedy(lose_usage, (WEEK, "no_usage_document"), restore_usage),
     "debit_altered": Remedy(
