@@ -18,7 +18,7 @@ from billing_dq.weeks import NightWeeks
 
 Row = dict[str, object]
 
-_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1}
+_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1, "expiration": -1}
 _FUTURE = timedelta(minutes=5)
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
@@ -149,31 +149,18 @@ def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
 
 
 def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
-    seen_refs: set[object] = set()
-    seen_sessions: set[object] = set()
+    """The entries that are not ordinary or may correct another one; all, where a reference or a session repeats."""
+    references = [row["ref_id"] for row in ledger if row["ref_id"]]
+    sessions = [row["stripe_session_id"] for row in ledger if row["kind"] == "topup" and row["stripe_session_id"]]
+    repeats = len(set(references)) < len(references) or len(set(sessions)) < len(sessions)
     found: list[Row] = []
     for row in ledger:
-        kind, amount = row["kind"], _number(row["amount"])
-        rules: list[str] = []
-        if row["ref_id"]:
-            if row["ref_id"] in seen_refs:
-                rules.append("duplicate_ref")
-            seen_refs.add(row["ref_id"])
-        if kind == "topup" and row["stripe_session_id"]:
-            if row["stripe_session_id"] in seen_sessions:
-                rules.append("duplicate_session")
-            seen_sessions.add(row["stripe_session_id"])
-        if kind not in (*_SIGNS, "expiration"):
-            rules.append("unknown_kind")
-        elif (kind == "expiration" and amount > 0) or amount * _SIGNS.get(str(kind), 0) < 0:
-            rules.append("sign")
-        if amount == 0 and kind != "expiration":
-            rules.append("zero_amount")
-        if _time(row["at"]) > as_of + _FUTURE:
-            rules.append("future_entry")
-        if kind in ("debit", "adjustment") and not row["ref_id"]:
-            rules.append("missing_ref")
-        found += [_part(row, tables.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
+        kind, amount, reference = str(row["kind"]), _number(row["amount"]), str(row["ref_id"] or "")
+        odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of + _FUTURE
+        nameless = kind in ("debit", "adjustment") and not reference
+        corrects = kind in ("refund", "expiration") or (kind == "adjustment" and not reference.startswith("settle:"))
+        if odd or nameless or corrects or repeats:
+            found.append(_part(row, tables.LEDGER_SUSPECTS))
     return found
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.inputs import Earlier
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
@@ -45,7 +46,8 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
 
 
 def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
-    """What earlier nights knew of closed weeks and findings; the quotas, which are the meter's, are `earlier_quotas`.
+    """What earlier nights knew of closed weeks and findings, and what people accepted since; the quotas, which are the
+    meter's, are `earlier_quotas`.
 
     Args:
         lake: the stored nights.
@@ -57,6 +59,7 @@ def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
         closed_weeks=earlier_closed_weeks(lake, night, weeks),
         findings=findings,
         quarantined=None if findings is None else documents_of_findings(lake, findings),
+        acceptances=AcceptanceLog(lake.home).read().frame,
     )
 
 

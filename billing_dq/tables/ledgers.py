@@ -32,23 +32,18 @@ EXPIRING_LEDGERS = Table(
 
 LEDGER_SUSPECTS = Table(
     "ledger_suspects",
-    "an entry of a whole ledger that the server found to break a rule of single entries or of repeated references",
+    "an entry of a whole ledger that a rule of entries may be about, or that may correct one; the rules judge it",
     (
         ORGANIZATION_ID,
-        Column(
-            "rule",
-            "str",
-            "duplicate_ref, duplicate_session, sign, zero_amount, future_entry, missing_ref or unknown_kind",
-        ),
+        Column("position", "int64", "place in the ledger, from 0: the commit order"),
         ENTRY_ID,
-        Column("position", "int64", "place in the ledger, from 0"),
         Column("kind", "str", "kind of the entry"),
         REF_ID,
         Column("stripe_session_id", "str", "checkout session", nullable=True),
         Column("amount", "float64", "units, signed"),
         Column("at", "time", "when the entry was written"),
     ),
-    key=("organization_id", "rule", "position"),
+    key=("organization_id", "position"),
 )
 
 DISPUTE_ENTRIES = Table(

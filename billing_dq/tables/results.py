@@ -26,6 +26,7 @@ LEDGER_VIOLATIONS = Table(
         REF_ID,
         Column("units", "float64", "units at stake, signed as in the detail"),
         Column("detail", "str", "one sentence with the numbers"),
+        Column("compensated_by", "str", "the entry that makes it good, null where none does", nullable=True),
     ),
     key=(),
 )
@@ -83,6 +84,9 @@ FINDINGS = Table(
         Column("first_seen", "str", "night of its first sight, YYYY-MM-DD"),
         Column("last_seen", "str", "night of its last sight, YYYY-MM-DD"),
         Column("nights_open", "int64", "nights taken on which it was open"),
+        Column("accepted_by", "str", "who accepted it as it is, null where nobody did", nullable=True),
+        Column("accepted_why", "str", "the reason that was given", nullable=True),
+        Column("accepted_until", "str", "the last night of the acceptance, null where it has none", nullable=True),
     ),
     key=("finding_id",),
 )
