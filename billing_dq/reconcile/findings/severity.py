@@ -32,6 +32,9 @@ OF_KIND: dict[str, Severity] = {
     "dead_lettered_event": "error",
     "dispute_clawback_missing": "error",
     "dispute_clawed_back_twice": "error",
+    "dispute_clawback_wrong_units": "error",
+    # by design: the application claws back without looking at what expired, and no rule says who bears that
+    "dispute_clawback_of_expired_pack": "info",
     "dispute_reinstated_without_clawback": "error",
     "dispute_credit_due": "error",
     "dispute_credited_twice": "error",

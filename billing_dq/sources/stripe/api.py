@@ -191,7 +191,7 @@ def _dispute(connection: StripeConnection, raw: JsonObject, quarantine: Quaranti
     except ValidationError as error:
         quarantine.add_invalid("disputes", raw, error)
         return None
-    return dispute_row(dispute, noted)
+    return dispute_row(dispute, charge, noted)
 
 
 def _purchase(connection: StripeConnection, resource: str, given: object) -> Purchase:

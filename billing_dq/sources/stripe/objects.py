@@ -152,8 +152,9 @@ class Dispute(_Object):
 
 
 class Purchase(_Object):
-    """A charge or its payment intent: what the application noted on it."""
+    """A charge or its payment intent: what the application noted on it, and the amount paid, tax and all."""
 
+    amount: Minor | None = None
     metadata: Metadata = Field(default_factory=dict)
     payment_intent: Reference | None = None
 

@@ -69,13 +69,16 @@ def subscription_row(subscription: Subscription, items: Sequence[Item], plans: P
     }
 
 
-def dispute_row(dispute: Dispute, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
-    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found."""
+def dispute_row(
+    dispute: Dispute, charge: Purchase, noted: Mapping[PurchaseField, str | None]
+) -> dict[str, object]:
+    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found behind ``charge``."""
     return {
         "dispute_id": dispute.id,
         "charge_id": dispute.charge,
         "status": dispute.status,
         "amount_minor": dispute.amount,
+        "charge_amount_minor": charge.amount if charge.amount and charge.amount > 0 else None,
         "currency": dispute.currency,
         "organization_id": noted["organizationId"],
         "stripe_session_id": noted["stripeSessionId"],
