@@ -62,7 +62,7 @@ DISPUTE_ENTRIES = Table(
         Column(
             "ref_id",
             "str",
-            "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or a correction's own",
+            "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or another",
         ),
         Column("amount", "float64", "units, signed"),
         Column("at", "time", "when the entry was written"),

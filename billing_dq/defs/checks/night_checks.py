@@ -105,6 +105,8 @@ STRIPE_CHECKS = (
         (
             "dispute_clawback_missing",
             "dispute_clawed_back_twice",
+            "dispute_clawback_wrong_units",
+            "dispute_clawback_of_expired_pack",
             "dispute_reinstated_without_clawback",
             "dispute_credited_twice",
             "dispute_credit_wrong_units",

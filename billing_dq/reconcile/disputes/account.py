@@ -1,9 +1,9 @@
 """The units of one dispute as an account: what should have been taken and given back, and what is still open of it.
 
-The credit of a reinstatement mirrors the clawback that counts. Beside it the customer may be owed what a second clawback
-took, what the first one took too much, and what it took for units of the pack that had expired. Credits by hand settle
-these first: the system can give back the mirrored units itself, and a person only the rest. A correction (units that a
-person took back) undoes credits beyond what is owed, then makes up for what a clawback took too little.
+The credit of a reinstatement mirrors the clawback that counts. Beside it the customer may be owed what a second
+clawback took, what the first one took too much, and what it took for units of the pack that had expired. Credits by
+hand settle these first: the system gives the mirrored units back itself, a person the rest. A correction
+(units that a person took back) undoes credits beyond what is owed, then makes up for what a clawback took too little.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from billing_dq.units import round_half_up
 
 @dataclass(frozen=True)
 class Owed:
-    """What a clawback got wrong, in units that are not given back with the reinstatement; all at least 0.
+    """What clawbacks got wrong, in units that no reinstatement gives back; all are 0 or more.
 
-    ``again`` by second clawbacks, ``surplus`` and ``shortfall`` by a wrong amount, ``expired`` for units that were gone.
+    ``again`` by second clawbacks, ``surplus`` and ``shortfall`` by a wrong amount, ``expired`` for units already gone.
     """
 
     again: float
@@ -63,7 +63,8 @@ def owed_of(case: DisputeCase, share: Share | None) -> Owed:
     gone = 0.0
     if case.topup_units is not None and case.clawback.expired_before:
         gone = max(0.0, right + case.clawback.expired_before - case.topup_units) * withdrawn
-    return Owed(again, round_half_up(max(0.0, wrong)), round_half_up(max(0.0, -wrong)), round_half_up(min(gone, right)))
+    surplus, shortfall = round_half_up(max(0.0, wrong)), round_half_up(max(0.0, -wrong))
+    return Owed(again, surplus, shortfall, round_half_up(min(gone, right)))
 
 
 def account_of(case: DisputeCase, by_hand: float, owed: Owed) -> Account:

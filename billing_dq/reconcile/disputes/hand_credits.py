@@ -95,9 +95,7 @@ def read_hand_credits(
     return Reading(credited, frozenset(unclear), frozenset(unread))
 
 
-def _parts(
-    credits: Sequence[HandCredit], claims: Sequence[Claim]
-) -> list[tuple[list[HandCredit], list[Claim]]]:
+def _parts(credits: Sequence[HandCredit], claims: Sequence[Claim]) -> list[tuple[list[HandCredit], list[Claim]]]:
     """Credits and claims in parts that share no amount: what happens in one says nothing about another.
 
     Claims are joined by the units of a credit that can be a part of an amount of both (union-find over the claims).

@@ -120,8 +120,8 @@ def _takings(sizes: Sequence[Micro], reach: Counts, amounts: frozenset[Micro], s
     """What may all be for one claim: groups within reach that each make one of its amounts, and nothing."""
     groups = _groups(sizes, reach, amounts, steps)
     nothing: Counts = (0,) * len(sizes)
-    takings = {nothing}
-    frontier = [nothing]
+    takings: set[Counts] = {nothing}
+    frontier: list[Counts] = [nothing]
     while frontier:
         taken = frontier.pop()
         steps.take(len(groups) + 1)

@@ -128,9 +128,7 @@ def _credits(judgement: Judgement, dollars_to_units: float) -> Iterator[DisputeF
         yield _finding(case, "dispute_credited_twice", credited - owed, f"{numbers}, by more than one credit")
     elif credited > owed:
         yield _finding(case, "dispute_credit_wrong_units", credited - owed, f"{numbers}: not the units clawed back")
-    elif judgement.open_units and (
-        judgement.by_hand or case.own_credit_units in case.mistaken_units(dollars_to_units)
-    ):
+    elif judgement.open_units and (judgement.by_hand or case.own_credit_units in case.mistaken_units(dollars_to_units)):
         text = f"{numbers}: dollars, cents or the general ratio instead of the units clawed back"
         yield _finding(case, "dispute_credit_wrong_units", credited - owed, text)
 

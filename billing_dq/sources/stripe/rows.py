@@ -69,9 +69,7 @@ def subscription_row(subscription: Subscription, items: Sequence[Item], plans: P
     }
 
 
-def dispute_row(
-    dispute: Dispute, charge: Purchase, noted: Mapping[PurchaseField, str | None]
-) -> dict[str, object]:
+def dispute_row(dispute: Dispute, charge: Purchase, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
     """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found behind ``charge``."""
     return {
         "dispute_id": dispute.id,

@@ -118,7 +118,12 @@ def check(cases: list[tuple[str, str]]) -> None:
     for number, (fault, pack) in enumerate(cases, start=1):
         scene = Scene(number, pack)
         movements, written, told = FAULTS[fault](scene)
-        fields: dict[str, object] = {"status": STATUS.get(fault, "won"), "pack_id": pack, "amount_minor": scene.cents, "movements": movements}
+        fields: dict[str, object] = {
+            "status": STATUS.get(fault, "won"),
+            "pack_id": pack,
+            "amount_minor": scene.cents,
+            "movements": movements,
+        }
         fields |= {"organization_id": scene.organization, "stripe_session_id": f"cs_{number}"}
         disputes.append(dispute(scene.name, **fields))
         entries += written
