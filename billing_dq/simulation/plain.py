@@ -177,18 +177,14 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
 def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
     """Clawbacks, credits, corrections that name a dispute, and the expirations of what was clawed back."""
     refs = [str(row["ref_id"] or "") for row in ledger]
-    clawbacks = [ref for row, ref in zip(ledger, refs, strict=True) if row["kind"] == "refund" and _is_clawback(ref)]
-    expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawbacks}
+    clawed = [ref for row, ref in zip(ledger, refs, strict=True) if row["kind"] == "refund"]
+    expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawed if ref.startswith("refund-dispute_")}
     return [
         row
         for row, ref in zip(ledger, refs, strict=True)
         if (row["kind"] == "expiration" and ref in expirations)
         or (row["kind"] in ("refund", "adjustment") and (ref.startswith(_DISPUTE_REFS) or _corrects(row, ref)))
     ]
-
-
-def _is_clawback(ref: str) -> bool:
-    return ref.startswith(("refund-dispute_", "dispute_"))
 
 
 def _corrects(row: Row, ref: str) -> bool:

@@ -153,7 +153,8 @@ def naming_a_dispute(entries: pa.Table) -> pa.Table:
     correction = pc.and_(negative, pc.match_substring_regex(ref, "(^|[^A-Za-z0-9])d[up]_"))
     named = pc.or_(pc.if_else(refund, clawback, credit), correction)
     named = pc.and_(_among(kind, "refund", "adjustment"), named)
-    topups = pc.replace_substring_regex(ref.filter(pc.and_(refund, clawback)), "^.*-", "expire-")
+    naming_topup = pc.and_(refund, pc.match_substring_regex(ref, "^refund-dispute_.+-[^-]+$"))
+    topups = pc.replace_substring_regex(ref.filter(naming_topup), "^.*-", "expire-")
     expired = pc.and_(pc.equal(kind, "expiration"), pc.is_in(ref, value_set=pc.unique(topups)))
     return entries.filter(pc.or_(named, expired))
 

@@ -33,7 +33,7 @@ from billing_dq.tables import (
 
 Document = dict[str, object]
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
-_CLAWBACK = re.compile(r"(refund-)?dispute_.*-(?P<topup>[^-]+)")
+_CLAWBACK = re.compile(r"refund-dispute_.+-(?P<topup>[^-]+)")
 _CORRECTION = re.compile(r"(^|[^A-Za-z0-9])d[up]_")
 
 
