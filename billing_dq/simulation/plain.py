@@ -60,6 +60,7 @@ def plain_frames(
             for row in ledger
             if row["kind"] == "topup" and row["stripe_session_id"]
         ],
+        tables.REFUND_ENTRIES: [_part(row, tables.REFUND_ENTRIES) for _, e in ledgers for row in e if _of_refund(row)],
         tables.DEAD_LETTERED_EVENTS: [
             _event(e) for e in documents.get("processedstripeevents", ()) if e.get("deadLetter")
         ],
@@ -190,6 +191,11 @@ def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
 def _corrects(row: Row, ref: str) -> bool:
     named = any(part.startswith(("du_", "dp_")) for part in ref.replace("_d", "-d").split("-"))
     return float(str(row["amount"])) < 0 and named
+
+
+def _of_refund(row: Row) -> bool:
+    ref = str(row["ref_id"] or "")
+    return row["kind"] == "refund" and ref.startswith("refund-") and not ref.startswith("refund-dispute_")
 
 
 def _event(document: Document) -> Row:

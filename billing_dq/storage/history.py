@@ -25,6 +25,8 @@ from billing_dq.weeks import NightWeeks
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
+#: Findings whose subject is a charge or a refund.
+_OF_PAYMENTS = ("pack_without_topup", "refund_failed")
 
 
 def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataFrame:
@@ -122,6 +124,15 @@ def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
             closed = frame["status"].isin(FINAL) | ((frame["status"] == WON) & frame["dispute_id"].isin(settled))
             found.update(frame.loc[~closed, "dispute_id"])
     return sorted(found)
+
+
+def payments_to_read_again(lake: Lake, night: str) -> list[str]:
+    """Charges and refunds with an open finding, so that a remedy is seen however old they are."""
+    findings = findings_before(lake, night)
+    if findings is None:
+        return []
+    is_open = findings["kind"].isin(_OF_PAYMENTS) & (findings["state"] != "resolved")
+    return sorted(findings.loc[is_open, "subject"])
 
 
 def _before(lake: Lake, table: Table, night: str) -> list[str]:

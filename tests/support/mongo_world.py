@@ -1,6 +1,7 @@
 """Small sound companies in MongoDB, and a plain decoding of them, document by document, to compare the source with."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +111,11 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
         ],
         tables.PACK_PURCHASES: [
             _cut(one, tables.PACK_PURCHASES) for one in entries if one["kind"] == "topup" and one["stripe_session_id"]
+        ],
+        tables.REFUND_ENTRIES: [
+            _cut(one, tables.REFUND_ENTRIES)
+            for one in entries
+            if one["kind"] == "refund" and re.match(r"refund-(?!dispute_)", str(one["ref_id"]))
         ],
         tables.DEAD_LETTERED_EVENTS: [
             {

@@ -93,6 +93,7 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
         tables.LEDGER_SUSPECTS.name: pa.concat_tables(found),
         tables.DISPUTE_ENTRIES.name: _cut(tables.DISPUTE_ENTRIES, naming_a_dispute(entries)),
         tables.PACK_PURCHASES.name: _cut(tables.PACK_PURCHASES, bought),
+        tables.REFUND_ENTRIES.name: _cut(tables.REFUND_ENTRIES, of_refunds(entries)),
     }
 
 
@@ -157,6 +158,13 @@ def naming_a_dispute(entries: pa.Table) -> pa.Table:
     topups = pc.replace_substring_regex(ref.filter(naming_topup), "^.*-", "expire-")
     expired = pc.and_(pc.equal(kind, "expiration"), pc.is_in(ref, value_set=pc.unique(topups)))
     return entries.filter(pc.or_(named, expired))
+
+
+def of_refunds(entries: pa.Table) -> pa.Table:
+    """What was taken back for refunds at Stripe; the withdrawals of disputes are not among them."""
+    ref = pc.fill_null(entries.column("ref_id"), "")
+    named = pc.and_(pc.starts_with(ref, "refund-"), pc.invert(pc.starts_with(ref, "refund-dispute_")))
+    return entries.filter(pc.and_(pc.equal(entries.column("kind"), "refund"), named))
 
 
 def ledgers_with_expiry(entries: pa.Table, as_of: datetime) -> pa.Table:

@@ -349,6 +349,15 @@ def test_half_of_what_dunning_does_is_not_dunning(rows: list[tuple[str, str, str
     assert set(severities(drift(*rows), subscription(plan=plan, status=status)).values()) == {"error"}
 
 
+def test_a_marker_that_no_event_could_move_is_a_warning_that_names_no_replay():
+    rows = drift(("invoice_marker_lag", "2025-11-11T03:10:00Z", "2026-11-17T03:10:00Z")).assign(
+        cause="paid_out_of_band"
+    )
+    finding = only(FindingInputs(subscription_drift=rows))
+    assert (finding["severity"], finding["cause"]) == ("warning", "paid_out_of_band")
+    assert "no invoice.payment_succeeded exists that could be replayed" in str(finding["explanation"])
+
+
 def test_a_subscription_unknown_here_carries_no_organization():
     rows = drift(("subscription_unknown_here", None, "active"), organization=None)
     finding = only(FindingInputs(subscription_drift=rows))
