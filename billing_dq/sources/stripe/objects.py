@@ -218,11 +218,16 @@ class Dispute(_Object):
 
 
 class Purchase(_Object):
-    """A charge or its payment intent: what the application noted on it, and the amount paid, tax and all."""
+    """A charge or its payment intent: what the application noted on it."""
 
-    amount: Minor | None = None
     metadata: Metadata = Field(default_factory=dict)
     payment_intent: Reference | None = None
+
+
+class DisputedPurchase(Purchase):
+    """What a dispute is about, as far as Stripe still tells; ``amount`` is what was paid, tax included."""
+
+    amount: Minor | None = None
 
 
 class Charge(Purchase):
