@@ -26,7 +26,7 @@ from billing_dq.sources.stripe.client import (
 )
 from billing_dq.sources.stripe.events import read_subscription_events
 from billing_dq.sources.stripe.invoices import NewestInvoices, Subscriber, read_invoices
-from billing_dq.sources.stripe.objects import Dispute, Item, Items, DisputedPurchase, Quarantine, Subscription
+from billing_dq.sources.stripe.objects import Dispute, DisputedPurchase, Item, Items, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
 from billing_dq.sources.stripe.payments import CHARGE_IDS, REFUND_IDS, read_charges, read_refunds
 from billing_dq.sources.stripe.rows import (
