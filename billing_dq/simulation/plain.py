@@ -53,9 +53,7 @@ def plain_frames(
         ],
         tables.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
         tables.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
-        tables.DISPUTE_ENTRIES: [
-            _part(row, tables.DISPUTE_ENTRIES) for _, e in ledgers for row in e if _names_dispute(row)
-        ],
+        tables.DISPUTE_ENTRIES: [_part(row, tables.DISPUTE_ENTRIES) for _, e in ledgers for row in _about_disputes(e)],
         tables.PACK_PURCHASES: [
             _part(row, tables.PACK_PURCHASES)
             for _, ledger in ledgers
@@ -164,8 +162,22 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
     return found
 
 
-def _names_dispute(row: Row) -> bool:
-    return row["kind"] in ("refund", "adjustment") and str(row["ref_id"] or "").startswith(_DISPUTE_REFS)
+def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
+    """Clawbacks, credits, corrections that name a dispute, and the expirations of what was clawed back."""
+    refs = [str(row["ref_id"] or "") for row in ledger]
+    clawed = [ref for row, ref in zip(ledger, refs, strict=True) if row["kind"] == "refund"]
+    expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawed if ref.startswith("refund-dispute_")}
+    return [
+        row
+        for row, ref in zip(ledger, refs, strict=True)
+        if (row["kind"] == "expiration" and ref in expirations)
+        or (row["kind"] in ("refund", "adjustment") and (ref.startswith(_DISPUTE_REFS) or _corrects(row, ref)))
+    ]
+
+
+def _corrects(row: Row, ref: str) -> bool:
+    named = any(part.startswith(("du_", "dp_")) for part in ref.replace("_d", "-d").split("-"))
+    return float(str(row["amount"])) < 0 and named
 
 
 def _of_refund(row: Row) -> bool:

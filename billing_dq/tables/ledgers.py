@@ -48,12 +48,17 @@ LEDGER_SUSPECTS = Table(
 
 DISPUTE_ENTRIES = Table(
     "dispute_entries",
-    "an entry of a whole ledger that names a dispute (clawback, reinstatement) or is a credit given by hand",
+    "an entry of a whole ledger that a rule of disputes needs: a clawback, a reinstatement, a credit given by hand, a "
+    "correction (a negative entry with a refId of its own), or the expiration of a top-up that was clawed back",
     (
         ORGANIZATION_ID,
         ENTRY_ID,
-        Column("kind", "str", "refund or adjustment"),
-        Column("ref_id", "str", "refund-dispute_..., dispute_..., dispute_reinstate_... or dispute-credit-..."),
+        Column("kind", "str", "refund, adjustment or expiration"),
+        Column(
+            "ref_id",
+            "str",
+            "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or another",
+        ),
         Column("amount", "float64", "units, signed"),
         Column("at", "time", "when the entry was written"),
     ),

@@ -106,7 +106,9 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
         tables.LEDGER_ENTRIES: [one for one in entries if night.entries_from <= one["at"] < night.entries_until],
         tables.EXPIRING_LEDGERS: [one for ledger in ledgers if _expires(ledger, as_of) for one in ledger],
         tables.LEDGER_SUSPECTS: [suspect for ledger in ledgers for suspect in _suspects(ledger, as_of)],
-        tables.DISPUTE_ENTRIES: [_cut(one, tables.DISPUTE_ENTRIES) for one in entries if _names_a_dispute(one)],
+        tables.DISPUTE_ENTRIES: [
+            _cut(one, tables.DISPUTE_ENTRIES) for ledger in ledgers for one in ledger if _is_of_a_dispute(one, ledger)
+        ],
         tables.PACK_PURCHASES: [
             _cut(one, tables.PACK_PURCHASES) for one in entries if one["kind"] == "topup" and one["stripe_session_id"]
         ],
@@ -205,8 +207,14 @@ def _expires(ledger: list[dict], as_of: datetime) -> bool:  # pyright: ignore[re
     )
 
 
-def _names_a_dispute(one: dict) -> bool:  # pyright: ignore[reportMissingTypeArgument]
+def _is_of_a_dispute(one: dict, ledger: list[dict]) -> bool:  # pyright: ignore[reportMissingTypeArgument]
     ref = one["ref_id"] or ""
+    if one["kind"] == "expiration":
+        clawed = [other["ref_id"] or "" for other in ledger if other["kind"] == "refund"]
+        topups = {name.rsplit("-", 1)[-1] for name in clawed if name.startswith("refund-dispute_")}
+        return ref.removeprefix("expire-") in topups and ref.startswith("expire-")
+    if one["kind"] in ("refund", "adjustment") and one["amount"] < 0 and ref.startswith(("correction-du_", "du_")):
+        return True
     prefixes = {
         "refund": ("refund-dispute_", "dispute_"),
         "adjustment": ("dispute_reinstate_", "dispute-credit-"),
@@ -316,7 +324,7 @@ def _entry(rng: random.Random) -> Document:
     optional: Document = {
         "refId": rng.choice(
             ("", "k:initial", f"k{rng.randrange(20)}:verify", "refund-dispute_1-2", "dispute_7", "dispute_reinstate_7",
-             "dispute-credit-3", "expire-4", "disputed", "xdispute_1")
+             "dispute-credit-3", "expire-4", "disputed", "xdispute_1", "correction-du_5", "foodu_5")
         ),
         "stripeSessionId": rng.choice(("", "cs_1", f"cs_{rng.randrange(9)}")),
         "source": rng.choice(("signup_grant", "referral")),

@@ -131,12 +131,20 @@ def purchases(entries: pa.Table) -> pa.Table:
 
 
 def naming_a_dispute(entries: pa.Table) -> pa.Table:
-    """Clawbacks and reinstatements of disputes, and credits given by hand."""
-    entries = entries.filter(_among(entries.column("kind"), "refund", "adjustment"))
-    refund, ref = pc.equal(entries.column("kind"), "refund"), pc.fill_null(entries.column("ref_id"), "")
+    """Clawbacks and reinstatements of disputes, credits given by hand, corrections (units taken back under a reference
+    of its own that names a dispute), and the expirations of top-ups that were clawed back.
+    """
+    kind, ref = entries.column("kind"), pc.fill_null(entries.column("ref_id"), "")
+    refund, negative = pc.equal(kind, "refund"), pc.less(entries.column("amount"), 0.0)
     clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
     credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
-    return entries.filter(pc.if_else(refund, clawback, credit))
+    correction = pc.and_(negative, pc.match_substring_regex(ref, "(^|[^A-Za-z0-9])d[up]_"))
+    named = pc.or_(pc.if_else(refund, clawback, credit), correction)
+    named = pc.and_(_among(kind, "refund", "adjustment"), named)
+    naming_topup = pc.and_(refund, pc.match_substring_regex(ref, "^refund-dispute_.+-[^-]+$"))
+    topups = pc.replace_substring_regex(ref.filter(naming_topup), "^.*-", "expire-")
+    expired = pc.and_(pc.equal(kind, "expiration"), pc.is_in(ref, value_set=pc.unique(topups)))
+    return entries.filter(pc.or_(named, expired))
 
 
 def of_refunds(entries: pa.Table) -> pa.Table:
