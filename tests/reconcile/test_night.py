@@ -144,7 +144,6 @@ def ours() -> ApplicationTables:
             [
                 {
                     "organization_id": IDS["wrong_sign"],
-                    "rule": "sign",
                     "entry_id": "signed",
                     "position": 0,
                     "kind": "debit",
@@ -388,7 +387,7 @@ def test_the_meter_is_given_stripes_events_where_they_were_read(monkeypatch: pyt
             *("plan_before", "plan_after", "status_before", "status_after"),
         ],
     ).astype({"created": "datetime64[ms, UTC]"})
-    with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True)
+    with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True, events_since=ago(720))
     for stripe in (with_events, theirs(), None):
         reconcile_night(ours(), stripe, POLICY)
     assert isinstance(given[0], QuotaEvents)
