@@ -39,6 +39,10 @@ CHANGE_OF_PLAN = "change_of_plan"
 RESETS_BY_DESIGN = frozenset({CANCELLATION, CHANGE_OF_PLAN})
 
 
+#: Causes that can stand beside a defect as the other story, with no units of their own.
+STORIES = frozenset({Cause.QUOTA_CHANGED, Cause.USAGE_RESET})
+
+
 @dataclass(frozen=True)
 class EvidenceItem:
     """One item of evidence: a signed share of a week's delta and what proves it.

@@ -201,10 +201,10 @@ class _Totals:
 
     Attributes:
         design: units by design.
-        rest: units of all other items, signed; ``gross``: without their signs.
-        in_doubt: units of the defects beside which a story by design fits as well.
+        rest: units of all other items, signed.
+        gross: units of all other items, without their signs.
+        in_doubt: units of ``gross`` beside which a story by design fits as well.
         defect: whether there is a defect beyond doubt.
-        doubted: whether there is a defect in doubt.
     """
 
     design: Floats
@@ -212,12 +212,11 @@ class _Totals:
     gross: Floats
     in_doubt: Floats
     defect: Booleans
-    doubted: Booleans
 
     @classmethod
     def of(cls, items: dict[int, list[EvidenceItem]], rows: int) -> "_Totals":
         design, rest, gross, in_doubt = np.zeros((4, rows))
-        totals = cls(design, rest, gross, in_doubt, *np.zeros((2, rows), dtype=bool))
+        totals = cls(design, rest, gross, in_doubt, np.zeros(rows, dtype=bool))
         for row, found in items.items():
             for item in found:
                 if item.by_design:
@@ -226,8 +225,7 @@ class _Totals:
                 totals.rest[row] += item.units
                 totals.gross[row] += abs(item.units)
                 if item.in_doubt:
-                    totals.in_doubt[row] += item.units
-                    totals.doubted[row] = True
+                    totals.in_doubt[row] += abs(item.units)
                 else:
                     totals.defect[row] |= item.cause is not Cause.UNEXPLAINED
         return totals
@@ -245,12 +243,13 @@ def _items_by_row(index: OrganizationWeeks, rows: Codes, evidence: Evidence) -> 
 
 def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Booleans, totals: _Totals) -> Texts:
     """Grades as DESIGN.md has them; breaks that cancel out are unexplained where they exceed the tolerance together."""
-    sound = ~totals.defect & ~totals.doubted
+    doubted = totals.in_doubt > 0
+    sound = ~totals.defect & ~doubted
     explained = diverged & sound & (np.abs(delta - totals.design) <= limit)
     exact = (np.abs(delta) <= EPSILON) & sound & (totals.gross <= limit)
-    firm = np.abs(delta - totals.design - totals.in_doubt)
-    undecided = diverged & ~totals.defect & totals.doubted & (firm <= limit)
-    conditions = [unreadable, exact, explained, undecided, diverged | (totals.gross > limit)]
+    material = diverged | (totals.gross > limit)
+    undecided = material & doubted & ~totals.defect & (totals.gross - totals.in_doubt <= limit)
+    conditions = [unreadable, exact, explained, undecided, material]
     return np.select(conditions, ["unreadable", "exact", "explained", "undecided", "unexplained"], "within_tolerance")
 
 

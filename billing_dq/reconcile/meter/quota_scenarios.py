@@ -189,11 +189,12 @@ def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     if not events:
         return
     if len(events) <= _MOST_EVENTS:
-        changes = tuple(_change(event.after, times, event.at) for event in events)
+        changes = tuple(_change(event.after, times, event.at, record) for event in events)
         yield from _applied(Scenario(events[0].before, changes, "stripe_event", "stripe_event"), record)
     if len(events) > 1:
         for event in events:
-            one = Scenario(event.before, (_change(event.after, times, event.at),), "stripe_event", "stripe_event")
+            change = _change(event.after, times, event.at, record)
+            one = Scenario(event.before, (change,), "stripe_event", "stripe_event")
             yield from _applied(one, record)
 
 
@@ -290,7 +291,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
 def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """The application may have dunned while the subscription was past due at Stripe, and ends it with the span."""
     own = record.document
-    recovered = next((quota for quota in (record.after, record.plan) if quota is not None and quota > 0), own)
+    around = {quota for quota in (record.before, record.after, record.plan, own) if quota is not None and quota > 0}
     for since, until in record.overdue:
         least = times.window(since)[0] if since is not None else 0
         if until is None or until >= record.end:
@@ -300,8 +301,8 @@ def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Sc
         end, most = times.window(until)
         if own > 0:
             yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, DUNNING)
-        if recovered > 0:
-            yield Scenario(0.0, (Change(recovered, end, most),), None, DUNNING)
+        for quota in sorted(around):
+            yield Scenario(0.0, (Change(quota, end, most),), None, DUNNING)
 
 
 def _written_since(record: QuotaRecord) -> bool:
@@ -335,9 +336,10 @@ def _resetting(scenario: Scenario) -> Scenario:
     return replace(scenario, changes=(*others, replace(last, resets=True)))
 
 
-def _change(quota: float, times: StepTimes, at: datetime) -> Change:
+def _change(quota: float, times: StepTimes, at: datetime, record: QuotaRecord) -> Change:
+    """A change that Stripe announced; one that the document does not show came later, by a sync or a late webhook."""
     least, most = times.window(at)
-    return Change(quota, least, most)
+    return Change(quota, least, most if quota == record.document else None)
 
 
 def _window(newest_event: datetime | None, times: StepTimes) -> tuple[int, int | None]:

@@ -210,7 +210,7 @@ def _half_settled(
     story = case.replay(changes)
     why_not = None if shows(story, start) else "the settlement and what is in no part of the breakdown are one number"
     labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
-    if case.moved(story, start):  # else the meter of the week agrees, and the ledger alone tells
+    if case.moved(story, start) or week_delta(story, start):  # else the meter agrees, and the ledger alone tells
         labels.append(case.divergence(story, start, "settlement_half_applied"))
     return case.end(story, labels)
 
@@ -281,7 +281,7 @@ def usage_reset(case: Case) -> Outcome:
 def usage_document_lost(case: Case) -> Outcome:
     """The usage document of a week is gone; its debits are there."""
     debits = debits_of(case.story)
-    weeks = [start for start in case.weeks() if debits.get(start)]
+    weeks = [start for start in case.weeks() if debits.get(start) and _debited_within(case, start)]
     if not weeks:
         return None
     start = case.random.choice(weeks)
@@ -291,7 +291,17 @@ def usage_document_lost(case: Case) -> Outcome:
         documents["billingusages"] = kept
 
     labels = [case.label(_DIVERGENCE, week_key(start), -debits[start], "no_usage_document")]
+    if start in _settled_weeks(case):  # the settlement's key went with the document
+        settled = case.story.application.usage[start].settled
+        labels.append(case.label("ledger_violation", week_key(start), settled, "settlement_half_applied"))
     return case.end(case.story, labels, edit)
+
+
+def _debited_within(case: Case, start: int) -> bool:
+    """Whether a debit dated in a week is of the week's own keys; others are moved by midnight, document or not."""
+    application = case.story.application
+    dates = (application.debits[key]["at"] for key in application.usage[start].keys if key in application.debits)
+    return any(week_start(to_millis(at)) == start for at in dates)  # type: ignore[arg-type]
 
 
 def balance_document_lost(case: Case) -> Outcome:
