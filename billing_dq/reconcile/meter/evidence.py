@@ -264,15 +264,23 @@ def _settlement_mismatch(usage: Usage, ledger: Settlements, in_document: Boolean
     The breakdown bounds what the meter was charged from above only, so the amounts differ for certain only where the
     ledger credits more than that.
     """
+    weeks = len(context.night.matching_keys)
     as_of = int(context.night.as_of.timestamp() * 1000)
     grace = as_of - int(SETTLEMENT_GRACE.total_seconds() * 1000)
     meter_only = in_document & ~ledger.present & (usage.updated_at > 0) & (usage.updated_at < grace)
     ledger_only = ledger.present & ~in_document & (ledger.at < grace)
-    # a cancellation sets the meter to 0 and keeps the key: nothing is left to compare
-    comparable = in_document & ledger.present & (usage.settled_at_most > 0)
+    # a cancellation or a change of plan may set the meter to 0 and keeps the key: nothing is left to compare
+    comparable = in_document & ledger.present & (usage.settled_at_most > 0) & _same_quota(usage, weeks)
     too_little = comparable & (ledger.units - usage.settled_at_most > EPSILON)
     at_most = np.nan_to_num(usage.settled_at_most)
     return np.where(meter_only | too_little, at_most - ledger.units, np.where(ledger_only, -ledger.units, 0.0))
+
+
+def _same_quota(usage: Usage, weeks: int) -> Booleans:
+    """Of every cell: whether its quota is that of the newest document before it, if there is one."""
+    quotas = pd.DataFrame(np.where(usage.present, usage.quota, np.nan).reshape(-1, weeks))
+    before = quotas.ffill(axis=1).shift(1, axis=1).to_numpy().ravel()
+    return np.isnan(before) | (before == usage.quota)
 
 
 def _fresh(index: OrganizationWeeks, usage: Usage, context: MeterContext) -> Booleans:

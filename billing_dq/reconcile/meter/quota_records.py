@@ -79,7 +79,15 @@ class QuotaRecords:
     def _events_cover(self, name: str, week: Week) -> bool:
         """Whether Stripe's events were read for the organization and reach back to the start of the week."""
         events = self.context.quota_events
-        return events is not None and events.since <= week.start and name not in events.not_told
+        known = events is not None and events.since <= week.start and name not in events.not_told
+        return known and name in self._of_stripe
+
+    @cached_property
+    def _of_stripe(self) -> frozenset[str]:
+        """Organizations that still name their customer or subscription: the events of others are nobody's."""
+        rows = self._subscriptions
+        named = rows["stripe_customer_id"].notna() | rows["stripe_subscription_id"].notna()
+        return frozenset(rows.index[named])
 
     @cached_property
     def _events(self) -> dict[str, tuple[QuotaEvent, ...]]:

@@ -22,7 +22,7 @@ changed in it. Where Stripe's events were read and cover the week, Stripe made n
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -162,13 +162,9 @@ def plausible_begin(ref_id: str, start: datetime, end: datetime) -> int:
 
 def attested(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
     """Scenarios of which each quota is attested for the week, simplest first; the document's own comes first."""
-    scenarios = [
-        Scenario(record.document, (), "document", "document"),
-        *_from_events(record, times),
-        *_rewritten(record, times),
-        *_live(record, times),
-    ]
-    return _unique(scenarios)
+    written = _written(record, times)
+    plain = Scenario(record.document, (), "document", "document")
+    return _unique([plain, *written, *_composed(written, _live(record, times), record)])
 
 
 def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
@@ -176,11 +172,26 @@ def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
     return _unique(
         [
             *_unattested_rewritten(record, times),
-            *_unattested_live(record, times),
+            *_composed(_written(record, times), _unattested_live(record, times), record),
             *_unattested_resets(record, times),
             *_unreadable(record),
         ]
     )
+
+
+def _written(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    """Attested scenarios of what Stripe announced, which the application writes to the document."""
+    return [*_from_events(record, times), *_rewritten(record, times)]
+
+
+def _composed(written: Sequence[Scenario], live: Iterable[Scenario], record: QuotaRecord) -> Iterator[Scenario]:
+    """What came into force beside the document, alone or after what was written to it in the same week."""
+    starts = [one for one in written if one.changes[-1].quota == record.document and not one.resets]
+    for scenario in live:
+        yield scenario
+        if scenario.first == record.document:
+            for start in starts:
+                yield replace(scenario, first=start.first, changes=(*start.changes, *scenario.changes))
 
 
 def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -278,11 +289,12 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
     if later is not None and later != own and not record.events and not record.changed_later_by_stripe:
         yield Scenario(own, (Change(later),), None, "changed_later")
     if record.within(by_hand) and by_hand is not None and _replaced(record):
-        least, _ = times.window(by_hand)
+        least, most = times.window(by_hand)
         for quota in record.others:
-            yield Scenario(own, (Change(quota, least),), None, "set_by_hand_and_replaced")
-            if record.status == "unpaid" and quota > 0:
-                yield Scenario(own, (Change(quota, least), Change(0.0, least)), None, "set_by_hand_and_replaced")
+            set_by_hand = Change(quota, least, most)
+            for replaced_by in (own, 0.0) if record.status == "unpaid" else (own,):
+                changes = (set_by_hand, Change(replaced_by, least))
+                yield Scenario(own, changes, None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):
         yield Scenario(own, (Change(0.0),), None, DUNNING)
     yield from _dunning_while_overdue(record, times)

@@ -71,6 +71,13 @@ def test_a_credit_of_more_than_the_document_can_hold_is_half_applied():
     assert found(charged(0.5), keys((0, KEY)), window(credit(1, amount=1))) == [(KEY, 0.5)]
 
 
+def test_after_a_change_of_plan_nothing_is_compared_as_it_may_have_reset_the_meter():
+    weeks = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 5000.0, "settled_units": 30.0})
+    assert found(weeks, keys((1, KEY)), window(credit(1, amount=31))) == []
+    same = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 500.0, "settled_units": 30.0})
+    assert found(same, keys((1, KEY)), window(credit(1, amount=31))) == [(KEY, 1.0)]
+
+
 def test_a_credit_of_less_is_sound_as_units_can_be_in_no_part_of_the_breakdown():
     assert found(charged(), keys((0, KEY)), window(credit(1, amount=29))) == []
 

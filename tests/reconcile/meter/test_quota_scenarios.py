@@ -157,7 +157,7 @@ def test_a_change_by_hand_is_attested_with_the_plan_that_it_left() -> None:
 def test_a_plan_set_by_hand_and_replaced_is_only_possible() -> None:
     replaced = {"changed_by_hand_at": WEDNESDAY, "subscription_event_at": WEDNESDAY + timedelta(days=1)}
     assert possible_in(**replaced) == {
-        ((500.0, quota), "set_by_hand_and_replaced", "") for quota in (0.0, 5000.0, 20000.0)
+        ((500.0, quota, 500.0), "set_by_hand_and_replaced", "") for quota in (0.0, 5000.0, 20000.0)
     }
     unpaid = possible_in(changed_by_hand_at=WEDNESDAY, status="unpaid")
     assert ((500.0, 5000.0, 0.0), "set_by_hand_and_replaced", "") in unpaid
@@ -196,6 +196,30 @@ def test_an_unreadable_document_makes_every_plan_possible_and_attests_none() -> 
         *(((quota, 500.0), "unreadable", "") for quota in others),
         *(((500.0, quota), "unreadable", "") for quota in others),
     }
+
+
+def test_what_is_live_beside_the_document_can_follow_what_was_written_to_it() -> None:
+    raised = {"events": (QuotaEvent(WEDNESDAY, 0.0, 500.0),), "changed_by_hand_at": WEDNESDAY, "plan": 5000.0}
+    assert ((0.0, 500.0, 5000.0), "changed_by_hand", "") in attested_in(**raised, after=5000.0)
+
+
+def test_a_change_that_stripe_announced_and_the_document_did_not_follow_came_at_any_time_after() -> None:
+    times = StepTimes(debited_at=[ms(W46.start), 0, 0], begun_at=[0, 0, ms(WEDNESDAY + timedelta(hours=2))])
+    for after, most in ((5000.0, None), (500.0, 2)):
+        event = QuotaEvent(WEDNESDAY, 0.0, after)
+        change = next(one for one in attested(record(events=(event,)), times) if one.changes).changes[0]
+        assert (change.least, change.most) == (1, most)
+
+
+def test_dunning_is_possible_while_the_subscription_is_past_due_at_stripe_and_ends_with_it() -> None:
+    end = W46.start + timedelta(days=4)
+    over = possible_in(events=(), overdue=((None, end),))
+    assert ((500.0, 0.0, 500.0), "dunning_and_recovery", "") in over
+    assert ((0.0, 500.0), "dunning_and_recovery", "") in over
+    lasting = possible_in(events=(), overdue=((WEDNESDAY, None),))
+    assert lasting == {((500.0, 0.0), "dunning_and_recovery", "")}
+    free = possible_in(document=0.0, before=500.0, after=500.0, plan=500.0, events=(), overdue=((None, end),))
+    assert ((0.0, 500.0), "dunning_and_recovery", "") in free
 
 
 def ms(instant: datetime) -> int:
