@@ -255,10 +255,9 @@ def _too_much(week: WeekAccount) -> list[EvidenceItem] | None:
     """Debits beyond what the meter asks for: the meter was set back, though no cancellation tells of it, or was charged
     less for a settlement than the ledger credits.
     """
-    quotas = {scenario.first for scenario in week.attested}
-    for first in sorted(quotas):
-        reset = Scenario(first, (Change(week.meter_quota, resets=True),))
-        if _may_fit(week, reset):
+    dunned = any(scenario.reason == DUNNING for scenario in week.possible)
+    for live in (week.meter_quota, 0.0) if dunned else (week.meter_quota,):
+        if _may_fit(week, Scenario(live, (Change(live, resets=True),))):
             return [EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", week.not_debited)]
     if -week.not_debited <= week.settled:
         return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", week.not_debited)]

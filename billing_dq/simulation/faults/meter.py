@@ -210,7 +210,8 @@ def _half_settled(
     story = case.replay(changes)
     why_not = None if shows(story, start) else "the settlement and what is in no part of the breakdown are one number"
     labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
-    if case.moved(story, start) or week_delta(story, start):  # else the meter agrees, and the ledger alone tells
+    uncredited = f"settle:{week_key(start)}" not in story.application.credits
+    if week_delta(story, start) and (case.moved(story, start) or uncredited):  # else the ledger alone tells
         labels.append(case.divergence(story, start, "settlement_half_applied"))
     return case.end(story, labels)
 
@@ -261,8 +262,14 @@ def settlement_counted_too_high(case: Case) -> Outcome:
 
 
 def _counts_too_little(story: Story, start: int) -> bool:
-    """Whether less is in the week beyond its breakdown than the settlement credited."""
+    """Whether less is in the week beyond its breakdown than the settlement credited.
+
+    After a change of quota it does not tell: the change may have set the meter to 0.
+    """
     week = story.application.usage[start]
+    before = [other for other in sorted(story.application.usage) if other < start][-1:]
+    if any(story.application.usage[one].document["meterQuota"] != week.document["meterQuota"] for one in before):
+        return False
     credited = float(story.application.credits[f"settle:{week_key(start)}"]["amount"])  # type: ignore[arg-type]
     return float(week.document["meterUsed"]) - sum(week.breakdown.values()) < credited  # type: ignore[arg-type]
 
@@ -291,8 +298,9 @@ def usage_document_lost(case: Case) -> Outcome:
         documents["billingusages"] = kept
 
     labels = [case.label(_DIVERGENCE, week_key(start), -debits[start], "no_usage_document")]
-    if start in _settled_weeks(case):  # the settlement's key went with the document
-        settled = case.story.application.usage[start].settled
+    credit = case.story.application.credits.get(f"settle:{week_key(start)}")
+    if credit is not None and case.config.as_of - credit["at"] > _TWO_DAYS:  # type: ignore[operator]
+        settled = case.story.application.usage[start].settled  # the settlement's key went with the document
         labels.append(case.label("ledger_violation", week_key(start), settled, "settlement_half_applied"))
     return case.end(case.story, labels, edit)
 
