@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
 
+from billing_dq.commands.console import table_of
 from billing_dq.credits import approvals, parking, verification
 from billing_dq.credits import launches as requests
 from billing_dq.credits.audit import AuditReading, Record, Subject
@@ -64,24 +64,14 @@ def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
         rows = [_plan_row(plan, records) for plan in plans]
         click.echo(json.dumps({"night": found.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
         return
-    table = RichTable(
-        title=f"Credits on the night of {found.night}, mode {settings.credits.mode}", title_justify="left"
-    )
-    for name in ("dispute", "organization", "decision", "reason", "units", "plan", "since then"):
-        table.add_column(name, justify="right" if name == "units" else "left", overflow="fold")
-    for plan in plans:
-        row = _plan_row(plan, records)
-        since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else ""
-        table.add_row(
-            plan.dispute_id,
-            plan.organization_id or "",
-            plan.decision,
-            plan.reason,
-            f"{plan.units:,.0f}" if plan.units else "",
-            plan.plan_hash,
-            since,
+    Console().print(
+        table_of(
+            f"Credits on the night of {found.night}, mode {settings.credits.mode}",
+            ("dispute", "organization", "decision", "reason", "units", "plan", "since then"),
+            [_plan_cells(plan, records) for plan in plans],
+            right=("units",),
         )
-    Console().print(table)
+    )
 
 
 @command.command(name="show")
@@ -258,6 +248,13 @@ def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | fl
     approval = approvals.approval_of(records, plan)
     credited = any(record.kind == "verified" and record.dispute_id == plan.dispute_id for record in records)
     return {**asdict(plan), "approved_by": approval.actor if approval else None, "credited": credited}
+
+
+def _plan_cells(plan: CreditPlan, records: Iterable[Record]) -> tuple[str | None, ...]:
+    row = _plan_row(plan, records)
+    since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else None
+    units = f"{plan.units:,.0f}" if plan.units else None
+    return plan.dispute_id, plan.organization_id, plan.decision, plan.reason, units, plan.plan_hash, since
 
 
 def _outcome_row(outcome: CreditOutcome) -> dict[str, str | float | None]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from billing_dq.commands.nightly import progress_here, quiet_dagster
+from billing_dq.commands.console import print_line, progress_here
+from billing_dq.commands.nightly import quiet_dagster
 from billing_dq.commands.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, SettingsError, load_settings
@@ -136,4 +137,4 @@ def _home(keep: Path | None) -> Iterator[Path]:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
+    print_line(console, text, style="bold")

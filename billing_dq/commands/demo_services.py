@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from billing_dq.commands.console import print_line
 from billing_dq.credits import verification
 from billing_dq.credits.plan import reinstatement_ref
 from billing_dq.credits.run import audit_log
@@ -29,11 +30,6 @@ _UI_SECONDS = 60.0
 _MODULE = ("-m", "billing_dq.definitions")
 
 
-def say(console: Console, text: str) -> None:
-    """Print plain text, unwrapped."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, settings: Settings) -> None:
     """Print how many of the planted faults the night found, by kind of fault."""
     evidence = Lake(settings.home).newest(METER_EXTRAS_EVIDENCE, night.night)[1].frame()
@@ -46,7 +42,7 @@ def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, set
     untold = len(labels) - len(tellable)
     if untold:
         lines.append(f"  and {untold} that the data cannot tell")
-    say(console, "\n".join(lines))
+    print_line(console, "\n".join(lines))
 
 
 def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFrame) -> "pd.Series[bool]":
@@ -77,10 +73,10 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
     due = frame[(frame["decision"] == "due") & (frame["due_units"] <= settings.credits.approve_above_units)]
     disputes = sorted(due["dispute_id"])
     if not disputes:
-        say(console, "No reinstated dispute is due: nothing to credit")
+        print_line(console, "No reinstated dispute is due: nothing to credit")
         return []
     units = float(due["due_units"].sum())
-    say(
+    print_line(
         console,
         f"Credits: {len(disputes)} reinstated disputes are due, {units:,.0f} units; "
         "Dagster's daemon and its sensor reinstated_disputes apply them ...",
@@ -93,7 +89,7 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
                 raise SourceError(f"the daemon did not credit them in time; see {_log(settings, 'dagster-daemon')}")
             time.sleep(0.5)
         wait_for_runs(_CREDIT_SECONDS)
-    say(console, f"  credited: {', '.join(disputes)}")
+    print_line(console, f"  credited: {', '.join(disputes)}")
     return disputes
 
 

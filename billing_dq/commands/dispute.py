@@ -4,8 +4,9 @@ import json
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
+from rich.table import Table
 
+from billing_dq.commands.console import table_of
 from billing_dq.reconcile.disputes.timeline import Timeline, timeline
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
@@ -48,12 +49,10 @@ def _plain(story: Timeline) -> dict[str, object]:
     return {"events": events, "arithmetic": list(story.arithmetic)}
 
 
-def _table(story: Timeline) -> RichTable:
-    table = RichTable()
-    for name in ("when (UTC)", "where", "what", "how much", "reference"):
-        table.add_column(name, justify="right" if name == "how much" else "left", overflow="fold")
+def _table(story: Timeline) -> Table:
+    rows: list[tuple[str, str, str, str, str]] = []
     for event in story.events:
         unit = "units" if event.unit == "units" else f"{event.unit} minor"
         when = event.at.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(when, event.side, event.event, f"{event.amount:,.0f} {unit}", event.reference)
-    return table
+        rows.append((when, event.side, event.event, f"{event.amount:,.0f} {unit}", event.reference))
+    return table_of(None, ("when (UTC)", "where", "what", "how much", "reference"), rows, right=("how much",))

@@ -2,13 +2,12 @@
 
 import gzip
 import json
-import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from billing_dq.progress import BarProgress, LineProgress
+from billing_dq.commands.console import Instant, progress_here
 from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig, settings_toml
 from billing_dq.simulation.faults.catalogue import parse_faults
 from billing_dq.simulation.loader import load
@@ -21,7 +20,7 @@ from billing_dq.simulation.loader import load
 @click.option("--organizations", default=1000, show_default=True, type=click.IntRange(0), help="Organizations.")
 @click.option("--weeks", default=5, show_default=True, type=click.IntRange(1, 520), help="Weeks of usage.")
 @click.option("--entries", default=5.0, show_default=True, help="Mean number of finished steps a week.")
-@click.option("--as-of", default=None, metavar="INSTANT", help="Instant of the snapshot, ISO 8601, UTC by default.")
+@click.option("--as-of", type=Instant(), metavar="INSTANT", help="Instant of the snapshot, ISO 8601, UTC by default.")
 @click.option("--faults", default="none", show_default=True, help="`none`, `all`, `all=RATE`, or `KIND=RATE,...`.")
 @click.option(
     "--trouble",
@@ -43,7 +42,7 @@ def command(
     organizations: int,
     weeks: int,
     entries: float,
-    as_of: str | None,
+    as_of: datetime | None,
     faults: str,
     trouble: float,
     labels: Path | None,
@@ -56,13 +55,11 @@ def command(
     The same options give the same company, byte by byte. A database that already holds one is refused.
     """
     try:
-        instant = _instant(as_of) if as_of else DEFAULT_AS_OF
-        world = WorldConfig(seed, organizations, weeks, instant, entries, parse_faults(faults), trouble=trouble)
+        rates = parse_faults(faults)
+        world = WorldConfig(seed, organizations, weeks, as_of or DEFAULT_AS_OF, entries, rates, trouble=trouble)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    terminal = sys.stderr.isatty()
-    progress = BarProgress() if terminal else LineProgress(lambda line: click.echo(line, err=True))
-    loaded = load(world, uri, database, progress=progress, replace=replace, stripe=stripe is not None)
+    loaded = load(world, uri, database, progress=progress_here(), replace=replace, stripe=stripe is not None)
     if labels:
         loaded.labels.to_csv(labels, index=False)
     if stripe:
@@ -74,11 +71,3 @@ def command(
         click.echo(f"{name}: {count:,}")
     click.echo(f"labels: {len(loaded.labels):,}")
     click.echo(f"reconcile it with: billing-dq nightly --as-of {world.as_of.isoformat()}")
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"--as-of: {text!r} is not an instant such as 2026-11-21T03:10:00Z") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
