@@ -15,10 +15,14 @@ from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES
 
 @click.command(name="dispute")
 @click.argument("dispute")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(dispute: str, night: str | None, as_json: bool) -> None:
-    """Show the timeline of a dispute (du_... or dp_...), with the arithmetic of what is due."""
+    """Show what became of one dispute, from a stored night; nothing is asked of MongoDB or Stripe.
+
+    DISPUTE is the id at Stripe, du_... or dp_... It prints what Stripe took and gave back and what the ledger took and
+    gave back, in order of time, and from both the units that are still due.
+    """
     lake = Lake(load_settings().home)
     chosen, stored = lake.newest(DISPUTE_POSITIONS, night)
     positions = stored.frame()

@@ -30,10 +30,14 @@ from billing_dq.weeks import Week
 @click.command(name="explain")
 @click.argument("organization")
 @click.argument("week_key", metavar="WEEK")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(organization: str, week_key: str, night: str | None, as_json: bool) -> None:
-    """Explain an ORGANIZATION's WEEK (such as 2026-W47): from its usage to its debits, line by line."""
+    """Explain line by line how an organization's usage of a week became the debits of that week.
+
+    ORGANIZATION is its id, 24 hexadecimal digits; WEEK is an ISO week such as 2026-W47. All of it comes from a stored
+    night; the queries at the end show the raw documents in mongosh.
+    """
     if not re.fullmatch(r"[0-9a-f]{24}", organization):
         raise click.ClickException(f"{organization!r} is no organization id: 24 hexadecimal digits are needed")
     try:

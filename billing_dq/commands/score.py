@@ -14,20 +14,32 @@ from billing_dq.simulation.config import WorldConfig
 
 
 @click.command(name="score")
-@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Worlds, of the seeds 1, 2, ...")
-@click.option("--organizations", type=click.IntRange(1), default=500, show_default=True, help="In each world.")
-@click.option("--weeks", type=click.IntRange(1, 520), default=5, show_default=True)
 @click.option(
-    "--rate", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Of each fault; 0: no faults."
+    "--seeds",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="How many simulated companies, of the seeds 1, 2, ...",
+)
+@click.option(
+    "--organizations",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="How many organizations each has.",
+)
+@click.option("--weeks", type=click.IntRange(1, 520), default=5, show_default=True, help="How many weeks of usage.")
+@click.option(
+    "--rate", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Share that gets each fault; 0: none."
 )
 @click.option(
     "--trouble",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="Of the second table: how much natural trouble there is; 0: no second table.",
+    help="How much natural trouble the second table has, from 0 to 1; 0: no second table.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: float, as_json: bool) -> None:
     """Measure recall, precision and cause accuracy on simulated worlds with labelled faults.
 

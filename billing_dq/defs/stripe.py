@@ -79,7 +79,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             except Exception as error:  # a defect of the reading; the rest of the night needs no Stripe
                 # not the error's own words: they are written for programmers, and may quote what was sent
                 context.log.exception("Stripe was not read because of an unexpected error")
-                record = record.model_copy(update={"state": "failed", "reason": unexpected(error, context.run_id)})
+                record = record.model_copy(update={"state": "failed", "reason": unexpected(error, context.run.run_id)})
             else:
                 record = StripeReadingRecord(
                     state="read",
