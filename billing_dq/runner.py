@@ -117,9 +117,7 @@ def run_night(
     instant = (as_of or now).astimezone(UTC)
     night = instant.date().isoformat()
     if night < settings.first_night.isoformat():
-        raise SourceError(
-            f"the night of {night} is before the setting first_night, {settings.first_night}; set an earlier one"
-        )
+        raise SourceError(f"the night of {night} is before first_night, {settings.first_night}; set an earlier one")
     if instant.date() > now.date():  # Dagster has no partition of it
         raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
     locks = NightLocks(settings.home)

@@ -9,8 +9,7 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.console import table_of
-from billing_dq.credits import approvals, parking, verification
-from billing_dq.credits import launches as requests
+from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.audit import AuditReading, Record, Subject
 from billing_dq.credits.plan import REINSTATE_PREFIX, CreditPlan
 from billing_dq.credits.planner import plans_of_night
@@ -35,20 +34,20 @@ def _checked(check: Callable[[str], str]) -> Callable[[click.Context, click.Para
     return callback
 
 
-_dispute = click.argument("dispute", callback=_checked(requests.dispute_id))
-_organization = click.argument("organization", callback=_checked(requests.organization_id))
+_dispute = click.argument("dispute", callback=_checked(validation.dispute_id))
+_organization = click.argument("organization", callback=_checked(validation.organization_id))
 _plan = click.option(
     "--plan",
     "plan_hash",
     required=True,
-    callback=_checked(requests.plan_hash),
+    callback=_checked(validation.plan_hash),
     help="The plan's hash, from `credits show`: this very plan or none.",
 )
-_by = click.option("--by", required=True, callback=_checked(requests.person), help="Who you are; it goes on record.")
+_by = click.option("--by", required=True, callback=_checked(validation.person), help="Who you are; it goes on record.")
 _why = click.option(
     "--why",
     required=True,
-    callback=_checked(requests.why),
+    callback=_checked(validation.why),
     help="Your reason, 10 to 500 characters; it goes on record.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -128,21 +127,21 @@ def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
 
 
 @command.command(name="apply")
-@click.argument("dispute", required=False, callback=_checked(requests.dispute_id))
+@click.argument("dispute", required=False, callback=_checked(validation.dispute_id))
 @click.option(
     "--plan",
     "plan_hash",
-    callback=_checked(requests.plan_hash),
+    callback=_checked(validation.plan_hash),
     help="The plan's hash, from `credits show`; required for a single dispute.",
 )
 @click.option(
     "--by",
-    callback=_checked(requests.person),
+    callback=_checked(validation.person),
     help="Who you are; required for a single dispute, your login name otherwise.",
 )
 @click.option(
     "--why",
-    callback=_checked(requests.why),
+    callback=_checked(validation.why),
     help="Your reason, 10 to 500 characters; required for a single dispute.",
 )
 @_json
@@ -193,11 +192,11 @@ def unpark(organization: str, by: str, why: str) -> None:
 @click.option(
     "--acknowledge",
     metavar="ENTRY",
-    callback=_checked(requests.organization_id),
+    callback=_checked(validation.organization_id),
     help="The id of a ledger entry that differs and that you have looked into: from now on it is no fault.",
 )
-@click.option("--by", callback=_checked(requests.person), help="Who you are; required with --acknowledge.")
-@click.option("--why", callback=_checked(requests.why), help="What you found out; required with --acknowledge.")
+@click.option("--by", callback=_checked(validation.person), help="Who you are; required with --acknowledge.")
+@click.option("--why", callback=_checked(validation.why), help="What you found out; required with --acknowledge.")
 @_json
 def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_json: bool) -> int:
     """Prove that the audit log is whole and that it agrees with the ledgers, entry by entry.
