@@ -11,9 +11,7 @@ import pandas as pd
 
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.tables import SUBSCRIPTION_DRIFT
-
-#: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
-LIVE = ("active", "past_due", "trialing", "unpaid")
+from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
 #: What stripe_subscriptions.plan says where no item names a known plan, or two items name two; and the finding.
 _NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
@@ -58,7 +56,7 @@ def _compared(
     """Status and plan of the pairs of which either side is live and none has just changed."""
     columns = ["stripe_subscription_id", "status", "plan", "created"]
     pairs = _pointing(subscriptions, dark).merge(stripe[columns], on="stripe_subscription_id", suffixes=("", "_there"))
-    live = pairs["status"].isin(LIVE) | pairs["status_there"].isin(LIVE)
+    live = pairs["status"].isin(LIVE_SUBSCRIPTION) | pairs["status_there"].isin(LIVE_SUBSCRIPTION)
     pending = _just_written(pairs, earliest, as_of) | (pairs["created"] > earliest)
     pairs = pairs[live & ~pending]
     no_one_plan = pairs["plan_there"].isin(list(_NO_ONE_PLAN))
@@ -83,7 +81,7 @@ def _missing(
     rows = _pointing(subscriptions, dark)
     known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
     known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
-    rows = rows[rows["status"].isin(LIVE) & ~known & ~_just_written(rows, earliest, as_of)]
+    rows = rows[rows["status"].isin(LIVE_SUBSCRIPTION) & ~known & ~_just_written(rows, earliest, as_of)]
     return _rows(rows, "subscription_missing_in_stripe", "status", None)
 
 
@@ -98,13 +96,15 @@ def _unknown(
     busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"]
     excused = stripe["stripe_subscription_id"].isin(pd.concat([subscriptions["stripe_subscription_id"], told_ids]))
     excused |= stripe["customer_id"].isin(pd.concat([busy, told_customers]).dropna())
-    rows = stripe[stripe["status"].isin(LIVE) & ~excused].assign(organization_id=None)
+    rows = stripe[stripe["status"].isin(LIVE_SUBSCRIPTION) & ~excused].assign(organization_id=None)
     return _rows(rows, "subscription_unknown_here", None, "status")
 
 
 def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime) -> pd.DataFrame:
     """Customers with several subscriptions in force, one row each."""
-    live = stripe[stripe["status"].isin(LIVE)].sort_values(["customer_id", "created", "stripe_subscription_id"])
+    live = stripe[stripe["status"].isin(LIVE_SUBSCRIPTION)].sort_values(
+        ["customer_id", "created", "stripe_subscription_id"]
+    )
     live = live[live.duplicated("customer_id", keep=False)]
     customers = live.groupby("customer_id").agg(
         stripe_subscription_id=("stripe_subscription_id", "first"),
