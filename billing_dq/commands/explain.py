@@ -15,7 +15,8 @@ from billing_dq.commands.console import print_line, table_of
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.settings import Collections, load_settings
-from billing_dq.storage.lake import Lake, to_pandas
+from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.lake import Lake
 from billing_dq.tables import (
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from billing_dq.settings import load_settings
-from billing_dq.storage.lake import Lake, to_pandas
+from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.lake import Lake
 from billing_dq.tables import TABLES
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.night import Frames, reconcile_night
-from billing_dq.storage.lake import arrow_schema, to_pandas
+from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import TABLES
 from tests.reconcile.test_night import IDS, RULES, ours, theirs
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from upath import UPath
 
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.history import documents_of_findings, earlier_closed_weeks, findings_before
-from billing_dq.storage.lake import Lake, TableWriter, to_arrow
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import (
     FINDINGS,
     METER_EXTRAS_DELTAS,

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from billing_dq.storage import lake
+from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import PACK_PURCHASES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE, FrameError, Table
 
 
 def usage(*rows: tuple[str, str, list[str]]) -> pa.Table:
-    return lake.to_arrow(
+    return arrow.to_arrow(
         WEEKLY_USAGE,
         WEEKLY_USAGE.from_rows(
             {
@@ -38,19 +38,19 @@ def purchases(*organizations: str) -> pa.Table:
             "at": pd.Timestamp("2026-11-21", tz="UTC"),
         }
     )
-    return lake.to_arrow(PACK_PURCHASES, PACK_PURCHASES.conform(frame))
+    return arrow.to_arrow(PACK_PURCHASES, PACK_PURCHASES.conform(frame))
 
 
-def stored(table: Table, path: Path, *groups: pa.Table) -> lake.StoredTable:
-    with lake.TableWriter(table, UPath(path)) as writer:
+def stored(table: Table, path: Path, *groups: pa.Table) -> stored_table.StoredTable:
+    with stored_table.TableWriter(table, UPath(path)) as writer:
         for group in groups:
             writer.write(group)
-    return lake.StoredTable(table, UPath(path))
+    return stored_table.StoredTable(table, UPath(path))
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
 def test_an_empty_table_survives_the_file(table: Table, tmp_path: Path) -> None:
-    written = stored(table, tmp_path / "t.parquet", lake.to_arrow(table, table.empty()))
+    written = stored(table, tmp_path / "t.parquet", arrow.to_arrow(table, table.empty()))
     assert written.rows == 0
     assert written.frame().dtypes.equals(table.empty().dtypes)
     assert list(written.batches()) == []
@@ -65,24 +65,24 @@ def test_rows_and_lists_survive_the_file(tmp_path: Path) -> None:
 
 
 def test_a_null_where_none_may_be_is_refused(tmp_path: Path) -> None:
-    group = lake.to_arrow(UNREADABLE_KEYS, UNREADABLE_KEYS.from_rows([{"collection": "c", "document_id": "d"}]))
+    group = arrow.to_arrow(UNREADABLE_KEYS, UNREADABLE_KEYS.from_rows([{"collection": "c", "document_id": "d"}]))
     broken = group.set_column(1, group.schema.field(1), pa.array([None], pa.string()))
     with pytest.raises(FrameError, match=r"document_id holds 1 nulls"):
         stored(UNREADABLE_KEYS, tmp_path / "t.parquet", broken)
 
 
 def test_exploded_keys_point_to_their_row() -> None:
-    keys = lake.explode_keys(usage(("a", "w", ["x", "y"]), ("b", "w", []), ("c", "w", ["z"])))
+    keys = arrow.explode_keys(usage(("a", "w", ["x", "y"]), ("b", "w", []), ("c", "w", ["z"])))
     assert keys.to_dict("list") == {"row": [0, 0, 2], "key": ["x", "y", "z"]}
 
 
 def test_exploded_keys_of_a_slice_count_from_its_first_row() -> None:
-    keys = lake.explode_keys(usage(("a", "w", ["x", "y"]), ("b", "w", ["u"]), ("c", "w", ["z"])).slice(1))
+    keys = arrow.explode_keys(usage(("a", "w", ["x", "y"]), ("b", "w", ["u"]), ("c", "w", ["z"])).slice(1))
     assert keys.to_dict("list") == {"row": [0, 1], "key": ["u", "z"]}
 
 
 def test_no_rows_explode_into_no_keys() -> None:
-    assert lake.explode_keys(usage()).dtypes.astype(str).to_dict() == {"row": "int64", "key": "str"}
+    assert arrow.explode_keys(usage()).dtypes.astype(str).to_dict() == {"row": "int64", "key": "str"}
 
 
 GROUPS = st.lists(st.sampled_from("abcdefgh"), unique=True).map(sorted)
@@ -105,7 +105,7 @@ def test_merging_gives_every_row_once_beside_its_own_organizations(
     )
     seen: tuple[list[str], list[str]] = ([], [])
     until = ""
-    for batch_left, batch_right in lake.merge_by_organization(one, other):
+    for batch_left, batch_right in stored_table.merge_by_organization(one, other):
         organizations = [batch.column("organization_id").to_pylist() for batch in (batch_left, batch_right)]
         assert all(org > until for side in organizations for org in side)
         until = max(organizations[0] + organizations[1])
