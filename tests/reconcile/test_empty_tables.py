@@ -1,16 +1,22 @@
 """No rule needs a row: whatever a night has nothing of, it says what it can of the rest."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.reconcile.night import Frames, reconcile_night
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
+from billing_dq.reconcile.night import reconcile_night
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import TABLES
-from tests.reconcile.test_night import IDS, RULES, ours, theirs
+from tests.reconcile.test_night import IDS, POLICY, ours, theirs
 
-OURS, THEIRS = ours(), theirs()
+Frames = Mapping[str, pd.DataFrame]
+
+WEEKS = ours().weeks
+OURS, THEIRS = dict(ours().frames), dict(theirs().frames)
 NAMES = sorted([*OURS, *THEIRS])
 
 
@@ -21,9 +27,9 @@ def without_rows(name: str) -> pd.DataFrame:
 
 def night(frames: Frames) -> None:
     """Take the night, with and without Stripe; every result keeps its contract."""
-    mine = {name: frames[name] for name in OURS}
-    reconcile_night(mine, None, True, RULES)
-    result = reconcile_night(mine, {name: frames[name] for name in THEIRS}, True, RULES)
+    mine = ApplicationTables(WEEKS, {name: frames[name] for name in OURS})
+    reconcile_night(mine, None, POLICY)
+    result = reconcile_night(mine, StripeTables({name: frames[name] for name in THEIRS}, True), POLICY)
     TABLES["findings"].conform(result.findings)
     TABLES["ledger_violations"].conform(result.violations)
 

@@ -93,6 +93,7 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
         tables.LEDGER_SUSPECTS.name: pa.concat_tables(found),
         tables.DISPUTE_ENTRIES.name: _cut(tables.DISPUTE_ENTRIES, naming_a_dispute(entries)),
         tables.PACK_PURCHASES.name: _cut(tables.PACK_PURCHASES, bought),
+        tables.REFUND_ENTRIES.name: _cut(tables.REFUND_ENTRIES, of_refunds(entries)),
     }
 
 
@@ -149,6 +150,13 @@ def naming_a_dispute(entries: pa.Table) -> pa.Table:
     clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
     credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
     return entries.filter(pc.if_else(refund, clawback, credit))
+
+
+def of_refunds(entries: pa.Table) -> pa.Table:
+    """What was taken back for refunds at Stripe; the withdrawals of disputes are not among them."""
+    ref = pc.fill_null(entries.column("ref_id"), "")
+    named = pc.and_(pc.starts_with(ref, "refund-"), pc.invert(pc.starts_with(ref, "refund-dispute_")))
+    return entries.filter(pc.and_(pc.equal(entries.column("kind"), "refund"), named))
 
 
 def ledgers_with_expiry(entries: pa.Table, as_of: datetime) -> pa.Table:
