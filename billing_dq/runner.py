@@ -200,7 +200,7 @@ def _concluded(settings: Settings, night: str) -> bool:
 
 
 def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:
-    return lake.newest(table, night)[1].frame()
+    return lake.require(table, night).frame()
 
 
 def _outcomes(result: dg.ExecuteInProcessResult) -> list[CheckOutcome]:

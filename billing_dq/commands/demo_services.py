@@ -32,7 +32,7 @@ _MODULE = ("-m", "billing_dq.definitions")
 
 def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, settings: Settings) -> None:
     """Print how many of the planted faults the night found, by kind of fault."""
-    evidence = Lake(settings.home).newest(METER_EXTRAS_EVIDENCE, night.night)[1].frame()
+    evidence = Lake(settings.home).require(METER_EXTRAS_EVIDENCE, night.night).frame()
     tellable = labels[labels["tellable"]]
     found = was_found(tellable, night.open_findings, evidence)
     lines = [f"Planted faults: {int(found.sum())} of {len(tellable)} found"]

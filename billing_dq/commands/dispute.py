@@ -24,10 +24,10 @@ def command(dispute: str, night: str | None, as_json: bool) -> None:
     gave back, in order of time, and from both the units that are still due.
     """
     lake = Lake(load_settings().home)
-    chosen, stored = lake.newest(DISPUTE_POSITIONS, night)
+    chosen, stored = lake.choose(DISPUTE_POSITIONS, night)
     positions = stored.frame()
     disputes, entries, purchases = (
-        lake.newest(table, chosen)[1].frame() for table in (STRIPE_DISPUTES, DISPUTE_ENTRIES, PACK_PURCHASES)
+        lake.require(table, chosen).frame() for table in (STRIPE_DISPUTES, DISPUTE_ENTRIES, PACK_PURCHASES)
     )
     try:
         story = timeline(dispute, disputes, entries, purchases, positions)

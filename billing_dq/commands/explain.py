@@ -47,7 +47,7 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
         raise click.ClickException(str(error)) from None
     settings = load_settings()
     lake = Lake(settings.home)
-    chosen, _ = lake.newest(METER_EXTRAS_DELTAS, night)
+    chosen, _ = lake.choose(METER_EXTRAS_DELTAS, night)
     rows = _of_organization(lake, METER_EXTRAS_DELTAS, chosen, organization)
     row = rows[rows["week_key"] == week.key]
     if row.empty:
@@ -95,7 +95,7 @@ def mongosh(organization: str, week: Week, collections: Collections) -> list[str
 
 def _of_organization(lake: Lake, table: Table, night: str, organization: str) -> pd.DataFrame:
     """The rows of one organization; only the row groups that may hold it are read."""
-    _, stored = lake.newest(table, night)
+    stored = lake.require(table, night)
     with stored.path.open("rb") as file:
         return to_pandas(table, pq.read_table(file, filters=[("organization_id", "==", organization)]))
 

@@ -34,7 +34,7 @@ def command(asset: str, night: str | None, kind: str, target: Path | None) -> No
 
     TABLE is its name, such as findings or meter_extras_deltas; a wrong name prints all of them.
     """
-    _, stored = Lake(load_settings().home).newest(TABLES[asset], night)
+    _, stored = Lake(load_settings().home).choose(TABLES[asset], night)
     if kind == "parquet":
         if target is None:
             raise click.ClickException("Parquet needs a file: add --to FILE")

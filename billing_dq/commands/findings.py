@@ -26,7 +26,7 @@ def command(
     night: str | None, kind: str | None, organization: str | None, severity: str, resolved: bool, as_json: bool
 ) -> None:
     """List the findings of a stored night, worst first."""
-    chosen, stored = Lake(load_settings().home).newest(FINDINGS, night)
+    chosen, stored = Lake(load_settings().home).choose(FINDINGS, night)
     findings = select(stored.frame(), kind, organization, severity, resolved)
     if as_json:
         click.echo(json.dumps(json.loads(findings.to_json(orient="records")), indent=1))

@@ -176,7 +176,7 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(Lake(settings.home).newest(DISPUTE_POSITIONS, context.partition_key)[1].frame())
+            yield _judge(Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame())
 
     return dg.Definitions(
         assets=[dispute_credits],

@@ -36,16 +36,30 @@ class Lake:
             return []
         return sorted(path.stem for path in directory.iterdir() if path.suffix == ".parquet")
 
-    def newest(self, table: Table, night: str | None) -> tuple[str, StoredTable]:
+    def require(self, table: Table, night: str) -> StoredTable:
+        """A table of a night.
+
+        Raises:
+            SourceError: that night has none; the message says which nights do.
+        """
+        found = self.stored(table, night)
+        if found is None:
+            raise SourceError(self._absent(table, f"the night of {night}"))
+        return found
+
+    def choose(self, table: Table, night: str | None) -> tuple[str, StoredTable]:
         """The asked night of a table, the newest one where none is asked for.
 
         Raises:
             SourceError: that night (or any night) is not stored; the message says which are.
         """
         nights = self.nights(table)
-        chosen = night or (nights[-1] if nights else None)
-        found = self.stored(table, chosen) if chosen else None
-        if chosen is None or found is None:
-            stored = f"stored nights: {', '.join(nights[-5:])}" if nights else "run `billing-dq nightly` first"
-            raise SourceError(f"no {table.name} is stored for {night or 'any night'} under {self.root}; {stored}")
-        return chosen, found
+        if night is None and not nights:
+            raise SourceError(self._absent(table, "any night"))
+        chosen = night or nights[-1]
+        return chosen, self.require(table, chosen)
+
+    def _absent(self, table: Table, asked: str) -> str:
+        nights = self.nights(table)
+        stored = f"stored nights: {', '.join(nights[-5:])}" if nights else "run `billing-dq nightly` first"
+        return f"no {table.name} is stored for {asked} under {self.root}; {stored}"
