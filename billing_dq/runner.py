@@ -47,7 +47,7 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
-class NightResult:
+class StoredNight:
     """A night that was taken: where it is stored, and what the command shows of it."""
 
     night: str
@@ -96,7 +96,7 @@ def run_night(
     as_of: datetime | None = None,
     again: bool = False,
     progress: Progress | None = None,
-) -> NightResult:
+) -> StoredNight:
     """Take a night: read, reconcile, check, report. A night that was read but not concluded is concluded.
 
     Of two processes that take one night at once, one does and the other is refused.
@@ -156,7 +156,7 @@ def wait_for_runs(seconds: float) -> None:
 
 def stored_night(
     settings: Settings, night: str, run_id: str = "", checks: tuple[CheckOutcome, ...] = ()
-) -> NightResult:
+) -> StoredNight:
     """A night as it is stored.
 
     Raises:
@@ -166,7 +166,7 @@ def stored_night(
     stripe = StripeReadingRecord.of(settings.home, night)
     if stripe is None:
         raise SourceError(f"the night of {night} is not stored under {lake.root}")
-    return NightResult(
+    return StoredNight(
         night,
         run_id,
         SnapshotFactsRecord.require(settings.home, night),

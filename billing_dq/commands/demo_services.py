@@ -19,7 +19,7 @@ from billing_dq.credits.plan import reinstatement_ref
 from billing_dq.credits.run import audit_log
 from billing_dq.embedded import free_port
 from billing_dq.errors import SourceError
-from billing_dq.runner import NightResult, dagster_home, wait_for_runs
+from billing_dq.runner import StoredNight, dagster_home, wait_for_runs
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 from billing_dq.storage.lake import Lake
@@ -30,7 +30,7 @@ _UI_SECONDS = 60.0
 _MODULE = ("-m", "billing_dq.definitions")
 
 
-def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, settings: Settings) -> None:
+def show_planted(console: Console, labels: pd.DataFrame, night: StoredNight, settings: Settings) -> None:
     """Print how many of the planted faults the night found, by kind of fault."""
     evidence = Lake(settings.home).require(METER_EXTRAS_EVIDENCE, night.night).frame()
     tellable = labels[labels["tellable"]]
@@ -62,7 +62,7 @@ def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFra
     )
 
 
-def apply_through_the_daemon(console: Console, settings: Settings, night: NightResult) -> list[str]:
+def apply_through_the_daemon(console: Console, settings: Settings, night: StoredNight) -> list[str]:
     """Run Dagster's daemon until its sensor has credited every dispute that is due; the disputes.
 
     Raises:

@@ -15,14 +15,14 @@ from billing_dq.report.figures import (
     worst_findings,
     worst_weeks,
 )
-from billing_dq.runner import NightResult
+from billing_dq.runner import StoredNight
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 
 _SHOWN = 10
 
 
-def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
+def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
     """The night as one JSON-safe mapping."""
     seen = result.open_findings
     return {
@@ -48,7 +48,7 @@ def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
     }
 
 
-def show(result: NightResult, settings: Settings, console: Console) -> None:
+def show(result: StoredNight, settings: Settings, console: Console) -> None:
     """Print the summary."""
     snapshot, seen = result.snapshot, result.open_findings
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
@@ -98,7 +98,7 @@ def show(result: NightResult, settings: Settings, console: Console) -> None:
     )
 
 
-def _stripe(result: NightResult) -> str:
+def _stripe(result: StoredNight) -> str:
     if result.stripe.state == "read":
         return f"Stripe read with {sum(result.stripe.requests.values()):,} requests"
     if result.stripe.state == "failed":
@@ -106,7 +106,7 @@ def _stripe(result: NightResult) -> str:
     return f"Stripe not run: {result.stripe.reason}"
 
 
-def _meter(console: Console, result: NightResult) -> None:
+def _meter(console: Console, result: StoredNight) -> None:
     summary = deltas_summary(result.deltas)
     grades = ", ".join(
         f"{value:,} {name.removeprefix('grade_').replace('_', ' ')}"
@@ -129,7 +129,7 @@ def _meter(console: Console, result: NightResult) -> None:
     )
 
 
-def _checks(console: Console, result: NightResult) -> None:
+def _checks(console: Console, result: StoredNight) -> None:
     red = [check for check in result.checks if not check.passed]
     print_line(console, f"Checks: {len(result.checks) - len(red)} green, {len(red)} red")
     _table(console, "Red checks", ("check", "on", "said"), [(check.name, check.asset, check.said) for check in red])

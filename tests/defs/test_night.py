@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
-from billing_dq.runner import DAGSTER_YAML, NightResult, run_night
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import LocalStripe, serve
 from billing_dq.storage.lake import Lake
@@ -44,7 +44,7 @@ class Taken:
     settings: Settings
     instance: dg.DagsterInstance
     stripe: LocalStripe
-    result: NightResult
+    result: StoredNight
 
 
 @pytest.fixture(scope="module")
