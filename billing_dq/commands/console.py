@@ -34,7 +34,11 @@ class Instant(click.ParamType):
 
 
 def table_of(
-    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Cell]], right: Collection[str] = ()
+    title: str | None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> Table:
     """A table for a terminal.
 
@@ -46,10 +50,11 @@ def table_of(
         columns: the headings.
         rows: a cell for each column; see `text_of`.
         right: the columns that are aligned to the right.
+        whole: the columns that keep their width however narrow the terminal is.
     """
     table = Table(title=title, title_justify="left")
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*(Text(text_of(cell)) for cell in row))
     return table

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from billing_dq.commands.console import Instant, progress_here
 from billing_dq.commands.stopping import StopSignals
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
 
@@ -66,8 +67,9 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
 
 
 def at_or_above(findings: pd.DataFrame, severity: str) -> int:
-    """How many findings are at or above a severity."""
-    return int(findings["severity"].isin(SEVERITIES[SEVERITIES.index(severity) :]).sum())
+    """How many findings that nobody accepted are at or above a severity."""
+    severe = findings["severity"].isin(SEVERITIES[SEVERITIES.index(severity) :])
+    return int((severe & ~is_accepted(findings)).sum())
 
 
 @contextlib.contextmanager

@@ -1,14 +1,12 @@
 """`billing-dq score`: recall, precision and cause accuracy by fault kind, on simulated worlds of several seeds."""
 
 import json
-import sys
 from dataclasses import replace
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from billing_dq.progress import BarProgress, LineProgress
+from billing_dq.commands.console import progress_here, table_of
 from billing_dq.score import SCORED, Score, score
 from billing_dq.simulation.config import WorldConfig
 
@@ -50,7 +48,7 @@ def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: fl
     configs = [
         WorldConfig(seed=seed, organizations=organizations, weeks=weeks, faults=faults) for seed in range(1, seeds + 1)
     ]
-    progress = BarProgress() if sys.stderr.isatty() else LineProgress(lambda line: click.echo(line, err=True))
+    progress = progress_here()
     plain = score(configs, progress)
     troubled = score([replace(config, trouble=trouble) for config in configs], progress) if trouble else None
     if as_json:
@@ -91,13 +89,8 @@ def _plain(result: Score) -> dict[str, object]:
 
 
 def _show(title: str, result: Score) -> None:
-    table = RichTable(title=title, title_justify="left")
-    table.add_column("fault", no_wrap=True)
-    for name in ("labels", "found", "recall", "cause right", "may be lost", "cannot be told"):
-        table.add_column(name, justify="right")
-    table.add_column("causes found", overflow="fold")
-    for name, tally in sorted(result.faults.items()):
-        table.add_row(
+    rows = [
+        (
             name,
             f"{tally.labels:,}",
             f"{tally.found:,}",
@@ -107,8 +100,11 @@ def _show(title: str, result: Score) -> None:
             f"{tally.untellable:,}" if tally.untellable else "",
             ", ".join(f"{cause} {count:,}" for cause, count in tally.confusion.most_common()),
         )
+        for name, tally in sorted(result.faults.items())
+    ]
+    counts = ("labels", "found", "recall", "cause right", "may be lost", "cannot be told")
     console = Console()
-    console.print(table)
+    console.print(table_of(title, ("fault", *counts, "causes found"), rows, right=counts, whole=("fault",)))
     for title, lines in (
         ("missed", result.missed),
         ("explained faults", result.explained),

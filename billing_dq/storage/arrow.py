@@ -26,6 +26,7 @@ _ARROW: dict[Dtype, pa.DataType] = {
     "str": pa.string(),
     "float64": pa.float64(),
     "int64": pa.int64(),
+    "Int64": pa.int64(),
     "bool": pa.bool_(),
     "boolean": pa.bool_(),
     "time": pa.timestamp("ms", "UTC"),

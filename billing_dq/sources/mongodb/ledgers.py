@@ -1,5 +1,5 @@
-"""Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that break
-a rule of single entries (DOMAIN.md, What must hold), or that a dispute, a purchase or an expiry needs.
+"""Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that a rule
+of entries (DOMAIN.md, What must hold), a dispute, a purchase or an expiry needs. No entry is judged here.
 """
 
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
@@ -28,8 +28,6 @@ from billing_dq.sources.mongodb.contract import GRACE
 from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.tables import LEDGER_SUSPECTS, Table
 from billing_dq.weeks import NightWeeks
-
-KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 
 #: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
 SWEEP_GRACE = timedelta(hours=48)
@@ -81,16 +79,11 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
     fields = [items.column(name) for name in ("position", *ENTRY)]
     entries = arrow_table(tables.LEDGER_ENTRIES, [organization, *fields])
     bought = purchases(entries)
-    found = [
-        suspects(entries, night.as_of),
-        labelled(further(entries, "ref_id"), "duplicate_ref"),
-        labelled(further(bought, "stripe_session_id"), "duplicate_session"),
-    ]
     return {
         tables.EXTRAS_BALANCES.name: arrow_table(tables.EXTRAS_BALANCES, balances),
         tables.LEDGER_ENTRIES.name: between(entries, night.entries_from, night.entries_until),
         tables.EXPIRING_LEDGERS.name: ledgers_with_expiry(entries, night.as_of),
-        tables.LEDGER_SUSPECTS.name: pa.concat_tables(found),
+        tables.LEDGER_SUSPECTS.name: suspects(entries, night.as_of),
         tables.DISPUTE_ENTRIES.name: _cut(tables.DISPUTE_ENTRIES, naming_a_dispute(entries)),
         tables.PACK_PURCHASES.name: _cut(tables.PACK_PURCHASES, bought),
         tables.REFUND_ENTRIES.name: _cut(tables.REFUND_ENTRIES, of_refunds(entries)),
@@ -98,34 +91,28 @@ def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
 
 
 def suspects(entries: pa.Table, as_of: datetime) -> pa.Table:
-    """The entries that break a rule of single entries, once for each rule, as `ledger_suspects`.
+    """The entries that a rule of entries may be about, as `ledger_suspects`: too many rather than too few.
 
-    ``entries`` has the columns of `ledger_entries`. A zero amount that may not be is `zero_amount`, and not `sign` too.
+    Ordinary entries stay out: of a known kind, with its sign, not dated in the future, with a reference. All refunds,
+    expirations and adjustments but settlements are in, because they may correct another entry; and so are whole ledgers
+    in which a reference or a checkout session repeats.
+
+    Args:
+        entries: the columns of `ledger_entries`, whole ledgers in commit order.
+        as_of: the instant of the snapshot.
     """
-    kind, amount, ref = entries.column("kind"), entries.column("amount"), entries.column("ref_id")
-    zero = pc.and_(pc.equal(amount, 0.0), pc.not_equal(kind, "expiration"))
-    must_be_positive, must_be_negative = _among(kind, "topup", "adjustment"), _among(kind, "debit", "refund")
-    wrong_sign = pc.or_(
-        pc.and_(must_be_positive, pc.less(amount, 0.0)),
-        pc.or_(
-            pc.and_(must_be_negative, pc.greater(amount, 0.0)),
-            pc.and_(pc.equal(kind, "expiration"), pc.greater(amount, 0.0)),
-        ),
+    kind, amount, ref = entries.column("kind"), entries.column("amount"), pc.fill_null(entries.column("ref_id"), "")
+    credit = pc.and_(_among(kind, "topup", "adjustment"), pc.greater(amount, 0.0))
+    debit = pc.and_(_among(kind, "debit", "refund", "expiration"), pc.less(amount, 0.0))
+    past = pc.less_equal(entries.column("at"), _time(as_of + GRACE))
+    ordinary = pc.and_(pc.and_(pc.or_(credit, debit), past), pc.or_(pc.equal(kind, "topup"), pc.not_equal(ref, "")))
+    correcting = pc.or_(
+        _among(kind, "refund", "expiration"),
+        pc.and_(pc.equal(kind, "adjustment"), pc.invert(pc.starts_with(ref, "settle:"))),
     )
-    no_reference = pc.or_(pc.is_null(ref), pc.fill_null(pc.equal(ref, ""), False))
-    rules = {
-        "zero_amount": zero,
-        "sign": wrong_sign,
-        "future_entry": pc.greater(entries.column("at"), _time(as_of + GRACE)),
-        "missing_ref": pc.and_(_among(kind, "debit", "adjustment"), no_reference),
-        "unknown_kind": pc.invert(_among(kind, *KINDS)),
-    }
-    return pa.concat_tables([labelled(entries.filter(broken), rule) for rule, broken in rules.items()])
-
-
-def labelled(entries: pa.Table, rule: str) -> pa.Table:
-    """Entries as `ledger_suspects` rows of a rule."""
-    return _cut(LEDGER_SUSPECTS, entries.append_column("rule", pa.repeat(pa.scalar(rule), entries.num_rows)))
+    again = pa.concat_tables([further(entries, "ref_id"), further(purchases(entries), "stripe_session_id")])
+    repeating = pc.is_in(entries.column("organization_id"), value_set=pc.unique(again.column("organization_id")))
+    return _cut(LEDGER_SUSPECTS, entries.filter(pc.or_(pc.or_(pc.invert(ordinary), correcting), repeating)))
 
 
 def further(entries: pa.Table, reference: str) -> pa.Table:
@@ -144,12 +131,20 @@ def purchases(entries: pa.Table) -> pa.Table:
 
 
 def naming_a_dispute(entries: pa.Table) -> pa.Table:
-    """Clawbacks and reinstatements of disputes, and credits given by hand."""
-    entries = entries.filter(_among(entries.column("kind"), "refund", "adjustment"))
-    refund, ref = pc.equal(entries.column("kind"), "refund"), pc.fill_null(entries.column("ref_id"), "")
+    """Clawbacks and reinstatements of disputes, credits given by hand, corrections (units taken back under a reference
+    of its own that names a dispute), and the expirations of top-ups that were clawed back.
+    """
+    kind, ref = entries.column("kind"), pc.fill_null(entries.column("ref_id"), "")
+    refund, negative = pc.equal(kind, "refund"), pc.less(entries.column("amount"), 0.0)
     clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
     credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
-    return entries.filter(pc.if_else(refund, clawback, credit))
+    correction = pc.and_(negative, pc.match_substring_regex(ref, "(^|[^A-Za-z0-9])d[up]_"))
+    named = pc.or_(pc.if_else(refund, clawback, credit), correction)
+    named = pc.and_(_among(kind, "refund", "adjustment"), named)
+    naming_topup = pc.and_(refund, pc.match_substring_regex(ref, "^refund-dispute_.+-[^-]+$"))
+    topups = pc.replace_substring_regex(ref.filter(naming_topup), "^.*-", "expire-")
+    expired = pc.and_(pc.equal(kind, "expiration"), pc.is_in(ref, value_set=pc.unique(topups)))
+    return entries.filter(pc.or_(named, expired))
 
 
 def of_refunds(entries: pa.Table) -> pa.Table:

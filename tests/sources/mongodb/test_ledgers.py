@@ -39,6 +39,29 @@ def test_entries_keep_their_place_and_their_organization() -> None:
     assert tables["ledger_suspects"].num_rows == 0
 
 
+def suspected(*entries: dict[str, object]) -> list[str]:
+    """References (else kinds) of one ledger's entries that the rules are to judge."""
+    whole = [{**ENTRY, "_id": ObjectId(), **entry} for entry in entries]
+    rows = tables_of(documents(whole, count=len(whole)), NIGHT)["ledger_suspects"].to_pylist()
+    return [row["ref_id"] or row["kind"] for row in rows]
+
+
+def test_only_entries_that_a_rule_may_be_about_are_kept_from_whole_ledgers() -> None:
+    grant: dict[str, object] = {"kind": "topup", "amount": 5, "refId": "grant"}
+    pack: dict[str, object] = {"kind": "topup", "amount": 5, "refId": None, "stripeSessionId": "cs_1"}
+    settlement: dict[str, object] = {"kind": "adjustment", "amount": 5, "refId": "settle:2026-W46"}
+    assert suspected({}, grant, pack, settlement) == []
+    assert suspected({"refId": "a"}, {"refId": "b"}, {"refId": "a"}) == ["a", "b", "a"]
+    assert suspected(pack, grant, pack) == ["topup", "grant", "topup"]
+    assert suspected(pack, grant, {**pack, "stripeSessionId": "cs_2"}) == []
+    for odd in ({"amount": 0}, {"amount": 3}, {"kind": "gift"}, {"at": datetime(2027, 1, 1)}):
+        assert suspected({}, {**odd, "refId": "odd"}) == ["odd"]
+    assert suspected({"refId": ""}, {"refId": None}) == ["debit", "debit"]
+    correcting = {"refund": -5, "expiration": -5, "adjustment": 5}
+    for kind, amount in correcting.items():
+        assert suspected({}, {"kind": kind, "amount": amount, "refId": "x"}) == ["x"]
+
+
 @pytest.mark.parametrize("ledger", [[ENTRY], "a text", {"an": "object"}, [ENTRY, ENTRY, ENTRY]])
 def test_a_ledger_of_another_length_than_the_server_counted_is_refused(ledger: object) -> None:
     with pytest.raises(Undecodable, match="ledger"):
