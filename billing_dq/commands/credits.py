@@ -11,13 +11,14 @@ from rich.console import Console
 from billing_dq.commands.console import table_of
 from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.audit import AuditReading, Record, Subject
-from billing_dq.credits.plan import REINSTATE_PREFIX, CreditPlan
+from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
+from billing_dq.vocabulary.references import REINSTATEMENT
 
 _FOR_A_PERSON = ("needs_approval", "above_cap", "parked", "refused")
 
@@ -207,18 +208,18 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_js
     log = audit_log(settings)
     reading = log.read()
     with open_organization_reader(settings) as reader:
-        entries = reader.credits(REINSTATE_PREFIX)
+        entries = reader.credits(REINSTATEMENT)
     if acknowledge is not None:
         if by is None or why is None:
             raise click.ClickException("--acknowledge needs --by and --why")
-        found = [one for one in verification.compare(reading.records, entries, REINSTATE_PREFIX) if one.is_fault]
+        found = [one for one in verification.compare(reading.records, entries, REINSTATEMENT) if one.is_fault]
         if acknowledge not in {one.entry_id for one in found}:
             raise click.ClickException(
                 f"there is no fault about the entry {acknowledge}; `billing-dq credits verify-audit` lists them"
             )
         log.append("acknowledged", Subject(), by, why, {"entry_id": acknowledge})
         reading = log.read()
-    found = verification.compare(reading.records, entries, REINSTATE_PREFIX)
+    found = verification.compare(reading.records, entries, REINSTATEMENT)
     faults = sum(one.is_fault for one in found)
     if as_json:
         click.echo(json.dumps(_audit_report(reading, len(entries), found), indent=1))

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from billing_dq.commands.console import print_line
 from billing_dq.credits import verification
-from billing_dq.credits.plan import reinstatement_ref
 from billing_dq.credits.run import audit_log
 from billing_dq.embedded import free_port
 from billing_dq.errors import SourceError
@@ -24,6 +23,7 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import DISPUTE_POSITIONS, METER_EXTRAS_EVIDENCE
+from billing_dq.vocabulary.references import REINSTATEMENT, reinstatement_ref
 
 _CREDIT_SECONDS = 90.0
 _UI_SECONDS = 60.0
@@ -101,8 +101,8 @@ def verified_audit(settings: Settings) -> str:
     """
     records = audit_log(settings).read().records
     with open_organization_reader(settings) as reader:
-        entries = reader.credits(reinstatement_ref(""))
-    faults = [one for one in verification.compare(records, entries, reinstatement_ref("")) if one.is_fault]
+        entries = reader.credits(REINSTATEMENT)
+    faults = [one for one in verification.compare(records, entries, REINSTATEMENT) if one.is_fault]
     if faults:
         raise SourceError(f"the audit log and the ledgers differ: {faults[0].problem}: {faults[0].detail}")
     return f"Audit: {len(records):,} records, the chain is whole, {len(entries):,} entries in the ledgers agree with it"
@@ -153,4 +153,4 @@ def _log(settings: Settings, program: str) -> Path:
 
 def _credited(settings: Settings) -> set[str]:
     with open_organization_reader(settings) as reader:
-        return {entry.ref_id for entry in reader.credits(reinstatement_ref(""))}
+        return {entry.ref_id for entry in reader.credits(REINSTATEMENT)}

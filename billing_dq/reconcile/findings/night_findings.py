@@ -20,6 +20,7 @@ from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Ca
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
 from billing_dq.vocabulary.kinds import KINDS, Result
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
 
 #: Columns of a plain finding: all of `FINDINGS` but its ageing.
@@ -238,7 +239,7 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
     states = weeks.states()
     for row in records(inputs.violations):
         organization, rule = text(row, "organization_id"), text(row, "rule")
-        week = text(row, "ref_id").removeprefix("settle:") if rule == "settlement_half_applied" else ""
+        week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
         yield Finding(
             kind="ledger_violation",
             organization_id=organization,
