@@ -51,7 +51,7 @@ dispute_credits = dg.AssetSpec(
     "dispute_credits",
     deps=["dispute_positions"],
     description="The credits of reinstated disputes, in the application's own ledgers: one observation a credit.",
-    group_name="corrections",
+    group_name="credits",
     kinds={"mongodb"},
 )
 
