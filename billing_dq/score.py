@@ -1,9 +1,9 @@
 """How often billing_dq is right: simulated worlds with labelled faults against what a night finds in them.
 
 A label is found where a finding has its kind, organization and subject. A finding is expected where it has a label, and
-false where it has none and is not by design (an explained week, drift that DOMAIN.md calls by design). Stripe is read
-over the loopback by the real source; the documents are decoded plainly, so malformed documents, which need the real
-reader, are not scored here but in the tests of the MongoDB source.
+false where it has none and is not by design (an explained week, drift that docs/domain.md, "Against Stripe", calls by
+design). Stripe is read over the loopback by the real source; the documents are decoded plainly, so malformed documents,
+which need the real reader, are not scored here but in the tests of the MongoDB source.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from billing_dq.weeks import NightWeeks
 
 #: Kind, organization (empty: none) and subject of a finding.
 Key = tuple[str, str, str]
-#: Causes that the application's design accounts for (DESIGN.md, "Outputs").
+#: Causes that the application's design accounts for (docs/causes.md, "The causes").
 DESIGN = ALWAYS_BY_DESIGN | {Cause.USAGE_RESET}
 
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.

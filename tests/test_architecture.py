@@ -1,4 +1,4 @@
-"""The import arrows of DESIGN.md, read from the source: who may know whom."""
+"""The import arrows of docs/architecture.md, "Who may import what", read from the source: who may know whom."""
 
 import ast
 from collections.abc import Iterator

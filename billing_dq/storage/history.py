@@ -11,7 +11,7 @@ from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, METER_EXTRAS_DELTAS, 
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
-#: Statuses after which Stripe moves no more money, but for an appeal (STRIPE.md, "Disputes").
+#: Statuses after which Stripe moves no more money, but for an appeal (docs/stripe.md, "Disputes").
 _DECIDED = ("won", "lost", "prevented", "warning_closed")
 
 

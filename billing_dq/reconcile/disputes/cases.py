@@ -1,6 +1,6 @@
 """A dispute with everything that is known about it on both sides, before anything is decided.
 
-Where a dispute belongs is STRIPE.md's, "Disputes": the organization of the charge's metadata (or its payment
+Where a dispute belongs is said in docs/stripe.md, "Disputes": the organization of the charge's metadata (or its payment
 intent's), else the one whose ledger holds the checkout session; where neither tells, the one whose ledger was debited
 in the dispute's name.
 """

@@ -1,7 +1,8 @@
 """What the ledgers say about disputes: clawbacks, credits of this system, credits given by hand.
 
-The references are DOMAIN.md's: `refund-dispute_<dispute>-<topup entry>` (older: `dispute_<dispute>`) claws back,
-`dispute_reinstate_<dispute>` is this system's credit, `dispute-credit-<request>` one given by hand.
+The references are those of docs/domain.md, "billingextrabalances": `refund-dispute_<dispute>-<topup entry>` (older:
+`dispute_<dispute>`) claws back, `dispute_reinstate_<dispute>` is this system's credit, `dispute-credit-<request>` one
+given by hand.
 """
 
 import re

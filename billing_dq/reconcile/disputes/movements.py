@@ -1,4 +1,6 @@
-"""The money of a dispute: what was withdrawn, what came back, and in which proportion (STRIPE.md, "Disputes").
+"""The money of a dispute: what was withdrawn, what came back, and in which proportion.
+
+See docs/stripe.md, "The money of a dispute".
 
 Movements are in the settlement currency, the dispute in the charge's. Everything is compared in the charge's currency,
 so that a rate that moved between the two days does not look like a partial win.

@@ -1,4 +1,4 @@
-"""The life of findings: new, persisting, resolved, reopened (DESIGN.md, "Outputs").
+"""The life of findings: new, persisting, resolved, reopened (docs/tables.md, "States of a finding").
 
 A night's table lists everything that is open, and what this night resolved, once. A finding that the night could not
 examine stays open as it was: `persisting`, with its old `last_seen`. Nothing that somebody has to act on leaves the

@@ -1,4 +1,4 @@
-"""Which findings a night examined: only such a night may resolve them (DESIGN.md, "Outputs").
+"""Which findings a night examined: only such a night may resolve them (docs/tables.md, "States of a finding").
 
 A night did not examine what its failed source would have told, what a document it could not read is about, and what its
 window has left. A bad document that does not tell what it is about keeps open whatever it might be about.

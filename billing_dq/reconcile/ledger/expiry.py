@@ -1,8 +1,9 @@
 """Expiry of packs and grants: a replay of the ledger's lots, and whether each expired one was swept once, and rightly.
 
-The rules are DOMAIN.md's, "What must hold" (ledger). What is *left* of a top-up is what neither debts of before it nor
-draws while it was live took; a balance below zero takes nothing from it, because what was spent after its end was
-spent without it. Units of violations are signed as money is: positive is owed to us, negative to the customer.
+The rules are those of docs/domain.md, "Ledger" and "What is left of a credit". What is *left* of a top-up is what
+neither debts of before it nor draws while it was live took; a balance below zero takes nothing from it, because what
+was spent after its end was spent without it. Units of violations are signed as money is: positive is owed to us,
+negative to the customer.
 """
 
 from bisect import insort

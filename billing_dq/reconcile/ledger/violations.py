@@ -1,4 +1,4 @@
-"""Integrity of ledgers: sums, and the rules that the server evaluated over whole ledgers (DOMAIN.md, "What must hold").
+"""Integrity of ledgers: sums, and the rules that the server evaluated over whole ledgers (docs/domain.md, "Ledger").
 
 Units of violations are signed as money is: positive is owed to us, negative to the customer. Breaks of expiry are
 `expiry`'s, settlements on one side `settlements`', large documents `document_size`'s; `one_violation_each` joins them.

@@ -1,4 +1,7 @@
-"""The causes of CAUSES.md: their names, their order, and which of them are the application's design."""
+"""The causes: their names, their order, and which of them are the application's design.
+
+See docs/causes.md, "The causes".
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +11,7 @@ Confidence = Literal["proved", "consistent", "guess"]
 
 
 class Cause(StrEnum):
-    """Why the meter and the extras of a week disagree, in the order of CAUSES.md."""
+    """Why the meter and the extras of a week disagree, in the order of docs/causes.md, "The causes"."""
 
     DUPLICATE_DEBIT = "duplicate_debit"
     BOUNDARY_SKEW = "boundary_skew"
@@ -50,5 +53,8 @@ class Piece:
 
     @property
     def by_design(self) -> bool:
-        """Whether the application's design accounts for it (DESIGN.md, "Outputs"); every other piece is a defect."""
+        """Whether the application's design accounts for it; every other piece is a defect.
+
+        See docs/causes.md, "The causes".
+        """
         return self.cause in ALWAYS_BY_DESIGN or (self.cause is Cause.USAGE_RESET and self.rule == CANCELLATION)

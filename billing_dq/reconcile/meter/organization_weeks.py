@@ -94,7 +94,7 @@ def unreadable_cells(grid: Grid, has_usage: Booleans, context: MeterContext) -> 
     """Of every cell: whether either side could not be read.
 
     A usage document without a readable week darkens every week of its organization that has no other document, an
-    unreadable balance document all its weeks (DESIGN.md, "Unreadable is not absent").
+    unreadable balance document all its weeks (docs/tables.md, "Unreadable is not absent").
     """
     weeks = len(grid.weeks)
     anywhere = context.unreadable_usage[context.unreadable_usage["week_key"].isna()]

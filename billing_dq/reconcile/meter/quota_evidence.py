@@ -1,7 +1,7 @@
 """Which quotas may have been in force in an organization's week, beside the one that its document shows.
 
-A change of plan in mid-week rewrites the document's quota and leaves no trace in it (DOMAIN.md, "How the application
-writes", 2); the traces are elsewhere: in the documents of the weeks around it, in the subscription, in stored nights.
+A change of plan in mid-week rewrites the document's quota and leaves no trace in it (docs/domain.md, "Plan changes");
+the traces are elsewhere: in the documents of the weeks around it, in the subscription, in stored nights.
 """
 
 import re
@@ -138,7 +138,10 @@ class QuotaTraces:
         return tuple(sorted(paid)) if self._changed_in(cell) else ()
 
     def cancelled(self, cell: int) -> bool:
-        """Whether the subscription shows a cancellation in the week (DESIGN.md, "Outputs": a reset by design)."""
+        """Whether the subscription shows a cancellation in the week: a reset is then by design.
+
+        See docs/causes.md, "The causes".
+        """
         if self.quota[cell] != 0:
             return False
         organization = cell // len(self.grid.weeks)

@@ -5,7 +5,7 @@ How many units a step used is not stored, only whether it was debited and how mu
 intervals of what is possible: a step without a debit ends at or below the quota, one with a debit ends above it by the
 debit at least. A course is possible when the intervals at the end hold the document's `meterUsed`.
 
-This sharpens the band of CAUSES.md ("The explainable band"): it uses where the settlement and each debit stand in the
+This sharpens docs/causes.md, "The explainable band": it uses where the settlement and each debit stand in the
 commit order, and so tells a dropped debit from a change of quota where the sums alone could not.
 """
 
@@ -52,7 +52,7 @@ class Course:
 
 
 def explainable_band(used: float, settled: float, quotas: Sequence[float]) -> Interval:
-    """Least and most units that may have been debited for a week's keys under any of some quotas (CAUSES.md).
+    """Least and most units that may have been debited for a week's keys under any of some quotas (docs/causes.md).
 
     Args:
         used: `meterUsed`, with what a settlement added.

@@ -287,7 +287,7 @@ def _with_altered_amounts(week: Week) -> list[Piece]:
 
 
 def _band_share(week: Week) -> list[Piece] | None:
-    """The explainable band of CAUSES.md, where more changes of the quota than can be followed are possible."""
+    """The explainable band (docs/causes.md), where more changes of the quota than can be followed are possible."""
     live = (quota for changes in week.live_changes for quota in changes)
     quotas = (week.meter_quota, *week.earlier_quotas, *live, *week.middle_quotas)
     if len(set(quotas)) == 1 and not week.quota_unknown:

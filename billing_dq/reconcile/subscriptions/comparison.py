@@ -1,4 +1,4 @@
-"""Subscriptions here against subscriptions at Stripe, both ways (DOMAIN.md, "Against Stripe").
+"""Subscriptions here against subscriptions at Stripe, both ways (docs/domain.md, "Against Stripe").
 
 Compared are the documents with a Stripe subscription id where either side is live. What changed within the pending
 minutes before the snapshot is left to the next night: a webhook may be under way. A document that could not be read
@@ -11,7 +11,7 @@ import pandas as pd
 
 from billing_dq.tables import SUBSCRIPTION_DRIFT
 
-#: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
+#: Statuses in which a subscription is in force (docs/domain.md, "Against Stripe").
 LIVE = ("active", "past_due", "trialing", "unpaid")
 
 #: What stripe_subscriptions.plan says where no item names a known plan, or two items name two; and the finding.

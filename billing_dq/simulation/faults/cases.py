@@ -43,7 +43,7 @@ class Case:
         return SimulatedOrganization(documents, story.account.objects, [*labels, *self._runaway(documents)])
 
     def _runaway(self, documents: Documents) -> Iterator[Label]:
-        """What the fault took from the balance may make it a runaway as well (DOMAIN.md, What must hold)."""
+        """What the fault took from the balance may make it a runaway as well (docs/domain.md, "Runaway balance")."""
         this_week = week_key(week_start(self.story.end))
         quotas = [usage.get("meterQuota") for usage in documents["billingusages"] if usage.get("weekKey") == this_week]
         quota = _number([*quotas, self.quota][0])
@@ -134,7 +134,7 @@ def debits_of(story: Story) -> dict[int, float]:
 
 
 def week_delta(story: Story, start: int) -> float:
-    """The delta of a week by DOMAIN.md's plain rule: expected less actual units."""
+    """The delta of a week by the plain rule (docs/domain.md, "Meter against extras"): expected less actual units."""
     week = story.application.usage.get(start)
     used = float(week.document["meterUsed"]) if week else 0.0  # type: ignore[arg-type]
     quota = float(week.document["meterQuota"]) if week else 0.0  # type: ignore[arg-type]

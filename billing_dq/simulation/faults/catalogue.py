@@ -86,7 +86,7 @@ _PENDING = timedelta(hours=1)
 
 
 def by_design(story: Story) -> list[Label]:
-    """The drift that DOMAIN.md calls by design: a plan changed by hand, and dunning."""
+    """The drift that docs/domain.md, "Against Stripe", calls by design: a plan changed by hand, and dunning."""
     if story.design is None:
         return []
     subscription, organization = str(story.account.live["id"]), str(story.organization_id)

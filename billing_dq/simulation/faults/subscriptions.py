@@ -1,4 +1,4 @@
-"""Faults between the subscriptions here and Stripe's, of markers and of the webhook queue (DOMAIN.md)."""
+"""Faults between the subscriptions here and Stripe's, of markers and the webhook queue (docs/domain.md)."""
 
 from datetime import timedelta
 

@@ -1,5 +1,5 @@
 """Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that break
-a rule of single entries (DOMAIN.md, What must hold), or that a dispute, a purchase or an expiry needs.
+a rule of single entries (docs/domain.md, "Ledger"), or that a dispute, a purchase or an expiry needs.
 """
 
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
@@ -31,7 +31,7 @@ from billing_dq.weeks import NightWeeks
 
 KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 
-#: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
+#: A top-up this long past its expiry must have been swept (docs/domain.md, "Ledger").
 SWEEP_GRACE = timedelta(hours=48)
 
 #: An entry on the wire, in the order of `ledger_entries`.
