@@ -79,5 +79,7 @@ def test_a_path_in_a_page_exists(page: Path) -> None:
 def test_the_module_map_names_every_folder() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     tree = text.partition("## The module map")[2].partition("\n## ")[0]
-    folders = {path.parent.name for path in SOURCES if path.name == "__init__.py" and path.parent != ROOT / "billing_dq"}
+    folders = {
+        path.parent.name for path in SOURCES if path.name == "__init__.py" and path.parent != ROOT / "billing_dq"
+    }
     assert {folder for folder in folders - {"sources"} if f"{folder}/" not in tree} == set()

@@ -58,7 +58,7 @@ class Applier:
         Raises:
             TransientSourceError: a source does not answer, or the ledger kept changing; trying again may help.
             UnverifiedCredit: what was read after the write is not what was written.
-        SourceError: the server refuses.
+            SourceError: the server refuses.
             AuditError: the audit log is not whole.
         """
         settled = self.settle(request.dispute_id, request.actor)

@@ -24,9 +24,14 @@ class PackPrice(Protocol):
     """A pack: its price in US cents, and the units it gives."""
 
     @property
-    def price_cents(self) -> int: ...
+    def price_cents(self) -> int:
+        """Price in US cents."""
+        ...
+
     @property
-    def units(self) -> float: ...
+    def units(self) -> float:
+        """Units that the pack gives."""
+        ...
 
 
 @dataclass(frozen=True)

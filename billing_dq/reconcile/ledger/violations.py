@@ -1,4 +1,4 @@
-"""Integrity of ledgers: sums, and the rules that the server evaluated over whole ledgers (docs/domain.md, "Ledger").
+"""Integrity of ledgers: sums, and the entries that the source found to break a rule (docs/domain.md, "Ledger").
 
 Units of violations are signed as money is: positive is owed to us, negative to the customer. Breaks of expiry are
 `expiry`'s, settlements on one side `settlements`', large documents `document_size`'s; `one_violation_each` joins them.
@@ -10,7 +10,7 @@ import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
 
-#: The server adds up doubles: whole units are exact, and parts of units differ by rounding only.
+#: Amounts are doubles: whole units are exact, and parts of units differ by rounding only.
 ROUNDING = 1e-6
 
 _SENTENCES = {
@@ -25,7 +25,7 @@ _SENTENCES = {
 
 
 def whole_ledger_violations(balances: pd.DataFrame, suspects: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
-    """Caches that are not their ledger's sum, and the entries that the server found, in `LEDGER_VIOLATIONS`.
+    """Caches that are not their ledger's sum, and the entries that the source found, in `LEDGER_VIOLATIONS`.
 
     Args:
         balances: `EXTRAS_BALANCES` rows.

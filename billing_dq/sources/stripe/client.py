@@ -2,7 +2,7 @@
 
 The SDK's typed objects are passed by on purpose: a list that they parse fails as a whole on one malformed decimal,
 while `raw_request` hands out the same answer as plain JSON, with the SDK's retries and errors. What an object must look
-like is decided once, in `stripe_objects`.
+like is decided once, in `objects`.
 """
 
 import re
