@@ -2,11 +2,13 @@
 
 import re
 
+from billing_dq.reconcile.disputes import decisions
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, Cause
 from billing_dq.tables import TABLES
 from tests.support.table_reference import PAGE, with_columns
 
+DECIDED = "Decisions about a dispute"
 TEXT = PAGE.read_text(encoding="utf-8")
 CAUSES = (PAGE.parent / "causes.md").read_text(encoding="utf-8")
 
@@ -36,8 +38,9 @@ def test_the_causes_stand_in_their_order_and_are_by_design_or_not():
     assert {cause for cause, cells in documented.items() if cells[-1] == "yes"} == ALWAYS_BY_DESIGN
 
 
-def test_every_word_that_a_contract_lists_is_on_the_page():
-    listed = [column.doc for table in TABLES.values() for column in table.columns if column.name in ("grade", "rule")]
-    words = {word for doc in listed for word in re.findall(r"\b[a-z]+_[a-z_]+\b", doc)}
-    known = set(re.findall(r"`(\w+)`", TEXT)) | {"week_quota", "plan_quota"}
-    assert words <= known
+def test_every_decision_about_a_dispute_has_its_reasons():
+    documented = {word: set(re.findall(r"`(\w+)`", cells[0])) for word, cells in rows(section(TEXT, DECIDED)).items()}
+    said = dict(re.findall(r"^\| (\w+) \| (\w+, .*|\w+) \|$", decisions.__doc__ or "", re.M))
+    assert set(documented) == set(said) - {"decision"}
+    for decision in documented:
+        assert set(said[decision].split(", ")) <= documented[decision]
