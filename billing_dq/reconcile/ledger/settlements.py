@@ -58,7 +58,7 @@ def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.D
     """The usage side: organization_id, week_key, settled_units, written_at, same_quota (as in the document before)."""
     before = usage.sort_values("week_key").groupby("organization_id")["meter_quota"].shift(1)
     before = before.reindex(usage.index)
-    usage = usage.assign(same_quota=before.isna() | (before == usage["meter_quota"]))
+    usage = usage.assign(same_quota=before == usage["meter_quota"])
     keys = keys.loc[keys["key"].str.startswith(SETTLEMENT)]
     rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
     rows = rows.loc[(rows["key"] == SETTLEMENT + rows["week_key"]) & rows["week_key"].isin(night.keys)]

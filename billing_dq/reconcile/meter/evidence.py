@@ -277,10 +277,10 @@ def _settlement_mismatch(usage: Usage, ledger: Settlements, in_document: Boolean
 
 
 def _same_quota(usage: Usage, weeks: int) -> Booleans:
-    """Of every cell: whether its quota is that of the newest document before it, if there is one."""
+    """Of every cell: whether its quota is that of the newest document before it."""
     quotas = pd.DataFrame(np.where(usage.present, usage.quota, np.nan).reshape(-1, weeks))
     before = quotas.ffill(axis=1).shift(1, axis=1).to_numpy().ravel()
-    return np.isnan(before) | (before == usage.quota)
+    return before == usage.quota
 
 
 def _fresh(index: OrganizationWeeks, usage: Usage, context: MeterContext) -> Booleans:

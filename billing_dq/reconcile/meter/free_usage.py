@@ -91,7 +91,7 @@ class Scenario:
 
     Attributes:
         first: in force at the start; units a week.
-        changes: what followed, in order; only the last one may reset the meter.
+        changes: what followed, in order; at most one of them resets the meter.
         attested_by: what shows that each of its quotas was in force in this week; None where nothing does.
         reason: why it is thought of at all, as the name of a rule.
     """
@@ -102,9 +102,9 @@ class Scenario:
     reason: str = ""
 
     @property
-    def resets(self) -> bool:
-        """Whether its last change set the meter to 0."""
-        return bool(self.changes) and self.changes[-1].resets
+    def reset(self) -> int | None:
+        """Which of its changes set the meter to 0, from 0; None where none did."""
+        return next((place for place, change in enumerate(self.changes) if change.resets), None)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def fit(scenario: Scenario, steps: Steps, meter_used: float) -> Fit | None:
     if places is None:
         return None
     counted = steps.counted
-    reset_at = counted[places[-1]] if scenario.resets else np.zeros(places.shape[1])
+    reset_at = np.zeros(places.shape[1]) if scenario.reset is None else counted[places[scenario.reset]]
     free = meter_used - (counted[-1] - reset_at)
     least, most = _free_range(scenario, steps, counted, places, reset_at)
     missing = np.where(free > most, free - most, np.where(free < least, free - least, 0.0))
@@ -171,8 +171,7 @@ def _free_range(
     next_debit, next_usage = _next(steps.has_debit), _next(steps.is_usage)
     quotas = [scenario.first, *(change.quota for change in scenario.changes)]
     bounds = np.vstack([np.zeros((1, combinations), np.int64), places, np.full((1, combinations), end)])
-    phases = range(len(quotas) - 1, len(quotas)) if scenario.resets else range(len(quotas))
-    for phase in phases:
+    for phase in range(0 if scenario.reset is None else scenario.reset + 1, len(quotas)):
         start, stop = bounds[phase], bounds[phase + 1]
         for bound, following in ((least, next_debit), (most, next_usage)):
             first = following[start]

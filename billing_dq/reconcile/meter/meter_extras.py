@@ -205,6 +205,7 @@ class _Totals:
         gross: units of all other items, without their signs.
         in_doubt: units of ``gross`` beside which a story by design fits as well.
         defect: whether there is a defect beyond doubt.
+        of_meter: likewise, but for half of a settlement that moves no unit: the ledger's finding tells of it.
     """
 
     design: Floats
@@ -212,11 +213,12 @@ class _Totals:
     gross: Floats
     in_doubt: Floats
     defect: Booleans
+    of_meter: Booleans
 
     @classmethod
     def of(cls, items: dict[int, list[EvidenceItem]], rows: int) -> "_Totals":
         design, rest, gross, in_doubt = np.zeros((4, rows))
-        totals = cls(design, rest, gross, in_doubt, np.zeros(rows, dtype=bool))
+        totals = cls(design, rest, gross, in_doubt, *np.zeros((2, rows), dtype=bool))
         for row, found in items.items():
             for item in found:
                 if item.by_design:
@@ -226,8 +228,9 @@ class _Totals:
                 totals.gross[row] += abs(item.units)
                 if item.in_doubt:
                     totals.in_doubt[row] += abs(item.units)
-                else:
-                    totals.defect[row] |= item.cause is not Cause.UNEXPLAINED
+                elif item.cause is not Cause.UNEXPLAINED:
+                    totals.defect[row] = True
+                    totals.of_meter[row] |= bool(item.units) or item.cause is not Cause.SETTLEMENT_HALF_APPLIED
         return totals
 
 
@@ -247,11 +250,10 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Boolea
     See docs/tables.md, "Grades".
     """
     doubted = totals.in_doubt > 0
-    sound = ~totals.defect & ~doubted
-    explained = diverged & sound & (np.abs(delta - totals.design) <= limit)
-    exact = (np.abs(delta) <= EPSILON) & sound & (totals.gross <= limit)
+    explained = diverged & ~totals.of_meter & ~doubted & (np.abs(delta - totals.design) <= limit)
+    exact = (np.abs(delta) <= EPSILON) & ~totals.defect & ~doubted & (totals.gross <= limit)
     material = diverged | (totals.gross > limit)
-    undecided = material & doubted & ~totals.defect & (totals.gross - totals.in_doubt <= limit)
+    undecided = material & doubted & ~totals.of_meter & (totals.gross - totals.in_doubt <= limit)
     conditions = [unreadable, exact, explained, undecided, material]
     return np.select(conditions, ["unreadable", "exact", "explained", "undecided", "unexplained"], "within_tolerance")
 

@@ -65,7 +65,7 @@ class QuotaRecords:
                 for since, until in self._overdue.get(name, ())
                 if (since is None or since < week.end) and (until is None or until > week.start)
             ),
-            changed_later_by_stripe=any(event.at >= week.end for event in events or ()),
+            announced_later=frozenset(event.after for event in events or () if event.at >= week.end),
             plans=frozenset(self.context.quota_of_plan.values()),
             unreadable=neighbour_unreadable or name in self.context.unreadable_subscriptions,
             is_open=week.end > self.context.night.as_of,

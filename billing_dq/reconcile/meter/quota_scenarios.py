@@ -76,7 +76,7 @@ class QuotaRecord:
             not reach back to the start of the week.
         overdue: spans in which the subscription was past due at Stripe and that meet the week, each with its start and
             its end; None: before the events, or not over yet.
-        changed_later_by_stripe: whether those events show a change after the week.
+        announced_later: quotas that those events announced after the week.
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
         is_open: whether the week is still running.
@@ -99,7 +99,7 @@ class QuotaRecord:
     updated_at: datetime | None = None
     events: tuple[QuotaEvent, ...] | None = None
     overdue: tuple[tuple[datetime | None, datetime | None], ...] = ()
-    changed_later_by_stripe: bool = False
+    announced_later: frozenset[float] = frozenset()
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
     is_open: bool = False
@@ -172,8 +172,9 @@ def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
     return _unique(
         [
             *_unattested_rewritten(record, times),
-            *_composed(_written(record, times), _unattested_live(record, times), record),
-            *_unattested_resets(record, times),
+            *_composed(_written_or_reset(record, times), _unattested_live(record, times), record),
+            *_composed(_possible_resets(record, times), _live(record, times), record, alone=False),
+            *_possible_resets(record, times),
             *_unreadable(record),
         ]
     )
@@ -184,14 +185,19 @@ def _written(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
     return [*_from_events(record, times), *_rewritten(record, times)]
 
 
-def _composed(written: Sequence[Scenario], live: Iterable[Scenario], record: QuotaRecord) -> Iterator[Scenario]:
-    """What came into force beside the document, alone or after what was written to it in the same week."""
-    starts = [one for one in written if one.changes[-1].quota == record.document and not one.resets]
+def _composed(
+    written: Sequence[Scenario], live: Iterable[Scenario], record: QuotaRecord, alone: bool = True
+) -> Iterator[Scenario]:
+    """What came into force beside the document, after what was written to it in the same week, and also alone."""
+    starts = [one for one in written if one.changes[-1].quota == record.document]
     for scenario in live:
-        yield scenario
+        if alone:
+            yield scenario
         if scenario.first == record.document:
             for start in starts:
-                yield replace(scenario, first=start.first, changes=(*start.changes, *scenario.changes))
+                attested_by = scenario.attested_by if start.attested_by else None
+                changes = (*start.changes, *scenario.changes)
+                yield replace(scenario, first=start.first, changes=changes, attested_by=attested_by)
 
 
 def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -273,12 +279,19 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
         yield from _applied(Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record)
 
 
-def _unattested_resets(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
-    """An attested change of plan that reset the usage, where we are not told that the application does that."""
-    for scenario in attested(record, times):
-        written = bool(scenario.changes) and scenario.changes[-1].quota == record.document
-        if written and record.document > 0 and not record.change_resets_usage:
-            yield replace(_resetting(scenario), attested_by=None, reason="change_of_plan_reset")
+def _possible_resets(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    """Attested changes of plan that reset the usage, where we are not told that the application does that."""
+    if record.document == 0 or record.change_resets_usage:
+        return []
+    return [
+        replace(_resetting(scenario), attested_by=None, reason="change_of_plan_reset")
+        for scenario in _written(record, times)
+        if scenario.changes[-1].quota == record.document
+    ]
+
+
+def _written_or_reset(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    return [*_written(record, times), *_possible_resets(record, times)]
 
 
 def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -286,7 +299,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
     own, by_hand = record.document, record.changed_by_hand_at
     later = record.after if record.after is not None else record.plan
     # Where Stripe's events show the change, in this week or a later one, it is no mystery when it came.
-    if later is not None and later != own and not record.events and not record.changed_later_by_stripe:
+    if later is not None and later != own and not record.events and later not in record.announced_later:
         yield Scenario(own, (Change(later),), None, "changed_later")
     if record.within(by_hand) and by_hand is not None and _replaced(record):
         least, most = times.window(by_hand)

@@ -186,7 +186,7 @@ def _lost_beside_a_possible_one(week: WeekAccount) -> tuple[Scenario, Fit] | Non
 
 def _story(scenario: Scenario) -> EvidenceItem:
     """A story by design that may account for a week as well as the defect does; it carries no units."""
-    if scenario.resets:
+    if scenario.reset is not None:
         return EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), "guess", 0.0)
     return EvidenceItem(Cause.QUOTA_CHANGED, f"may_be_{scenario.reason}", "guess", 0.0)
 
@@ -271,7 +271,7 @@ def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Con
     rest = units - settlement
     if abs(rest) <= EPSILON:
         return items
-    if scenario.resets:
+    if scenario.reset is not None:
         return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, rest)]
     if scenario.changes:
         return [*items, EvidenceItem(Cause.QUOTA_CHANGED, _quota_rule(scenario), confidence, rest)]
@@ -279,7 +279,8 @@ def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Con
 
 
 def _reset_rule(scenario: Scenario) -> str:
-    return CANCELLATION if scenario.changes[-1].quota == 0 else CHANGE_OF_PLAN
+    to = [change.quota for change in scenario.changes if change.resets]
+    return CANCELLATION if to == [0.0] else CHANGE_OF_PLAN
 
 
 def _settlement_share(week: WeekAccount, units: float) -> float:

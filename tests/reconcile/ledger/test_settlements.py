@@ -37,7 +37,8 @@ def credit(
 
 def charged(settled: float | None = 30.0, hours_ago: float = 72, **more: object) -> pd.DataFrame:
     written = AS_OF - pd.Timedelta(hours=hours_ago)
-    return usage({"settled_units": settled, "meter_used": 50.0, "updated_at": written, **more})
+    week_before = {"week_key": "2026-W45" if more.get("week_key") else "2026-W46"}
+    return usage({"settled_units": settled, "meter_used": 50.0, "updated_at": written, **more}, week_before)
 
 
 def test_both_sides_are_in_order():
@@ -181,6 +182,8 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic_by_organization_a
         {"organization_id": OTHER, "settled_units": 1500.0},
         {"week_key": "2026-W46", "settled_units": 30.0},
         {"meter_used": 5.0},
+        {"organization_id": OTHER, "week_key": "2026-W46"},
+        {"week_key": "2026-W45"},
     )
     entries = window(
         credit(1, 2000, entry_id="d", organization=OTHER),

@@ -106,7 +106,7 @@ def half_applied(rule: str, units: float, week: str = W46) -> tuple[object, ...]
 def settled(meter: float | None, ledger: float | None, used: float = 300, at: datetime = IN_W46, **more: object) -> Org:
     """A settlement of the week on either side; below the quota it changes no expected units."""
     keys = ["a", "settle:2026-W46"] if meter is not None else ["a"]
-    org = Org().week(W46, used, 500, keys, **{"settled_units": meter or 0.0, "updated_at": at} | more)
+    org = Org().week(W45, 0, 500).week(W46, used, 500, keys, **{"settled_units": meter or 0.0, "updated_at": at} | more)
     return org if ledger is None else org.entry("adjustment", "settle:2026-W46", ledger, at)
 
 

@@ -75,11 +75,12 @@ def weeks(draw: st.DrawFn) -> Steps:
 @st.composite
 def scenarios(draw: st.DrawFn, length: int) -> Scenario:
     count = draw(st.integers(0, 2))
+    reset = draw(st.integers(0, 2))
     changes = []
     for number in range(count):
         least = draw(st.integers(0, length))
         most = draw(st.one_of(st.none(), st.integers(least, length)))
-        changes.append(Change(draw(quotas), least, most, resets=number == count - 1 and draw(st.booleans())))
+        changes.append(Change(draw(quotas), least, most, resets=number == reset))
     return Scenario(draw(quotas), tuple(changes))
 
 

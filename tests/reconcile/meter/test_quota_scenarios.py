@@ -43,7 +43,7 @@ def record(document: float = 500.0, **more: object) -> QuotaRecord:
 def said(scenario: Scenario) -> tuple[object, ...]:
     """A scenario in short: its quotas, what attests it (else its reason), and whether the meter was reset."""
     quotas = (scenario.first, *(change.quota for change in scenario.changes))
-    return (quotas, scenario.attested_by or scenario.reason, "reset" if scenario.resets else "")
+    return (quotas, scenario.attested_by or scenario.reason, "" if scenario.reset is None else "reset")
 
 
 def attested_in(**more: object) -> set[tuple[object, ...]]:
@@ -167,7 +167,7 @@ def test_a_plan_set_by_hand_and_replaced_is_only_possible() -> None:
 def test_the_next_document_s_quota_may_have_been_live_already_unless_stripe_s_events_tell_when_it_came() -> None:
     later = {"after": 5000.0, "plan": 5000.0}
     assert possible_in(**later) == {((500.0, 5000.0), "changed_later", "")}
-    assert possible_in(**later, events=(), changed_later_by_stripe=True) == set()
+    assert possible_in(**later, events=(), announced_later=frozenset({5000.0})) == set()
     assert possible_in(**later, events=(QuotaEvent(WEDNESDAY, 500.0, 5000.0),)) == set()
     assert possible_in(**later, events=()) == {((500.0, 5000.0), "changed_later", "")}
 
