@@ -1,0 +1,145 @@
+"""A batch of raw documents judged by a contract: where its fields are, and which documents break it.
+
+The contract is the one list of fields of `contract`; here it is applied to bytes, in `explained` to the few documents
+that break it. Both must agree, which the tests hold them to.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from billing_dq.sources.contract import CollectionContract, Field, weeks_by_year
+from billing_dq.sources.errors import SourceError
+from billing_dq.sources.mongodb import bson_types as bson
+from billing_dq.sources.mongodb.bson_types import Bytes
+from billing_dq.sources.mongodb.contract_table import FieldTable, field_table
+from billing_dq.sources.mongodb.texts import not_utf8, week_codes, word_codes
+from billing_dq.sources.mongodb.walker import Cells, Items, Walk, documents, items, walk
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+#: The last week of every year that a week key may name.
+WEEKS_BY_YEAR = weeks_by_year()
+
+
+class Words:
+    """A list of words as compiled code reads it."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        encoded = [word.encode() for word in words]
+        self._text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        self._ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+
+    def codes(self, buffer: Bytes, cells: Cells) -> np.ndarray:
+        """The place of each text in the list; -1 for others."""
+        return word_codes(buffer, cells, self._text, self._ends)
+
+
+@dataclass(frozen=True)
+class Level:
+    """The fields of a document, or of the objects of a list."""
+
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def table(self) -> FieldTable:
+        """The fields as compiled code reads them."""
+        return field_table(self.fields)
+
+    @cached_property
+    def words(self) -> dict[str, Words]:
+        """The lists of values, by field."""
+        return {field.name: Words(field.one_of) for field in self.fields if field.one_of is not None}
+
+    @cached_property
+    def below(self) -> dict[str, "Level"]:
+        """The levels of lists of objects, by field."""
+        return {field.name: Level(field.fields) for field in self.fields if field.fields}
+
+    def place(self, name: str) -> int:
+        """The row of a field among the cells of a walk."""
+        return next(place for place, field in enumerate(self.fields) if field.name == name)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Objects of one level in a buffer: ``broken`` tells which of them break the contract."""
+
+    buffer: Bytes
+    level: Level
+    starts: np.ndarray
+    walk: Walk
+    lists: dict[str, Items]
+    objects: dict[str, "Rows"]
+    broken: Mask
+
+    def cells(self, name: str) -> Cells:
+        """The cells of a field."""
+        place = self.level.place(name)
+        return Cells(*(part[place] for part in self.walk.cells))
+
+
+def judge_documents(level: Level, contract: CollectionContract, data: bytes) -> Rows:
+    """Documents that lie one after the other, judged by their contract.
+
+    Raises:
+        SourceError: the bytes are no documents.
+    """
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    places = documents(buffer)
+    if places[-1] != len(buffer):
+        raise SourceError(f"{contract.name}: the server sent bytes that are no documents")
+    return _judge(buffer, places[:-1], level)
+
+
+def _judge(buffer: Bytes, starts: np.ndarray, level: Level) -> Rows:
+    found = walk(buffer, starts, level.table)
+    rows = Rows(buffer, level, starts, found, {}, {}, found.broken.copy())
+    for field in level.fields:
+        cells = rows.cells(field.name)
+        if field.type == "string":
+            np.logical_or(rows.broken, _unfit_text(buffer, cells, field, level), out=rows.broken)
+        elif field.items is not None:
+            _judge_items(rows, field, cells)
+    return rows
+
+
+def _unfit_text(buffer: Bytes, cells: Cells, field: Field, level: Level) -> Mask:
+    """Which texts are not what the field may hold."""
+    present = (cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL)
+    if field.one_of is not None:
+        return present & (level.words[field.name].codes(buffer, cells) < 0)
+    if field.week:
+        return present & (week_codes(buffer, cells, WEEKS_BY_YEAR) < 0)
+    return not_utf8(buffer, cells)
+
+
+def _judge_items(rows: Rows, field: Field, cells: Cells) -> None:
+    """Judge the items of a list, or the values of an object; a broken item breaks its row."""
+    found = items(rows.buffer, cells)
+    rows.lists[field.name] = found
+    kinds = found.cells.kinds
+    match field.items:
+        case "string":
+            unfit = (kinds != bson.TEXT) & (kinds != bson.SYMBOL) | not_utf8(rows.buffer, found.cells)
+        case "objectId":
+            unfit = kinds != bson.OBJECT_ID
+        case "number":
+            unfit = ~np.isin(kinds, (bson.DOUBLE, bson.INT32, bson.INT64))
+            unfit |= ~np.isfinite(found.cells.values.view(np.float64))
+        case "object":
+            unfit = kinds != bson.OBJECT
+            inner = _judge(rows.buffer, found.cells.values[~unfit], rows.level.below[field.name])
+            rows.objects[field.name] = inner
+            unfit[np.flatnonzero(~unfit)[inner.broken]] = True
+        case _:
+            raise AssertionError(f"{field.name}: no rule for items of type {field.items}")
+    broken = rows.broken
+    broken |= found.broken
+    broken[parents(found)[unfit]] = True
+
+
+def parents(found: Items) -> np.ndarray:
+    """The row of each item."""
+    return np.repeat(np.arange(len(found.firsts) - 1), np.diff(found.firsts))
