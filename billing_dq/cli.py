@@ -9,8 +9,8 @@ import sys
 
 import click
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import SettingsError
-from billing_dq.sources.errors import SourceError
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {

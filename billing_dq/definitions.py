@@ -6,10 +6,10 @@ from collections.abc import Callable
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
-from billing_dq.defs.checks import finding_checks
+from billing_dq.defs.checks.great_expectations import expectation_checks
+from billing_dq.defs.checks.night_checks import finding_checks
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
-from billing_dq.defs.great_expectations import expectation_checks
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
 from billing_dq.defs.partitions import nights_of
@@ -19,9 +19,9 @@ from billing_dq.defs.schedules import nightly
 from billing_dq.defs.sensors import failed_checks, failed_runs
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
-from billing_dq.lake import Lake
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings, load_settings
+from billing_dq.storage.lake import Lake
 
 
 def build_definitions(

@@ -16,7 +16,7 @@ from pathlib import Path
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
 
 _STARTS = 5
 _START_SECONDS = 30.0

@@ -14,14 +14,14 @@ import pandas as pd
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
-from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
-from billing_dq.lake import Lake
+from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
-from billing_dq.reconcile.incidents import incidents
-from billing_dq.reconcile.life import seen_open
+from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
-from billing_dq.sources.errors import SourceError
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 
 #: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI.
 DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from billing_dq.policy import rules_of
 from billing_dq.progress import Progress, SilentProgress
-from billing_dq.reconcile.causes import ALWAYS_BY_DESIGN, Cause
+from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, Cause
 from billing_dq.reconcile.night import NightResult, reconcile_night
-from billing_dq.rules import rules_of
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
 from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults import FAULTS
+from billing_dq.simulation.faults.catalogue import FAULTS
+from billing_dq.simulation.faults.malformed import MALFORMED
 from billing_dq.simulation.labels import BY_DESIGN, Document, Label
-from billing_dq.simulation.malformed_faults import MALFORMED
 from billing_dq.simulation.plain import plain_frames
 from billing_dq.simulation.world import account_objects, simulate
-from billing_dq.sources.stripe_api import read_stripe
+from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.weeks import NightWeeks
 
 #: Kind, organization (empty: none) and subject of a finding.

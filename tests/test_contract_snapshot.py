@@ -1,8 +1,8 @@
 """Names and columns that others rely on (DESIGN.md, "Outputs"). A change here is a change of the contract."""
 
 from billing_dq.definitions import build_definitions
-from billing_dq.frames import TABLES
 from billing_dq.settings import Settings
+from billing_dq.tables import TABLES
 
 FACTS = {"snapshot_facts", "stripe_reading"}
 OUTSIDE = {"dispute_credits"}

@@ -4,7 +4,7 @@ import pytest
 from pymongo import MongoClient
 
 from billing_dq import embedded
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
 
 
 def test_the_embedded_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None:

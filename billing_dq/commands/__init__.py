@@ -1,1 +1,1 @@
-"""The subcommands of `billing-dq`, a module each; each module has one click command (or group) called `command`."""
+"""The command line, a module a command. No rule belongs here."""

@@ -20,12 +20,12 @@ from rich.table import Table as RichTable
 from upath import UPath
 
 from billing_dq.embedded import embedded_mongodb
-from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
-from billing_dq.lake import TableWriter, explode_keys, merge_by_organization, to_arrow, to_pandas
 from billing_dq.progress import BarProgress, LineProgress
-from billing_dq.reconcile.meter_extras import MeterContext, divergences, expected_units, reconcile_meter
+from billing_dq.reconcile.meter.meter_extras import MeterContext, divergences, expected_units, reconcile_meter
 from billing_dq.settings import Settings
-from billing_dq.sources.mongo import read_snapshot
+from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.storage.lake import TableWriter, explode_keys, merge_by_organization, to_arrow, to_pandas
+from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -75,7 +75,7 @@ def command(organizations: int, weeks: int, entries: int, uri: str | None, as_js
 
 def _measure(uri: str, directory: Path, organizations: int, weeks: int, entries: int) -> Figures:
     click.echo(f"loading {organizations:,} organizations x {weeks} weeks x {entries} entries a week ...", err=True)
-    loader = [sys.executable, "-m", "billing_dq.simulation.bulk", "--to", uri, "--database", DATABASE]
+    loader = [sys.executable, "-m", "billing_dq.simulation.company.bulk", "--to", uri, "--database", DATABASE]
     numbers = ["--organizations", organizations, "--weeks", weeks, "--entries", entries, "--as-of", AS_OF.isoformat()]
     subprocess.run([*loader, *map(str, numbers)], check=True)
     try:

@@ -9,15 +9,16 @@ import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.corrections import approvals, parking, requests, verification
-from billing_dq.corrections.audit import AuditReading, Record, Subject
-from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
-from billing_dq.corrections.planning import plans_of_night
-from billing_dq.corrections.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
-from billing_dq.reconcile.credits import REINSTATE_PREFIX, CreditPlan
+from billing_dq.credits import approvals, parking, verification
+from billing_dq.credits import launches as requests
+from billing_dq.credits.audit import AuditReading, Record, Subject
+from billing_dq.credits.plan import REINSTATE_PREFIX, CreditPlan
+from billing_dq.credits.planner import plans_of_night
+from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
+from billing_dq.credits.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.errors import SourceError
-from billing_dq.sources.organization_ledger import open_organization_reader
+from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 
 _FOR_A_PERSON = ("needs_approval", "above_cap", "parked", "refused")
 

@@ -23,7 +23,7 @@ from billing_dq.commands.nightly import progress_here, quiet_dagster
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, SettingsError, load_settings
 from billing_dq.simulation.config import WorldConfig, settings_toml
-from billing_dq.simulation.faults import MALFORMED, parse_faults
+from billing_dq.simulation.faults.catalogue import MALFORMED, parse_faults
 from billing_dq.simulation.loader import LoadedWorld, load
 from billing_dq.simulation.local_stripe import serve
 
@@ -57,7 +57,7 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
 
 
 def _two_nights(console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld) -> None:
-    from billing_dq.commands.demo_parts import apply_through_the_daemon, show_planted, verified_audit
+    from billing_dq.commands.demo_services import apply_through_the_daemon, show_planted, verified_audit
     from billing_dq.commands.night_summary import show
     from billing_dq.runner import open_instance, run_night
 
@@ -77,7 +77,7 @@ def _two_nights(console: Console, settings: Settings, config: WorldConfig, world
 
 
 def _serve_ui(console: Console, settings: Settings) -> None:
-    from billing_dq.commands.demo_parts import dagster_ui
+    from billing_dq.commands.demo_services import dagster_ui
 
     with dagster_ui(settings) as address:
         _say(console, f"The Dagster UI is at {address} - Ctrl-C stops it and everything else")

@@ -6,10 +6,10 @@ import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.frames import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES
-from billing_dq.lake import Lake
-from billing_dq.reconcile.timeline import Timeline, timeline
+from billing_dq.reconcile.disputes.timeline import Timeline, timeline
 from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES
 
 
 @click.command(name="dispute")

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from upath import UPath
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.errors import SourceError
-from billing_dq.sources.mongo import Diagnosis, diagnose
-from billing_dq.sources.stripe_api import probe
+from billing_dq.sources.mongodb.snapshot import Diagnosis, diagnose
+from billing_dq.sources.stripe.api import probe
 
 _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 

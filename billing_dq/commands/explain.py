@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
-from billing_dq.frames import Table as Contract
-from billing_dq.lake import Lake, to_pandas
-from billing_dq.reconcile.sentences import number
-from billing_dq.reconcile.waterfall import Waterfall, waterfall
+from billing_dq.reconcile.meter.sentences import number
+from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.settings import Collections, load_settings
+from billing_dq.storage.lake import Lake, to_pandas
+from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
+from billing_dq.tables import Table as Contract
 from billing_dq.weeks import Week
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from billing_dq.frames import TABLES
-from billing_dq.lake import Lake, to_pandas
 from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake, to_pandas
+from billing_dq.tables import TABLES
 
 
 @click.command(name="export")

@@ -7,10 +7,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.frames import FINDINGS
-from billing_dq.lake import Lake
-from billing_dq.reconcile.severity import SEVERITIES
+from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import FINDINGS
 
 
 @click.command(name="findings")

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.lake import Lake
-from billing_dq.reconcile.incidents import INCIDENT_COLUMNS
-from billing_dq.report import (
+from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
+from billing_dq.report.figures import (
     SEVERITIES,
     Plain,
     deltas_summary,
@@ -18,6 +17,7 @@ from billing_dq.report import (
 )
 from billing_dq.runner import NightResult
 from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
 
 _SHOWN = 10
 

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from billing_dq.progress import BarProgress, LineProgress, Progress
-from billing_dq.reconcile.severity import SEVERITIES
+from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
 
 

@@ -10,7 +10,7 @@ import click
 
 from billing_dq.progress import BarProgress, LineProgress
 from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig, settings_toml
-from billing_dq.simulation.faults import parse_faults
+from billing_dq.simulation.faults.catalogue import parse_faults
 from billing_dq.simulation.loader import load
 
 

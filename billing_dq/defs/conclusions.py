@@ -12,20 +12,20 @@ import pandas as pd
 
 from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
 from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
-from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT, TABLES
-from billing_dq.history import closed_weeks, findings_before
-from billing_dq.lake import Lake
-from billing_dq.reconcile.balances import orphan_balances
-from billing_dq.reconcile.disputes import PositionResult
-from billing_dq.reconcile.drift import cumulative_drift
-from billing_dq.reconcile.findings import FindingInputs
-from billing_dq.reconcile.life import findings_of_night, seen_open
-from billing_dq.reconcile.markers import stale_past_due
+from billing_dq.policy import rules_of
+from billing_dq.reconcile.disputes.positions import PositionResult
+from billing_dq.reconcile.findings.ageing import findings_of_night, seen_open
+from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
+from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.ledger.balances import orphan_balances
 from billing_dq.reconcile.night import compare_with_stripe
-from billing_dq.report import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
-from billing_dq.rules import rules_of
+from billing_dq.reconcile.subscriptions.markers import stale_past_due
+from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
 from billing_dq.settings import Settings
+from billing_dq.storage.history import closed_weeks, findings_before
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT, TABLES
 
 GROUP = "conclusions"
 

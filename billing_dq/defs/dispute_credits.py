@@ -10,20 +10,20 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field, field_validator
 
-from billing_dq.corrections import requests
-from billing_dq.corrections.dispatch import PastRun, Start, dispatch
-from billing_dq.corrections.model import CreditOutcome, CreditRequest, RunBudget
-from billing_dq.corrections.parking import parked_organizations
-from billing_dq.corrections.planning import plans_of_night
-from billing_dq.corrections.run import audit_log, credits_off, open_applier
-from billing_dq.defs.checks import night_check
+from billing_dq.credits import launches as requests
+from billing_dq.credits.dispatch import PastRun, Start, dispatch
+from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.planner import plans_of_night
+from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
+from billing_dq.credits.run import audit_log, credits_off, open_applier
+from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import Metadata, table_of
-from billing_dq.facts import StripeReadingRecord
-from billing_dq.frames import DISPUTE_POSITIONS
-from billing_dq.lake import Lake
-from billing_dq.report import rows_of
+from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings, SettingsError, load_settings
-from billing_dq.sources.errors import SourceError, TransientSourceError
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.tables import DISPUTE_POSITIONS
 
 JOB = "apply_dispute_credit"
 #: Not the job's name: a graph and an op of one name are refused when the location loads.

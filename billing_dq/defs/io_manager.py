@@ -14,9 +14,9 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
-from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import TABLES, Table
-from billing_dq.lake import Lake, StoredTable, TableWriter, to_arrow
+from billing_dq.storage.lake import Lake, StoredTable, TableWriter, to_arrow
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import TABLES, Table
 
 FACTS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
 Facts = SnapshotFactsRecord | StripeReadingRecord

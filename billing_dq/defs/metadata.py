@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 import pandas as pd
 
-from billing_dq.frames import TABLES, Table
-from billing_dq.lake import Lake
-from billing_dq.report import Plain
+from billing_dq.report.figures import Plain
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import TABLES, Table
 
 Metadata = dict[str, dg.MetadataValue | Plain]
 _TYPES = {"str": "string", "time": "timestamp", "float64": "float", "int64": "int", "Int64": "int", "boolean": "bool"}

@@ -9,19 +9,27 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, table_of, table_out
-from billing_dq.facts import SnapshotFactsRecord
-from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, WEEKLY_USAGE
-from billing_dq.history import earlier_quotas
-from billing_dq.lake import Lake, StoredTable, TableWriter, explode_keys, merge_by_organization, to_arrow, to_pandas
-from billing_dq.reconcile.balances import runaway_balances
-from billing_dq.reconcile.document_size import document_size_violations
-from billing_dq.reconcile.expiry import expiry_violations
-from billing_dq.reconcile.incidents import INCIDENT_COLUMNS, incidents
-from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
-from billing_dq.reconcile.meter_extras import MeterContext, reconcile_meter, unreadable_elsewhere
-from billing_dq.reconcile.settlements import settlement_violations
-from billing_dq.report import deltas_summary, rows_of, week_picture, worst, worst_weeks
+from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
+from billing_dq.reconcile.ledger.balances import runaway_balances
+from billing_dq.reconcile.ledger.document_size import document_size_violations
+from billing_dq.reconcile.ledger.expiry import expiry_violations
+from billing_dq.reconcile.ledger.settlements import settlement_violations
+from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
+from billing_dq.reconcile.meter.meter_extras import MeterContext, reconcile_meter, unreadable_elsewhere
+from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
+from billing_dq.storage.history import earlier_quotas
+from billing_dq.storage.lake import (
+    Lake,
+    StoredTable,
+    TableWriter,
+    explode_keys,
+    merge_by_organization,
+    to_arrow,
+    to_pandas,
+)
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, WEEKLY_USAGE
 
 GROUP = "reconciliation"
 

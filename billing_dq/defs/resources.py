@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from billing_dq.lake import Lake
 from billing_dq.progress import LineProgress, Progress
 from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
 
 
 class NightConfig(dg.ConfigurableResource):

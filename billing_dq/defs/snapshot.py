@@ -10,11 +10,11 @@ import dagster as dg
 
 from billing_dq.defs.metadata import Metadata, stored, table_of, table_out
 from billing_dq.defs.resources import NightConfig, ProgressTo
-from billing_dq.facts import SnapshotFactsRecord
-from billing_dq.lake import Lake
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.errors import SourceError
-from billing_dq.sources.mongo import SnapshotFacts, read_snapshot
+from billing_dq.sources.mongodb.snapshot import SnapshotFacts, read_snapshot
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.weeks import NightWeeks
 
 TABLES = (

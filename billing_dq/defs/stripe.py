@@ -10,13 +10,13 @@ import dagster as dg
 
 from billing_dq.defs.metadata import stored, table_out
 from billing_dq.defs.resources import NightConfig, ProgressTo
-from billing_dq.facts import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.frames import TABLES as CONTRACTS
-from billing_dq.history import disputes_to_read_again
-from billing_dq.lake import Lake
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.errors import SourceError
-from billing_dq.sources.stripe_api import read_stripe
+from billing_dq.sources.stripe.api import read_stripe
+from billing_dq.storage.history import disputes_to_read_again
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import TABLES as CONTRACTS
 
 TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
 GROUP = "stripe"

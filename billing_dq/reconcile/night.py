@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.frames import METER_EXTRAS_DELTAS
-from billing_dq.reconcile.balances import orphan_balances, runaway_balances
-from billing_dq.reconcile.disputes import PackPrice, PositionResult, dispute_positions
-from billing_dq.reconcile.document_size import document_size_violations
-from billing_dq.reconcile.drift import cumulative_drift
-from billing_dq.reconcile.expiry import expiry_violations
-from billing_dq.reconcile.findings import FindingInputs
-from billing_dq.reconcile.ledger import one_violation_each, whole_ledger_violations
-from billing_dq.reconcile.life import findings_of_night
-from billing_dq.reconcile.markers import invoice_marker_lag, stale_past_due
-from billing_dq.reconcile.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
-from billing_dq.reconcile.settlements import settlement_violations
-from billing_dq.reconcile.subscriptions import subscription_drift
+from billing_dq.reconcile.disputes.positions import PackPrice, PositionResult, dispute_positions
+from billing_dq.reconcile.findings.ageing import findings_of_night
+from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
+from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.ledger.balances import orphan_balances, runaway_balances
+from billing_dq.reconcile.ledger.document_size import document_size_violations
+from billing_dq.reconcile.ledger.expiry import expiry_violations
+from billing_dq.reconcile.ledger.settlements import settlement_violations
+from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
+from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
+from billing_dq.reconcile.subscriptions.comparison import subscription_drift
+from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
+from billing_dq.tables import METER_EXTRAS_DELTAS
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 

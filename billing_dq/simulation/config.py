@@ -51,7 +51,7 @@ class WorldConfig:
         weeks: ISO weeks with usage, the open one included.
         as_of: the instant at which the documents are looked at; nothing in a clean world is later.
         entries_per_week: mean number of finished steps of an organization in a week.
-        faults: rate by fault kind (see `billing_dq.simulation.faults.FAULTS`), for each organization that can have it.
+        faults: rate by fault kind (see `faults.catalogue.FAULTS`), for each organization that can have it.
         document_bytes: how large the document of the fault ``large_document`` is made.
 
     Raises:

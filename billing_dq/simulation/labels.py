@@ -13,7 +13,7 @@ class Label:
     """One finding that a night should have, or could not have.
 
     Attributes:
-        fault: kind of the fault, a name of `billing_dq.simulation.faults.FAULTS`, or one that starts with `BY_DESIGN`.
+        fault: kind of the fault, a name of `faults.catalogue.FAULTS`, or one that starts with `BY_DESIGN`.
         organization_id: 24 hex characters; empty where a finding names no organization.
         subject: as in DESIGN.md: week key, dispute, subscription, entry, event or document id, else the organization.
         units: what is at stake, signed as the finding would be: positive is undercharged.

@@ -10,13 +10,13 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from billing_dq.errors import SourceError
 from billing_dq.progress import Progress, SilentProgress
-from billing_dq.simulation.account import RESOURCES
+from billing_dq.simulation.company.account import RESOURCES
+from billing_dq.simulation.company.documents import COLLECTIONS
 from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.documents import COLLECTIONS
 from billing_dq.simulation.labels import Document, Label
 from billing_dq.simulation.world import account_objects, simulate
-from billing_dq.sources.errors import SourceError
 
 #: How long a server is looked for.
 CONNECT_MS = 10_000

@@ -23,8 +23,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import click
 
-from billing_dq.simulation.stripe_faults import Answer, Faults
-from billing_dq.simulation.stripe_state import API_VERSION, RESOURCES, JsonObject, StripeRefusal, StripeState, led_to
+from billing_dq.simulation.faults.stripe import Answer, Faults
+from billing_dq.simulation.stripe.state import API_VERSION, RESOURCES, JsonObject, StripeRefusal, StripeState, led_to
 
 LOOPBACK: Final = "127.0.0.1"
 _LISTED: Final = frozenset({*RESOURCES, "subscription_items"})

@@ -1,4 +1,4 @@
-"""A slow and plain decoding of sound documents into the Mongo tables of `billing_dq.frames`, for tests and `score`.
+"""A slow and plain decoding of sound documents into the Mongo tables of `billing_dq.tables`, for tests and `score`.
 
 It is written for the eye, document by document, and shares nothing with the source that a night reads through.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import bson
 import pandas as pd
 
-from billing_dq import frames
+from billing_dq import tables
 from billing_dq.simulation.labels import Document
 from billing_dq.weeks import NightWeeks
 
@@ -40,33 +40,33 @@ def plain_frames(
     balances = sorted(documents.get("billingextrabalances", ()), key=lambda document: str(document["organization"]))
     subscriptions = sorted(documents.get("subscriptions", ()), key=lambda document: str(document["organization"]))
     ledgers = [(str(balance["organization"]), _ledger(balance)) for balance in balances]
-    rows: dict[frames.Table, Iterable[Row]] = {
-        frames.ORGANIZATIONS: [{"organization_id": str(o["_id"]), "plan": o.get("plan")} for o in organizations],
-        frames.SUBSCRIPTIONS: [_subscription(document) for document in subscriptions],
-        frames.WEEKLY_USAGE: _usage(documents.get("billingusages", ()), night),
-        frames.EXTRAS_BALANCES: [_balance(balance) for balance in balances],
-        frames.LEDGER_ENTRIES: [
+    rows: dict[tables.Table, Iterable[Row]] = {
+        tables.ORGANIZATIONS: [{"organization_id": str(o["_id"]), "plan": o.get("plan")} for o in organizations],
+        tables.SUBSCRIPTIONS: [_subscription(document) for document in subscriptions],
+        tables.WEEKLY_USAGE: _usage(documents.get("billingusages", ()), night),
+        tables.EXTRAS_BALANCES: [_balance(balance) for balance in balances],
+        tables.LEDGER_ENTRIES: [
             row
             for _, ledger in ledgers
             for row in ledger
             if night.entries_from <= _time(row["at"]) < night.entries_until
         ],
-        frames.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
-        frames.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
-        frames.DISPUTE_ENTRIES: [
-            _part(row, frames.DISPUTE_ENTRIES) for _, e in ledgers for row in e if _names_dispute(row)
+        tables.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
+        tables.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
+        tables.DISPUTE_ENTRIES: [
+            _part(row, tables.DISPUTE_ENTRIES) for _, e in ledgers for row in e if _names_dispute(row)
         ],
-        frames.PACK_PURCHASES: [
-            _part(row, frames.PACK_PURCHASES)
+        tables.PACK_PURCHASES: [
+            _part(row, tables.PACK_PURCHASES)
             for _, ledger in ledgers
             for row in ledger
             if row["kind"] == "topup" and row["stripe_session_id"]
         ],
-        frames.DEAD_LETTERED_EVENTS: [
+        tables.DEAD_LETTERED_EVENTS: [
             _event(e) for e in documents.get("processedstripeevents", ()) if e.get("deadLetter")
         ],
-        frames.QUARANTINED_DOCUMENTS: [],
-        frames.UNREADABLE_KEYS: [],
+        tables.QUARANTINED_DOCUMENTS: [],
+        tables.UNREADABLE_KEYS: [],
     }
     return {table.name: table.from_rows(content) for table, content in rows.items()}
 
@@ -172,7 +172,7 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
             rules.append("future_entry")
         if kind in ("debit", "adjustment") and not row["ref_id"]:
             rules.append("missing_ref")
-        found += [_part(row, frames.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
+        found += [_part(row, tables.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
     return found
 
 
@@ -191,7 +191,7 @@ def _event(document: Document) -> Row:
     }
 
 
-def _part(row: Row, table: frames.Table) -> Row:
+def _part(row: Row, table: tables.Table) -> Row:
     return {name: row[name] for name in table.column_names if name in row}
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from random import Random
 
-from billing_dq.simulation import stripe_objects
+from billing_dq.simulation.company.documents import documents_of
+from billing_dq.simulation.company.story import Story
 from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.documents import documents_of
-from billing_dq.simulation.faults import FAULTS, by_design, inject
+from billing_dq.simulation.faults.catalogue import FAULTS, by_design, inject
 from billing_dq.simulation.labels import Document, SimulatedOrganization
-from billing_dq.simulation.story import Story
+from billing_dq.simulation.stripe import objects as stripe_objects
 
 
 def simulate(config: WorldConfig) -> Iterator[SimulatedOrganization]:

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner, Result
 from upath import UPath
 
-from billing_dq import lake
 from billing_dq.cli import cli
 from billing_dq.commands.dispute import command
-from billing_dq.frames import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES, Table
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
+from billing_dq.storage import lake
+from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES, Table
 
 NIGHT = "2026-11-21"
 ORG = "6aba68021f1483412b0fa60e"

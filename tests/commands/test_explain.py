@@ -1,20 +1,17 @@
 """`billing-dq explain`, from a stored night of the sample."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from upath import UPath
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "reconcile"))
-from meter_sample import context, entry_rows, reconcile_sample, usage_rows
-
 from billing_dq.commands.explain import command
-from billing_dq.frames import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
-from billing_dq.lake import TableWriter, to_arrow
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
+from billing_dq.storage.lake import TableWriter, to_arrow
+from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
+from tests.support.meter_sample import context, entry_rows, reconcile_sample, usage_rows
 
 NIGHT = "2026-11-21"
 RAISED = ("6ab32b259efbcc0f7f5a4495", "2026-W46")

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 from upath import UPath
 
-from billing_dq import lake
 from billing_dq.commands import export, findings
-from billing_dq.frames import FINDINGS
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
+from billing_dq.storage import lake
+from billing_dq.tables import FINDINGS
 
 
 def finding(number: int, severity: str, cents: int, state: str = "new") -> dict[str, object]:

@@ -9,17 +9,17 @@ import dagster as dg
 import pandas as pd
 import pytest
 from pymongo import MongoClient
-from worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
-from billing_dq.facts import SnapshotFactsRecord
-from billing_dq.frames import TABLES
-from billing_dq.lake import Lake
+from billing_dq.errors import SourceError
 from billing_dq.runner import DAGSTER_YAML, NightResult, run_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import LocalStripe, serve
-from billing_dq.sources.errors import SourceError
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.tables import TABLES
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 NIGHT = "2026-11-21"
 EXPLAINED = {

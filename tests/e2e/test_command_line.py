@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.e2e.pure_night import PACKS, PRICES, QUOTAS
+from tests.support.pure_night import PACKS, PRICES, QUOTAS
 
 AS_OF = "2026-11-21T03:10:00Z"
 PROGRAM = Path(sys.executable).parent / "billing-dq"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import credit_night as night
 import pytest
 from bson import ObjectId
 from click.testing import CliRunner, Result
@@ -13,6 +12,7 @@ from pymongo.database import Database
 
 from billing_dq.cli import cli
 from billing_dq.settings import Settings
+from tests.support import credit_night as night
 
 Document = dict[str, object]
 WHY = "checked with the bank"

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import credit_night as night
 import dagster as dg
 import pytest
 from bson import ObjectId
@@ -12,11 +11,12 @@ from dagster._core.errors import DagsterInvalidConfigError
 from dagster_shared.utils.warnings import PreviewWarning
 from pymongo.database import Database
 
-from billing_dq.corrections.audit import AuditLog
+from billing_dq.credits.audit import AuditLog
 from billing_dq.defs import dispute_credits as defs
 from billing_dq.defs.partitions import nights_of
+from billing_dq.errors import TransientSourceError
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.errors import TransientSourceError
+from tests.support import credit_night as night
 
 Document = dict[str, object]
 

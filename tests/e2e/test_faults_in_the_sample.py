@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from billing_dq.simulation import local_stripe
-from tests.e2e.pure_night import SAMPLE_STRIPE, sample_night
-from tests.e2e.sample_faults import PLANTS, Documents, planted
+from tests.support.pure_night import SAMPLE_STRIPE, sample_night
+from tests.support.sample_faults import PLANTS, Documents, planted
 
 BY_DESIGN = {"boundary_skew", "settlement_timing", "quota_changed", "late_debit", "usage_reset"}
 

@@ -5,11 +5,11 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from billing_dq.errors import SourceError
 from billing_dq.simulation import loader
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.loader import load
 from billing_dq.simulation.world import simulate
-from billing_dq.sources.errors import SourceError
 
 CONFIG = WorldConfig(organizations=25, faults={"cached_balance_drift": 0.3})
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from billing_dq.simulation.faults.stripe import Faults
 from billing_dq.simulation.local_stripe import LocalStripe, load, serve
-from billing_dq.simulation.stripe_faults import Faults
 
 OBJECTS = Path(__file__).parents[1] / "data" / "sample" / "stripe.json.gz"
 OPEN_DISPUTE = "du_1TQkjoe1621yWfMvmgTSZUiH"

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing_dq.frames import TABLES
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.labels import Document
 from billing_dq.simulation.plain import plain_frames
 from billing_dq.simulation.world import simulate
+from billing_dq.tables import TABLES
 from billing_dq.weeks import NightWeeks
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""MongoDB: raw batches of documents into the tables of a night, and the one write."""
+"""Reads the application's database: one snapshot, every table of a night, and what could not be read."""

@@ -1,0 +1,293 @@
+"""Carries out the credit of one dispute: plan afresh, record the intent, write once, verify (STRIPE.md, credit, 5, 6).
+
+Every step leaves a record before the next one starts. Whatever was interrupted is settled first when the dispute is
+looked at again: the ledger says whether the entry of an open intent is there.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bson import ObjectId
+
+from billing_dq.credits import launches as requests
+from billing_dq.credits.approvals import approval_of
+from billing_dq.credits.audit import AuditLog, Kind, Record, Subject, Value
+from billing_dq.credits.ledger_writer import Credit, LedgerReading, LedgerWriter
+from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.plan import CreditPlan, reinstatement_ref
+from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget, State
+from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.settings import Settings, SettingsError
+
+_ATTEMPTS = 5
+_CLOSED = ("verified", "unverified", "missed", "refused", "resolved")
+MEMO_PREFIX = "billing_dq: "
+STOP_FILE = "STOP"
+
+
+class UnverifiedCredit(SourceError):
+    """What was read after a write is not what was written: nothing more is credited before a person has looked."""
+
+
+def _nothing(_step: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Applier:
+    """The parts that a credit needs.
+
+    ``plan`` plans a dispute afresh, given the parked organizations. ``settings_now`` reads the settings again: mode and
+    kill switch count at the last moment. ``observer`` hears the name of each step before it is taken.
+    """
+
+    plan: Callable[[str, frozenset[str]], CreditPlan]
+    writer: LedgerWriter
+    audit: AuditLog
+    settings_now: Callable[[], Settings]
+    observer: Callable[[str], None] = field(default=_nothing)
+
+    def apply(self, request: CreditRequest, budget: RunBudget) -> CreditOutcome:
+        """Credit a dispute if, and only if, everything allows it.
+
+        Raises:
+            TransientSourceError: a source does not answer, or the ledger kept changing; trying again may help.
+            UnverifiedCredit: what was read after the write is not what was written.
+        SourceError: the server refuses.
+            AuditError: the audit log is not whole.
+        """
+        settled = self.settle(request.dispute_id, request.actor)
+        if settled is not None:
+            return settled
+        for _ in range(_ATTEMPTS):
+            outcome = self._attempt(request, budget)
+            if outcome is not None:
+                return outcome
+        raise TransientSourceError(
+            f"{request.dispute_id}: the ledger changed {_ATTEMPTS} times between the plan and the write; try again"
+        )
+
+    def settle(self, dispute_id: str, actor: str) -> CreditOutcome | None:
+        """Look up what an interrupted request left open; the outcome where its entry turns out to be there.
+
+        Raises:
+            TransientSourceError, SourceError: as `apply`.
+        """
+        outcome = None
+        for intent in unverified_intents(self.audit.read().records, dispute_id):
+            subject = Subject(intent.dispute_id, intent.organization_id, intent.plan_hash)
+            entry_id = str(intent.facts["entry_id"])
+            self.observer("settle:read")
+            now = self.writer.read(str(intent.organization_id), reinstatement_ref(dispute_id))
+            found = any(entry.entry_id == entry_id for entry in now.entries)
+            if found or not intent.facts["closed"]:
+                self._record("resolved", subject, actor, {"entry_id": entry_id, "found": found})
+            if found:
+                self._verify(subject, actor, intent.facts, now)
+                units = float(intent.facts["units"] or 0)
+                outcome = CreditOutcome(dispute_id, "credited", "credited_before_interruption", units, None, entry_id)
+        return outcome
+
+    def _attempt(self, request: CreditRequest, budget: RunBudget) -> CreditOutcome | None:
+        """One plan and at most one write; None where the ledger changed in between."""
+        records = self.audit.read().records
+        self.observer("plan")
+        plan = self.plan(request.dispute_id, frozenset(parked_organizations(records)))
+        subject = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
+        approval = approval_of(records, plan)
+        stop = self._why_not(request, plan, budget, approval)
+        if stop is not None:
+            if request.plan_hash is not None and stop.state not in ("nothing_due", "proposed"):
+                self._record(
+                    "refused", subject, request.actor, {"state": stop.state, "reason": stop.reason}, request.why
+                )
+            return stop
+        organization_id, length = str(plan.organization_id), plan.ledger_length
+        stopped = self._stopped(organization_id)  # here so that no intent is recorded in vain; the later look counts
+        if stopped is not None:
+            return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
+        approver = _approver(request, approval) if plan.decision == "needs_approval" else None
+        if approver is not None and (approval is None or not requests.same_person(approval.actor, approver)):
+            self._record("approved", subject, approver, {"units": plan.units}, request.why)
+        before = self.writer.read(organization_id, reinstatement_ref(plan.dispute_id))
+        if length is None or before.length != length:
+            return None
+        entry_id = str(ObjectId())
+        intent = self._announce(request, plan, approver, before, entry_id)
+        stopped = self._stopped(organization_id)
+        if stopped is not None:
+            self._record("refused", subject, request.actor, {"entry_id": entry_id, "reason": stopped}, request.why)
+            return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
+        return self._write(request, plan, intent, budget)
+
+    def _why_not(
+        self, request: CreditRequest, plan: CreditPlan, budget: RunBudget, approval: Record | None
+    ) -> CreditOutcome | None:
+        def outcome(state: State, reason: str) -> CreditOutcome:
+            return CreditOutcome(plan.dispute_id, state, reason, 0.0, plan)
+
+        credits = self.settings_now().credits
+        if plan.decision in ("nothing_due", "parked", "refused", "above_cap"):
+            return outcome(plan.decision, plan.reason)
+        if request.plan_hash is not None and plan.plan_hash != request.plan_hash:
+            return outcome("refused", f"plan_changed: the plan is {plan.plan_hash} by now, look at it again")
+        if plan.decision == "needs_approval":
+            approver = _approver(request, approval)
+            if approver is None:
+                return outcome("needs_approval", plan.reason)
+            if request.requested_by is not None and requests.same_person(approver, request.requested_by):
+                return outcome("refused", "same_person: who asks for a credit cannot approve it")
+        if credits.mode == "propose":
+            return outcome("proposed", plan.reason)
+        cap = budget.refusal(plan.units)
+        return outcome("above_cap", cap) if cap else None
+
+    def _announce(
+        self,
+        request: CreditRequest,
+        plan: CreditPlan,
+        approver: str | None,
+        before: LedgerReading,
+        entry_id: str,
+    ) -> Record:
+        """Record the decision and the intent; the intent's facts are what the verification is measured against."""
+        subject = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
+        decision: dict[str, Value] = {
+            "units": plan.units,
+            "clawed_back_units": plan.clawed_back_units,
+            "credited_units": plan.credited_units,
+            "fraction": plan.fraction,
+            "clawback_entry_id": plan.clawback_entry_id,
+            "approved_by": approver,
+        }
+        self._record("decided", subject, request.actor, decision, request.why)
+        intent: dict[str, Value] = {
+            "entry_id": entry_id,
+            "units": plan.units,
+            "ledger_length": before.length,
+            "balance_before": before.cached_balance,
+            "gap_before": before.gap,
+        }
+        return self._record("intent", subject, request.actor, intent, request.why)
+
+    def _stopped(self, organization_id: str) -> str | None:
+        """Why nothing may be written any more, read at the last moment; unreadable settings stop it, too."""
+        self.observer("stop?")
+        if kill_file(self.audit.directory).exists():
+            return f"kill_switch: {kill_file(self.audit.directory)} exists"
+        try:
+            credits = self.settings_now().credits
+        except SettingsError as error:
+            return f"settings: {error}"
+        if credits.kill_switch:
+            return "kill_switch: the setting credits.kill_switch is on"
+        if credits.mode != "apply":
+            return f"mode: credits.mode is {credits.mode}"
+        return "organization_parked" if organization_id in parked_organizations(self.audit.read().records) else None
+
+    def _write(
+        self, request: CreditRequest, plan: CreditPlan, intent: Record, budget: RunBudget
+    ) -> CreditOutcome | None:
+        subject = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
+        organization_id, entry_id = str(plan.organization_id), str(intent.facts["entry_id"])
+        credit = Credit(
+            organization_id=organization_id,
+            ref_id=reinstatement_ref(plan.dispute_id),
+            units=plan.units,
+            ledger_length=int(intent.facts["ledger_length"] or 0),
+            entry_id=entry_id,
+            at=_now(),
+            memo=f"{MEMO_PREFIX}dispute {plan.dispute_id}, charge {plan.charge_id}, plan {plan.plan_hash}",
+        )
+        budget.spend(plan.units)  # before the write: an unknown outcome counts as spent
+        self.observer("write")
+        result = self.writer.write(credit)
+        self.observer(f"wrote:{result}")
+        if result == "missed":
+            self._record("missed", subject, request.actor, {"entry_id": entry_id})
+            budget.give_back(plan.units)
+            return None
+        if result == "unknown":
+            self._record("unknown_outcome", subject, request.actor, {"entry_id": entry_id})
+            settled = self.settle(plan.dispute_id, request.actor)
+            if settled is None:
+                budget.give_back(plan.units)
+            return settled
+        self._record("written", subject, request.actor, {"entry_id": entry_id, "units": plan.units})
+        self._verify(subject, request.actor, intent.facts, self.writer.read(organization_id, credit.ref_id))
+        return CreditOutcome(plan.dispute_id, "credited", plan.reason, plan.units, plan, entry_id)
+
+    def _verify(self, subject: Subject, actor: str, intent: dict[str, Value], now: LedgerReading) -> None:
+        """One entry, of the right amount, and the balance moved by it: its gap to the ledger's sum stays."""
+        units, gap = float(intent["units"] or 0), float(intent["gap_before"] or 0)
+        if len(now.entries) != 1:
+            wrong = f"there are {len(now.entries)} entries of one reference"
+        elif now.entries[0].entry_id != intent["entry_id"] or now.entries[0].amount != units:
+            wrong = f"the entry is {now.entries[0].entry_id} of {now.entries[0].amount} units"
+        elif not math.isclose(now.gap, gap, rel_tol=0.0, abs_tol=1e-6 * max(1.0, abs(now.cached_balance))):
+            wrong = f"the balance is off its ledger by {now.gap} units and was off by {gap} before"
+        else:
+            wrong = None
+        facts: dict[str, Value] = {
+            "entry_id": intent["entry_id"],
+            "units": units,
+            "ledger_length": now.length,
+            "balance_after": now.cached_balance if math.isfinite(now.cached_balance) else None,
+        }
+        if wrong is None:
+            self._record("verified", subject, actor, facts)
+            return
+        self._record("unverified", subject, actor, {**facts, "wrong": wrong})
+        raise UnverifiedCredit(
+            f"{subject.dispute_id}: the credit of {units:,.0f} units is not as it should be: {wrong}"
+        )
+
+    def _record(self, kind: Kind, subject: Subject, actor: str, facts: dict[str, Value], why: str = "") -> Record:
+        self.observer(f"record:{kind}")
+        record = self.audit.append(kind, subject, actor, why, facts)
+        self.observer(f"recorded:{kind}")
+        return record
+
+
+def _approver(request: CreditRequest, approval: Record | None) -> str | None:
+    """Who approved this very plan: named by the request, which carries the plan's hash, or on record."""
+    if request.plan_hash is not None and request.approved_by is not None:
+        return request.approved_by
+    return approval.actor if approval else None
+
+
+def unverified_intents(records: Iterable[Record], dispute_id: str | None = None) -> list[Record]:
+    """The intents (of one dispute) whose write was never verified, oldest first.
+
+    An intent that was given up (missed, refused, or not found when looked up) stays in the list, with ``closed`` among
+    its facts: a server may carry out late what it had received.
+    """
+    intents: dict[Value, Record] = {}
+    closed: set[Value] = set()
+    for record in records:
+        entry_id = record.facts.get("entry_id")
+        if dispute_id is not None and record.dispute_id != dispute_id:
+            continue
+        if record.kind == "intent":
+            intents[entry_id] = record
+        elif record.kind in ("verified", "unverified"):
+            intents.pop(entry_id, None)
+        elif record.kind in _CLOSED:
+            closed.add(entry_id)
+    return [
+        replace(intent, facts={**intent.facts, "closed": entry_id in closed}) for entry_id, intent in intents.items()
+    ]
+
+
+def kill_file(directory: Path) -> Path:
+    """The file whose existence stops every credit."""
+    return directory / STOP_FILE
+
+
+def _now() -> datetime:
+    """Now, with the milliseconds that the database keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

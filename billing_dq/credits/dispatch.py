@@ -1,0 +1,98 @@
+"""Which credits are to be started now: what is due less what is done, in flight or given up. Pure.
+
+Level-triggered: it looks at what should be and at what is, and remembers nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from billing_dq.credits.approvals import approval_of
+from billing_dq.credits.audit import Record
+from billing_dq.credits.plan import CreditPlan
+from billing_dq.credits.planner import NightPlans
+from billing_dq.credits.requests import RunBudget
+from billing_dq.settings import Credits
+
+#: After so many runs of one plan a person has to look.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that was started for a dispute."""
+
+    plan_hash: str
+    state: Literal["in_flight", "succeeded", "failed"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A credit to be started, and the how-manieth attempt at this plan it is."""
+
+    plan: CreditPlan
+    attempt: int
+
+    @property
+    def run_key(self) -> str:
+        """Unique for each attempt: a run key that was used once is never run again, failed or not."""
+        return f"{self.plan.dispute_id}-{self.plan.plan_hash}-attempt-{self.attempt}"
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """What to start, and one line that says what was looked at."""
+
+    starts: tuple[Start, ...]
+    looked_at: str
+
+
+def dispatch(
+    night: NightPlans, records: Sequence[Record], runs: Mapping[str, Sequence[PastRun]], credits: Credits
+) -> Dispatch:
+    """Decide which credits to start.
+
+    Args:
+        night: the plans of the newest stored night; its due credits share the caps of one run.
+        records: the audit log, for approvals and for what is credited since.
+        runs: the runs so far, by dispute.
+        credits: mode and caps.
+    """
+    credited = {record.dispute_id for record in records if record.kind == "verified"}
+    budget = RunBudget(credits.max_units_per_run, credits.max_credits_per_run)
+    starts: list[Start] = []
+    notes: list[str] = []
+    for plan in night.plans:
+        if plan.decision not in ("due", "needs_approval", "above_cap"):
+            continue
+        why_not = "credited since" if plan.dispute_id in credited else _waits(plan, records)
+        if why_not is None and budget.refusal(plan.units):
+            why_not = f"over {budget.refusal(plan.units)} of this night"
+        elif why_not in (None, "credited since"):
+            budget.spend(plan.units)
+        attempts = [run for run in runs.get(plan.dispute_id, ()) if run.plan_hash == plan.plan_hash]
+        why_not = why_not or _held_back(runs.get(plan.dispute_id, ()), attempts)
+        if why_not is None and credits.mode != "apply":
+            why_not = f"proposed, {plan.units:,.0f} units, plan {plan.plan_hash}"
+        if why_not is None:
+            starts.append(Start(plan, len(attempts) + 1))
+        else:
+            notes.append(f"{plan.dispute_id} {why_not}")
+    due = f"{len(starts) + len(notes)} due on the night of {night.night} among {len(night.plans)} disputes"
+    return Dispatch(tuple(starts), "; ".join([f"mode {credits.mode}, {due}", *notes]))
+
+
+def _waits(plan: CreditPlan, records: Sequence[Record]) -> str | None:
+    if plan.decision == "above_cap":
+        return f"above {plan.reason}: for a person"
+    if plan.decision == "needs_approval" and approval_of(records, plan) is None:
+        return f"waits for approval, {plan.units:,.0f} units, plan {plan.plan_hash}"
+    return None
+
+
+def _held_back(runs: Sequence[PastRun], attempts: Sequence[PastRun]) -> str | None:
+    if any(run.state == "in_flight" for run in runs):
+        return "in flight"
+    if any(run.state == "succeeded" for run in attempts):
+        return "done, the next night will tell"
+    return f"given up after {ATTEMPTS} attempts: for a person" if len(attempts) >= ATTEMPTS else None

@@ -1,0 +1,181 @@
+"""Plans: of a stored night, without asking anybody, and of one dispute as the world is now.
+
+Both use the same rules (`reconcile.disputes`, `reconcile.credits`), so where nothing changed they agree to the hash.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from billing_dq.credits.plan import (
+    CreditPlan,
+    LedgerState,
+    Limits,
+    entries_of,
+    plan_credit,
+    positions_of,
+)
+from billing_dq.reconcile.disputes.positions import dispute_positions
+from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, OrganizationReading
+from billing_dq.sources.stripe import api as stripe_api
+from billing_dq.sources.stripe.client import mode_of_key
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.tables import (
+    DISPUTE_ENTRIES,
+    DISPUTE_POSITIONS,
+    EXTRAS_BALANCES,
+    ORGANIZATIONS,
+    PACK_PURCHASES,
+    STRIPE_DISPUTES,
+    SUBSCRIPTIONS,
+    UNREADABLE_KEYS,
+    Table,
+)
+
+#: Stripe moves no money of a dispute after these.
+_FINAL = frozenset({"lost", "warning_closed", "prevented"})
+_READ = (ORGANIZATIONS, SUBSCRIPTIONS, EXTRAS_BALANCES, DISPUTE_ENTRIES, PACK_PURCHASES, UNREADABLE_KEYS)
+
+
+@dataclass(frozen=True)
+class NightPlans:
+    """The plans of the newest stored night, in the order of its `dispute_positions`."""
+
+    night: str
+    plans: tuple[CreditPlan, ...]
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of one credit in the settings."""
+    return Limits(settings.credits.approve_above_units, settings.credits.max_units_per_credit)
+
+
+def plans_of_night(settings: Settings, parked: frozenset[str], night: str | None = None) -> NightPlans:
+    """The plans of a stored night, the newest by default; nothing but the lake is read.
+
+    Raises:
+        SourceError: no such night is stored, or a table of it is missing.
+    """
+    lake = Lake(settings.home)
+    chosen, stored = lake.newest(DISPUTE_POSITIONS, night)
+    frames = {
+        table.name: lake.newest(table, chosen)[1].frame()
+        for table in (DISPUTE_ENTRIES, EXTRAS_BALANCES, ORGANIZATIONS, SUBSCRIPTIONS)
+    }
+    return NightPlans(chosen, tuple(plans_of_frames(stored.frame(), frames, parked, limits_of(settings))))
+
+
+def plans_of_frames(
+    positions: pd.DataFrame, frames: Mapping[str, pd.DataFrame], parked: frozenset[str], limits: Limits
+) -> list[CreditPlan]:
+    """A plan for each row of DISPUTE_POSITIONS, from the tables of the same night by name."""
+    known = set(frames["organizations"]["organization_id"]) | set(frames["subscriptions"]["organization_id"])
+    balances = frames["extras_balances"]
+    lengths = dict(zip(balances["organization_id"], balances["entry_count"], strict=True))
+    plans: list[CreditPlan] = []
+    for position in positions_of(positions):  # one at a time: there are few, and each has its own ledger
+        organization_id = position.organization_id
+        length = lengths.get(organization_id)
+        ledger = LedgerState(
+            organization_known=organization_id in known,
+            length=None if length is None else int(length),
+            parked=organization_id in parked,
+            entries=entries_of(frames["dispute_entries"], organization_id),
+        )
+        plans.append(plan_credit(position, ledger, limits))
+    return plans
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans one dispute from what Stripe and the ledgers say now."""
+
+    settings: Settings
+    reader: OrganizationReader
+    read_dispute: Callable[[Settings, str], pd.DataFrame] = stripe_api.read_dispute
+
+    def plan(self, dispute_id: str, parked: frozenset[str]) -> CreditPlan:
+        """The plan of a dispute, over all disputes of its organization: a hand-given credit serves one of them only.
+
+        Raises:
+            TransientSourceError: Stripe or MongoDB does not answer.
+            SourceError: Stripe knows no such dispute, or a source cannot be read.
+        """
+        dispute = self.read_dispute(self.settings, dispute_id)
+        naming = self.reader.with_dispute(dispute_id)
+        organization_id = self._organization(dispute, naming)
+        disputes = dispute if organization_id is None else self._with_others(organization_id, dispute)
+        # Last, and the organization's own ledger last of all: its length guards the write.
+        elsewhere = [self.reader.read(name) for name in naming if name != organization_id]
+        readings = [*elsewhere, *([self.reader.read(organization_id)] if organization_id else [])]
+        tables = {table.name: _together(table, readings) for table in _READ}
+        positions = positions_now(self.settings, disputes, tables, self._livemode(dispute))
+        own = positions.loc[positions["dispute_id"] == dispute_id]
+        return plans_of_frames(own, tables, parked, limits_of(self.settings))[0]
+
+    def _organization(self, dispute: pd.DataFrame, naming: list[str]) -> str | None:
+        """From the charge's or payment intent's metadata, else from its session's top-up, else from its clawback."""
+        row = dispute.iloc[0]
+        if pd.notna(row["organization_id"]):
+            return str(row["organization_id"])
+        session = row["stripe_session_id"]
+        buyers = self.reader.with_session(str(session)) if pd.notna(session) else []
+        found = buyers if len(buyers) == 1 else naming
+        return found[0] if len(found) == 1 else None
+
+    def _with_others(self, organization_id: str, dispute: pd.DataFrame) -> pd.DataFrame:
+        """The dispute and the organization's others of the newest stored night, those not final read again."""
+        lake = Lake(self.settings.home)
+        nights = lake.nights(DISPUTE_POSITIONS)
+        stored = lake.stored(STRIPE_DISPUTES, nights[-1]) if nights else None
+        if stored is None:
+            return dispute
+        positions = lake.newest(DISPUTE_POSITIONS, nights[-1])[1].frame()
+        names = positions.loc[positions["organization_id"] == organization_id, "dispute_id"]
+        disputes = stored.frame()
+        others = disputes.loc[
+            disputes["dispute_id"].isin(names) & (disputes["dispute_id"] != dispute["dispute_id"].iloc[0])
+        ]
+        final = others["status"].isin(_FINAL)
+        fresh = [self.read_dispute(self.settings, str(name)) for name in others.loc[~final, "dispute_id"]]
+        rows = [row for frame in (dispute, others.loc[final], *fresh) for row in frame.to_dict("records")]
+        return STRIPE_DISPUTES.from_rows({str(name): value for name, value in row.items()} for row in rows)
+
+    def _livemode(self, dispute: pd.DataFrame) -> bool:
+        """The mode of the key, else the one that the newest night found, else the dispute's own."""
+        told = mode_of_key(self.settings)
+        if told is not None:
+            return told
+        nights = Lake(self.settings.home).nights(DISPUTE_POSITIONS)
+        reading = StripeReadingRecord.of(self.settings.home, nights[-1]) if nights else None
+        stored = reading.livemode if reading else None
+        return bool(dispute["livemode"].iloc[0]) if stored is None else stored
+
+
+def positions_now(
+    settings: Settings, disputes: pd.DataFrame, tables: Mapping[str, pd.DataFrame], livemode: bool
+) -> pd.DataFrame:
+    """DISPUTE_POSITIONS of these disputes and tables, by the rules of the night."""
+    return dispute_positions(
+        disputes,
+        tables["dispute_entries"],
+        tables["pack_purchases"],
+        tables["organizations"],
+        tables["subscriptions"],
+        tables["extras_balances"],
+        packs=settings.packs,
+        dollars_to_units=settings.dollars_to_units,
+        livemode=livemode,
+        unreadable=tables["unreadable_keys"],
+        as_of=datetime.now(UTC),
+    ).positions
+
+
+def _together(table: Table, readings: list[OrganizationReading]) -> pd.DataFrame:
+    """One table of several organizations' readings."""
+    frames = [table.empty(), *(reading.tables[table.name] for reading in readings)]
+    return table.conform(pd.concat(frames, ignore_index=True))

@@ -1,0 +1,89 @@
+"""One run over everything that is due: the parts put together, and the loop over the disputes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from billing_dq.credits.apply import Applier, UnverifiedCredit, unverified_intents
+from billing_dq.credits.audit import AuditError, AuditLog, credits_directory
+from billing_dq.credits.ledger_writer import open_ledger_writer
+from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.plan import CreditPlan
+from billing_dq.credits.planner import Planner, plans_of_night
+from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
+from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
+
+Outcomes = Iterator[tuple[str, CreditOutcome | SourceError]]
+
+
+def audit_log(settings: Settings) -> AuditLog:
+    """The audit log of the settings' home.
+
+    Raises:
+        SettingsError: the home is no local directory.
+    """
+    return AuditLog(credits_directory(settings.home))
+
+
+def credits_off(settings: Settings) -> str | None:
+    """Why nothing can be credited at all; None where credits are on. To propose, no address to write to is needed."""
+    if settings.credits.mode == "off":
+        return "credits are off: the setting credits.mode is off"
+    if settings.credits.mode == "apply" and settings.mongodb_write_uri is None:
+        return "credits are off: set BILLING_DQ_MONGODB_WRITE_URI to a user who may update balances"
+    return None
+
+
+@contextmanager
+def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> Iterator[Applier]:
+    """Everything that a credit needs, connected; closed afterwards.
+
+    Raises:
+        SettingsError: the home is no local directory.
+        SourceError: credits are off (by their mode, or without an address to write to), or an address is missing.
+    """
+    off = credits_off(settings)
+    if off is not None:
+        raise SourceError(off)
+    with open_organization_reader(settings) as reader, open_ledger_writer(settings) as writer:
+        yield Applier(Planner(settings, reader).plan, writer, audit_log(settings), settings_now)
+
+
+def plan_now(settings: Settings, dispute_id: str) -> CreditPlan:
+    """The plan of one dispute as the world is now; nothing is written.
+
+    Raises:
+        SourceError: as `Planner.plan`.
+    """
+    parked = frozenset(parked_organizations(audit_log(settings).read().records))
+    with open_organization_reader(settings) as reader:
+        return Planner(settings, reader).plan(dispute_id, parked)
+
+
+def candidates(settings: Settings) -> list[str]:
+    """The disputes a run looks at: due on the newest stored night, and those that an interrupted run left open.
+
+    Raises:
+        SourceError: no night is stored.
+    """
+    records = audit_log(settings).read().records
+    plans = plans_of_night(settings, frozenset(parked_organizations(records))).plans
+    due = [plan.dispute_id for plan in plans if plan.decision in ("due", "needs_approval", "above_cap")]
+    interrupted = [str(intent.dispute_id) for intent in unverified_intents(records) if not intent.facts["closed"]]
+    return list(dict.fromkeys([*interrupted, *due]))
+
+
+def apply_all(applier: Applier, disputes: list[str], actor: str, why: str, budget: RunBudget) -> Outcomes:
+    """Apply one dispute after the other; one that cannot be read does not keep the others from their credit.
+
+    Raises:
+        TransientSourceError, AuditError, UnverifiedCredit: what would befall the others as well, or must be looked at.
+    """
+    for dispute_id in disputes:
+        try:
+            yield dispute_id, applier.apply(CreditRequest(dispute_id, actor, why), budget)
+        except (TransientSourceError, AuditError, UnverifiedCredit):
+            raise
+        except SourceError as error:
+            yield dispute_id, error

@@ -1,0 +1,92 @@
+"""Whether the audit log and the ledgers tell one story: every entry of ours has its record, and the other way round.
+
+A fault that a person has looked into and that cannot be undone (records lost with a disk, say) is acknowledged: that
+is a record as well, with a name and a reason, and the difference is told as such from then on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from billing_dq.credits.apply import MEMO_PREFIX, unverified_intents
+from billing_dq.credits.audit import Record
+from billing_dq.credits.ledger_writer import WrittenCredit
+
+Problem = Literal[
+    "entry_without_record",  # an entry that carries our memo, or is younger than the log, and is in no record
+    "record_without_entry",  # a verified credit that is not in the ledgers any more
+    "amount_differs",
+    "not_verified",  # an interrupted credit: `credits apply` settles it
+    "failed_verification",
+    "older_than_the_log",  # no record, and none is expected: no memo of ours, and older than the first record
+]
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """One difference between log and ledgers; `older_than_the_log` is told and is no fault."""
+
+    problem: Problem
+    dispute_id: str
+    organization_id: str
+    entry_id: str
+    detail: str
+    acknowledged_by: str | None = None
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether a person has to look at it."""
+        return self.problem != "older_than_the_log" and self.acknowledged_by is None
+
+
+def compare(records: Sequence[Record], entries: Iterable[WrittenCredit], prefix: str) -> list[Discrepancy]:
+    """Match records and ledger entries by entry id.
+
+    Args:
+        records: the audit log, its chain proved.
+        entries: every ledger entry whose reference starts with ``prefix``.
+        prefix: what stands before the dispute id in such a reference.
+    """
+    found: list[Discrepancy] = []
+    began = datetime.fromisoformat(records[0].at) if records else None
+    intents = {str(record.facts["entry_id"]): record for record in records if record.kind == "intent"}
+    verified = {str(record.facts["entry_id"]): record for record in records if record.kind == "verified"}
+    there: set[str] = set()
+    for entry in entries:
+        there.add(entry.entry_id)
+        dispute_id = entry.ref_id.removeprefix(prefix)
+        intent = intents.get(entry.entry_id)
+        if intent is None:
+            found.append(_without_record(entry, dispute_id, began))
+        elif entry.amount != intent.facts["units"]:
+            detail = f"the ledger has {entry.amount:,} units, the log {intent.facts['units']:,}"
+            found.append(Discrepancy("amount_differs", dispute_id, entry.organization_id, entry.entry_id, detail))
+    for entry_id, record in verified.items():
+        if entry_id not in there:
+            found.append(_about(record, "record_without_entry", "a verified credit is not in the ledgers any more"))
+    for intent in unverified_intents(records):
+        if str(intent.facts["entry_id"]) in there or not intent.facts["closed"]:
+            found.append(_about(intent, "not_verified", "interrupted before it was verified: run `credits apply`"))
+    for record in records:
+        if record.kind == "unverified":
+            found.append(_about(record, "failed_verification", str(record.facts["wrong"])))
+    known = {str(record.facts["entry_id"]): record.actor for record in records if record.kind == "acknowledged"}
+    return [replace(discrepancy, acknowledged_by=known.get(discrepancy.entry_id)) for discrepancy in found]
+
+
+def _without_record(entry: WrittenCredit, dispute_id: str, began: datetime | None) -> Discrepancy:
+    """An entry in no record. One with our memo was written by this system, so its record is lost, whatever its date."""
+    ours = (entry.memo or "").startswith(MEMO_PREFIX)
+    older = entry.at is not None and (began is None or entry.at < began)
+    if older and not ours:
+        detail = "no record: it is older than the log, and carries no memo of this system"
+        return Discrepancy("older_than_the_log", dispute_id, entry.organization_id, entry.entry_id, detail)
+    detail = "no record, though its memo says that this system wrote it" if ours else "no record, and no memo either"
+    return Discrepancy("entry_without_record", dispute_id, entry.organization_id, entry.entry_id, detail)
+
+
+def _about(record: Record, problem: Problem, detail: str) -> Discrepancy:
+    return Discrepancy(
+        problem, str(record.dispute_id), str(record.organization_id), str(record.facts["entry_id"]), detail
+    )

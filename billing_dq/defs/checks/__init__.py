@@ -1,0 +1,1 @@
+"""The asset checks: our own and those of Great Expectations."""

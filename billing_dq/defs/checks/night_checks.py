@@ -1,0 +1,288 @@
+"""Checks: sentences that are true when green. Each judges what the night itself found of its kinds of finding.
+
+A check is red where a finding of its kinds is `error` or above; what is explained or provisional leaves it green. The
+checks that need Stripe hang on `stripe_reading`, which is always there: they fail where Stripe failed, and are not run
+where Stripe was not asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from billing_dq.defs.metadata import Metadata, runbook, table_of
+from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.report.figures import findings_by_kind, worst_findings
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import StoredTable
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.weeks import NightWeeks
+
+_RED = ("error", "critical")
+
+
+@dataclass(frozen=True)
+class FindingCheck:
+    """A check that is green where no finding of its kinds is red."""
+
+    name: str
+    asset: str
+    kinds: tuple[str, ...]
+    description: str
+
+
+FINDING_CHECKS = (
+    FindingCheck(
+        "no_week_diverges",
+        "meter_extras_deltas",
+        ("meter_extras_divergence",),
+        "No closed week of an organization differs from its debits for a reason that is a defect.",
+    ),
+    FindingCheck(
+        "no_small_difference_adds_up",
+        "meter_extras_deltas",
+        ("meter_extras_drift",),
+        "No organization's differences below the tolerance add up over the weeks.",
+    ),
+    FindingCheck(
+        "no_balance_is_running_away",
+        "runaway_balances",
+        ("runaway_balance",),
+        "No balance is below its multiple of the week's quota.",
+    ),
+    FindingCheck(
+        "every_balance_belongs_to_an_organization",
+        "extras_balances",
+        ("orphan_balance",),
+        "Every balance document's organization exists, or its subscription does.",
+    ),
+    FindingCheck(
+        "every_ledger_is_sound",
+        "ledger_violations",
+        ("ledger_violation",),
+        "Every ledger adds up to its balance and keeps the rules of its entries.",
+    ),
+    FindingCheck(
+        "no_subscription_is_past_due_and_active",
+        "subscriptions",
+        ("stale_past_due",),
+        "No active subscription is still marked as past due.",
+    ),
+    FindingCheck(
+        "no_event_is_dead_lettered",
+        "dead_lettered_events",
+        ("dead_lettered_event",),
+        "The application gave up on no webhook event.",
+    ),
+)
+STRIPE_CHECKS = (
+    FindingCheck(
+        "subscriptions_agree_with_stripe",
+        StripeReadingRecord.name,
+        (
+            "subscription_status",
+            "subscription_plan",
+            "subscription_unresolved_plan",
+            "subscription_ambiguous_plan",
+            "subscription_missing_in_stripe",
+            "subscription_unknown_here",
+            "subscription_several_live",
+            "livemode_mix",
+        ),
+        "Every subscription has the same status and plan here and at Stripe, and is known on both sides.",
+    ),
+    FindingCheck(
+        "every_invoice_marker_is_current",
+        StripeReadingRecord.name,
+        ("invoice_marker_lag",),
+        "No subscription's invoice marker is older than its newest paid invoice.",
+    ),
+    FindingCheck(
+        "every_dispute_is_settled_in_the_ledger",
+        StripeReadingRecord.name,
+        (
+            "dispute_clawback_missing",
+            "dispute_clawed_back_twice",
+            "dispute_reinstated_without_clawback",
+            "dispute_credited_twice",
+            "dispute_credit_wrong_units",
+            "dispute_credit_without_reinstatement",
+            "dispute_second_withdrawal",
+            "dispute_parked",
+        ),
+        "Every withdrawal of a pack's money has one clawback, and every credit a reinstatement.",
+    ),
+)
+STRIPE_WAS_READ = "stripe_was_read"
+
+
+def night_check(
+    name: str,
+    asset: str,
+    description: str,
+    nights: dg.PartitionsDefinition,
+    deps: tuple[str, ...] = (),
+    blocking: bool = False,
+) -> dg.AssetCheckSpec:
+    """A check of an asset's night."""
+    return dg.AssetCheckSpec(
+        name, asset=asset, description=description, additional_deps=deps, blocking=blocking, partitions_def=nights
+    )
+
+
+def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """All checks that judge findings, and the two that prove that nothing was left out."""
+
+    @dg.multi_asset_check(
+        name="finding_checks",
+        specs=[_spec(check, nights) for check in FINDING_CHECKS],
+        ins={"findings": dg.AssetIn("findings")},
+    )
+    def of_mongodb(
+        context: dg.AssetCheckExecutionContext, findings: pd.DataFrame, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Judge what MongoDB's tables came to."""
+        seen = seen_open(findings, context.partition_key)
+        for check in FINDING_CHECKS:
+            yield _judge(check, seen, settings)
+
+    @dg.multi_asset_check(
+        name="stripe_checks",
+        specs=[
+            night_check(
+                STRIPE_WAS_READ, StripeReadingRecord.name, "Stripe answered what the night asked of it.", nights
+            ),
+            *(_spec(check, nights) for check in STRIPE_CHECKS),
+        ],
+        ins={"findings": dg.AssetIn("findings"), "stripe_reading": dg.AssetIn(StripeReadingRecord.name)},
+        can_subset=True,
+    )
+    def of_stripe(
+        context: dg.AssetCheckExecutionContext,
+        findings: pd.DataFrame,
+        stripe_reading: StripeReadingRecord,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Judge what the comparison with Stripe came to; nothing is said where Stripe was not asked."""
+        if stripe_reading.state == "not_run":
+            context.log.info(f"not run: {stripe_reading.reason}")
+            return
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        failed = stripe_reading.state == "failed"
+        if STRIPE_WAS_READ in wanted:
+            yield _result(STRIPE_WAS_READ, StripeReadingRecord.name, not failed, stripe_reading.reason or "read", {})
+        seen = seen_open(findings, context.partition_key)
+        for check in STRIPE_CHECKS:
+            if check.name in wanted and failed:
+                why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
+                yield _result(check.name, check.asset, False, why, {"error": stripe_reading.reason})
+            elif check.name in wanted:
+                yield _judge(check, seen, settings)
+
+    @dg.asset_check(
+        asset="quarantined_documents",
+        additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
+        partitions_def=nights,
+        description="Documents counted = read + quarantined (+ those of weeks that the night does not cover).",
+    )
+    def every_document_was_read_or_quarantined(
+        quarantined_documents: pd.DataFrame, snapshot_facts: SnapshotFactsRecord
+    ) -> dg.AssetCheckResult:
+        counts = snapshot_facts.counts
+        off = {
+            name: count.counted - count.read - count.quarantined - count.out_of_scope for name, count in counts.items()
+        }
+        lost = {name: rest for name, rest in off.items() if rest}
+        return dg.AssetCheckResult(
+            passed=not lost,
+            description=f"not accounted for: {lost}" if lost else "every document is accounted for",
+            metadata={
+                "quarantined": sum(count.quarantined for count in counts.values()),
+                "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
+            },
+        )
+
+    @dg.asset_check(
+        asset="meter_extras_deltas",
+        additional_ins={
+            "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
+            "weekly_usage": dg.AssetIn("weekly_usage"),
+            "ledger_entries": dg.AssetIn("ledger_entries"),
+        },
+        partitions_def=nights,
+        description="Every usage document and every debit of the night's weeks is in exactly one compared week.",
+    )
+    def population_adds_up(
+        meter_extras_deltas: pd.DataFrame,
+        snapshot_facts: SnapshotFactsRecord,
+        weekly_usage: StoredTable,
+        ledger_entries: StoredTable,
+    ) -> dg.AssetCheckResult:
+        used = meter_used_in(weekly_usage, snapshot_facts.weeks)
+        debited = debited_in(ledger_entries, snapshot_facts.weeks)
+        compared_used = float(meter_extras_deltas["meter_used"].sum())
+        compared_debited = float(meter_extras_deltas["actual_units"].sum())
+        close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
+        return dg.AssetCheckResult(
+            passed=close,
+            description="both sides are whole" if close else "units were lost or counted twice on the way",
+            metadata={
+                "meter_used_read": used,
+                "meter_used_compared": compared_used,
+                "debited_read": debited,
+                "debited_compared": compared_debited,
+            },
+        )
+
+    return [of_mongodb, of_stripe, every_document_was_read_or_quarantined, population_adds_up]
+
+
+def meter_used_in(usage: StoredTable, weeks: NightWeeks) -> float:
+    """Units used in the night's weeks, over the usage documents that were read."""
+    total = 0.0
+    for batch in usage.batches(["organization_id", "week_key", "meter_used"]):
+        frame = batch.to_pandas()
+        total += float(frame.loc[frame["week_key"].isin(weeks.keys), "meter_used"].sum())
+    return total
+
+
+def debited_in(entries: StoredTable, weeks: NightWeeks) -> float:
+    """Units debited in the night's weeks, over the ledger entries that were read."""
+    total = 0.0
+    for batch in entries.batches(["kind", "amount", "at"]):
+        frame = batch.to_pandas()
+        inside = (frame["at"] >= weeks.weeks[0].start) & (frame["at"] < weeks.weeks[-1].end)
+        total += float(frame.loc[inside & (frame["kind"] == "debit"), "amount"].abs().sum())
+    return total
+
+
+def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
+    return night_check(check.name, check.asset, check.description, nights, deps=("findings",))
+
+
+def _judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+    mine = seen[seen["kind"].isin(check.kinds)]
+    red = mine[mine["severity"].isin(_RED)]
+    said = f"{len(red)} findings of error or above" if len(red) else f"none; {len(mine)} below error"
+    details: Metadata = {
+        "findings": len(mine),
+        "red": len(red),
+        "units": float(red["units"].sum()),
+        "by_kind": table_of(findings_by_kind(mine)),
+        "worst": table_of(worst_findings(mine)),
+        "runbook": runbook(settings.runbook_url, check.kinds[0]),
+    }
+    return _result(check.name, check.asset, red.empty, said, details)
+
+
+def _result(name: str, asset: str, passed: bool, said: str, details: Metadata) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        check_name=name,
+        asset_key=asset,
+        description=said,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=details,
+    )

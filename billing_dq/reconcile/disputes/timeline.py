@@ -1,0 +1,116 @@
+"""The story of one dispute across Stripe and the ledger, and the arithmetic of its position, for people."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from billing_dq.reconcile.disputes.cases import DisputeCase, dispute_cases
+from billing_dq.reconcile.disputes.entries import read_dispute_entries
+from billing_dq.reconcile.disputes.movements import movements_of
+
+
+@dataclass(frozen=True)
+class TimelineEvent:
+    """Something that happened: when, on which side (`Stripe` or `ledger`), what, and how much of which unit."""
+
+    at: pd.Timestamp
+    side: str
+    event: str
+    amount: float
+    unit: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A dispute's events, oldest first, and the lines of its arithmetic, which end with the decision."""
+
+    events: tuple[TimelineEvent, ...]
+    arithmetic: tuple[str, ...]
+
+
+def timeline(
+    dispute_id: str,
+    disputes: pd.DataFrame,
+    dispute_entries: pd.DataFrame,
+    purchases: pd.DataFrame,
+    positions: pd.DataFrame,
+) -> Timeline:
+    """Tell a dispute of a night.
+
+    Args:
+        dispute_id: du_... or dp_...
+        disputes: STRIPE_DISPUTES of the night.
+        dispute_entries: DISPUTE_ENTRIES.
+        purchases: PACK_PURCHASES.
+        positions: DISPUTE_POSITIONS of the same night.
+
+    Raises:
+        LookupError: the night holds no such dispute.
+    """
+    own = disputes[disputes["dispute_id"] == dispute_id]
+    position = positions[positions["dispute_id"] == dispute_id]
+    if own.empty or position.empty:
+        raise LookupError(f"no dispute {dispute_id}")
+    (case,) = dispute_cases(own, purchases, read_dispute_entries(dispute_entries))
+    events = [
+        *_at_stripe(own),
+        *_bought(own, purchases, case),
+        *_in_ledger(dispute_entries, case, own["created"].iloc[0]),
+    ]
+    events.sort(key=lambda event: event.at)
+    return Timeline(tuple(events), tuple(_arithmetic(case, position.to_dict("records")[0])))
+
+
+def _at_stripe(own: pd.DataFrame) -> Iterator[TimelineEvent]:
+    row = own.iloc[0]
+    currency = str(row["currency"])
+    opened = f"dispute opened, now {row['status']}"
+    yield TimelineEvent(row["created"], "Stripe", opened, float(row["amount_minor"]), currency, str(row["charge_id"]))
+    for move in movements_of(list(row["movements"])):
+        event = "money withdrawn" if move.amount_minor < 0 else "money reinstated"
+        rate = "" if move.exchange_rate is None else f"exchange rate {move.exchange_rate:g}"
+        yield TimelineEvent(pd.Timestamp(move.created), "Stripe", event, move.amount_minor, move.currency, rate)
+
+
+def _bought(own: pd.DataFrame, purchases: pd.DataFrame, case: DisputeCase) -> Iterator[TimelineEvent]:
+    """The top-up of the disputed checkout session."""
+    session = str(own["stripe_session_id"].iloc[0])
+    same = purchases.loc[purchases["stripe_session_id"] == session]
+    for row in same.itertuples():  # one, or the ledger is broken
+        if row.organization_id == case.organization_id:
+            at, units = pd.Timestamp(str(row.at)), float(str(row.amount))
+            yield TimelineEvent(at, "ledger", "pack bought", units, "units", session)
+
+
+def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -> Iterator[TimelineEvent]:
+    """What names the dispute, in any ledger, and the credits by hand of its organization that may be for it."""
+    named = {
+        **{entry.entry_id: "clawback" for entry in (case.clawback, *case.second_clawbacks) if entry},
+        **{entry.entry_id: "credit by this system" for entry in case.credits},
+        **{entry.entry_id: f"in the ledger of {entry.organization_id}" for entry in case.elsewhere},
+    }
+    since = case.money.first_withdrawal or opened
+    for row in entries.to_dict("records"):  # hundreds at most
+        event = named.get(str(row["entry_id"]))
+        own = row["organization_id"] == case.organization_id and row["at"] >= since
+        if event is None and own and str(row["ref_id"]).startswith("dispute-credit-"):
+            event = "credit by hand (names no dispute)"
+        if event is not None:
+            yield TimelineEvent(row["at"], "ledger", event, float(row["amount"]), "units", str(row["ref_id"]))
+
+
+def _arithmetic(case: DisputeCase, position: Mapping[Hashable, object]) -> Iterator[str]:
+    money, credited, due = case.money, float(str(position["credited_units"])), float(str(position["due_units"]))
+    share = "not known" if money.fraction is None else f"{money.fraction:g}"
+    yield (
+        f"share that came back: {money.reinstated_minor} of {money.withdrawn_minor} "
+        f"(minor units of {money.currency}) = {share}"
+    )
+    if money.fraction is None:
+        yield f"clawed back: {case.clawed_back_units:,.0f} units"
+    else:
+        yield f"to credit: {case.clawed_back_units:,.0f} units clawed back x {share} = {case.to_credit_units:,.0f}"
+    yield f"credited: {credited:,.0f} units, {case.own_credit_units:,.0f} of them by this system"
+    yield f"due: {due:,.0f} units ({position['decision']}: {position['reason']})"

@@ -1,0 +1,107 @@
+"""The life of findings: new, persisting, resolved, reopened (DESIGN.md, "Outputs").
+
+A night's table lists everything that is open, and what this night resolved, once. A finding that the night could not
+examine stays open as it was: `persisting`, with its old `last_seen`. Nothing that somebody has to act on leaves the
+table unresolved. What needs nobody, an `info` that no later night can examine since its week left the window, is kept
+for `KEEP_DAYS` after its last sight, so that the table does not grow for ever.
+
+`nights_open` counts the nights taken whose table lists the finding as open, from its first sight on; a reopened one
+goes on counting. The same inputs give the same table, so a night can be run again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.findings.examination import Examined
+from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.tables import FINDINGS
+from billing_dq.weeks import NightWeeks
+
+KEEP_DAYS = 92
+
+#: Whether a night examined a finding: kind, organization, subject and explanation in, yes or no out.
+WasExamined = Callable[[str, str | None, str, str], bool]
+
+
+def findings_of_night(
+    inputs: FindingInputs,
+    previous: pd.DataFrame | None,
+    night_key: str,
+    night: NightWeeks,
+    dollars_to_units: float,
+    runbook_url: str,
+) -> pd.DataFrame:
+    """All findings of a night with their life, in `FINDINGS`; see `plain_findings` and `with_life`."""
+    tonight = plain_findings(inputs, night, dollars_to_units, runbook_url)
+    return with_life(tonight, previous, night_key, Examined(inputs, night).finding)
+
+
+def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
+    """What is known before a night: the newest earlier night's findings, and what older ones resolved.
+
+    Args:
+        nights: `FINDINGS` of stored earlier nights, oldest first. The newest alone is enough for everything but
+            telling a finding that comes back after more than one night from a new one.
+    """
+    if not nights:
+        return None
+    older = [frame.loc[frame["state"] == "resolved"] for frame in nights[:-1]]
+    known = pd.concat([*older, nights[-1]]).drop_duplicates("finding_id", keep="last")
+    return FINDINGS.conform(known)
+
+
+def with_life(
+    tonight: pd.DataFrame, previous: pd.DataFrame | None, night_key: str, was_examined: WasExamined
+) -> pd.DataFrame:
+    """Tonight's findings and the open ones of the night before, with their life, in `FINDINGS`, by finding_id.
+
+    Args:
+        tonight: plain findings.
+        previous: `FINDINGS` of the newest stored earlier night, or `known_before` of several; None: there is none.
+        night_key: the night, ``YYYY-MM-DD``.
+        was_examined: whether tonight examined an earlier finding that it did not find.
+    """
+    before = FINDINGS.empty() if previous is None else previous
+    was_open = before["state"] != "resolved"
+    found = _found(tonight, before.set_index("finding_id"), night_key)
+
+    gone = before.loc[was_open & ~before["finding_id"].isin(tonight["finding_id"])]
+    examined = np.array(
+        [
+            was_examined(kind, organization if isinstance(organization, str) else None, subject, explanation)
+            for kind, organization, subject, explanation in gone[
+                ["kind", "organization_id", "subject", "explanation"]
+            ].itertuples(index=False, name=None)
+        ],
+        dtype="bool",
+    )
+    resolved = gone.loc[examined].assign(state="resolved")
+    kept = _worth_keeping(gone.loc[~examined], night_key).assign(state="persisting")
+    kept = kept.assign(nights_open=kept["nights_open"] + 1)
+    return FINDINGS.conform(pd.concat([found, resolved, kept]).sort_values("finding_id"))
+
+
+def seen_open(findings: pd.DataFrame, night_key: str) -> pd.DataFrame:
+    """What a night itself found: neither resolved, nor carried over unexamined. Checks and exit statuses judge this."""
+    return findings.loc[findings["last_seen"] == night_key]
+
+
+def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.DataFrame:
+    state_before = tonight["finding_id"].map(before["state"])
+    known = state_before.notna()
+    state = pd.Series("persisting", index=tonight.index)
+    state = state.mask(~known, "new").mask(state_before == "resolved", "reopened")
+    return tonight.assign(
+        state=state,
+        first_seen=tonight["finding_id"].map(before["first_seen"]).astype("str").fillna(night_key),
+        last_seen=night_key,
+        nights_open=tonight["finding_id"].map(before["nights_open"]).fillna(0).astype("int64") + 1,
+    )
+
+
+def _worth_keeping(carried: pd.DataFrame, night_key: str) -> pd.DataFrame:
+    oldest = (date.fromisoformat(night_key) - timedelta(days=KEEP_DAYS)).isoformat()
+    return carried.loc[(carried["severity"] != "info") | (carried["last_seen"] >= oldest)]

@@ -1,0 +1,189 @@
+"""Which findings a night examined: only such a night may resolve them (DESIGN.md, "Outputs").
+
+A night did not examine what its failed source would have told, what a document it could not read is about, and what its
+window has left. A bad document that does not tell what it is about keeps open whatever it might be about.
+"""
+
+import pandas as pd
+
+from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.findings.quarantine import quarantined_where
+from billing_dq.weeks import NightWeeks, Week
+
+_SUBSCRIPTION_KINDS = frozenset(
+    {
+        "subscription_status",
+        "subscription_plan",
+        "subscription_unresolved_plan",
+        "subscription_ambiguous_plan",
+        "subscription_missing_in_stripe",
+        "subscription_unknown_here",
+        "subscription_several_live",
+        "livemode_mix",
+        "invoice_marker_lag",
+    }
+)
+#: Collections whose bad document darkens an organization's findings of a kind. Of findings about one week, usage
+#: documents darken that week only, see below.
+_RESTS_ON: dict[str, frozenset[str]] = {
+    "runaway_balance": frozenset({"billingextrabalances", "subscriptions"}),
+    "orphan_balance": frozenset({"billingextrabalances", "organizations", "subscriptions"}),
+    "ledger_violation": frozenset({"billingextrabalances"}),
+    "meter_extras_divergence": frozenset({"billingextrabalances"}),
+    "meter_extras_drift": frozenset({"billingextrabalances", "billingusages"}),
+    "stale_past_due": frozenset({"subscriptions"}),
+} | {kind: frozenset({"subscriptions"}) for kind in _SUBSCRIPTION_KINDS}
+_OF_DISPUTE = frozenset({"billingextrabalances", "organizations", "subscriptions"})
+_OF_EVENT = frozenset({"processedstripeevents"})
+
+
+class Examined:
+    """What a night looked at, from its result tables."""
+
+    def __init__(self, inputs: FindingInputs, night: NightWeeks) -> None:
+        self._inputs = inputs
+        self._keys = frozenset(night.keys)
+        self._read_keys = frozenset(night.matching_keys)
+        self._current = night.keys[-1]
+        self._dark = _dark(inputs.unreadable)
+        self._dark_weeks = _dark_weeks(inputs.deltas)
+        self._compared = _compared(inputs.deltas)
+        self._bad_stripe = _bad_stripe(inputs.quarantined_stripe)
+        self._invoices_not_read = inputs.invoices_not_read
+        self._disputes = _values(inputs.dispute_positions, "dispute_id")
+        #: Organizations whose one document of a collection was read: another bad one is not theirs, if it is silent.
+        self._read = {
+            "billingextrabalances": _values(inputs.balances, "organization_id"),
+            "subscriptions": _values(inputs.subscriptions, "organization_id"),
+        }
+        self._pending = _pending(inputs, night)
+
+    def finding(self, kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
+        """Whether the night would have found this, were it still there."""
+        if not self._source_was_read(kind, subject, explanation):
+            return False
+        if kind == "quarantined_documents":
+            return self._document_in_window(explanation)
+        if kind == "dead_lettered_event":
+            return not self._is_dark(_OF_EVENT, None)
+        if _is_about_dispute(kind, subject):
+            # Stripe's list looks back some months only: a dispute that left it was not looked at.
+            return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
+        if self._is_dark(_RESTS_ON[kind], organization_id):
+            return False
+        if kind in _SUBSCRIPTION_KINDS:
+            return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
+        week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
+        return week is None or self._week(organization_id, week)
+
+    def _source_was_read(self, kind: str, subject: str, explanation: str) -> bool:
+        inputs = self._inputs
+        if kind == "quarantined_documents":
+            of_stripe = quarantined_where(explanation)[0].startswith("stripe.")
+            return (inputs.quarantined_stripe if of_stripe else inputs.quarantined) is not None
+        if _is_about_dispute(kind, subject):
+            return inputs.disputes is not None
+        if kind in _SUBSCRIPTION_KINDS:
+            return inputs.subscription_drift is not None
+        table = {
+            "meter_extras_divergence": inputs.deltas,
+            "meter_extras_drift": inputs.drift,
+            "runaway_balance": inputs.runaway,
+            "orphan_balance": inputs.orphans,
+            "ledger_violation": inputs.violations,
+            "stale_past_due": inputs.stale_past_due,
+            "dead_lettered_event": inputs.dead_lettered,
+        }
+        return table[kind] is not None
+
+    def _document_in_window(self, explanation: str) -> bool:
+        week = quarantined_where(explanation)[1]
+        return week is None or week in self._read_keys
+
+    def _week(self, organization_id: str | None, week: str) -> bool:
+        """Whether the organization's week lies in the window, and no bad usage document leaves it in the dark."""
+        if week not in self._keys or (organization_id, week) in self._dark_weeks:
+            return False
+        if (organization_id, week) in self._compared:
+            return True
+        # Nothing of this week was read: a bad document, of an untold week or organization too, may be the missing one.
+        about = self._dark.get("billingusages", {})
+        dark = about.get(organization_id, frozenset()) | about.get(None, frozenset())
+        return week not in dark and None not in dark
+
+    def _is_dark(self, collections: frozenset[str], organization_id: str | None) -> bool:
+        """Whether a bad document of these collections is about the organization, or does not tell what it is about."""
+        for collection in collections:
+            about = self._dark.get(collection, {})
+            read = organization_id in self._read.get(collection, frozenset())
+            if organization_id in about or (None in about and not read) or (organization_id is None and about):
+                return True
+        return False
+
+    def _stripe_object_is_bad(self, kind: str, subject: str) -> bool:
+        if subject in self._bad_stripe.get("stripe.subscriptions", frozenset()):
+            return True
+        invoice_is_dark = "stripe.invoices" in self._bad_stripe or subject in self._invoices_not_read
+        return kind == "invoice_marker_lag" and invoice_is_dark
+
+
+def _is_about_dispute(kind: str, subject: str) -> bool:
+    return kind.startswith("dispute_") or (kind == "livemode_mix" and subject.startswith(("du_", "dp_")))
+
+
+def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozenset[str | None]]]:
+    """By collection and organization (None: not told): the weeks that are dark (None: any)."""
+    dark: dict[str, dict[str | None, frozenset[str | None]]] = {}
+    if unreadable is None:
+        return dark
+    columns = ["collection", "organization_id", "week_key"]
+    for collection, organization, week in unreadable[columns].itertuples(index=False, name=None):
+        about = dark.setdefault(str(collection), {})
+        key = organization if isinstance(organization, str) else None
+        about[key] = about.get(key, frozenset()) | {week if isinstance(week, str) else None}
+    return dark
+
+
+def _pending(inputs: FindingInputs, night: NightWeeks) -> frozenset[str | None]:
+    """Organizations whose subscription was written so lately, by either clock, that it is not compared yet."""
+    if inputs.subscriptions is None:
+        return frozenset()
+    age = (inputs.subscriptions["updated_at"] - pd.Timestamp(night.as_of)).abs()
+    lately = age < pd.Timedelta(minutes=inputs.pending_minutes)
+    return frozenset(_values(inputs.subscriptions.loc[lately], "organization_id"))
+
+
+def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
+    return _weeks_where(deltas, unreadable=True)
+
+
+def _compared(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
+    return _weeks_where(deltas, unreadable=False)
+
+
+def _weeks_where(deltas: pd.DataFrame | None, unreadable: bool) -> frozenset[tuple[str | None, str]]:
+    if deltas is None:
+        return frozenset()
+    rows = deltas.loc[(deltas["grade"] == "unreadable") == unreadable]
+    return frozenset(zip(rows["organization_id"], rows["week_key"], strict=True))
+
+
+def _values(frame: pd.DataFrame | None, column: str) -> frozenset[str]:
+    return frozenset() if frame is None else frozenset(str(value) for value in frame[column])
+
+
+def _bad_stripe(quarantined: pd.DataFrame | None) -> dict[str, frozenset[str]]:
+    if quarantined is None:
+        return {}
+    bad: dict[str, frozenset[str]] = {}
+    for collection, document in zip(quarantined["collection"], quarantined["document_id"], strict=True):
+        bad[collection] = bad.get(collection, frozenset()) | {document}
+    return bad
+
+
+def _is_week(subject: str) -> bool:
+    try:
+        Week.parse(subject)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""Many organizations whose debits were lost in the same few minutes are one incident, not forty findings.
+
+A key without a debit has no time of its own, but the ObjectId of its history has (CAUSES.md, "Known real incidents").
+"""
+
+from datetime import timedelta
+
+import pandas as pd
+
+from billing_dq.reconcile.meter.causes import Cause
+from billing_dq.reconcile.meter.quota_evidence import created
+
+#: Lost debits further apart than this belong to different incidents.
+GAP = timedelta(minutes=5)
+
+#: Fewer organizations are no incident.
+LEAST_ORGANIZATIONS = 5
+
+INCIDENT_COLUMNS = ("started", "ended", "organizations", "units")
+
+
+def incidents(evidence: pd.DataFrame) -> pd.DataFrame:
+    """Groups of lost debits of several organizations that follow each other closely.
+
+    Args:
+        evidence: METER_EXTRAS_EVIDENCE of a night.
+
+    Returns:
+        ``started`` and ``ended`` (UTC), ``organizations`` (how many), ``units`` (that were not debited), oldest first.
+    """
+    columns = list(INCIDENT_COLUMNS)
+    return _losses(evidence)[["incident", *columns]].drop_duplicates("incident")[columns].reset_index(drop=True)
+
+
+def incident_sentences(evidence: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """By organization and week: the incident that its lost debits are part of, in words; none where there is none.
+
+    Args:
+        evidence: METER_EXTRAS_EVIDENCE of a night.
+    """
+    first = _losses(evidence).drop_duplicates(["organization_id", "week_key"])
+    columns = ["organization_id", "week_key", "started", "ended", "organizations"]
+    return {
+        (organization, week): f"One incident: {organizations} organizations lost debits of steps begun from "
+        f"{started:%Y-%m-%d %H:%M} to {ended:%H:%M} UTC."
+        for organization, week, started, ended, organizations in first[columns].itertuples(index=False, name=None)
+    }
+
+
+def _losses(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The lost debits that are part of an incident, oldest first: ``organization_id``, ``week_key``, ``incident`` (a
+    number) and the columns of `incidents`.
+    """
+    lost = evidence[(evidence["cause"] == Cause.MISSING_DEBIT) & evidence["ref_id"].notna()]
+    begun = pd.to_datetime(lost["ref_id"].map(created).astype("float64"), unit="s", utc=True)
+    known = lost[["organization_id", "week_key", "units"]].assign(begun=begun).dropna().sort_values("begun")
+    known["incident"] = known["begun"].diff().gt(GAP).cumsum()
+    groups = known.groupby("incident")
+    known = known.assign(
+        started=groups["begun"].transform("min"),
+        ended=groups["begun"].transform("max"),
+        organizations=groups["organization_id"].transform("nunique"),
+        units=groups["units"].transform("sum"),
+    )
+    return known[known["organizations"] >= LEAST_ORGANIZATIONS]

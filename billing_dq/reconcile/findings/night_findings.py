@@ -1,0 +1,234 @@
+"""Findings in plain form: one row for each thing a night found wrong, from all of its result tables.
+
+Kinds, subjects and words are DESIGN.md's ("Outputs"). A finding's life from night to night is `life`'s; how severe it
+is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to the customer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from billing_dq.reconcile.findings import severity
+from billing_dq.reconcile.findings.finding import Finding, number, records, text, text_or_none
+from billing_dq.reconcile.findings.incidents import incident_sentences
+from billing_dq.reconcile.findings.quarantine import quarantine_findings
+from billing_dq.reconcile.findings.subscriptions import subscription_findings
+from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
+from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
+from billing_dq.tables import FINDINGS
+from billing_dq.units import cents_of_units
+from billing_dq.weeks import NightWeeks
+
+#: Columns of a plain finding: all of `FINDINGS` but its life.
+PLAIN_COLUMNS = [
+    name for name in FINDINGS.column_names if name not in {"state", "first_seen", "last_seen", "nights_open"}
+]
+
+
+@dataclass(frozen=True)
+class FindingInputs:
+    """The result tables of a night. None: not examined tonight (its source failed, or was not asked)."""
+
+    #: `METER_EXTRAS_DELTAS` and `METER_EXTRAS_EVIDENCE`
+    deltas: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
+    #: cumulative drift: organization_id, units, weeks, explanation
+    drift: pd.DataFrame | None = None
+    #: `RUNAWAY_BALANCES`
+    runaway: pd.DataFrame | None = None
+    #: organization_id, cached_balance
+    orphans: pd.DataFrame | None = None
+    #: `LEDGER_VIOLATIONS`, and the `EXTRAS_BALANCES` they are about (for the size of documents)
+    violations: pd.DataFrame | None = None
+    balances: pd.DataFrame | None = None
+    #: `SUBSCRIPTION_DRIFT` against Stripe, the `SUBSCRIPTIONS` it is about, and how young a write is not compared yet
+    subscription_drift: pd.DataFrame | None = None
+    subscriptions: pd.DataFrame | None = None
+    pending_minutes: float = 60.0
+    #: Stripe subscriptions whose newest paid invoice was out of reach of the night's requests
+    invoices_not_read: frozenset[str] = frozenset()
+    #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
+    stale_past_due: pd.DataFrame | None = None
+    #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the
+    #: `DISPUTE_POSITIONS` behind them
+    disputes: pd.DataFrame | None = None
+    dispute_positions: pd.DataFrame | None = None
+    #: `DEAD_LETTERED_EVENTS`
+    dead_lettered: pd.DataFrame | None = None
+    #: `QUARANTINED_DOCUMENTS`, `QUARANTINED_STRIPE_OBJECTS`, and what the former leave in the dark (`UNREADABLE_KEYS`)
+    quarantined: pd.DataFrame | None = None
+    quarantined_stripe: pd.DataFrame | None = None
+    unreadable: pd.DataFrame | None = None
+
+
+def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
+    """All findings of a night without their life: the `PLAIN_COLUMNS`, one row a `finding_id`, in its order.
+
+    Args:
+        inputs: the night's result tables.
+        night: the night's weeks.
+        dollars_to_units: the general ratio, to price units.
+        runbook_url: address of RUNBOOKS.md; a finding links to the section of its kind.
+    """
+    rows = [
+        *_weeks(inputs),
+        *_balances(inputs),
+        *_violations(inputs, night),
+        *subscription_findings(inputs.subscription_drift, inputs.stale_past_due, inputs.subscriptions),
+        *_disputes(inputs),
+        *_events(inputs),
+        *quarantine_findings(inputs.quarantined, inputs.quarantined_stripe, inputs.unreadable),
+    ]
+    frame = pd.DataFrame(
+        {
+            "finding_id": [row.finding_id for row in rows],
+            "kind": [row.kind for row in rows],
+            "organization_id": [row.organization_id for row in rows],
+            "subject": [row.subject for row in rows],
+            "severity": [row.severity for row in rows],
+            "units": [row.units for row in rows],
+            "cause": [row.cause for row in rows],
+            "explanation": [row.explanation for row in rows],
+            "runbook": [f"{runbook_url}#{row.kind.replace('_', '-')}" for row in rows],
+        }
+    )
+    # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.
+    frame["units"] = frame.groupby("finding_id")["units"].transform("sum") + 0.0  # of nothing is 0, not -0
+    frame = frame.drop_duplicates("finding_id").sort_values("finding_id")
+    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in frame["units"]]
+    return frame[PLAIN_COLUMNS]
+
+
+def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
+    if inputs.deltas is not None:
+        defects = _defects(inputs.evidence)
+        together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
+        key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
+        unexplained = inputs.deltas["grade"] == "unexplained"
+        diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
+        wrong = diverged | unexplained | key.isin(list(defects))
+        for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
+            organization, week = text(row, "organization_id"), text(row, "week_key")
+            grade = text(row, "grade")
+            yield Finding(
+                kind="meter_extras_divergence",
+                organization_id=organization,
+                subject=week,
+                severity=severity.of_week(grade, row["diverged"] is True, text(row, "week_state")),
+                units=number(row, "delta_units"),
+                cause=text_or_none(row, "cause") or defects.get((organization, week)),
+                explanation=" ".join(filter(None, (text(row, "explanation"), together.get((organization, week))))),
+            )
+    if inputs.drift is not None:
+        for row in records(inputs.drift):
+            organization = text(row, "organization_id")
+            yield Finding(
+                kind="meter_extras_drift",
+                organization_id=organization,
+                subject=organization,
+                severity=severity.OF_KIND["meter_extras_drift"],
+                units=number(row, "units"),
+                cause=None,
+                explanation=text(row, "explanation"),
+            )
+
+
+def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
+    """The largest defect of every organization's week that has one, however small, by its evidence.
+
+    A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
+    """
+    if evidence is None:
+        return {}
+    canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
+    of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
+    defects = evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
+    by_size = defects.assign(size=defects["units"].abs()).sort_values(["size", "cause"])
+    # of a week's defects the last one, which is the largest, stays
+    return {(text(row, "organization_id"), text(row, "week_key")): text(row, "cause") for row in records(by_size)}
+
+
+def _balances(inputs: FindingInputs) -> Iterator[Finding]:
+    """A negative balance is owed to us: its units are positive."""
+    if inputs.runaway is not None:
+        for row in records(inputs.runaway):
+            organization, balance = text(row, "organization_id"), number(row, "cached_balance")
+            basis = {
+                "week_quota": f"the week's quota of {number(row, 'meter_quota'):,.10g}",
+                "plan_quota": f"the plan's quota of {number(row, 'meter_quota'):,.10g}",
+                "floor": "a quota of 0",
+            }[text(row, "rule")]
+            yield Finding(
+                kind="runaway_balance",
+                organization_id=organization,
+                subject=organization,
+                severity=severity.OF_KIND["runaway_balance"],
+                units=-balance,
+                cause=None,
+                explanation=f"the balance is {balance:,.10g} units, below the {number(row, 'threshold_units'):,.10g} "
+                f"that {basis} allows",
+            )
+    if inputs.orphans is not None:
+        for row in records(inputs.orphans):
+            organization, balance = text(row, "organization_id"), number(row, "cached_balance")
+            yield Finding(
+                kind="orphan_balance",
+                organization_id=organization,
+                subject=organization,
+                severity=severity.OF_KIND["orphan_balance"],
+                units=-balance,
+                cause=None,
+                explanation=f"a balance of {balance:,.10g} units belongs to no organization and no subscription",
+            )
+
+
+def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[Finding]:
+    if inputs.violations is None:
+        return
+    full: set[str] = set()
+    if inputs.balances is not None:
+        full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= PAGE_BYTES, "organization_id"])
+    states = night.states()
+    for row in records(inputs.violations):
+        organization, rule = text(row, "organization_id"), text(row, "rule")
+        week = text(row, "ref_id").removeprefix("settle:") if rule == "settlement_half_applied" else ""
+        yield Finding(
+            kind="ledger_violation",
+            organization_id=organization,
+            subject=week or text_or_none(row, "entry_id") or organization,
+            severity=severity.of_violation(rule, states.get(week), organization in full),
+            units=number(row, "units"),
+            cause=rule,
+            explanation=text(row, "detail"),
+            aspect=rule,
+        )
+
+
+def _disputes(inputs: FindingInputs) -> Iterator[Finding]:
+    for row in records(inputs.disputes) if inputs.disputes is not None else []:
+        kind = text(row, "kind")
+        yield Finding(
+            kind=kind,
+            organization_id=text_or_none(row, "organization_id"),
+            subject=text(row, "subject"),
+            severity=severity.OF_KIND[kind],
+            units=number(row, "units"),
+            cause=text_or_none(row, "cause"),
+            explanation=text(row, "explanation"),
+        )
+
+
+def _events(inputs: FindingInputs) -> Iterator[Finding]:
+    for row in records(inputs.dead_lettered) if inputs.dead_lettered is not None else []:
+        error = text_or_none(row, "last_error")
+        yield Finding(
+            kind="dead_lettered_event",
+            organization_id=None,
+            subject=text(row, "event_id"),
+            severity=severity.OF_KIND["dead_lettered_event"],
+            units=0.0,
+            cause=None,
+            explanation=f"the application gave up on an event {text_or_none(row, 'type') or 'of unknown type'}: "
+            f"{error or 'it left no error'}",
+        )

@@ -1,0 +1,1 @@
+"""What must hold for a ledger and its balance: sums, references, signs, expiry, settlements, size."""

@@ -1,0 +1,45 @@
+"""Ledgers near MongoDB's 16 MiB for a document, past which every debit is refused and lost (CAUSES.md)."""
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.tables import LEDGER_VIOLATIONS
+
+LIMIT_BYTES = 16 * 1024 * 1024
+WARN_BYTES = LIMIT_BYTES // 2
+PAGE_BYTES = LIMIT_BYTES * 4 // 5
+
+
+def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataFrame, weeks: float) -> pd.DataFrame:
+    """The balance documents of at least half the limit, with a forecast, in `LEDGER_VIOLATIONS`.
+
+    Args:
+        balances: `EXTRAS_BALANCES` rows.
+        entries_in_window: organization_id, entries: ledger entries written in the night's weeks; absent: none.
+        weeks: how many weeks those are; the open one counts with the part of it that has passed.
+
+    Returns:
+        Rule `document_size`, one row an organization. No money is at stake yet: units are 0.
+    """
+    large = balances.loc[balances["document_bytes"] >= WARN_BYTES]
+    size = large["document_bytes"]
+    entries = large["organization_id"].map(entries_in_window.set_index("organization_id")["entries"]).astype("float64")
+    bytes_a_week = size / large["entry_count"] * entries / weeks
+    weeks_left = ((LIMIT_BYTES - size) / bytes_a_week).where(entries > 0)
+    detail = [
+        f"the document has {bytes_:,.0f} bytes, {bytes_ / LIMIT_BYTES:.0%} of 16 MiB, with {count:,} entries; "
+        + ("it did not grow in the night's weeks" if np.isnan(left) else f"at its pace it is full in {left:.1f} weeks")
+        for bytes_, count, left in zip(size, large["entry_count"], weeks_left, strict=True)
+    ]
+    return LEDGER_VIOLATIONS.conform(
+        pd.DataFrame(
+            {
+                "organization_id": large["organization_id"],
+                "rule": "document_size",
+                "entry_id": None,
+                "ref_id": None,
+                "units": 0.0,
+                "detail": detail,
+            }
+        )
+    )

@@ -1,0 +1,122 @@
+"""Weekly settlements that stand on one side only (DOMAIN.md, "What must hold", ledger; CAUSES.md)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pandas as pd
+
+from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.weeks import NightWeeks
+
+GRACE = timedelta(hours=48)
+#: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
+ROUNDING = 1e-6
+_PREFIX = "settle:"
+
+
+def settlement_violations(
+    usage: pd.DataFrame, keys: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks, unreadable: pd.DataFrame
+) -> pd.DataFrame:
+    """Settlements of the night's weeks without their other side, or with two amounts, in `LEDGER_VIOLATIONS`.
+
+    A settlement is a ledger adjustment `settle:<week>` and the same key in that week's usage document. One side alone
+    counts once it is more than 48 hours old, by the entry's `at` or the document's last write; a document that does
+    not tell its last write is as old as its week. The amounts are compared where the document still tells what was
+    charged: after a cancellation `meter_used` starts again at 0 under keys and breakdown that stay, and what is left of
+    `settled_units` is nothing or less.
+
+    Args:
+        usage: `WEEKLY_USAGE` without attribution_keys; whole organizations.
+        keys: row (position in `usage`), key: their attribution keys.
+        entries: `LEDGER_ENTRIES` of the same organizations.
+        night: the night's weeks.
+        unreadable: `UNREADABLE_KEYS`; a document or ledger in it is neither there nor absent.
+
+    Returns:
+        Rule `settlement_half_applied`, ref_id `settle:<week>`. Units are signed as money is: positive where the
+        customer was credited more than charged.
+    """
+    both = _charged(usage, keys, night).merge(
+        _credited(entries, night), how="outer", on=["organization_id", "week_key"]
+    )
+    both = both.loc[~_is_dark(both, usage, unreadable)]
+    latest = pd.Timestamp(night.as_of - GRACE)
+    only_key = both["at"].isna() & (both["written_at"] < latest)
+    only_entry = both["written_at"].isna() & (both["at"] < latest)
+    # A side that is missing has no amount, and nothing differs from none.
+    differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
+    frames = [
+        _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
+        _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
+        _violations(both.loc[differ], both.loc[differ, "amount"] - both.loc[differ, "settled_units"], _differ),
+    ]
+    return LEDGER_VIOLATIONS.conform(pd.concat(frames).sort_values(["organization_id", "ref_id"]))
+
+
+def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
+    """The usage side: organization_id, week_key, settled_units, written_at."""
+    keys = keys.loc[keys["key"].str.startswith(_PREFIX)]
+    rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
+    rows = rows.loc[(rows["key"] == _PREFIX + rows["week_key"]) & rows["week_key"].isin(night.keys)]
+    ends = pd.Series({week.key: week.end for week in night.weeks})
+    return pd.DataFrame(
+        {
+            "organization_id": rows["organization_id"],
+            "week_key": rows["week_key"],
+            "settled_units": rows["settled_units"],
+            "written_at": rows["updated_at"].fillna(rows["week_key"].map(ends).astype(rows["updated_at"].dtype)),
+        }
+    )
+
+
+def _credited(entries: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
+    """The ledger side: organization_id, week_key, entry_id, amount, at; of a repeated reference the first entry."""
+    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_PREFIX)]
+    rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(_PREFIX))
+    rows = rows.loc[rows["week_key"].isin(night.keys)].sort_values("position")
+    rows = rows.drop_duplicates(["organization_id", "week_key"])
+    return rows[["organization_id", "week_key", "entry_id", "amount", "at"]]
+
+
+def _is_dark(both: pd.DataFrame, usage: pd.DataFrame, unreadable: pd.DataFrame) -> pd.Series:
+    """Whether one of the two sides could not be read. An untold week is any that has no other document."""
+    ledgers = unreadable.loc[unreadable["collection"] == "billingextrabalances", "organization_id"]
+    documents = unreadable.loc[unreadable["collection"] == "billingusages"]
+    of_week = pd.MultiIndex.from_frame(documents.loc[documents["week_key"].notna(), ["organization_id", "week_key"]])
+    of_any = documents.loc[documents["week_key"].isna(), "organization_id"]
+    week = pd.MultiIndex.from_frame(both[["organization_id", "week_key"]])
+    has_document = week.isin(pd.MultiIndex.from_frame(usage[["organization_id", "week_key"]]))
+    dark = both["organization_id"].isin(ledgers) | week.isin(of_week)
+    return dark | (both["organization_id"].isin(of_any) & ~has_document)
+
+
+def _violations(rows: pd.DataFrame, units: pd.Series, sentence: Callable[[str, float, float], str]) -> pd.DataFrame:
+    details = [
+        sentence(str(week), float(settled), float(amount))
+        for week, settled, amount in rows[["week_key", "settled_units", "amount"]].itertuples(index=False, name=None)
+    ]
+    return LEDGER_VIOLATIONS.conform(
+        pd.DataFrame(
+            {
+                "organization_id": rows["organization_id"],
+                "rule": "settlement_half_applied",
+                "entry_id": rows["entry_id"],
+                "ref_id": _PREFIX + rows["week_key"],
+                "units": units,
+                "detail": details,
+            }
+        )
+    )
+
+
+def _only_key(week: str, settled: float, amount: float) -> str:
+    charged = f"{settled:,.10g} units" if settled > 0 else "its units"
+    return f"the settlement of {week} charged {charged} to the week, and the ledger has no adjustment for it"
+
+
+def _only_entry(week: str, settled: float, amount: float) -> str:
+    return f"the settlement of {week} credited {amount:,.10g} units, and the week's usage document lacks its key"
+
+
+def _differ(week: str, settled: float, amount: float) -> str:
+    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week"

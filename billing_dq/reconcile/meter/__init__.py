@@ -1,0 +1,1 @@
+"""The meter against the extras, per organization and week: the difference, and the evidence of why."""

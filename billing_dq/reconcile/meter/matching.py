@@ -1,0 +1,166 @@
+"""Matching of attribution keys and debits, entry by entry, for every organization and week of a batch.
+
+CAUSES.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
+decides only where no document does.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.meter.context import Booleans
+from billing_dq.reconcile.meter.organization_weeks import Codes, Grid
+from billing_dq.units import Floats
+
+_SETTLE = "settle:"
+
+
+@dataclass(frozen=True)
+class Debits:
+    """The debits of a batch in commit order; `codes` of their references are shared with the keys'.
+
+    Attributes:
+        cells: by `at`; -1 outside the grid.
+        owners: cell of the document that holds the key; -1 where none does, and for copies.
+        copies: whether an earlier debit has the same reference.
+    """
+
+    amounts: Floats
+    cells: Codes
+    owners: Codes
+    copies: Booleans
+    refs: pd.Series
+    entry_ids: pd.Series
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a batch's usage documents.
+
+    Attributes:
+        cells: of their documents; -1 outside the grid.
+        settlements: whether one is a settlement, not usage.
+        debits: place of the debit that is matched to the key in this document; -1 where none is.
+        replays: whether another week's document is the one that the key's debit belongs to.
+    """
+
+    texts: pd.Series
+    cells: Codes
+    settlements: Booleans
+    debits: Codes
+    replays: Booleans
+
+
+@dataclass(frozen=True)
+class Settlements:
+    """The ledger's settlements by cell of the week that they name: units, whether there is one, newest `at` in ms."""
+
+    units: Floats
+    present: Booleans
+    at: Codes
+
+
+def match(
+    grid: Grid, keys: pd.DataFrame, usage_cells: Codes, debits: pd.DataFrame, organizations: Codes
+) -> tuple[Keys, Debits]:
+    """Match the keys with the debits.
+
+    Args:
+        grid: of the batch.
+        keys: ``row`` (position of a usage row) and ``key``.
+        usage_cells: cells of the usage rows.
+        debits: LEDGER_ENTRIES of kind debit.
+        organizations: organization codes of the debits.
+    """
+    order = np.lexsort((debits["position"].to_numpy(), organizations))
+    debits, organizations = debits.iloc[order], organizations[order]
+    key_cells = usage_cells[keys["row"].to_numpy()]
+    settlements = keys["key"].str.startswith(_SETTLE).to_numpy()
+    codes = _codes(
+        pd.concat([keys["key"], debits["ref_id"]]),
+        np.concatenate([key_cells // len(grid.weeks), organizations]),
+    )
+    key_codes, debit_codes = codes[: len(keys)], codes[len(keys) :]
+    at_cells = grid.of(organizations, grid.weeks_of_instants(debits["at"]))
+    usable = ~settlements & (key_cells >= 0)
+
+    holder = _last_by_code(codes, key_codes[usable], key_cells[usable])
+    first = _last_by_code(codes, debit_codes[::-1], np.arange(len(debits))[::-1])
+    copies = (debit_codes >= 0) & (first[debit_codes] != np.arange(len(debits)))
+    owners = np.where((debit_codes >= 0) & ~copies, holder[debit_codes], -1)
+    replays = np.zeros(len(keys), dtype=bool)
+    _settle_replays(key_codes, key_cells, usable, first, owners, at_cells, replays)
+
+    candidate = np.where(usable, first[key_codes], -1)
+    mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(debits) else np.zeros(len(keys), dtype=bool)
+    return (
+        Keys(keys["key"], key_cells, settlements, np.where(mine, candidate, -1), replays),
+        Debits(np.abs(debits["amount"].to_numpy()), at_cells, owners, copies, debits["ref_id"], debits["entry_id"]),
+    )
+
+
+def ledger_settlements(grid: Grid, entries: pd.DataFrame, organizations: Codes, instants: Codes) -> Settlements:
+    """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
+    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy()
+    weeks = grid.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
+    cells = grid.of(organizations[chosen], weeks)
+    newest = np.zeros(grid.size, dtype=np.int64)
+    inside = cells >= 0
+    np.maximum.at(newest, cells[inside], instants[chosen][inside])
+    return Settlements(grid.sums(cells, entries["amount"].to_numpy()[chosen]), grid.any(cells), newest)
+
+
+def _codes(texts: pd.Series, organizations: Codes) -> Codes:
+    """One code for each pair of organization and text; -1 for null texts."""
+    text, uniques = pd.factorize(texts)
+    text = text.astype(np.int64)
+    owner = np.full(len(uniques) + 1, -1, dtype=np.int64)
+    owner[text] = organizations
+    if bool((owner[text] == organizations)[text >= 0].all()):
+        return text  # the usual case: no key is known to two organizations
+    pairs: Codes = np.unique(text * (organizations.max() + 2) + organizations + 1, return_inverse=True)[1]
+    return np.where(text >= 0, pairs.astype(np.int64), np.int64(-1))
+
+
+def _last_by_code(all_codes: Codes, codes: Codes, values: Codes) -> Codes:
+    """The last value given for each code; -1 where none is, and at the end, where the code -1 looks."""
+    table = np.full(int(all_codes.max(initial=-1)) + 2, -1, dtype=np.int64)
+    table[codes] = values
+    table[-1] = -1
+    return table
+
+
+def _settle_replays(
+    key_codes: Codes,
+    key_cells: Codes,
+    usable: Booleans,
+    first: Codes,
+    owners: Codes,
+    at_cells: Codes,
+    replays: Booleans,
+) -> None:
+    """Decide for keys in several places which one the debit belongs to; changes `usable`, `owners` and `replays`.
+
+    The debit belongs to the document of the week of its `at`, else to the newest before it, else to the oldest; without
+    a debit the oldest document is the original. A key that one document holds twice has its debit once. Loops: such
+    keys are few, or something is very wrong.
+    """
+    counts = np.bincount(key_codes[usable], minlength=len(first))
+    several = np.flatnonzero(usable & (counts[key_codes] > 1))
+    places: dict[int, list[int]] = {}
+    for place in several:
+        places.setdefault(int(key_codes[place]), []).append(int(place))
+    for code, held in places.items():
+        weeks = sorted({int(key_cells[place]) for place in held})
+        owner, debit = weeks[0], int(first[code])
+        if debit >= 0:
+            at = int(at_cells[debit])
+            owner = max((week for week in weeks if week <= at), default=weeks[0])
+            owners[debit] = owner
+        left = set(weeks)
+        for place in held:
+            week = int(key_cells[place])
+            replays[place] = week != owner
+            usable[place] = week in left
+            left.discard(week)

@@ -1,0 +1,1 @@
+"""Subscriptions here against subscriptions at Stripe, and the markers that webhooks leave."""

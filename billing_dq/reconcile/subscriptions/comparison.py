@@ -1,0 +1,177 @@
+"""Subscriptions here against subscriptions at Stripe, both ways (DOMAIN.md, "Against Stripe").
+
+Compared are the documents with a Stripe subscription id where either side is live. What changed within the pending
+minutes before the snapshot is left to the next night: a webhook may be under way. A document that could not be read
+is neither compared nor absent, and so is a Stripe object.
+"""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from billing_dq.tables import SUBSCRIPTION_DRIFT
+
+#: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
+LIVE = ("active", "past_due", "trialing", "unpaid")
+
+#: What stripe_subscriptions.plan says where no item names a known plan, or two items name two; and the finding.
+_NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
+
+
+def subscription_drift(
+    subscriptions: pd.DataFrame,
+    stripe_subscriptions: pd.DataFrame,
+    as_of: datetime,
+    pending_minutes: float,
+    livemode: bool,
+    unreadable: pd.DataFrame,
+    quarantined_objects: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Every difference between the two sides.
+
+    Args:
+        subscriptions: SUBSCRIPTIONS.
+        stripe_subscriptions: STRIPE_SUBSCRIPTIONS, of every status.
+        as_of: instant of the snapshot.
+        pending_minutes: what changed less than so many minutes before `as_of` is pending and no finding.
+        livemode: the mode of the key that read Stripe.
+        unreadable: UNREADABLE_KEYS. The subscription that an unreadable document still points to, and its customer's,
+            are excused from `subscription_unknown_here`; a document that tells neither excuses all, because any of
+            them may be its own.
+        quarantined_objects: QUARANTINED_STRIPE_OBJECTS; a subscription in it exists at Stripe.
+
+    Returns:
+        SUBSCRIPTION_DRIFT. For `livemode_mix` the two sides are the key's mode and the object's. A customer's
+        `subscription_several_live` carries the oldest of the live ones, which stays the same when one more is bought.
+    """
+    earliest = as_of - timedelta(minutes=pending_minutes)
+    dark = unreadable[unreadable["collection"] == "subscriptions"]
+    in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
+    fresh = in_mode["created"] > earliest
+    found = [
+        *_compared(subscriptions, in_mode, earliest, as_of, dark),
+        _missing(subscriptions, stripe_subscriptions, earliest, as_of, dark, quarantined_objects),
+        _unknown(subscriptions, in_mode[~fresh], earliest, as_of, dark),
+        _several(subscriptions, in_mode, earliest, as_of),
+        _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
+    ]
+    drift = pd.concat([SUBSCRIPTION_DRIFT.empty(), *(frame for frame in found if len(frame))])
+    order = ["stripe_subscription_id", "kind", "organization_id"]
+    return SUBSCRIPTION_DRIFT.conform(drift.sort_values(order))
+
+
+def _compared(
+    subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime, dark: pd.DataFrame
+) -> list[pd.DataFrame]:
+    """Status and plan of the pairs of which either side is live and none has just changed."""
+    columns = ["stripe_subscription_id", "status", "plan", "created"]
+    pairs = _pointing(subscriptions, dark).merge(stripe[columns], on="stripe_subscription_id", suffixes=("", "_there"))
+    live = pairs["status"].isin(LIVE) | pairs["status_there"].isin(LIVE)
+    pending = _just_written(pairs, earliest, as_of) | (pairs["created"] > earliest)
+    pairs = pairs[live & ~pending]
+    no_one_plan = pairs["plan_there"].isin(list(_NO_ONE_PLAN))
+    other_status = pairs["status"] != pairs["status_there"]
+    other_plan = (pairs["plan"] != pairs["plan_there"]) & ~no_one_plan
+    return [
+        _rows(pairs[other_status], "subscription_status", "status", "status_there"),
+        _rows(pairs[other_plan], "subscription_plan", "plan", "plan_there"),
+        *(_rows(pairs[pairs["plan_there"] == plan], kind, "plan", "plan_there") for plan, kind in _NO_ONE_PLAN.items()),
+    ]
+
+
+def _missing(
+    subscriptions: pd.DataFrame,
+    stripe: pd.DataFrame,
+    earliest: datetime,
+    as_of: datetime,
+    dark: pd.DataFrame,
+    quarantined_objects: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Documents in force whose subscription Stripe does not know, in either mode."""
+    rows = _pointing(subscriptions, dark)
+    known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
+    if quarantined_objects is not None:
+        known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
+    rows = rows[rows["status"].isin(LIVE) & ~known & ~_just_written(rows, earliest, as_of)]
+    return _rows(rows, "subscription_missing_in_stripe", "status", None)
+
+
+def _unknown(
+    subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime, dark: pd.DataFrame
+) -> pd.DataFrame:
+    """Subscriptions in force at Stripe that no document points to, as far as the unreadable ones let us know."""
+    told_ids, told_customers = dark["stripe_subscription_id"], dark["stripe_customer_id"]
+    if bool((told_ids.isna() & told_customers.isna()).any()):
+        return SUBSCRIPTION_DRIFT.empty()
+    # Where the customer's document was just written, a change from one subscription to the next may be under way.
+    busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"]
+    excused = stripe["stripe_subscription_id"].isin(pd.concat([subscriptions["stripe_subscription_id"], told_ids]))
+    excused |= stripe["customer_id"].isin(pd.concat([busy, told_customers]).dropna())
+    rows = stripe[stripe["status"].isin(LIVE) & ~excused].assign(organization_id=None)
+    return _rows(rows, "subscription_unknown_here", None, "status")
+
+
+def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime) -> pd.DataFrame:
+    """Customers with several subscriptions in force, one row each."""
+    live = stripe[stripe["status"].isin(LIVE)].sort_values(["customer_id", "created", "stripe_subscription_id"])
+    live = live[live.duplicated("customer_id", keep=False)]
+    customers = live.groupby("customer_id").agg(
+        stripe_subscription_id=("stripe_subscription_id", "first"),
+        in_stripe=("stripe_subscription_id", _listed),
+        newest=("created", "max"),
+    )
+    pointing = subscriptions.merge(live[["stripe_subscription_id", "customer_id"]], on="stripe_subscription_id")
+    pointing = pointing.sort_values("stripe_subscription_id").groupby("customer_id")
+    owners = subscriptions.groupby("stripe_customer_id")["organization_id"].min()
+    owner = pointing["organization_id"].min().reindex(customers.index)
+    rows = customers.assign(
+        organization_id=owner.fillna(owners),
+        in_database=pointing["stripe_subscription_id"].agg(_listed),
+    )
+    busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"].dropna()
+    rows = rows[(rows["newest"] <= earliest) & ~rows.index.isin(busy)]
+    return _rows(rows, "subscription_several_live", "in_database", "in_stripe")
+
+
+def _listed(ids: "pd.Series[str]") -> str:
+    return ", ".join(ids.unique())
+
+
+def _other_mode(subscriptions: pd.DataFrame, stripe: pd.DataFrame, livemode: bool) -> pd.DataFrame:
+    """Objects of the mode that is not the key's. They prove nothing about this side and are not compared."""
+    owners = subscriptions.loc[subscriptions["stripe_subscription_id"].notna()]
+    rows = stripe[["stripe_subscription_id"]].merge(
+        owners[["stripe_subscription_id", "organization_id"]], on="stripe_subscription_id", how="left"
+    )
+    rows = rows.assign(key_mode=_mode(livemode), object_mode=_mode(not livemode))
+    return _rows(rows, "livemode_mix", "key_mode", "object_mode")
+
+
+def _mode(livemode: bool) -> str:
+    return "live" if livemode else "test"
+
+
+def _pointing(subscriptions: pd.DataFrame, dark: pd.DataFrame) -> pd.DataFrame:
+    """The readable documents that point to a subscription at Stripe."""
+    pointing = subscriptions["stripe_subscription_id"].notna()
+    return subscriptions[pointing & ~subscriptions["organization_id"].isin(dark["organization_id"].dropna())]
+
+
+def _just_written(rows: pd.DataFrame, earliest: datetime, as_of: datetime) -> "pd.Series[bool]":
+    """Whether a document was written in the pending time, or as long after the snapshot (clocks differ, reads last)."""
+    return (rows["updated_at"] > earliest) & (rows["updated_at"] < as_of + (as_of - earliest))
+
+
+def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) -> pd.DataFrame:
+    """Rows of SUBSCRIPTION_DRIFT of one kind; a side without a column is null."""
+    return SUBSCRIPTION_DRIFT.conform(
+        pd.DataFrame(
+            {
+                "organization_id": rows["organization_id"],
+                "stripe_subscription_id": rows["stripe_subscription_id"],
+                "kind": kind,
+                "in_database": rows[here] if here else None,
+                "in_stripe": rows[there] if there else None,
+            }
+        )
+    )

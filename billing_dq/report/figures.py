@@ -1,0 +1,198 @@
+"""What a night says to people: numbers, tables and pictures. Everything here is plain Python, safe as JSON.
+
+No Dagster: its metadata, the command and the tests all take their figures from here.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import NIGHTLY_REPORT
+
+Plain = str | int | float | bool | None
+WORST = 20
+SEVERITIES = ("critical", "error", "warning", "info")
+
+
+def plain(value: object) -> Plain:
+    """A cell as plain Python: numpy numbers unpacked, missing values as None, times as ISO text."""
+    if isinstance(value, (list, tuple, dict)):
+        return str(value)
+    if value is None or value is pd.NA or value is pd.NaT or value != value:  # NaN is unlike itself
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    item = getattr(value, "item", None)
+    value = item() if callable(item) else value
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def rows_of(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Plain]]:
+    """The rows of a frame as plain mappings."""
+    return [{name: plain(row[name]) for name in columns} for row in frame[list(columns)].to_dict("records")]
+
+
+def worst(frame: pd.DataFrame, by: str, columns: Sequence[str], count: int = WORST) -> list[dict[str, Plain]]:
+    """The rows with the largest absolute value in a column, largest first; the columns' order breaks ties."""
+    order = frame.assign(_size=frame[by].abs()).sort_values(["_size", *columns[:2]], ascending=[False, True, True])
+    return rows_of(order.head(count), columns)
+
+
+def deltas_summary(deltas: pd.DataFrame) -> dict[str, Plain]:
+    """Counts of `METER_EXTRAS_DELTAS` by grade, and the diverged units each way."""
+    diverged = deltas[deltas["diverged"].fillna(False)]
+    return {
+        "organizations": int(deltas["organization_id"].nunique()),
+        "organization_weeks": len(deltas),
+        "diverged": len(diverged),
+        **{f"grade_{grade}": int(count) for grade, count in deltas["grade"].value_counts().sort_index().items()},
+        "undercharged_units": float(diverged["delta_units"].clip(lower=0).sum()),
+        "overcharged_units": float(-diverged["delta_units"].clip(upper=0).sum()),
+        "expected_units": float(deltas["expected_units"].sum()),
+        "actual_units": float(deltas["actual_units"].sum()),
+    }
+
+
+def worst_weeks(deltas: pd.DataFrame, count: int = WORST) -> list[dict[str, Plain]]:
+    """The diverged organization-weeks with the largest difference; what has no explanation by design goes first."""
+    diverged = deltas[deltas["diverged"].fillna(False)]
+    columns = ("organization_id", "week_key", "week_state", "delta_units", "grade", "cause", "explanation")
+    defects = diverged[diverged["grade"] == "unexplained"]
+    rows = worst(defects, "delta_units", columns, count)
+    return rows + worst(diverged.drop(defects.index), "delta_units", columns, count - len(rows))
+
+
+def findings_by_kind(findings: pd.DataFrame) -> list[dict[str, Plain]]:
+    """Open findings counted by kind and severity, worst first: kind, severity, findings, units, usd_cents."""
+    if findings.empty:
+        return []
+    grouped = findings.groupby(["severity", "kind"], as_index=False).agg(
+        findings=("finding_id", "size"), units=("units", "sum"), usd_cents=("usd_cents", "sum")
+    )
+    rank = grouped["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
+    order = grouped.assign(_rank=rank).sort_values(["_rank", "findings", "kind"], ascending=[True, False, True])
+    return rows_of(order, ("severity", "kind", "findings", "units", "usd_cents"))
+
+
+def worst_findings(findings: pd.DataFrame, count: int = WORST) -> list[dict[str, Plain]]:
+    """The findings that matter most: by severity, then by money."""
+    rank = findings["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
+    order = findings.assign(_rank=rank, _money=-findings["usd_cents"].abs(), _units=-findings["units"].abs())
+    order = order.sort_values(["_rank", "_money", "_units", "finding_id"]).head(count)
+    return rows_of(
+        order, ("severity", "kind", "organization_id", "subject", "units", "usd_cents", "state", "explanation")
+    )
+
+
+def headlines(
+    snapshot: SnapshotFactsRecord,
+    stripe: StripeReadingRecord,
+    rows: Mapping[str, int],
+    deltas: pd.DataFrame,
+    open_findings: pd.DataFrame,
+    resolved: int,
+) -> pd.DataFrame:
+    """The headline figures of a night, as `NIGHTLY_REPORT`.
+
+    Args:
+        snapshot: how MongoDB was read; its counts become figures of each collection.
+        stripe: whether Stripe was read.
+        rows: rows of the night's other tables, by table name.
+        deltas: `METER_EXTRAS_DELTAS`.
+        open_findings: `FINDINGS` that this night itself saw.
+        resolved: number of findings that this night resolved.
+    """
+    figures: list[tuple[str, float, str]] = []
+    for collection, counts in snapshot.counts.items():
+        figures.append((f"{collection}.counted", counts.counted, "documents"))
+        figures.append((f"{collection}.quarantined", counts.quarantined, "documents"))
+    figures.append(("stripe.read", float(stripe.state == "read"), "yes or no"))
+    figures += [(f"stripe.requests.{resource}", count, "requests") for resource, count in stripe.requests.items()]
+    figures += [(f"rows.{table}", count, "rows") for table, count in rows.items()]
+    for name, value in deltas_summary(deltas).items():
+        unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"
+        figures.append((f"meter.{name}", float(value or 0), unit))
+    for severity in SEVERITIES:
+        figures.append((f"findings.{severity}", float((open_findings["severity"] == severity).sum()), "findings"))
+    for state in ("new", "persisting", "reopened"):
+        figures.append((f"findings.{state}", float((open_findings["state"] == state).sum()), "findings"))
+    figures.append(("findings.resolved", float(resolved), "findings"))
+    figures.append(("money.undercharged", float(open_findings["usd_cents"].clip(lower=0).sum()), "cents"))
+    figures.append(("money.overcharged", float(-open_findings["usd_cents"].clip(upper=0).sum()), "cents"))
+    return NIGHTLY_REPORT.from_rows({"name": n, "value": float(v), "unit": u} for n, v, u in figures)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Plain]]) -> str:
+    """Plain rows as a Markdown table; empty text without rows."""
+    if not rows:
+        return ""
+    names = list(rows[0])
+    lines = [" | ".join(names), " | ".join("---" for _ in names)]
+    lines += [" | ".join(_cell(row[name]) for name in names) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def week_picture(deltas: pd.DataFrame) -> str:
+    """How organizations' weeks ended, by week and grade, as a Markdown image; empty text without rows."""
+    if deltas.empty:
+        return ""
+    counts = pd.crosstab(deltas["week_key"], deltas["grade"])
+    grades = [name for name in _GRADE_COLOURS if name in counts.columns and name != "exact"]
+    figure, axes = _figure()
+    left = pd.Series(0, index=counts.index)
+    for grade in grades:
+        axes.barh(list(counts.index), counts[grade], left=left, color=_GRADE_COLOURS[grade], label=grade)
+        left = left + counts[grade]
+    axes.set_xlabel("organizations whose week is not exact")
+    if grades:
+        axes.legend(frameon=False, fontsize=8)
+    return _markdown_image(figure, "weeks by grade")
+
+
+def trend_picture(nights: Sequence[str], errors: Sequence[float], warnings: Sequence[float]) -> str:
+    """Findings of error or above, and warnings, over the stored nights, as a Markdown image."""
+    if not nights:
+        return ""
+    figure, axes = _figure()
+    labels = [night[5:] for night in nights]
+    axes.plot(labels, list(errors), marker="o", color="#c0392b", label="error or critical")
+    axes.plot(labels, list(warnings), marker="o", color="#e0a030", label="warning")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("findings")
+    axes.legend(frameon=False, fontsize=8)
+    return _markdown_image(figure, "findings by night")
+
+
+_GRADE_COLOURS = {
+    "exact": "#dddddd",
+    "within_tolerance": "#9db4c0",
+    "explained": "#4a7c9b",
+    "unexplained": "#c0392b",
+    "unreadable": "#7f6a93",
+}
+
+
+def _figure():  # matplotlib is imported here only: it costs half a second
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _markdown_image(figure, text: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"
+
+
+def _cell(value: Plain) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,1 @@
+"""What can break, planted one at a time, each with the label that a night must find."""

@@ -1,0 +1,1 @@
+"""Stripe's side of a simulated life: objects and how they change."""

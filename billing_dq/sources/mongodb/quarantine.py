@@ -1,0 +1,91 @@
+"""The documents that are not read: which they are, why, and what they leave in the dark."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from bson import ObjectId
+
+from billing_dq.sources.mongodb.contract import CollectionContract, is_week_key
+from billing_dq.tables import QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
+
+DUPLICATE = "duplicate_key"
+
+#: Rows for one document; a ledger may hold a hundred thousand bad entries.
+_MOST_FIELDS = 100
+_HEX = re.compile(r"[0-9a-fA-F]{24}")
+
+
+@dataclass
+class Quarantine:
+    """Collects quarantined documents; ``ids`` has their `_id`s by the collection's name in DOMAIN.md."""
+
+    ids: dict[str, list[object]] = field(default_factory=dict[str, list[object]])
+    _rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    _unreadable: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    _names: dict[tuple[str, str], object] = field(default_factory=dict[tuple[str, str], object])
+
+    def add(self, contract: CollectionContract, document: Mapping[str, object], faults: Mapping[str, str]) -> None:
+        """Quarantine a document for these faults, reasons by field; it leaves its organization's key unreadable."""
+        name = self._hold(contract, document)
+        rows = list(faults.items())
+        if len(rows) > _MOST_FIELDS:
+            rest = len(rows) - _MOST_FIELDS
+            rows = [*rows[:_MOST_FIELDS], ("(further fields)", f"{rest} more break the contract")]
+        for path, reason in rows:
+            self._rows.append({"collection": contract.name, "document_id": name, "field": path, "reason": reason})
+        if contract.organization is not None:
+            week = document.get("weekKey")
+            row: dict[str, object] = {
+                "collection": contract.domain_name,
+                "document_id": name,
+                "organization_id": _organization(document.get(contract.organization)),
+                "week_key": week if is_week_key(week) else None,
+            }
+            if contract.domain_name == "subscriptions":
+                row |= _points_to(document)
+            self._unreadable.append(row)
+
+    def add_duplicate(self, contract: CollectionContract, document: Mapping[str, object], key: str) -> None:
+        """Quarantine a document because a newer one has its key; that one is read, nothing is left in the dark."""
+        name = self._hold(contract, document)
+        self._rows.append({"collection": contract.name, "document_id": name, "field": key, "reason": DUPLICATE})
+
+    def count(self, contract: CollectionContract) -> int:
+        """The number of quarantined documents of a collection."""
+        return len(self.ids.get(contract.domain_name, []))
+
+    def others(self, contract: CollectionContract) -> dict[str, object]:
+        """The query for the documents of a collection that are not quarantined."""
+        ids = self.ids.get(contract.domain_name)
+        return {"_id": {"$nin": ids}} if ids else {}
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """`quarantined_documents` and `unreadable_keys`."""
+        return QUARANTINED_DOCUMENTS.from_rows(self._rows), UNREADABLE_KEYS.from_rows(self._unreadable)
+
+    def _hold(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
+        identity = document["_id"]
+        self.ids.setdefault(contract.domain_name, []).append(identity)
+        name = str(identity)
+        if (contract.name, name) in self._names:  # the text of an ObjectId and that same text, or 1 and "1"
+            name = f"{name} ({type(identity).__name__} {len(self._names)})"
+        self._names[contract.name, name] = identity
+        return name
+
+
+def _points_to(document: Mapping[str, object]) -> dict[str, object]:
+    """What a subscription document still tells of Stripe, so that its subscription is not taken for an unknown one."""
+    subscription, customer = document.get("stripeSubscriptionId"), document.get("stripeCustomerId")
+    told = subscription if isinstance(subscription, str) else None
+    return {
+        "stripe_subscription_id": "" if subscription is None else told,
+        "stripe_customer_id": customer if isinstance(customer, str) and customer else None,
+    }
+
+
+def _organization(value: object) -> str | None:
+    if isinstance(value, ObjectId):
+        return str(value)
+    return value.lower() if isinstance(value, str) and _HEX.fullmatch(value) else None

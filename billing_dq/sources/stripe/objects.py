@@ -1,0 +1,183 @@
+"""What an object of Stripe must look like to be read, and what becomes of one that does not.
+
+Validated is only what is used. A status, a category or a price that nobody has heard of is text like any other: Stripe
+adds values at any time, and what to make of them is not decided here.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from billing_dq.sources.stripe.client import JsonObject
+
+_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that a datetime can hold
+_INT64 = 2**63
+
+
+def _id_of(value: object) -> object:
+    """A reference is an id, or the object itself where it was expanded."""
+    return value.get("id") if isinstance(value, dict) else value
+
+
+def _empty_for_none(value: object) -> object:
+    return {} if value is None else value
+
+
+def _rate(value: float | None) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise ValueError("an exchange rate must be a positive number")
+    return value
+
+
+Id = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+Reference = Annotated[Id, BeforeValidator(_id_of)]
+Seconds = Annotated[int, Field(strict=True, ge=0, le=_LAST_SECOND)]
+Minor = Annotated[int, Field(strict=True, gt=-_INT64, lt=_INT64)]
+Flag = Annotated[bool, Field(strict=True)]
+#: Text by name; what an application stores beside its own fields (numbers, null) is no reason to lose the object.
+Metadata = Annotated[dict[str, object], BeforeValidator(_empty_for_none)]
+Rate = Annotated[float | None, AfterValidator(_rate)]
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Price(_Object):
+    """A price, or the legacy plan beside it; the id of both is the price's."""
+
+    id: Id
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class Item(_Object):
+    """What a subscription is for. Before 2020 an item had a plan and no price."""
+
+    id: Id
+    price: Price | None = None
+    plan: Price | None = None
+
+
+class Items(_Object):
+    """The items of a subscription; at most ten come along, the rest is a list of its own."""
+
+    data: list[Item]
+    has_more: Flag = False
+
+
+class Invoice(_Object):
+    """An invoice. The subscription is under ``parent`` since API 2025-03-31, at the top level before."""
+
+    class Transitions(_Object):
+        """When it changed its status; null where it did not."""
+
+        paid_at: Seconds | None = None
+
+    class Parent(_Object):
+        """What made the invoice."""
+
+        class Details(_Object):
+            """The subscription that did."""
+
+            subscription: Reference | None = None
+
+        subscription_details: Details | None = None
+
+    id: Id
+    status: Text | None = None
+    status_transitions: Transitions
+    parent: Parent | None = None
+    subscription: Reference | None = None
+
+    @property
+    def subscription_id(self) -> str | None:
+        """sub_..., None for an invoice of something else."""
+        details = self.parent.subscription_details if self.parent else None
+        return (details.subscription if details else None) or self.subscription
+
+
+class Subscription(_Object):
+    """A subscription."""
+
+    id: Id
+    customer: Reference | None = None
+    customer_account: Text | None = None
+    status: Text
+    items: Items
+    created: Seconds
+    livemode: Flag
+
+    @property
+    def customer_id(self) -> str:
+        """cus_..., or the account that takes a customer's place in Stripe's newer accounts."""
+        return self.customer or self.customer_account or ""
+
+    @model_validator(mode="after")
+    def _is_somebodys(self) -> Self:
+        if not self.customer_id:
+            raise ValueError("neither customer nor customer_account")
+        return self
+
+
+class Movement(_Object):
+    """A balance transaction. ``amount`` is signed, in the minor unit of the settlement ``currency``."""
+
+    amount: Minor
+    currency: Text
+    exchange_rate: Rate = None
+    reporting_category: Text | None = None
+    type: Text | None = None
+    created: Seconds
+
+    @property
+    def moves_disputed_money(self) -> bool:
+        """Withdrawn or given back; a shape without categories has only the kind `adjustment` to tell it by."""
+        if self.reporting_category is None:
+            return self.type in (None, "adjustment")
+        return self.reporting_category in ("dispute", "dispute_reversal")
+
+
+class Dispute(_Object):
+    """A dispute. ``amount`` is in the minor unit of the charge's ``currency``."""
+
+    id: Id
+    charge: Reference
+    status: Text
+    amount: Minor
+    currency: Text
+    created: Seconds
+    livemode: Flag
+    balance_transactions: list[Movement]
+
+
+class Purchase(_Object):
+    """A charge or its payment intent: what the application noted on it."""
+
+    metadata: Metadata = Field(default_factory=dict)
+    payment_intent: Reference | None = None
+
+
+class Quarantine:
+    """Collects the objects that could not be read, one row for each field (table `quarantined_stripe_objects`)."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], dict[str, object]] = {}
+        self._nameless = 0
+
+    def add(self, resource: str, document_id: str, field: str, reason: str) -> None:
+        """One field of one object; the first reason stays."""
+        key = (f"stripe.{resource}", document_id, field)
+        row = dict(zip(("collection", "document_id", "field"), key, strict=True))
+        self.rows.setdefault(key, {**row, "reason": reason})
+
+    def add_invalid(self, resource: str, raw: JsonObject, error: ValidationError) -> None:
+        """Every field that broke the model. The values stay out: they may hold what a person wrote."""
+        object_id = raw.get("id")
+        if not isinstance(object_id, str) or not object_id:
+            self._nameless += 1
+            object_id = f"(no id) {self._nameless}"
+        object_id = object_id.encode("utf-8", "replace").decode()
+        for problem in error.errors(include_input=False, include_url=False, include_context=False):
+            field = ".".join(str(part) for part in problem["loc"]) or "object"
+            self.add(resource, object_id, field, problem["msg"].removeprefix("Value error, "))

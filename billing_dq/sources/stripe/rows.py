@@ -1,0 +1,136 @@
+"""Stripe's objects as rows of the tables: the plan of a subscription, the purchase behind a dispute, its movements."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from billing_dq.sources.stripe.objects import Dispute, Item, Purchase, Subscription
+
+#: What stands for a plan where there is none, or more than one (DOMAIN.md, Against Stripe); no plan may be called so.
+UNRESOLVED: Final = "unresolved"
+AMBIGUOUS: Final = "ambiguous"
+#: What the application writes where it does not know a value yet (DOMAIN.md, Disputes).
+PENDING: Final = "__pending__"
+
+PurchaseField = Literal["organizationId", "stripeSessionId", "packId"]
+
+
+def moment(seconds: int) -> datetime:
+    """A time of Stripe, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The application's plans, by price and by name."""
+
+    of_price: Mapping[str, str]
+    known: frozenset[str]
+
+    def of_items(self, items: Sequence[Item]) -> str:
+        """The plan of a subscription: of its items, those that name no known plan are passed over.
+
+        None left is `UNRESOLVED`, two different ones are `AMBIGUOUS`; never a guess.
+        """
+        plans = {plan for item in items if (plan := self._of_item(item)) is not None}
+        if len(plans) > 1:
+            return AMBIGUOUS
+        return plans.pop() if plans else UNRESOLVED
+
+    def _of_item(self, item: Item) -> str | None:
+        """The price map first, then the price's `metadata.planId`, and only where that is empty the plan's."""
+        price_id = price_id_of(item)
+        if price_id is not None and price_id in self.of_price:
+            return self.of_price[price_id]
+        named = (_plan_id(item.price.metadata) if item.price else "") or (
+            _plan_id(item.plan.metadata) if item.plan else ""
+        )
+        return named if named in self.known else None
+
+
+def price_id_of(item: Item) -> str | None:
+    """The price of an item; a plan of the older shape has the same id."""
+    priced = item.price or item.plan
+    return priced.id if priced else None
+
+
+def subscription_row(subscription: Subscription, items: Sequence[Item], plans: Plans) -> dict[str, object]:
+    """A row of `stripe_subscriptions`; ``items`` are all of the subscription's, also those beyond the first ten."""
+    return {
+        "stripe_subscription_id": subscription.id,
+        "customer_id": subscription.customer_id,
+        "status": subscription.status,
+        "price_ids": [price_id for item in items if (price_id := price_id_of(item)) is not None],
+        "plan": plans.of_items(items),
+        "created": moment(subscription.created),
+        "livemode": subscription.livemode,
+    }
+
+
+def dispute_row(dispute: Dispute, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
+    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found."""
+    return {
+        "dispute_id": dispute.id,
+        "charge_id": dispute.charge,
+        "status": dispute.status,
+        "amount_minor": dispute.amount,
+        "currency": dispute.currency,
+        "organization_id": noted["organizationId"],
+        "stripe_session_id": noted["stripeSessionId"],
+        "pack_id": noted["packId"],
+        "created": moment(dispute.created),
+        "movements": [
+            {
+                "amount_minor": movement.amount,
+                "currency": movement.currency,
+                "exchange_rate": movement.exchange_rate,
+                "reporting_category": movement.reporting_category,
+                "created": moment(movement.created),
+            }
+            for movement in dispute.balance_transactions
+            if movement.moves_disputed_money
+        ],
+        "livemode": dispute.livemode,
+    }
+
+
+def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[PurchaseField, str | None]:
+    """Organization, session and pack of a disputed charge: field by field from the charge, else its payment intent.
+
+    ``intent`` is asked only where the charge leaves a field open.
+    """
+    of_charge: dict[PurchaseField, str | None] = {
+        "organizationId": _organization(charge),
+        "stripeSessionId": _noted(charge, "stripeSessionId"),
+        "packId": _noted(charge, "packId"),
+    }
+    if all(of_charge.values()):
+        return of_charge
+    behind = intent()
+    return {
+        "organizationId": of_charge["organizationId"] or _organization(behind),
+        "stripeSessionId": of_charge["stripeSessionId"] or _noted(behind, "stripeSessionId"),
+        "packId": of_charge["packId"] or _noted(behind, "packId"),
+    }
+
+
+def _organization(purchase: Purchase) -> str | None:
+    noted = (_noted(purchase, "organizationId") or "").lower()
+    return noted if re.fullmatch(r"[0-9a-f]{24}", noted) else None
+
+
+def _noted(purchase: Purchase, field: PurchaseField) -> str | None:
+    text = _text(purchase.metadata, field)
+    return text if text and text != PENDING else None
+
+
+def _plan_id(metadata: Mapping[str, object]) -> str:
+    return _text(metadata, "planId")
+
+
+def _text(metadata: Mapping[str, object], field: str) -> str:
+    """What is noted, without the blanks around it; half a character (a lone surrogate) cannot be stored."""
+    value = metadata.get(field)
+    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""

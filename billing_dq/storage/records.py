@@ -1,0 +1,81 @@
+"""What a night knows about its own reading: when and what was read, and how. Stored as JSON beside the tables,
+`<home>/lake/<name>/<night>.json`, so that everything after the sources takes its instant from there and not the clock.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+from upath import UPath
+
+from billing_dq.errors import SourceError
+from billing_dq.weeks import NightWeeks
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    @classmethod
+    def path(cls, home: str, night: str) -> UPath:
+        """Where the facts of a night are stored."""
+        return UPath(home) / "lake" / cls.name / f"{night}.json"
+
+    @classmethod
+    def of(cls, home: str, night: str) -> Self | None:
+        """The stored facts of a night, None where that night has none."""
+        path = cls.path(home, night)
+        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+class CollectionCounts(BaseModel):
+    """Documents of a collection; counted = read + quarantined + out_of_scope (weeks that the night does not cover)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    counted: int
+    read: int
+    quarantined: int
+    out_of_scope: int
+
+
+class SnapshotFactsRecord(_Facts):
+    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with."""
+
+    name: ClassVar[str] = "snapshot_facts"
+    as_of: datetime
+    weeks_back: int
+    settling_hours: float
+    server_version: str
+    topology: str
+    one_snapshot: bool
+    missing_collections: tuple[str, ...]
+    counts: dict[str, CollectionCounts]
+    seconds: dict[str, float]
+
+    @property
+    def weeks(self) -> NightWeeks:
+        """The weeks of the night."""
+        return NightWeeks(self.as_of, self.weeks_back, self.settling_hours)
+
+    @classmethod
+    def require(cls, home: str, night: str) -> Self:
+        """The stored facts of a night.
+
+        Raises:
+            SourceError: that night is not stored.
+        """
+        found = cls.of(home, night)
+        if found is None:
+            raise SourceError(f"the night of {night} is not stored under {home}; run `billing-dq nightly` first")
+        return found
+
+
+class StripeReadingRecord(_Facts):
+    """Whether Stripe was read in a night, and the reason where it was not. Without a reading its tables are absent."""
+
+    name: ClassVar[str] = "stripe_reading"
+    state: Literal["read", "not_run", "failed"]
+    reason: str
+    livemode: bool | None
+    requests: dict[str, int]
+    invoices_not_read: tuple[str, ...]

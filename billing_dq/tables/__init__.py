@@ -1,0 +1,87 @@
+"""The contract of every table. Import the tables from here; each family has its own module.
+
+Nothing here reads or computes: a table is what others agree on.
+"""
+
+from billing_dq.tables.application import (
+    DEAD_LETTERED_EVENTS,
+    EXTRAS_BALANCES,
+    ORGANIZATIONS,
+    SUBSCRIPTIONS,
+    WEEKLY_USAGE,
+)
+from billing_dq.tables.contract import Column, Dtype, FrameError, Table
+from billing_dq.tables.ledgers import DISPUTE_ENTRIES, EXPIRING_LEDGERS, LEDGER_ENTRIES, LEDGER_SUSPECTS, PACK_PURCHASES
+from billing_dq.tables.meter import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.tables.quarantine import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, UNREADABLE_KEYS
+from billing_dq.tables.results import (
+    DISPUTE_POSITIONS,
+    FINDINGS,
+    LEDGER_VIOLATIONS,
+    NIGHTLY_REPORT,
+    RUNAWAY_BALANCES,
+    SUBSCRIPTION_DRIFT,
+)
+from billing_dq.tables.stripe import STRIPE_DISPUTES, STRIPE_INVOICES, STRIPE_SUBSCRIPTIONS
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        ORGANIZATIONS,
+        SUBSCRIPTIONS,
+        WEEKLY_USAGE,
+        EXTRAS_BALANCES,
+        LEDGER_ENTRIES,
+        EXPIRING_LEDGERS,
+        LEDGER_SUSPECTS,
+        DISPUTE_ENTRIES,
+        PACK_PURCHASES,
+        DEAD_LETTERED_EVENTS,
+        QUARANTINED_DOCUMENTS,
+        QUARANTINED_STRIPE_OBJECTS,
+        UNREADABLE_KEYS,
+        STRIPE_SUBSCRIPTIONS,
+        STRIPE_INVOICES,
+        STRIPE_DISPUTES,
+        METER_EXTRAS_DELTAS,
+        METER_EXTRAS_EVIDENCE,
+        RUNAWAY_BALANCES,
+        LEDGER_VIOLATIONS,
+        SUBSCRIPTION_DRIFT,
+        DISPUTE_POSITIONS,
+        FINDINGS,
+        NIGHTLY_REPORT,
+    )
+}
+
+__all__ = [
+    "DEAD_LETTERED_EVENTS",
+    "DISPUTE_ENTRIES",
+    "DISPUTE_POSITIONS",
+    "EXPIRING_LEDGERS",
+    "EXTRAS_BALANCES",
+    "FINDINGS",
+    "LEDGER_ENTRIES",
+    "LEDGER_SUSPECTS",
+    "LEDGER_VIOLATIONS",
+    "METER_EXTRAS_DELTAS",
+    "METER_EXTRAS_EVIDENCE",
+    "NIGHTLY_REPORT",
+    "ORGANIZATIONS",
+    "PACK_PURCHASES",
+    "QUARANTINED_DOCUMENTS",
+    "QUARANTINED_STRIPE_OBJECTS",
+    "RUNAWAY_BALANCES",
+    "STRIPE_DISPUTES",
+    "STRIPE_INVOICES",
+    "STRIPE_SUBSCRIPTIONS",
+    "SUBSCRIPTIONS",
+    "SUBSCRIPTION_DRIFT",
+    "TABLES",
+    "UNREADABLE_KEYS",
+    "WEEKLY_USAGE",
+    "Column",
+    "Dtype",
+    "FrameError",
+    "Table",
+]

@@ -1,0 +1,79 @@
+"""Entries of the prepaid ledgers: those of the night's weeks, and those that a rule of whole ledgers needs."""
+
+from billing_dq.tables.columns import ENTRY_ID, ORGANIZATION_ID, REF_ID
+from billing_dq.tables.contract import Column, Table
+
+_LEDGER_COLUMNS = (
+    ORGANIZATION_ID,
+    Column("position", "int64", "place in the ledger, from 0: the commit order"),
+    ENTRY_ID,
+    Column("kind", "str", "topup, debit, refund, expiration, adjustment (or what the document says)"),
+    Column("amount", "float64", "units, signed"),
+    REF_ID,
+    Column("stripe_session_id", "str", "checkout session of a bought pack or its refund", nullable=True),
+    Column("source", "str", "signup_grant, referral, adjustment", nullable=True),
+    Column("at", "time", "when the entry was written"),
+    Column("expires_at", "time", "when what is left of a top-up expires", nullable=True),
+)
+
+LEDGER_ENTRIES = Table(
+    "ledger_entries",
+    "a ledger entry dated in the night's weeks or a day either side, in organization and commit order",
+    _LEDGER_COLUMNS,
+    key=("organization_id", "position"),
+)
+
+EXPIRING_LEDGERS = Table(
+    "expiring_ledgers",
+    "an entry of the whole ledger of an organization with a top-up past its expiry, for the replay of its lots",
+    _LEDGER_COLUMNS,
+    key=("organization_id", "position"),
+)
+
+LEDGER_SUSPECTS = Table(
+    "ledger_suspects",
+    "an entry of a whole ledger that the server found to break a rule of single entries or of repeated references",
+    (
+        ORGANIZATION_ID,
+        Column(
+            "rule",
+            "str",
+            "duplicate_ref, duplicate_session, sign, zero_amount, future_entry, missing_ref or unknown_kind",
+        ),
+        ENTRY_ID,
+        Column("position", "int64", "place in the ledger, from 0"),
+        Column("kind", "str", "kind of the entry"),
+        REF_ID,
+        Column("stripe_session_id", "str", "checkout session", nullable=True),
+        Column("amount", "float64", "units, signed"),
+        Column("at", "time", "when the entry was written"),
+    ),
+    key=("organization_id", "rule", "position"),
+)
+
+DISPUTE_ENTRIES = Table(
+    "dispute_entries",
+    "an entry of a whole ledger that names a dispute (clawback, reinstatement) or is a credit given by hand",
+    (
+        ORGANIZATION_ID,
+        ENTRY_ID,
+        Column("kind", "str", "refund or adjustment"),
+        Column("ref_id", "str", "refund-dispute_..., dispute_..., dispute_reinstate_... or dispute-credit-..."),
+        Column("amount", "float64", "units, signed"),
+        Column("at", "time", "when the entry was written"),
+    ),
+    key=(),
+)
+
+PACK_PURCHASES = Table(
+    "pack_purchases",
+    "a top-up of a whole ledger that was bought in a checkout session, to find the organization of a dispute",
+    (
+        ORGANIZATION_ID,
+        ENTRY_ID,
+        Column("stripe_session_id", "str", "checkout session"),
+        Column("amount", "float64", "units"),
+        Column("at", "time", "when the entry was written"),
+    ),
+    key=(),
+)

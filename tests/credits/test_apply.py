@@ -1,0 +1,231 @@
+"""Applying one credit: what it writes, what it records, and everything that keeps it from writing."""
+
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from billing_dq.credits.approvals import approve
+from billing_dq.credits.audit import AuditLog
+from billing_dq.credits.ledger_writer import open_ledger_writer
+from billing_dq.credits.parking import park
+from billing_dq.credits.requests import CreditRequest, RunBudget
+from billing_dq.errors import TransientSourceError
+from billing_dq.settings import Credits, Settings, SettingsError
+from billing_dq.sources.mongodb.organization_ledger import OrganizationReader
+from tests.support import small_world as world
+
+Document = dict[str, object]
+
+
+@pytest.fixture
+def settings(mongodb_uri: str, database: Database[Document], tmp_path: Path) -> Settings:
+    world.disputed_pack(database)
+    return world.settings_for(mongodb_uri, database.name, tmp_path)
+
+
+def log_of(settings: Settings) -> AuditLog:
+    return AuditLog(Path(settings.home) / "credits")
+
+
+def kinds(settings: Settings) -> list[str]:
+    return [record.kind for record in log_of(settings).read().records]
+
+
+def plan_of(settings: Settings, database: Database[Document]):
+    return world.planner(settings, OrganizationReader(settings, database))(world.DISPUTE, frozenset())
+
+
+def with_credits(settings: Settings, **changes: object) -> Settings:
+    return settings.model_copy(update={"credits": settings.credits.model_copy(update=changes)})
+
+
+def test_a_due_credit_is_written_once_with_the_whole_story_on_record(
+    settings: Settings, database: Database[Document]
+) -> None:
+    outcome = world.apply_once(settings)
+    assert (outcome.state, outcome.units) == ("credited", 6000)
+    (written,) = world.credits_in(database)
+    assert list(written) == ["kind", "amount", "refId", "at", "_id", "memo"]
+    assert written["amount"] == 6000
+    assert isinstance(written["amount"], int)
+    assert world.DISPUTE in written["memo"] and "ch_1" in written["memo"] and outcome.plan.plan_hash in written["memo"]
+    balance = database.billingextrabalances.find_one({})
+    assert balance["cachedBalance"] == 5500
+    assert balance["cachedBalanceAt"] == balance["updatedAt"] == written["at"]
+    assert kinds(settings) == ["started", "decided", "intent", "written", "verified"]
+    verified = log_of(settings).read().records[-1]
+    assert (verified.actor, verified.facts["balance_after"]) == ("anna", 5500)
+
+
+def test_a_second_request_finds_nothing_due(settings: Settings, database: Database[Document]) -> None:
+    world.apply_once(settings)
+    assert world.apply_once(settings).state == "nothing_due"
+    assert len(world.credits_in(database)) == 1
+
+
+def test_what_was_proposed_is_what_is_applied(settings: Settings, database: Database[Document]) -> None:
+    proposed = world.apply_once(with_credits(settings, mode="propose"))
+    assert proposed.state == "proposed"
+    assert kinds(settings) == []
+    asked = CreditRequest(world.DISPUTE, "anna", "as it was proposed", proposed.plan.plan_hash)
+    applied = world.apply_once(settings, request=asked)
+    assert (applied.units, applied.plan) == (proposed.plan.units, proposed.plan)
+    assert world.credits_in(database)[0]["amount"] == proposed.plan.units
+
+
+def test_a_debit_in_between_does_not_void_the_plan(settings: Settings, database: Database[Document]) -> None:
+    plan = plan_of(settings, database)
+    world.push(database, world.entry("debit", -5, "65a000000000000000000002:initial"))
+    asked = CreditRequest(world.DISPUTE, "anna", "as it was proposed", plan.plan_hash)
+    assert world.apply_once(settings, request=asked).state == "credited"
+
+
+def test_a_credit_given_by_hand_since_the_plan_voids_it(settings: Settings, database: Database[Document]) -> None:
+    plan = plan_of(settings, database)
+    world.push(database, world.entry("adjustment", 1000, "dispute-credit-1"))
+    asked = CreditRequest(world.DISPUTE, "anna", "as it was proposed", plan.plan_hash)
+    outcome = world.apply_once(settings, request=asked)
+    assert (outcome.state, outcome.reason.split(":")[0]) == ("refused", "plan_changed")
+    assert world.credits_in(database) == []
+    assert kinds(settings) == ["started", "refused"]
+
+
+def test_a_credit_given_by_hand_between_plan_and_write_makes_the_write_miss(
+    settings: Settings, database: Database[Document]
+) -> None:
+    def by_hand(step: str) -> None:
+        if step == "write":
+            world.push(database, world.entry("adjustment", 1000, "dispute-credit-1"))
+
+    outcome = world.apply_once(settings, by_hand)
+    assert (outcome.state, outcome.units) == ("credited", 5000)
+    assert "missed" in kinds(settings)
+    assert world.gap(database) == 0
+
+
+def test_a_ledger_that_never_stands_still_is_transient_after_five_plans(
+    settings: Settings, database: Database[Document]
+) -> None:
+    steps: list[str] = []
+
+    def usage(step: str) -> None:
+        steps.append(step)
+        if step == "write":
+            world.push(database, world.entry("debit", -1, f"65a0000000000000000000{len(steps):02}:initial"))
+
+    with pytest.raises(TransientSourceError, match="changed 5 times"):
+        world.apply_once(settings, usage)
+    assert steps.count("write") == 5
+    assert world.credits_in(database) == []
+
+
+@pytest.mark.parametrize("how", ["setting", "file", "mode", "unreadable", "parked"])
+def test_whatever_stops_a_credit_is_read_after_the_intent(
+    settings: Settings, database: Database[Document], mongodb_uri: str, how: str
+) -> None:
+    stopped = False
+
+    def settings_now() -> Settings:
+        if stopped and how == "unreadable":
+            raise SettingsError("billing_dq.toml: not readable")
+        changes = {"setting": {"kill_switch": True}, "mode": {"mode": "propose"}}.get(how, {})
+        return with_credits(settings, **changes) if stopped else settings
+
+    def observer(step: str) -> None:
+        nonlocal stopped
+        if step == "recorded:intent":
+            stopped = True
+            if how == "file":
+                (Path(settings.home) / "credits" / "STOP").touch()
+            if how == "parked":
+                park(log_of(settings), world.ORGANIZATION, "bert", "looking into it")
+
+    with MongoClient[Document](mongodb_uri, tz_aware=True) as client, open_ledger_writer(settings) as writer:
+        usual = world.applier(settings, client, writer, observer)
+        applier = type(usual)(usual.plan, writer, usual.audit, settings_now, observer)
+        outcome = applier.apply(CreditRequest(world.DISPUTE, "anna", "it came back"), RunBudget.of(settings))
+    assert outcome.state == "stopped"
+    assert world.credits_in(database) == []
+    assert kinds(settings)[-1] == "refused"
+
+
+def test_a_parked_organization_is_not_credited(settings: Settings, database: Database[Document]) -> None:
+    park(log_of(settings), world.ORGANIZATION, "bert", "looking into it")
+    assert world.apply_once(settings).reason == "organization_parked"
+    assert world.credits_in(database) == []
+
+
+@pytest.mark.parametrize(
+    ("credits", "reason"),
+    [
+        (Credits(mode="apply", max_units_per_credit=5999), "max_units_per_credit"),
+        (Credits(mode="apply", max_units_per_run=5999), "max_units_per_run"),
+        (Credits(mode="apply", approve_above_units=5999), "approve_above_units"),
+    ],
+)
+def test_a_cap_holds(settings: Settings, database: Database[Document], credits: Credits, reason: str) -> None:
+    outcome = world.apply_once(settings.model_copy(update={"credits": credits}))
+    assert outcome.reason == reason
+    assert world.credits_in(database) == []
+
+
+def test_the_number_of_credits_a_run_is_capped() -> None:
+    budget = RunBudget(units=100.0, credits=1)
+    budget.spend(1)
+    assert budget.refusal(1) == "max_credits_per_run"
+    budget.give_back(1)
+    assert budget.refusal(100) is None
+
+
+def test_an_approval_of_this_very_plan_lets_it_through(settings: Settings, database: Database[Document]) -> None:
+    settings = with_credits(settings, approve_above_units=100.0)
+    plan = plan_of(settings, database)
+    approve(log_of(settings), plan, plan.plan_hash, "bert", "checked with the bank")
+    assert world.apply_once(settings).state == "credited"
+    assert [r.facts["approved_by"] for r in log_of(settings).read().records if r.kind == "decided"] == ["bert"]
+
+
+def test_an_approval_of_another_plan_does_not(settings: Settings, database: Database[Document]) -> None:
+    settings = with_credits(settings, approve_above_units=100.0)
+    plan = plan_of(settings, database)
+    approve(log_of(settings), plan, plan.plan_hash, "bert", "checked with the bank")
+    world.push(database, world.entry("adjustment", 1000, "dispute-credit-1"))
+    assert world.apply_once(settings).state == "needs_approval"
+    assert world.credits_in(database) == []
+
+
+@pytest.mark.parametrize(("approver", "state"), [("  ANNA ", "refused"), ("bert", "credited")])
+def test_who_asks_by_config_cannot_approve(
+    settings: Settings, database: Database[Document], approver: str, state: str
+) -> None:
+    settings = with_credits(settings, approve_above_units=100.0)
+    plan = plan_of(settings, database)
+    asked = CreditRequest(world.DISPUTE, "anna", "the money came back", plan.plan_hash, "anna", approver)
+    assert world.apply_once(settings, request=asked).state == state
+    assert len(world.credits_in(database)) == (state == "credited")
+
+
+def test_an_approval_on_record_by_who_asks_by_config_does_not_count(
+    settings: Settings, database: Database[Document]
+) -> None:
+    settings = with_credits(settings, approve_above_units=100.0)
+    plan = plan_of(settings, database)
+    approve(log_of(settings), plan, plan.plan_hash, "anna", "checked with the bank")
+    asked = CreditRequest(world.DISPUTE, "anna", "the money came back", plan.plan_hash, "anna")
+    assert world.apply_once(settings, request=asked).reason.startswith("same_person")
+
+
+def test_a_balance_that_was_off_before_is_off_by_as_much_afterwards(
+    settings: Settings, database: Database[Document]
+) -> None:
+    database.billingextrabalances.update_one({}, {"$inc": {"cachedBalance": 7}})
+    assert world.apply_once(settings).state == "credited"
+    assert world.gap(database) == 7
+
+
+def test_no_balance_document_is_ever_created(settings: Settings, database: Database[Document]) -> None:
+    database.billingextrabalances.delete_many({})
+    assert world.apply_once(settings).state == "nothing_due" or database.billingextrabalances.count_documents({}) == 0
+    assert database.billingextrabalances.count_documents({}) == 0

@@ -1,0 +1,87 @@
+"""Drift below the tolerance, week after week."""
+
+import pandas as pd
+import pytest
+
+from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
+from billing_dq.units import Tolerance
+
+ORG, OTHER, THIRD = (f"6a000000000000000000000{number}" for number in (1, 2, 3))
+
+
+def history(
+    *units: float,
+    organization: str = ORG,
+    diverged: bool = False,
+    grade: str = "within_tolerance",
+    state: str = "closed",
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "organization_id": organization,
+            "week_key": [f"2026-W{week:02d}" for week in range(1, len(units) + 1)],
+            "week_state": state,
+            "unexplained_units": list(units),
+            "diverged": pd.array([diverged] * len(units), dtype="boolean"),
+            "grade": grade,
+        }
+    )
+
+
+def test_three_weeks_of_one_sign_that_exceed_the_tolerance_together_are_a_drift() -> None:
+    weeks = [
+        history(-20, -20, 0, -10.5, -1, organization=THIRD),
+        history(1000, 1000, organization=OTHER),
+        history(20, 0, 20, 20),
+    ]
+    found = cumulative_drift(pd.concat(weeks), Tolerance())
+    assert list(found.columns) == ["organization_id", "units", "weeks", "explanation"]
+    assert found.to_numpy().tolist() == [
+        [
+            ORG,
+            60,
+            3,
+            "60 units too few were debited over 3 closed weeks, each week within the tolerance and all in the same "
+            "direction.",
+        ],
+        [
+            THIRD,
+            -51.5,
+            4,
+            "51.50 units too many were debited over 4 closed weeks, each week within the tolerance and all in the same "
+            "direction.",
+        ],
+    ]
+
+
+@pytest.mark.parametrize(
+    "weeks",
+    [
+        history(30, 30),
+        history(20, 20, 10),
+        history(30, 30, 30, -1),
+        history(30, 30, 30, diverged=True),
+        history(30, 30, 30, grade="unreadable"),
+        history(30, 30, 30, state="open"),
+        history(),
+    ],
+)
+def test_anything_less_is_none(weeks: pd.DataFrame) -> None:
+    assert cumulative_drift(weeks, Tolerance()).empty
+
+
+def test_one_week_that_diverged_is_told_by_itself_and_no_drift() -> None:
+    weeks = pd.concat([history(30, 30, 30), history(60, diverged=True)])
+    assert cumulative_drift(weeks, Tolerance()).empty
+
+
+def test_an_overcharge_drifts_too() -> None:
+    assert cumulative_drift(history(-20, -20, -11), Tolerance())["units"].tolist() == [-51]
+
+
+def test_parts_of_units_drift_too_and_the_noise_of_binary_fractions_is_of_no_direction() -> None:
+    found = cumulative_drift(history(0.25, 0.25, 0.25, 1e-7, -1e-7), Tolerance(absolute_units=0.5))
+    assert found[["units", "weeks"]].to_numpy().tolist() == [[0.75, 3]]
+    assert found["explanation"].iloc[0].startswith("0.75 units too few were debited over 3 closed weeks")
+    overcharged = cumulative_drift(history(-0.25, -0.25, -0.25), Tolerance(absolute_units=0.5))
+    assert overcharged["units"].tolist() == [-0.75]

@@ -1,0 +1,44 @@
+"""The sample's night without a server: documents decoded plainly, Stripe read over the loopback, the pure rules."""
+
+from pathlib import Path
+
+from billing_dq.policy import rules_of
+from billing_dq.progress import SilentProgress
+from billing_dq.reconcile.night import NightResult, reconcile_night
+from billing_dq.settings import Settings
+from billing_dq.simulation import local_stripe
+from billing_dq.simulation.plain import plain_frames
+from billing_dq.sources.stripe.api import read_stripe
+from billing_dq.weeks import NightWeeks
+from tests.support.sample_faults import AS_OF, Documents
+
+PRICES = {
+    "free": [],
+    "starter": ["price_starter_monthly_v1", "price_starter_annual_v1"],
+    "pro": ["price_pro_monthly_v2", "price_pro_annual_v2"],
+    "enterprise": ["price_enterprise_monthly_v1", "price_enterprise_annual_v1"],
+}
+QUOTAS = {"free": 0, "starter": 500, "pro": 5000, "enterprise": 20000}
+PACKS = {
+    "pack_s": {"price_cents": 200, "units": 2000},
+    "pack_m": {"price_cents": 500, "units": 6000},
+    "pack_l": {"price_cents": 2000, "units": 25000},
+}
+SAMPLE_STRIPE = Path(__file__).parent.parent / "data" / "sample" / "stripe.json.gz"
+
+
+def sample_settings(**others: object) -> Settings:
+    """The settings that the sample's config.json amounts to."""
+    plans = {name: {"meter_quota": QUOTAS[name], "prices": PRICES[name]} for name in QUOTAS}
+    return Settings.model_validate({"plans": plans, "packs": PACKS, **others})
+
+
+def sample_night(documents: Documents, stripe: Documents) -> NightResult:
+    """Everything that a first night says of these documents and objects."""
+    with local_stripe.serve(stripe) as server:
+        settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url)
+        reading = read_stripe(settings, AS_OF, [], SilentProgress())
+    weeks = NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
+    return reconcile_night(
+        plain_frames(documents, weeks, AS_OF), reading.frames, reading.livemode, rules_of(settings, weeks)
+    )
