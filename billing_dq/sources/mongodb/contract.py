@@ -17,9 +17,11 @@ GRACE = timedelta(minutes=5)
 
 STATUSES = ("incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")
 
-_LONG_YEARS = [
-    year for year in range(1900, 2200) if Week(Week.parse(f"{year}-W52").start).shifted(1).key.endswith("53")
-]
+#: The years that a week key may have.
+YEARS = range(1900, 2200)
+_LONG_YEARS = [year for year in YEARS if Week.parse(f"{year}-W52").shifted(1).key.endswith("53")]
+#: How many weeks each year has, from year 0 on; 0 where a week key may not have it.
+WEEKS_BY_YEAR = tuple(0 if year not in YEARS else 52 + (year in _LONG_YEARS) for year in range(YEARS.stop))
 #: A possible week: of 1900 to 2199, week 53 only in the years that have one. Understood by every server's regular
 #: expressions; `$` also matches before a final newline, hence the length beside it.
 WEEK_PATTERN = (

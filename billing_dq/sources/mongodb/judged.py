@@ -9,18 +9,17 @@ from functools import cached_property
 
 import numpy as np
 
-from billing_dq.sources.contract import CollectionContract, Field, weeks_by_year
-from billing_dq.sources.errors import SourceError
+from billing_dq.errors import SourceError
 from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.bson_types import Bytes
+from billing_dq.sources.mongodb.bson_types import Bytes, int32_at
+from billing_dq.sources.mongodb.contract import WEEKS_BY_YEAR, CollectionContract, Field
 from billing_dq.sources.mongodb.contract_table import FieldTable, field_table
 from billing_dq.sources.mongodb.texts import not_utf8, week_codes, word_codes
 from billing_dq.sources.mongodb.walker import Cells, Items, Walk, documents, items, walk
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-#: The last week of every year that a week key may name.
-WEEKS_BY_YEAR = weeks_by_year()
+_WEEKS_BY_YEAR = np.array(WEEKS_BY_YEAR, dtype=np.int64)
 
 
 class Words:
@@ -64,7 +63,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Rows:
-    """Objects of one level in a buffer: ``broken`` tells which of them break the contract."""
+    """Objects of one level in a buffer, one a row.
+
+    Attributes:
+        lists: the items of each field that is a list, of lists of objects the objects; or the values of an object.
+        objects: the items of a list of objects, as rows.
+        broken: which rows break the contract.
+    """
 
     buffer: Bytes
     level: Level
@@ -73,6 +78,11 @@ class Rows:
     lists: dict[str, Items]
     objects: dict[str, "Rows"]
     broken: Mask
+
+    def raw(self, row: int) -> bytes:
+        """The bytes of an object."""
+        start = int(self.starts[row])
+        return self.buffer[start : start + int32_at(self.buffer, start)].tobytes()
 
     def cells(self, name: str) -> Cells:
         """The cells of a field."""
@@ -111,7 +121,7 @@ def _unfit_text(buffer: Bytes, cells: Cells, field: Field, level: Level) -> Mask
     if field.one_of is not None:
         return present & (level.words[field.name].codes(buffer, cells) < 0)
     if field.week:
-        return present & (week_codes(buffer, cells, WEEKS_BY_YEAR) < 0)
+        return present & (week_numbers(buffer, cells) < 0)
     return not_utf8(buffer, cells)
 
 
@@ -130,14 +140,27 @@ def _judge_items(rows: Rows, field: Field, cells: Cells) -> None:
             unfit |= ~np.isfinite(found.cells.values.view(np.float64))
         case "object":
             unfit = kinds != bson.OBJECT
-            inner = _judge(rows.buffer, found.cells.values[~unfit], rows.level.below[field.name])
+            objects = np.flatnonzero(~unfit)
+            inner = _judge(rows.buffer, found.cells.values[objects], rows.level.below[field.name])
             rows.objects[field.name] = inner
-            unfit[np.flatnonzero(~unfit)[inner.broken]] = True
+            rows.lists[field.name] = _only(found, objects)
+            unfit[objects[inner.broken]] = True
         case _:
             raise AssertionError(f"{field.name}: no rule for items of type {field.items}")
     broken = rows.broken
     broken |= found.broken
     broken[parents(found)[unfit]] = True
+
+
+def _only(found: Items, chosen: np.ndarray) -> Items:
+    """The chosen items of lists."""
+    firsts = np.searchsorted(chosen, found.firsts)
+    return Items(firsts, Cells(*(part[chosen] for part in found.cells)), found.broken)
+
+
+def week_numbers(buffer: Bytes, cells: Cells) -> np.ndarray:
+    """Week keys as numbers, 2026-W47 as 202647; -1 for what is no possible week."""
+    return week_codes(buffer, cells, _WEEKS_BY_YEAR)
 
 
 def parents(found: Items) -> np.ndarray:

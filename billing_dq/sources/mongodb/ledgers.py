@@ -1,184 +1,153 @@
 """Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that break
-a rule of single entries (DOMAIN.md, What must hold), or that a dispute, a purchase or an expiry needs.
+a rule of single entries, or that a dispute, a purchase or an expiry needs.
 """
 
-# pyarrow.compute makes its functions at import, where a type checker cannot see them:
-# pyright: reportAttributeAccessIssue=false
-
-from datetime import datetime, timedelta
-
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from billing_dq import tables
-from billing_dq.sources.mongodb.bson_tables import (
-    COUNT,
-    NUMBER,
-    OBJECT_ID,
-    TEXT,
-    TIME,
-    Columns,
-    Undecodable,
-    objects,
-    unnest,
+from billing_dq.sources.mongodb import bson_types as bson
+from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
+from billing_dq.sources.mongodb.bson_types import int32_at
+from billing_dq.sources.mongodb.contract_table import milliseconds
+from billing_dq.sources.mongodb.entry_rules import (
+    ADJUSTMENT,
+    KINDS,
+    REFUND,
+    TOPUP,
+    EntryColumns,
+    broken_rules,
+    swept_or_late,
 )
-from billing_dq.sources.mongodb.contract import GRACE
+from billing_dq.sources.mongodb.judged import Mask, Rows, Words
+from billing_dq.sources.mongodb.texts import repeated, starts_with
+from billing_dq.sources.mongodb.usage import items_of
+from billing_dq.sources.mongodb.walker import Cells
 from billing_dq.storage.lake import arrow_schema, arrow_table
-from billing_dq.tables import LEDGER_SUSPECTS, Table
+from billing_dq.tables import (
+    DISPUTE_ENTRIES,
+    EXPIRING_LEDGERS,
+    EXTRAS_BALANCES,
+    LEDGER_ENTRIES,
+    LEDGER_SUSPECTS,
+    PACK_PURCHASES,
+    Table,
+)
 from billing_dq.weeks import NightWeeks
 
-KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
-
-#: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
-SWEEP_GRACE = timedelta(hours=48)
-
-#: An entry on the wire, in the order of `ledger_entries`.
-ENTRY: Columns = {
-    "_id": OBJECT_ID,
-    "kind": TEXT,
-    "amount": NUMBER,
-    "refId": TEXT,
-    "stripeSessionId": TEXT,
-    "source": TEXT,
-    "at": TIME,
-    "expiresAt": TIME,
-}
-_ENTRY_REQUIRED = ("_id", "kind", "amount", "at")
-
-#: A balance document on the wire: ``count`` is the length of its ledger, ``bytes`` its size.
-DOCUMENT: Columns = {
-    "organization": OBJECT_ID,
-    "cachedBalance": NUMBER,
-    "cachedBalanceAt": TIME,
-    "count": COUNT,
-    "bytes": COUNT,
-    "ledger": objects(ENTRY),
-}
-REQUIRED = ("organization", "cachedBalance", "count", "bytes", "ledger")
+_KINDS = Words(KINDS)
+#: What the references of a dispute's clawback and of a dispute's credit start with.
+_CLAWBACKS = ("refund-dispute_", "dispute_")
+_CREDITS = ("dispute-credit-", "dispute_reinstate_")
 
 
-def tables_of(documents: pa.Table, night: NightWeeks) -> dict[str, pa.Table]:
-    """The tables, by name, that balance documents come to.
-
-    Args:
-        documents: decoded as `DOCUMENT`.
-        night: the weeks whose entries are kept.
-
-    Raises:
-        Undecodable: a ledger is not as long as the server says, or a required field of an entry is null.
-    """
-    items = unnest(documents, "ledger", _ENTRY_REQUIRED)
-    parent, amount = items.column("parent").to_numpy(), items.column("amount").to_numpy()
-    length = np.bincount(parent, minlength=documents.num_rows)
-    if (length != documents.column("count").to_numpy()).any():
-        raise Undecodable("ledger is no list of objects")
-    total = np.bincount(parent, amount, documents.num_rows).astype(np.float64)
-    balances = [documents.column("organization"), documents.column("cachedBalance"), total, length]
-    balances += [documents.column(name) for name in ("bytes", "cachedBalanceAt")]
-    organization = documents.column("organization").take(items.column("parent"))
-    fields = [items.column(name) for name in ("position", *ENTRY)]
-    entries = arrow_table(tables.LEDGER_ENTRIES, [organization, *fields])
-    bought = purchases(entries)
-    found = [
-        suspects(entries, night.as_of),
-        labelled(further(entries, "ref_id"), "duplicate_ref"),
-        labelled(further(bought, "stripe_session_id"), "duplicate_session"),
-    ]
+def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str, pa.Table]:
+    """The tables, by name, that the chosen balance documents, all of them sound, come to."""
+    ledger = _Ledger(rows, chosen)
+    facts, as_of = ledger.facts, night.as_of
+    first, until = milliseconds(night.entries_from), milliseconds(night.entries_until)
+    suspects = broken_rules(facts, as_of)
+    suspects["duplicate_ref"] = ledger.repeats("refId")
+    suspects["duplicate_session"] = ledger.repeats("stripeSessionId", among=facts.kinds == TOPUP)
+    with_expiry = ledger.whole(swept_or_late(facts, as_of))
     return {
-        tables.EXTRAS_BALANCES.name: arrow_table(tables.EXTRAS_BALANCES, balances),
-        tables.LEDGER_ENTRIES.name: between(entries, night.entries_from, night.entries_until),
-        tables.EXPIRING_LEDGERS.name: ledgers_with_expiry(entries, night.as_of),
-        tables.LEDGER_SUSPECTS.name: pa.concat_tables(found),
-        tables.DISPUTE_ENTRIES.name: _cut(tables.DISPUTE_ENTRIES, naming_a_dispute(entries)),
-        tables.PACK_PURCHASES.name: _cut(tables.PACK_PURCHASES, bought),
+        EXTRAS_BALANCES.name: ledger.balances(),
+        LEDGER_ENTRIES.name: ledger.table(LEDGER_ENTRIES, (facts.at >= first) & (facts.at < until)),
+        EXPIRING_LEDGERS.name: ledger.table(EXPIRING_LEDGERS, with_expiry),
+        LEDGER_SUSPECTS.name: pa.concat_tables([ledger.suspects(rule, mask) for rule, mask in suspects.items()]),
+        DISPUTE_ENTRIES.name: ledger.table(DISPUTE_ENTRIES, ledger.naming_a_dispute()),
+        PACK_PURCHASES.name: ledger.table(PACK_PURCHASES, ledger.bought()),
     }
 
 
-def suspects(entries: pa.Table, as_of: datetime) -> pa.Table:
-    """The entries that break a rule of single entries, once for each rule, as `ledger_suspects`.
+class _Ledger:
+    """The entries of the chosen documents, in document and commit order."""
 
-    ``entries`` has the columns of `ledger_entries`. A zero amount that may not be is `zero_amount`, and not `sign` too.
-    """
-    kind, amount, ref = entries.column("kind"), entries.column("amount"), entries.column("ref_id")
-    zero = pc.and_(pc.equal(amount, 0.0), pc.not_equal(kind, "expiration"))
-    must_be_positive, must_be_negative = _among(kind, "topup", "adjustment"), _among(kind, "debit", "refund")
-    wrong_sign = pc.or_(
-        pc.and_(must_be_positive, pc.less(amount, 0.0)),
-        pc.or_(
-            pc.and_(must_be_negative, pc.greater(amount, 0.0)),
-            pc.and_(pc.equal(kind, "expiration"), pc.greater(amount, 0.0)),
-        ),
-    )
-    no_reference = pc.or_(pc.is_null(ref), pc.fill_null(pc.equal(ref, ""), False))
-    rules = {
-        "zero_amount": zero,
-        "sign": wrong_sign,
-        "future_entry": pc.greater(entries.column("at"), _time(as_of + GRACE)),
-        "missing_ref": pc.and_(_among(kind, "debit", "adjustment"), no_reference),
-        "unknown_kind": pc.invert(_among(kind, *KINDS)),
-    }
-    return pa.concat_tables([labelled(entries.filter(broken), rule) for rule, broken in rules.items()])
+    def __init__(self, rows: Rows, chosen: np.ndarray) -> None:
+        self._rows = rows
+        self._chosen = chosen
+        self._entries = rows.objects["ledger"]
+        ends, self._taken = items_of(rows.lists["ledger"], chosen)
+        self._ends = ends.astype(np.int64)
+        self._counts = np.diff(self._ends)
+        self._document = np.repeat(np.arange(len(chosen)), self._counts)
+        self._organizations = hex_array(rows.buffer, rows.cells("organization").values[chosen])
+        self.facts = self._facts()
+
+    def balances(self) -> pa.Table:
+        """`extras_balances`."""
+        documents = Columns(self._rows, self._chosen)
+        total = np.bincount(self._document, self.facts.amounts, len(self._chosen))
+        sizes = [int32_at(self._rows.buffer, start) for start in self._rows.starts[self._chosen]]
+        columns = [self._organizations, documents.numbers("cachedBalance"), total, self._counts]
+        return arrow_table(EXTRAS_BALANCES, [*columns, pa.array(sizes, pa.int64()), documents.times("cachedBalanceAt")])
+
+    def table(self, table: Table, mask: Mask) -> pa.Table:
+        """The entries of a mask, with the columns of a table."""
+        return self._cut(table, np.flatnonzero(mask), None)
+
+    def suspects(self, rule: str, mask: Mask) -> pa.Table:
+        """The entries of a mask as those that break a rule."""
+        return self._cut(LEDGER_SUSPECTS, np.flatnonzero(mask), rule)
+
+    def whole(self, mask: Mask) -> Mask:
+        """The entries of all ledgers that have one of a mask."""
+        with_one = np.bincount(self._document[mask], minlength=len(self._chosen)) > 0
+        return with_one[self._document]
+
+    def repeats(self, field: str, among: Mask | None = None) -> Mask:
+        """The entries whose text in a field, not empty, an earlier one of the same ledger (and mask) has."""
+        kinds, places, sizes = self._cells(field)
+        if among is not None:
+            kinds = np.where(among, kinds, np.uint8(bson.ABSENT))
+        return repeated(self._rows.buffer, Cells(kinds, places, sizes), self._ends)
+
+    def bought(self) -> Mask:
+        """The top-ups that were bought in a checkout session."""
+        return (self.facts.kinds == TOPUP) & _not_empty(self._cells("stripeSessionId"))
+
+    def naming_a_dispute(self) -> Mask:
+        """Clawbacks and reinstatements of disputes, and credits given by hand."""
+        kinds = self.facts.kinds
+        return ((kinds == REFUND) & self._starts("refId", _CLAWBACKS)) | (
+            (kinds == ADJUSTMENT) & self._starts("refId", _CREDITS)
+        )
+
+    def _facts(self) -> EntryColumns:
+        expires = self._cells("expiresAt")
+        return EntryColumns(
+            kinds=_KINDS.codes(self._rows.buffer, self._cells("kind")),
+            amounts=self._cells("amount").values.view(np.float64),
+            referenced=_not_empty(self._cells("refId")),
+            at=self._cells("at").values,
+            expires=expires.kinds == bson.DATE,
+            expires_at=expires.values,
+        )
+
+    def _cut(self, table: Table, places: np.ndarray, rule: str | None) -> pa.Table:
+        columns = Columns(self._entries, self._taken[places])
+        made = {
+            "organization_id": lambda: self._organizations.take(pa.array(self._document[places])),
+            "position": lambda: pa.array(places - self._ends[self._document[places]]),
+            "rule": lambda: pa.repeat(pa.scalar(rule, pa.string()), len(places)),
+            "entry_id": lambda: columns.ids("_id"),
+            "kind": lambda: columns.text("kind"),
+            "amount": lambda: columns.numbers("amount"),
+            "ref_id": lambda: columns.text("refId"),
+            "stripe_session_id": lambda: columns.text("stripeSessionId"),
+            "source": lambda: columns.text("source"),
+            "at": lambda: columns.times("at"),
+            "expires_at": lambda: columns.times("expiresAt"),
+        }
+        return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
+
+    def _starts(self, field: str, prefixes: tuple[str, ...]) -> Mask:
+        cells = self._cells(field)
+        found = [starts_with(self._rows.buffer, cells, np.frombuffer(one.encode(), np.uint8)) for one in prefixes]
+        return np.logical_or.reduce(found)
+
+    def _cells(self, field: str) -> Cells:
+        return Cells(*(part[self._taken] for part in self._entries.cells(field)))
 
 
-def labelled(entries: pa.Table, rule: str) -> pa.Table:
-    """Entries as `ledger_suspects` rows of a rule."""
-    return _cut(LEDGER_SUSPECTS, entries.append_column("rule", pa.repeat(pa.scalar(rule), entries.num_rows)))
-
-
-def further(entries: pa.Table, reference: str) -> pa.Table:
-    """Of entries in commit order, those with a reference (not empty) that an earlier one of their ledger has."""
-    known = pc.fill_null(pc.not_equal(entries.column(reference), ""), False).to_numpy()
-    organization, code = _codes(entries.column("organization_id")), _codes(entries.column(reference))
-    again = pd.Series(organization * (len(code) + 1) + code).duplicated().to_numpy()
-    return entries.filter(pa.array(known & again))
-
-
-def purchases(entries: pa.Table) -> pa.Table:
-    """The top-ups that were bought in a checkout session."""
-    session = entries.column("stripe_session_id")
-    bought = pc.and_(pc.equal(entries.column("kind"), "topup"), pc.fill_null(pc.not_equal(session, ""), False))
-    return entries.filter(bought)
-
-
-def naming_a_dispute(entries: pa.Table) -> pa.Table:
-    """Clawbacks and reinstatements of disputes, and credits given by hand."""
-    entries = entries.filter(_among(entries.column("kind"), "refund", "adjustment"))
-    refund, ref = pc.equal(entries.column("kind"), "refund"), pc.fill_null(entries.column("ref_id"), "")
-    clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
-    credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
-    return entries.filter(pc.if_else(refund, clawback, credit))
-
-
-def ledgers_with_expiry(entries: pa.Table, as_of: datetime) -> pa.Table:
-    """The whole ledgers with a top-up that must have been swept, or with any expiration."""
-    kind = entries.column("kind")
-    late = pc.fill_null(pc.less(entries.column("expires_at"), _time(as_of - SWEEP_GRACE)), False)
-    chosen = pc.or_(pc.and_(pc.equal(kind, "topup"), late), pc.equal(kind, "expiration"))
-    organizations = pc.unique(entries.filter(chosen).column("organization_id"))
-    return entries.filter(pc.is_in(entries.column("organization_id"), value_set=organizations))
-
-
-def between(entries: pa.Table, first: datetime, until: datetime) -> pa.Table:
-    """The entries dated from ``first`` to before ``until``."""
-    at = entries.column("at")
-    return entries.filter(pc.and_(pc.greater_equal(at, _time(first)), pc.less(at, _time(until))))
-
-
-def _cut(table: Table, rows: pa.Table) -> pa.Table:
-    """The contract's columns of rows that have them by name."""
-    return rows.select(table.column_names).cast(arrow_schema(table))
-
-
-def _codes(texts: pa.ChunkedArray) -> np.ndarray:
-    """A number for each different text, 0 for null."""
-    return pc.add(pc.fill_null(texts.combine_chunks().dictionary_encode().indices, -1).cast(pa.int64()), 1).to_numpy()
-
-
-def _among(kind: pa.ChunkedArray, *kinds: str) -> pa.ChunkedArray:
-    return pc.is_in(kind, value_set=pa.array(kinds, pa.string()))
-
-
-def _time(instant: datetime) -> pa.Scalar:
-    return pa.scalar(instant, pa.timestamp("ms", "UTC"))
+def _not_empty(cells: Cells) -> Mask:
+    return np.isin(cells.kinds, (bson.TEXT, bson.SYMBOL)) & (cells.sizes > 0)

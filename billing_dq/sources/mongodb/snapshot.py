@@ -1,8 +1,7 @@
-"""The MongoDB source: one snapshot of the five collections as the tables of frames.py, and what could not be read.
+"""The MongoDB source: one snapshot of the five collections as the tables of a night, and what could not be read.
 
-Soundness first: the server names the documents that break the contract, these few are explained and quarantined.
-All others stream as raw BSON in organization order into Arrow columns and on to Parquet, a batch of organizations at a
-time.
+Each collection crosses the wire once, as raw BSON in organization order. One walk over the bytes finds the fields and
+the documents that break the contract; these few are explained and quarantined, all others go on to Parquet.
 """
 
 import time
@@ -17,8 +16,8 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors, connect
 from billing_dq.sources.mongodb.contract import contracts
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
+from billing_dq.sources.mongodb.pieces import Counts
 from billing_dq.sources.mongodb.reader import open_reader
-from billing_dq.sources.mongodb.sounding import Counts, Sounding
 from billing_dq.sources.mongodb.tables import SnapshotTables
 from billing_dq.storage.lake import StoredTable
 from billing_dq.weeks import NightWeeks
@@ -66,18 +65,17 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
         present = set(client[settings.mongodb_database].list_collection_names())
         missing = _missing(present, names, settings)
         server_version = str(client.server_info()["version"])
-        with open_reader(client, settings, next(name for name in names.values() if name in present)) as reader:
-            sounding = Sounding(reader, night, contracts(names, tuple(settings.plans), night.as_of))
-            tables = SnapshotTables(reader, sounding, night, directory, settings.batch_organizations, progress)
-            for collection in names:
+        with open_reader(client, settings, next(name for name in names.values() if name in present), True) as reader:
+            tables = SnapshotTables(reader, night, directory, settings.batch_organizations, progress)
+            for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
                 if collection in missing:
                     tables.write_empty(collection)
                 else:
-                    tables.write(collection)
+                    tables.write(contract)
             tables.write_quarantine()
         topology = client.topology_description.topology_type_name
     seconds: dict[str, float] = {**reader.seconds, "total": time.perf_counter() - started}
-    facts = SnapshotFacts(server_version, topology, reader.one_snapshot, tuple(missing), dict(sounding.counts), seconds)
+    facts = SnapshotFacts(server_version, topology, reader.one_snapshot, tuple(missing), tables.counts, seconds)
     return Snapshot(tables.stored, facts)
 
 

@@ -105,9 +105,9 @@ def week_codes(buffer: Bytes, cells: Cells, years: np.ndarray) -> np.ndarray:
         if is_text(kinds[row]) and sizes[row] == WEEK_LENGTH:
             place = places[row]
             year, week = _digits(buffer, place, 4), _digits(buffer, place + 6, 2)
-            if buffer[place + 4] == 0x2D and buffer[place + 5] == 0x57 and 0 <= year < len(years):  # "-W"
-                if 1 <= week <= years[year]:
-                    codes[row] = year * 100 + week
+            between = buffer[place + 4] == 0x2D and buffer[place + 5] == 0x57  # "-W"
+            if between and 0 <= year < len(years) and 1 <= week <= years[year]:
+                codes[row] = year * 100 + week
     return codes
 
 
@@ -186,7 +186,7 @@ def _digits(buffer: Bytes, place: int, count: int) -> int:
 
 @compiled
 def _same(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
-    for byte in range(length):
+    for byte in range(length):  # noqa: SIM110 (numba compiles no generators)
         if one[place + byte] != other[start + byte]:
             return False
     return True

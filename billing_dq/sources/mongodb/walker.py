@@ -1,7 +1,7 @@
 """The walk over raw documents: where each field of a contract is, of which type, and which documents break it.
 
-Nothing is decoded and nothing is copied: a cell is a BSON type, a place in the buffer (or the number itself) and a size.
-What a walk does not know it passes over by its size, so depth costs nothing.
+Nothing is decoded and nothing is copied: a cell is a BSON type, a place in the buffer (or the number itself) and a
+size. What a walk does not know it passes over by its size, so depth costs nothing.
 """
 
 import math
@@ -28,8 +28,8 @@ class Cells(NamedTuple):
 
     Attributes:
         kinds: BSON types; 0 where the field is missing.
-        values: of numbers the bits of the float64, of dates the milliseconds, of true 1, of everything else the place of
-            its bytes.
+        values: of numbers the bits of the float64, of dates the milliseconds, of true 1, of everything else the place
+            of its bytes.
         sizes: of text its bytes, of objects and lists all of theirs, else 0.
     """
 
@@ -39,10 +39,13 @@ class Cells(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """What a walk found: ``cells`` (fields x rows), and which rows break the contract."""
+    """What a walk found: ``cells`` (fields x rows), which rows break the contract, and which of these are malformed: no
+    BSON, or with a field that comes twice. The cells of malformed rows may be incomplete.
+    """
 
     cells: Cells
     broken: np.ndarray
+    malformed: np.ndarray
 
 
 class Items(NamedTuple):
@@ -79,8 +82,8 @@ def documents(buffer: Bytes) -> np.ndarray:
 def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     """Find the fields of the documents at ``starts``: whole documents by `value_size`, such as `documents` tells.
 
-    A document breaks the contract where its bytes are malformed, a field comes twice, is of another type, out of bounds,
-    or is required and missing or null. What text must be is judged elsewhere. A row that is broken may be incomplete.
+    A document breaks the contract where it is malformed or a field is of another type, out of bounds, or required and
+    missing or null. What text must be is judged elsewhere.
     """
     # taken apart once: each look into the tuple counts references, which costs more than the rest of the loop
     names, name_ends, types, required, smallest, largest, latest = fields
@@ -89,6 +92,7 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     values = np.zeros((width, rows), dtype=np.int64)
     sizes = np.zeros((width, rows), dtype=np.int32)
     broken = np.zeros(rows, dtype=np.bool_)
+    malformed = np.zeros(rows, dtype=np.bool_)
     follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
     for row in range(rows):
         place, before = starts[row] + 4, width
@@ -98,14 +102,14 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
             place = after_zero(buffer, name, end)
             size = value_size(buffer, kind, place, end) if place >= 0 else -1
             if size < 0:
-                broken[row] = True
+                malformed[row] = True
                 break
             field = _field_of(buffer, name, place - 1 - name, names, name_ends, follower[before])
             if field < width:
                 follower[before], before = field, field
                 value, length = _value(buffer, kind, place, size)
                 if kinds[field, row] != bson.ABSENT:
-                    broken[row] = True
+                    malformed[row] = True
                 elif kind == bson.NULL or kind == bson.UNDEFINED:
                     broken[row] |= required[field]
                 elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
@@ -115,7 +119,7 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
         for needed in range(width):
             if required[needed] and kinds[needed, row] == bson.ABSENT:
                 broken[row] = True
-    return Walk(Cells(kinds, values, sizes), broken)
+    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed)
 
 
 @compiled

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import bson
 import pyarrow as pa
 import pytest
+from billing_dq.sources.mongodb.bson_tables import Undecodable, decode
 from bson import ObjectId
 
-from billing_dq.sources.mongodb.bson_tables import Undecodable, decode
 from billing_dq.sources.mongodb.ledgers import DOCUMENT, REQUIRED, tables_of
 from tests.support.mongo_world import NIGHT
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from billing_dq.sources.mongodb.sounding import Sounding
 from bson import ObjectId
 from pydantic import SecretStr
 from pymongo import MongoClient
@@ -16,7 +17,6 @@ from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors
 from billing_dq.sources.mongodb.snapshot import diagnose, read_snapshot
-from billing_dq.sources.mongodb.sounding import Sounding
 from tests.support.mongo_world import (
     AS_OF,
     NIGHT,
