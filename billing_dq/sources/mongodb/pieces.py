@@ -68,29 +68,29 @@ class Sorting:
         self._key = KEYS[contract.domain_name]
         self._weeks = np.array([int(key.replace("-W", "")) for key in night.matching_keys])
         self._quarantine = quarantine
+        self._held = b""
 
     @property
     def seen(self) -> int:
         """The documents sorted so far."""
         return self.read + self.quarantined + self.out_of_scope
 
-    def pieces(self, batches: Iterable[bytes]) -> Iterator[Piece]:
-        """Sort the documents of raw batches, which are in the order of the key.
+    def add(self, batch: bytes) -> list[Piece]:
+        """Sort the next documents, raw and in the order of the key; those of the last organization wait for more.
 
         Raises:
             SourceError: the bytes are no documents, or not in that order.
         """
-        held = b""
-        for batch in batches:
-            piece, held = self._cut(held + batch, last=False)
-            if piece is not None:
-                yield piece
-        piece, _ = self._cut(held, last=True)
-        if piece is not None:
-            yield piece
+        piece, self._held = self._cut(self._held + batch, last=False)
+        return piece
 
-    def _cut(self, data: bytes, last: bool) -> tuple[Piece | None, bytes]:
-        """A piece, and the bytes of the last organization, of which more may come."""
+    def end(self) -> list[Piece]:
+        """Sort the documents that waited."""
+        piece, self._held = self._cut(self._held, last=True)
+        return piece
+
+    def _cut(self, data: bytes, last: bool) -> tuple[list[Piece], bytes]:
+        """A piece (or none yet), and the bytes of the last organization, of which more may come."""
         rows = judge_documents(self._level, self._contract, data)
         outside = self._outside(rows)
         chosen = np.flatnonzero(~rows.broken & ~outside)
@@ -102,9 +102,9 @@ class Sorting:
             starts = chosen[~alike]
             until = int(starts[-1]) if len(starts) else until
         if until == 0:
-            return None, data
+            return [], data
         place = int(rows.starts[until]) if until < len(rows.starts) else len(data)
-        return self._sorted(rows, chosen[chosen < until], outside, until), data[place:]
+        return [self._sorted(rows, chosen[chosen < until], outside, until)], data[place:]
 
     def _sorted(self, rows: Rows, chosen: np.ndarray, outside: Mask, until: int) -> Piece:
         broken = np.flatnonzero(rows.broken[:until] & ~outside[:until])

@@ -1,6 +1,6 @@
 """The MongoDB tables of a night, collection by collection, streamed to Parquet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -96,8 +96,13 @@ class SnapshotTables:
         if contract.domain_name == "billingusages":
             queries.append(odd_weeks(contract, weeks))
         for query in queries:
-            for piece in sorting.pieces(self._reader.batches(contract, query)):
-                yield from piece.split(self._batch)
+            for batch in self._reader.batches(contract, query):
+                yield from self._whole_organizations(lambda batch=batch: sorting.add(batch))
+            yield from self._whole_organizations(sorting.end)
+
+    def _whole_organizations(self, sort: Callable[[], list[Piece]]) -> list[Piece]:
+        with self._reader.timed("decode"):
+            return [part for piece in sort() for part in piece.split(self._batch)]
 
     def _tables(self, collection: str, piece: Piece) -> dict[str, pa.Table]:
         """The tables, by name, that a piece of a collection comes to."""
