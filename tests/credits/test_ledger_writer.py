@@ -70,7 +70,7 @@ def test_whole_units_are_integers_as_far_as_they_are_exact(units: float, kind: t
 @pytest.mark.parametrize("uri", ["postgres://user:secret@host/", "mongodb://user:secret@"])
 def test_a_wrong_address_is_refused_without_telling_it(uri: str) -> None:
     settings = Settings(mongodb_write_uri=SecretStr(uri))
-    with pytest.raises(SourceError, match="is no MongoDB address") as error, open_ledger_writer(settings):
+    with pytest.raises(SourceError, match="is no address of a MongoDB") as error, open_ledger_writer(settings):
         pass
     assert "secret" not in str(error.value)
 

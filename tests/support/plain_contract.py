@@ -13,7 +13,6 @@ from billing_dq.sources.mongodb.contract import Field, Type, is_week_key
 
 Document = dict[str, object]
 OPTIONS = CodecOptions[Document](tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-_LATEST = 8_640_000_000_000_000
 
 
 def decoded(raw: bytes) -> Document:
@@ -29,7 +28,7 @@ def breaks(fields: tuple[Field, ...], value: Mapping[str, object]) -> bool:
 def _field_breaks(field: Field, value: object) -> bool:
     if value is None:
         return field.required
-    if not _is(field.type, value) or _too_far(value):
+    if not _is(field.type, value):
         return True
     if isinstance(value, list):
         return any(_item_breaks(field, item) for item in value)
@@ -74,10 +73,6 @@ def _is(kind: Type, value: object) -> bool:
 def _mapping(value: object) -> Mapping[str, object]:
     """An object; one with `$ref` and `$id` is decoded as something of its own."""
     return value.as_doc() if isinstance(value, DBRef) else value  # pyright: ignore[reportReturnType]
-
-
-def _too_far(value: object) -> bool:
-    return isinstance(value, DatetimeMS) and abs(int(value)) > _LATEST
 
 
 def _after(value: object, limit: datetime) -> bool:

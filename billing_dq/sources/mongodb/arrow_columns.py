@@ -5,6 +5,8 @@ import pyarrow as pa
 
 from billing_dq.sources.mongodb import bson_types as bson
 from billing_dq.sources.mongodb.bson_types import Bytes
+from billing_dq.sources.mongodb.contract import EARLIEST, LATEST
+from billing_dq.sources.mongodb.contract_table import milliseconds
 from billing_dq.sources.mongodb.judged import Mask, Rows
 from billing_dq.sources.mongodb.texts import gathered, hex_text
 from billing_dq.sources.mongodb.walker import Cells
@@ -35,9 +37,10 @@ class Columns:
         return pa.array(values, pa.float64(), mask=_missing(cells, self._chosen))
 
     def times(self, name: str) -> pa.Array:
-        """Dates as UTC times, null where they are missing."""
+        """Dates as UTC times that can be shown, null where they are missing."""
         cells = self._rows.cells(name)
-        return pa.array(cells.values[self._chosen], pa.int64(), mask=_missing(cells, self._chosen)).cast(_TIME)
+        shown = np.clip(cells.values[self._chosen], milliseconds(EARLIEST), milliseconds(LATEST))
+        return pa.array(shown, pa.int64(), mask=_missing(cells, self._chosen)).cast(_TIME)
 
     def seconds(self, name: str) -> pa.Array:
         """Numbers that are Unix seconds as UTC times, in whole milliseconds towards zero."""

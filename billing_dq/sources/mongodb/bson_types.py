@@ -30,10 +30,6 @@ MIN_KEY = 0xFF
 #: The smallest document: its length and the closing zero.
 SMALLEST_DOCUMENT = 5
 
-#: What JavaScript's Date can hold, in milliseconds on either side of 1970; what lies beyond is no date of the
-#: application's.
-LATEST_DATE = 8_640_000_000_000_000
-
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 

@@ -5,7 +5,7 @@ the server's `$jsonSchema` and the field-by-field explanation are made.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from billing_dq.weeks import Week
@@ -16,6 +16,11 @@ Type = Literal["objectId", "string", "number", "date", "bool", "object", "array"
 GRACE = timedelta(minutes=5)
 
 STATUSES = ("incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")
+
+#: The dates that Python and pandas can show. One beyond, such as JavaScript's last for "never", is stored as the
+#: nearest of them.
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 #: The years that a week key may have.
 YEARS = range(1900, 2200)

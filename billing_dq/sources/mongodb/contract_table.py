@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from billing_dq.sources.mongodb.bson_types import LATEST_DATE, Bytes
+from billing_dq.sources.mongodb.bson_types import Bytes
 from billing_dq.sources.mongodb.contract import Field, Type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +61,9 @@ def _largest(field: Field) -> float:
 
 
 def _latest(field: Field) -> int:
-    return LATEST_DATE if field.type != "date" or field.not_after is None else milliseconds(field.not_after)
+    if field.type != "date" or field.not_after is None:
+        return int(np.iinfo(np.int64).max)
+    return milliseconds(field.not_after)
 
 
 def milliseconds(instant: datetime) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.contract import CollectionContract, Field, Type, is_week_key
+from billing_dq.sources.mongodb.contract import LATEST, CollectionContract, Field, Type, is_week_key
 from billing_dq.sources.mongodb.contract_table import milliseconds
 from billing_dq.sources.mongodb.raw_document import Element, Malformed, elements
 
@@ -58,7 +58,6 @@ _FOUND = {
 _NUMBERS = {bson.DOUBLE: "<d", bson.INT32: "<i", bson.INT64: "<q"}
 _LIKE_A_WEEK = re.compile(r"[0-9W-]{1,10}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_YEAR = milliseconds(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 
 #: Where bytes are no BSON there is no field to name.
 DOCUMENT = "(document)"
@@ -154,10 +153,8 @@ def _number_faults(field: Field, element: Element, path: str) -> Iterator[tuple[
 
 def _date_faults(field: Field, element: Element, path: str) -> Iterator[tuple[str, str]]:
     value = int.from_bytes(element.value, "little", signed=True)
-    if abs(value) > bson.LATEST_DATE:
-        yield path, "is further away than a date of JavaScript can be"
-    elif field.not_after is not None and value > milliseconds(field.not_after):
-        shown = _EPOCH + timedelta(milliseconds=value) if value <= _LAST_YEAR else None
+    if field.not_after is not None and value > milliseconds(field.not_after):
+        shown = _EPOCH + timedelta(milliseconds=value) if value <= milliseconds(LATEST) else None
         yield path, f"lies in the future ({shown.isoformat() if shown else 'a date past the year 9999'})"
 
 

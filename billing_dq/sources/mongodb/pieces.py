@@ -3,7 +3,7 @@
 Documents come in the order of their key, so that duplicates are neighbours, and nothing is asked of the server twice.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np

@@ -199,7 +199,7 @@ def _sound(kind: int, value: int, wanted: int, smallest: float, largest: float, 
         number = np.int64(value).view(np.float64)
         return math.isfinite(number) and smallest <= number <= largest
     if wanted == _DATE:
-        return kind == bson.DATE and -bson.LATEST_DATE <= value <= latest
+        return kind == bson.DATE and value <= latest
     return (
         (wanted == _TEXT and (kind == bson.TEXT or kind == bson.SYMBOL))
         or (wanted == _OBJECT_ID and kind == bson.OBJECT_ID)

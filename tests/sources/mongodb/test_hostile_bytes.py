@@ -6,6 +6,7 @@ The long run, with numba's own check of every index: see README, Testing.
 import os
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 
 import bson
 import pytest
@@ -96,8 +97,10 @@ def test_mutated_documents_are_judged_as_the_driver_decodes_them(
         decodable += sum(check(collection, rows, row, raw) for row, raw in enumerate(framed))
         for raw in some:
             if raw not in framed:
-                with pytest.raises(SourceError, match="no documents"):
-                    judged(collection, *framed[:1], raw)
+                with suppress(SourceError):  # refused, or by chance some documents
+                    found = judged(collection, raw)
+                    for row in range(len(found.broken)):
+                        check(collection, found, row, found.raw(row))
     assert decodable > MUTATIONS // 50
 
 
