@@ -9,7 +9,7 @@ from upath import UPath
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.mongodb.snapshot import Diagnosis, diagnose
+from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
 from billing_dq.sources.stripe.api import probe
 
 _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}

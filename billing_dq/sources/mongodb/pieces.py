@@ -29,16 +29,6 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Documents of a collection: all there are, read, quarantined, and out of the night's scope."""
-
-    counted: int
-    read: int
-    quarantined: int
-    out_of_scope: int
-
-
-@dataclass(frozen=True)
 class Piece:
     """Judged documents, of which the ``chosen`` rows are read: sound, in scope, one for each key, in its order. ``key``
     is the field that names the organization (of events the event).

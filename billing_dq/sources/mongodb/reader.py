@@ -15,24 +15,32 @@ from pymongo.cursor import RawBatchCursor
 from pymongo.errors import ConfigurationError, OperationFailure
 
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.connection import Client
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
 from billing_dq.sources.mongodb.contract import CollectionContract
 from billing_dq.sources.mongodb.queries import Query
 
 Stage = Literal["server", "decode", "write"]
 
 #: What servers answer to a snapshot read that they do not offer: a standalone server, or one that is too old.
-_NO_SNAPSHOT = {20, 72, 123, 263}
+_NO_SNAPSHOT = frozenset({20, 72, 123, 263})
 
 #: Bytes that are worked on at once, where an organization has no more: compiled code pays a little for each call.
 _PIECE_BYTES = 8 * 1024 * 1024
 
 
 class Reader:
-    """Reads with server time-outs; ``seconds`` are those waited for the server, spent decoding and writing."""
+    """Reads with server time-outs.
 
-    def __init__(self, client: Client, settings: Settings, session: ClientSession | None) -> None:
+    Attributes:
+        seconds: waited for the server, spent decoding and writing.
+        plainly_because: why the reads are not of one instant; empty where they are.
+    """
+
+    def __init__(
+        self, client: Client, settings: Settings, session: ClientSession | None, plainly_because: str = ""
+    ) -> None:
         self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+        self.plainly_because = plainly_because
         self._database = client[settings.mongodb_database]
         self._session = session
         self._limit = round(settings.mongodb_timeout_seconds * 1000)
@@ -96,21 +104,27 @@ class Reader:
 
 
 @contextmanager
-def open_reader(client: Client, settings: Settings, probe: str, in_snapshot: bool) -> Iterator[Reader]:
-    """A reader inside one snapshot where that is wanted and the server gives one, else one that reads plainly.
+def open_reader(client: Client, settings: Settings, probe: str) -> Iterator[Reader]:
+    """A reader inside one snapshot where the settings want it and the server gives one, else one that reads plainly.
 
     ``probe`` is the name of a collection, to find out.
     """
-    if in_snapshot:
-        with client.start_session(snapshot=True) as session:
-            if _gives_a_snapshot(client, settings, probe, session):
-                yield Reader(client, settings, session)
-                return
-    yield Reader(client, settings, None)
+    if settings.mongodb_snapshot == "off":
+        yield Reader(client, settings, None, "mongodb_snapshot is off")
+        return
+    with client.start_session(snapshot=True) as session:
+        refusal = _no_snapshot(client, settings, probe, session)
+        if not refusal:
+            yield Reader(client, settings, session)
+            return
+    yield Reader(client, settings, None, refusal)
 
 
-def _gives_a_snapshot(client: Client, settings: Settings, probe: str, session: ClientSession) -> bool:
-    """Whether the server names the instant that it reads at; some take the read concern and pay no heed to it."""
+def _no_snapshot(client: Client, settings: Settings, probe: str, session: ClientSession) -> str:
+    """Why there is no snapshot to read in; empty where there is one, which is where the server names its instant.
+
+    That it takes the read concern says nothing: some servers take it and pay no heed to it.
+    """
     database = client[settings.mongodb_database]
     limit = round(settings.mongodb_timeout_seconds * 1000)
     try:
@@ -118,9 +132,11 @@ def _gives_a_snapshot(client: Client, settings: Settings, probe: str, session: C
             "find", probe, projection={"_id": 1}, limit=1, singleBatch=True, maxTimeMS=limit, session=session
         )
     except ConfigurationError:
-        return False
+        return "the server offers no snapshots"
     except OperationFailure as error:
-        if error.code in _NO_SNAPSHOT:
-            return False
+        if error.code in _NO_SNAPSHOT | SNAPSHOT_GONE:
+            return f"the server offers no snapshots (error {error.code})"
         raise
-    return reply["cursor"].get("atClusterTime") is not None
+    if reply["cursor"].get("atClusterTime") is None:
+        return "the server takes the read concern and names no instant"
+    return ""

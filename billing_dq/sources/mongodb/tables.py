@@ -12,8 +12,9 @@ from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
 from billing_dq.sources.mongodb.accounts import dead_lettered_events, organizations, subscriptions
 from billing_dq.sources.mongodb.contract import CollectionContract
+from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.ledgers import ledger_tables
-from billing_dq.sources.mongodb.pieces import KEYS, Counts, Piece, Sorting
+from billing_dq.sources.mongodb.pieces import KEYS, Piece, Sorting
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader

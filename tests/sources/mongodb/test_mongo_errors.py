@@ -14,8 +14,9 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors
+from billing_dq.sources.mongodb.diagnosis import diagnose
 from billing_dq.sources.mongodb.reader import Reader
-from billing_dq.sources.mongodb.snapshot import diagnose, read_snapshot
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 from tests.support.mongo_world import (
     NIGHT,
     Document,
