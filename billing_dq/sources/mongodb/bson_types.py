@@ -42,7 +42,7 @@ def int32_at(buffer: Bytes, place: int) -> int:
         | np.int64(buffer[place + 2]) << 16
         | np.int64(buffer[place + 3]) << 24
     )
-    return unsigned - (np.int64(1) << 32) if unsigned >> 31 else unsigned
+    return int(unsigned - (np.int64(1) << 32) if unsigned >> 31 else unsigned)
 
 
 @compiled
@@ -51,7 +51,7 @@ def int64_at(buffer: Bytes, place: int) -> int:
     value = np.uint64(0)
     for byte in range(8):
         value |= np.uint64(buffer[place + byte]) << np.uint64(8 * byte)
-    return np.int64(value)
+    return int(np.int64(value))
 
 
 @compiled

@@ -70,7 +70,7 @@ def _compared(buffer: Bytes, cells: Cells, chosen: np.ndarray) -> np.ndarray:
     kinds, places, sizes = cells
     order = np.ones(len(chosen), dtype=np.int8)
     for number in range(1, len(chosen)):
-        row, before = chosen[number], chosen[number - 1]
+        row, before = int(chosen[number]), int(chosen[number - 1])
         size = sizes[row] if is_text(kinds[row]) else _OBJECT_ID_BYTES
         size_before = sizes[before] if is_text(kinds[before]) else _OBJECT_ID_BYTES
         order[number] = np.sign(size - size_before)

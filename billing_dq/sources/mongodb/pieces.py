@@ -99,7 +99,7 @@ class Sorting:
     def _sorted(self, rows: Rows, chosen: np.ndarray, outside: Mask, until: int) -> Piece:
         broken = np.flatnonzero(rows.broken[:until] & ~outside[:until])
         for row in broken:
-            self._set_aside(rows.raw(row))
+            self._set_aside(rows.raw(int(row)))
         superseded = self._superseded(rows, chosen)
         chosen = np.setdiff1d(chosen, superseded, assume_unique=True)
         self.read += len(chosen)

@@ -130,7 +130,7 @@ def repeated(buffer: Bytes, cells: Cells, firsts: np.ndarray) -> np.ndarray:
             if is_text(kinds[item]) and sizes[item] > 0:
                 slot = _hash(buffer, places[item], sizes[item]) & (slots - 1)
                 while table[slot] >= 0:
-                    other = table[slot]
+                    other = int(table[slot])
                     if sizes[other] == sizes[item] and _same(buffer, places[other], buffer, places[item], sizes[item]):
                         again[item] = True
                         break
@@ -145,11 +145,12 @@ def gathered(buffer: Bytes, cells: Cells, rows: np.ndarray) -> tuple[np.ndarray,
     """The texts of some rows one after the other: their ends, the first of which is 0, and their bytes."""
     kinds, places, sizes = cells
     ends = np.zeros(len(rows) + 1, dtype=np.int32)
-    for number, row in enumerate(rows):
+    for number in range(len(rows)):
+        row = int(rows[number])
         ends[number + 1] = ends[number] + (sizes[row] if is_text(kinds[row]) else 0)
     text = np.empty(ends[len(rows)], dtype=np.uint8)
-    for number, row in enumerate(rows):
-        start, place = ends[number], places[row]
+    for number in range(len(rows)):
+        start, place = ends[number], places[int(rows[number])]
         for byte in range(ends[number + 1] - start):
             text[start + byte] = buffer[place + byte]
     return ends, text
@@ -161,7 +162,7 @@ def hex_text(buffer: Bytes, places: np.ndarray) -> Bytes:
     text = np.empty(len(places) * 24, dtype=np.uint8)
     for row in range(len(places)):
         for byte in range(12):
-            value = buffer[places[row] + byte]
+            value = int(buffer[places[row] + byte])
             text[row * 24 + 2 * byte] = _hex_digit(value >> 4)
             text[row * 24 + 2 * byte + 1] = _hex_digit(value & 15)
     return text
@@ -197,7 +198,7 @@ def _hash(buffer: Bytes, place: int, size: int) -> int:
     value = _OFFSET
     for byte in range(size):
         value = (value ^ np.uint64(buffer[place + byte])) * _PRIME
-    return np.int64(value ^ (value >> np.uint64(32)))
+    return int(np.int64(value ^ (value >> np.uint64(32))))
 
 
 @compiled

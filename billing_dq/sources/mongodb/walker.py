@@ -178,9 +178,9 @@ def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     if kind == bson.DOUBLE or kind == bson.DATE:
         return int64_at(buffer, place), 0
     if kind == bson.INT32:
-        return np.float64(int32_at(buffer, place)).view(np.int64), 0
+        return int(np.float64(int32_at(buffer, place)).view(np.int64)), 0
     if kind == bson.INT64:
-        return np.float64(int64_at(buffer, place)).view(np.int64), 0
+        return int(np.float64(int64_at(buffer, place)).view(np.int64)), 0
     if kind == bson.BOOL:
         return int(buffer[place]), 0
     if kind == bson.TEXT or kind == bson.SYMBOL:
