@@ -1,14 +1,12 @@
-"""What the pure rules are told of the settings."""
+"""The operator's decisions in the settings, as the pure rules are given them."""
 
-from billing_dq.reconcile.night import NightRules
+from billing_dq.reconcile.inputs import Policy
 from billing_dq.settings import Settings
-from billing_dq.weeks import NightWeeks
 
 
-def rules_of(settings: Settings, weeks: NightWeeks) -> NightRules:
-    """The rules of a night with these weeks."""
-    return NightRules(
-        weeks=weeks,
+def policy_of(settings: Settings) -> Policy:
+    """The policy in the settings."""
+    return Policy(
         tolerance=settings.meter_tolerance,
         quota_of_plan=settings.quota_of_plan,
         quota_multiple=settings.runaway.quota_multiple,

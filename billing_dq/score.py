@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from billing_dq.policy import rules_of
+from billing_dq.policy import policy_of
 from billing_dq.progress import Progress, SilentProgress
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, Cause
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
@@ -154,8 +155,9 @@ def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
         settings = Settings.model_validate({**world_settings(config), **known})
         reading = read_stripe(settings, config.as_of, [], SilentProgress())
     weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
-    ours = plain_frames(documents, weeks, config.as_of)
-    return labels, reconcile_night(ours, reading.frames, reading.livemode, rules_of(settings, weeks))
+    ours = ApplicationTables(weeks, plain_frames(documents, weeks, config.as_of))
+    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))
+    return labels, reconcile_night(ours, theirs, policy_of(settings))
 
 
 def _extend(whole: dict[str, list[Document]], part: dict[str, list[Document]]) -> None:

@@ -50,7 +50,13 @@ def test_great_expectations_is_imported_in_one_place_and_only_inside_a_function(
 
 @pytest.mark.parametrize("path", PURE, ids=named)
 def test_the_rules_are_pure(path: Path) -> None:
-    known = ("billing_dq.tables", "billing_dq.weeks", "billing_dq.units", "billing_dq.reconcile")
+    known = (
+        "billing_dq.tables",
+        "billing_dq.vocabulary",
+        "billing_dq.weeks",
+        "billing_dq.units",
+        "billing_dq.reconcile",
+    )
     ours = {name for name in imports(path) if name.startswith("billing_dq")}
     assert not {name for name in ours if not name.startswith(known) and name != "billing_dq"}
     forbidden = {"os", "io", "pathlib", "socket", "requests", "pymongo", "bson", "stripe", "dagster", "upath", "time"}
@@ -84,3 +90,9 @@ def test_stripe_and_pymongo_stay_at_the_edges() -> None:
 def test_the_dagster_layer_keeps_its_annotations_readable() -> None:
     for path in (PACKAGE / "defs").rglob("*.py"):
         assert "from __future__ import annotations" not in path.read_text(encoding="utf-8"), named(path)
+
+
+def test_the_vocabulary_knows_nothing_but_itself() -> None:
+    for path in (PACKAGE / "vocabulary").rglob("*.py"):
+        ours = {name for name in imports(path) if name.startswith("billing_dq") and name != "billing_dq"}
+        assert not {name for name in ours if not name.startswith("billing_dq.vocabulary")}, named(path)

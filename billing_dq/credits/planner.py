@@ -17,7 +17,9 @@ from billing_dq.credits.plan import (
     plan_credit,
     positions_of,
 )
+from billing_dq.policy import policy_of
 from billing_dq.reconcile.disputes.positions import dispute_positions
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, OrganizationReading
 from billing_dq.sources.stripe import api as stripe_api
@@ -35,6 +37,7 @@ from billing_dq.tables import (
     UNREADABLE_KEYS,
     Table,
 )
+from billing_dq.weeks import NightWeeks
 
 #: Stripe moves no money of a dispute after these.
 _FINAL = frozenset({"lost", "warning_closed", "prevented"})
@@ -160,19 +163,9 @@ def positions_now(
     settings: Settings, disputes: pd.DataFrame, tables: Mapping[str, pd.DataFrame], livemode: bool
 ) -> pd.DataFrame:
     """DISPUTE_POSITIONS of these disputes and tables, by the rules of the night."""
-    return dispute_positions(
-        disputes,
-        tables["dispute_entries"],
-        tables["pack_purchases"],
-        tables["organizations"],
-        tables["subscriptions"],
-        tables["extras_balances"],
-        packs=settings.packs,
-        dollars_to_units=settings.dollars_to_units,
-        livemode=livemode,
-        unreadable=tables["unreadable_keys"],
-        as_of=datetime.now(UTC),
-    ).positions
+    weeks = NightWeeks(datetime.now(UTC), settings.weeks_back, settings.settling_hours)
+    ours, theirs = ApplicationTables(weeks, tables), StripeTables({STRIPE_DISPUTES.name: disputes}, livemode)
+    return dispute_positions(ours, theirs, policy_of(settings)).positions
 
 
 def _together(table: Table, readings: list[OrganizationReading]) -> pd.DataFrame:

@@ -5,67 +5,62 @@ do not exist that night, and the findings are made all the same.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
-from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
-from billing_dq.policy import rules_of
-from billing_dq.reconcile.disputes.positions import PositionResult
-from billing_dq.reconcile.findings.ageing import findings_of_night, seen_open
-from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
-from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.ledger.balances import orphan_balances
-from billing_dq.reconcile.night import compare_with_stripe
-from billing_dq.reconcile.subscriptions.markers import stale_past_due
+from billing_dq.policy import policy_of
+from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.inputs import ApplicationTables
+from billing_dq.reconcile.meter.meter_extras import MeterResult
+from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
 from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
 from billing_dq.settings import Settings
-from billing_dq.storage.history import closed_weeks, findings_before
+from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT, TABLES
+from billing_dq.tables import (
+    DEAD_LETTERED_EVENTS,
+    DISPUTE_ENTRIES,
+    DISPUTE_POSITIONS,
+    EXTRAS_BALANCES,
+    FINDINGS,
+    LEDGER_VIOLATIONS,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    NIGHTLY_REPORT,
+    ORGANIZATIONS,
+    PACK_PURCHASES,
+    QUARANTINED_DOCUMENTS,
+    RUNAWAY_BALANCES,
+    SUBSCRIPTION_DRIFT,
+    SUBSCRIPTIONS,
+    TABLES,
+    UNREADABLE_KEYS,
+    Table,
+)
 
 GROUP = "conclusions"
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """The comparison with Stripe; None where Stripe was not read."""
-
-    drift: pd.DataFrame | None = None
-    disputes: PositionResult | None = None
-    quarantined: pd.DataFrame | None = None
+#: What each output rests on; the whole step is given all of it.
+_COMPARED = (SUBSCRIPTIONS, UNREADABLE_KEYS)
+_OF_DISPUTES = (DISPUTE_ENTRIES, PACK_PURCHASES, ORGANIZATIONS, EXTRAS_BALANCES)
+_RESULTS = (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES, LEDGER_VIOLATIONS)
+_OF_FINDINGS = (*_RESULTS, DEAD_LETTERED_EVENTS, QUARANTINED_DOCUMENTS, ORGANIZATIONS, EXTRAS_BALANCES)
 
 
 def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that people read first."""
-    subscriptions_key, unreadable_key = dg.AssetKey("subscriptions"), dg.AssetKey("unreadable_keys")
-    facts_key, stripe_key = dg.AssetKey(SnapshotFactsRecord.name), dg.AssetKey(StripeReadingRecord.name)
-    compared = {subscriptions_key, unreadable_key, facts_key, stripe_key}
-    of_disputes = {
-        dg.AssetKey(name) for name in ("dispute_entries", "pack_purchases", "organizations", "extras_balances")
-    }
-    of_findings = {
-        dg.AssetKey(name)
-        for name in (
-            "meter_extras_deltas",
-            "meter_extras_evidence",
-            "runaway_balances",
-            "ledger_violations",
-            "dead_lettered_events",
-            "quarantined_documents",
-            "organizations",
-            "extras_balances",
-            SUBSCRIPTION_DRIFT.name,
-            DISPUTE_POSITIONS.name,
-        )
-    }
+    records = {dg.AssetKey(SnapshotFactsRecord.name), dg.AssetKey(StripeReadingRecord.name)}
+    compared = records | _keys(*_COMPARED)
 
     @dg.multi_asset(
         name="conclusions",
         partitions_def=nights,
+        ins=whole(*dict.fromkeys(table.name for table in (*_COMPARED, *_OF_DISPUTES, *_OF_FINDINGS))),
         outs={
             SUBSCRIPTION_DRIFT.name: table_out(SUBSCRIPTION_DRIFT.name, required=False),
             DISPUTE_POSITIONS.name: table_out(DISPUTE_POSITIONS.name, required=False),
@@ -73,8 +68,8 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         },
         internal_asset_deps={
             SUBSCRIPTION_DRIFT.name: compared,
-            DISPUTE_POSITIONS.name: compared | of_disputes,
-            FINDINGS.name: compared | of_findings,
+            DISPUTE_POSITIONS.name: compared | _keys(*_OF_DISPUTES),
+            FINDINGS.name: compared | _keys(*_OF_FINDINGS, SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS),
         },
         group_name=GROUP,
     )
@@ -82,70 +77,25 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         stripe_reading: StripeReadingRecord,
-        organizations: pd.DataFrame,
-        subscriptions: pd.DataFrame,
-        extras_balances: pd.DataFrame,
-        unreadable_keys: pd.DataFrame,
-        dispute_entries: pd.DataFrame,
-        pack_purchases: pd.DataFrame,
-        dead_lettered_events: pd.DataFrame,
-        quarantined_documents: pd.DataFrame,
-        meter_extras_deltas: pd.DataFrame,
-        meter_extras_evidence: pd.DataFrame,
-        runaway_balances: pd.DataFrame,
-        ledger_violations: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
+        **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
-        """Compare with Stripe where it was read, then turn every result into findings and give them their life."""
-        key, weeks = context.partition_key, snapshot_facts.weeks
+        """Compare with Stripe where it was read, then turn every result into findings with their state."""
+        key, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
-        against_stripe = _Compared()
-        stale = stale_past_due(subscriptions, unreadable_keys)
-        if stripe_reading.state == "read":
-            theirs = {name: _stored_frame(lake, key, name) for name in STRIPE_TABLES}
-            ours = {
-                "organizations": organizations,
-                "subscriptions": subscriptions,
-                "extras_balances": extras_balances,
-                "dispute_entries": dispute_entries,
-                "pack_purchases": pack_purchases,
-                "unreadable_keys": unreadable_keys,
-            }
-            drift, disputes = compare_with_stripe(
-                ours, theirs, bool(stripe_reading.livemode), rules_of(settings, weeks)
-            )
-            against_stripe = _Compared(drift, disputes, theirs["quarantined_stripe_objects"])
-            yield from _comparison(against_stripe, stale, settings, lake, key)
-        inputs = FindingInputs(
-            deltas=meter_extras_deltas,
-            evidence=meter_extras_evidence,
-            drift=cumulative_drift(closed_weeks(lake, key, meter_extras_deltas), settings.meter_tolerance),
-            runaway=runaway_balances,
-            orphans=orphan_balances(extras_balances, organizations, subscriptions, unreadable_keys),
-            violations=ledger_violations,
-            balances=extras_balances,
-            subscription_drift=against_stripe.drift,
-            subscriptions=subscriptions,
-            pending_minutes=settings.stripe_pending_minutes,
-            invoices_not_read=frozenset(stripe_reading.invoices_not_read),
-            stale_past_due=stale,
-            disputes=against_stripe.disputes.findings if against_stripe.disputes else None,
-            dispute_positions=against_stripe.disputes.positions if against_stripe.disputes else None,
-            dead_lettered=dead_lettered_events,
-            quarantined=quarantined_documents,
-            quarantined_stripe=against_stripe.quarantined,
-            unreadable=unreadable_keys,
+        ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
+        results = NightResults(
+            meter=MeterResult(frames[METER_EXTRAS_DELTAS.name], frames[METER_EXTRAS_EVIDENCE.name]),
+            runaway=frames[RUNAWAY_BALANCES.name],
+            violations=frames[LEDGER_VIOLATIONS.name],
+            comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
         )
-        findings = findings_of_night(
-            inputs,
-            findings_before(lake, key),
-            key,
-            weeks,
-            settings.dollars_to_units,
-            settings.runbook_url,
-        )
+        if results.comparison is not None:
+            yield _drift(drift_table(results.comparison, ours), settings, lake, key)
+            yield _positions(results.comparison.disputes.positions, settings, lake, key)
+        findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks))
         seen = seen_open(findings, key)
         yield dg.Output(
             findings,
@@ -188,21 +138,12 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
     return [conclusions, nightly_report]
 
 
-def _stored_frame(lake: Lake, night: str, name: str) -> pd.DataFrame:
-    stored_table = lake.stored(TABLES[name], night)
-    if stored_table is None:
-        raise dg.Failure(f"{name} of {night} is gone from {lake.root}, though stripe_reading says that it was read")
-    return stored_table.frame()
+def _keys(*tables: Table) -> set[dg.AssetKey]:
+    return {dg.AssetKey(table.name) for table in tables}
 
 
-def _comparison(
-    compared: _Compared, stale: pd.DataFrame, settings: Settings, lake: Lake, night: str
-) -> Iterator[dg.Output]:
-    if compared.drift is None or compared.disputes is None:
-        return
-    drift = SUBSCRIPTION_DRIFT.conform(pd.concat([compared.drift, stale], ignore_index=True))
-    positions = compared.disputes.positions
-    yield dg.Output(
+def _drift(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
+    return dg.Output(
         drift,
         SUBSCRIPTION_DRIFT.name,
         metadata={
@@ -212,6 +153,9 @@ def _comparison(
             "runbook": runbook(settings.runbook_url, "subscription_status"),
         },
     )
+
+
+def _positions(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
     shown = (
         "dispute_id",
         "organization_id",
@@ -222,7 +166,7 @@ def _comparison(
         "decision",
         "reason",
     )
-    yield dg.Output(
+    return dg.Output(
         positions,
         DISPUTE_POSITIONS.name,
         metadata={

@@ -41,13 +41,14 @@ def table_out(name: str, required: bool = True, group: str | None = None) -> dg.
 
 
 def table_asset(
-    name: str, nights: dg.PartitionsDefinition, group: str
+    name: str, nights: dg.PartitionsDefinition, group: str, ins: Mapping[str, dg.AssetIn] | None = None
 ) -> Callable[[Callable[..., dg.Output[pd.DataFrame]]], dg.AssetsDefinition]:
-    """A decorator for the asset of one table."""
+    """A decorator for the asset of one table; ``ins`` are the tables that it takes as ``**frames``."""
     out = table_out(name)
     return dg.asset(
         name=name,
         partitions_def=nights,
+        ins=ins,
         group_name=group,
         description=out.description,
         metadata=out.metadata,

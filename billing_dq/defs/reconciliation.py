@@ -8,80 +8,59 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
+from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, table_of, table_out
+from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
-from billing_dq.reconcile.ledger.balances import runaway_balances
-from billing_dq.reconcile.ledger.document_size import document_size_violations
-from billing_dq.reconcile.ledger.expiry import expiry_violations
-from billing_dq.reconcile.ledger.settlements import settlement_violations
-from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
-from billing_dq.reconcile.meter.meter_extras import MeterContext, reconcile_meter, unreadable_elsewhere
+from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
+from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
 from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
+from billing_dq.storage.batches import frames_by_batch, organization_batches
 from billing_dq.storage.history import earlier_quotas
-from billing_dq.storage.lake import (
-    Lake,
-    StoredTable,
-    TableWriter,
-    explode_keys,
-    merge_by_organization,
-    to_arrow,
-    to_pandas,
-)
-from billing_dq.storage.records import SnapshotFactsRecord
-from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, WEEKLY_USAGE
+from billing_dq.storage.lake import Lake, StoredTable, TableWriter, to_arrow
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 
 GROUP = "reconciliation"
 
 
 def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets that need MongoDB only."""
+    """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
 
     @dg.multi_asset(
         name="meter_extras",
         partitions_def=nights,
+        ins=whole("subscriptions", "extras_balances", "unreadable_keys"),
         outs={name: table_out(name) for name in (METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name)},
         group_name=GROUP,
     )
     def meter_extras(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
+        stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
-        subscriptions: pd.DataFrame,
-        extras_balances: pd.DataFrame,
-        unreadable_keys: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
+        **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Compare what the meter says should have been debited with what was, for every organization and week."""
-        key = context.partition_key
-        rules = MeterContext(
-            night=snapshot_facts.weeks,
-            tolerance=settings.meter_tolerance,
-            quota_of_plan=settings.quota_of_plan,
-            subscriptions=subscriptions,
-            balances=extras_balances,
-            unreadable=unreadable_keys,
-            earlier_quotas=earlier_quotas(lake, key, snapshot_facts.weeks.keys),
+        key, weeks = context.partition_key, snapshot_facts.weeks
+        results = meter_stage(
+            organization_batches(weekly_usage, ledger_entries),
+            ApplicationTables(weeks, frames),
+            stripe_tables(lake, key, stripe_reading),
+            policy_of(settings),
+            earlier_quotas(lake, key, weeks.keys),
         )
         with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
             evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
             with TableWriter(deltas.table, deltas.path) as rows, TableWriter(evidence.table, evidence.path) as proofs:
-                in_batches: set[str] = set()
-                for usage, entries in merge_by_organization(weekly_usage, ledger_entries):
-                    for side in (usage, entries):
-                        in_batches.update(side.column("organization_id").to_pylist())
-                    result = reconcile_meter(
-                        to_pandas(WEEKLY_USAGE, usage.drop_columns(["attribution_keys"])),
-                        explode_keys(usage),
-                        to_pandas(LEDGER_ENTRIES, entries),
-                        rules,
-                    )
+                for result in results:
                     rows.write(to_arrow(deltas.table, result.deltas))
                     proofs.write(to_arrow(evidence.table, result.evidence))
-                rows.write(to_arrow(deltas.table, unreadable_elsewhere(in_batches, rules)))
             shown: Metadata = {
                 **stored(lake, key, deltas.table.name, deltas.rows),
                 **_deltas_metadata(deltas, settings),
@@ -93,27 +72,20 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             }
             yield dg.Output(evidence, evidence.table.name, metadata=proved)
 
-    @table_asset("runaway_balances", nights, GROUP)
+    @table_asset("runaway_balances", nights, GROUP, ins=whole("subscriptions", "extras_balances", "unreadable_keys"))
     def runaway(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         weekly_usage: StoredTable,
-        subscriptions: pd.DataFrame,
-        extras_balances: pd.DataFrame,
-        unreadable_keys: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
+        **frames: pd.DataFrame,
     ) -> dg.Output[pd.DataFrame]:
         """Find balances that fell below a multiple of the week's quota."""
-        frame = runaway_balances(
-            extras_balances,
-            weekly_usage.frame(["organization_id", "week_key", "meter_used", "meter_quota"]),
-            subscriptions,
-            snapshot_facts.weeks.keys[-1],
-            settings.quota_of_plan,
-            settings.runaway.quota_multiple,
-            settings.runaway.floor_units,
-            unreadable_keys,
+        frame = runaway_stage(
+            frames_by_batch(weekly_usage, QUOTA_COLUMNS),
+            ApplicationTables(snapshot_facts.weeks, frames),
+            policy_of(settings),
         )
         columns = ("organization_id", "rule", "cached_balance", "threshold_units", "meter_quota")
         return dg.Output(
@@ -126,42 +98,21 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             },
         )
 
-    @table_asset("ledger_violations", nights, GROUP)
+    @table_asset("ledger_violations", nights, GROUP, ins=whole("ledger_suspects", "extras_balances", "unreadable_keys"))
     def ledger(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
         expiring_ledgers: StoredTable,
-        ledger_suspects: pd.DataFrame,
-        extras_balances: pd.DataFrame,
-        unreadable_keys: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
+        **frames: pd.DataFrame,
     ) -> dg.Output[pd.DataFrame]:
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
-        weeks = snapshot_facts.weeks
-        found = [whole_ledger_violations(extras_balances, ledger_suspects, unreadable_keys)]
-        for batch in expiring_ledgers.batches():
-            found.append(expiry_violations(to_pandas(expiring_ledgers.table, batch), snapshot_facts.as_of))
-        counts: list[pd.DataFrame] = []
-        for usage, entries in merge_by_organization(weekly_usage, ledger_entries):
-            frame = to_pandas(LEDGER_ENTRIES, entries)
-            found.append(
-                settlement_violations(
-                    to_pandas(WEEKLY_USAGE, usage.drop_columns(["attribution_keys"])),
-                    explode_keys(usage),
-                    frame,
-                    weeks,
-                    unreadable_keys,
-                )
-            )
-            counts.append(frame.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size")))
-        in_window = (
-            pd.concat(counts, ignore_index=True) if counts else pd.DataFrame({"organization_id": [], "entries": []})
-        )
-        found.append(document_size_violations(extras_balances, in_window, weeks.weeks_of_entries))
-        frame = one_violation_each(found)
+        batches = organization_batches(weekly_usage, ledger_entries)
+        large = LargeTables(batches, frames_by_batch(expiring_ledgers))
+        frame = ledger_stage(large, ApplicationTables(snapshot_facts.weeks, frames))
         return dg.Output(
             frame,
             metadata={

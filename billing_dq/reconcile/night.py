@@ -1,18 +1,27 @@
-"""All rules over all tables of a night, in one pure pass over frames that are held whole.
+"""The stages of a night. A Dagster asset calls one stage, and `reconcile_night` calls all of them.
 
-The Dagster layer runs the same rules asset by asset and the large tables by batch; `reconcile_night` is for worlds that
-fit into memory: the score and the tests.
+So what the score and the tests measure is what production runs. A stage is given bundles of tables (`inputs`); what
+grows with the ledger comes to it by batch, and a stage keeps of a batch only what it finds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.reconcile.disputes.positions import PackPrice, PositionResult, dispute_positions
+from billing_dq.reconcile.disputes.positions import PositionResult, dispute_positions
 from billing_dq.reconcile.findings.ageing import findings_of_night
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
 from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.inputs import (
+    QUOTA_COLUMNS,
+    ApplicationTables,
+    Earlier,
+    LargeTables,
+    OrganizationBatch,
+    Policy,
+    StripeTables,
+)
 from billing_dq.reconcile.ledger.balances import orphan_balances, runaway_balances
 from billing_dq.reconcile.ledger.document_size import document_size_violations
 from billing_dq.reconcile.ledger.expiry import expiry_violations
@@ -21,31 +30,41 @@ from billing_dq.reconcile.ledger.violations import one_violation_each, whole_led
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
-from billing_dq.tables import METER_EXTRAS_DELTAS
-from billing_dq.units import Tolerance
-from billing_dq.weeks import NightWeeks
-
-Frames = Mapping[str, pd.DataFrame]
+from billing_dq.tables import (
+    LEDGER_ENTRIES,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    SUBSCRIPTION_DRIFT,
+    WEEKLY_USAGE,
+)
 
 
 @dataclass(frozen=True)
-class NightRules:
-    """What the rules are told beside the tables; see the settings of the same names."""
+class StripeComparison:
+    """What took both sides to find.
 
-    weeks: NightWeeks
-    tolerance: Tolerance
-    quota_of_plan: Mapping[str, float]
-    quota_multiple: float
-    floor_units: float | None
-    packs: Mapping[str, PackPrice]
-    dollars_to_units: float
-    pending_minutes: float
-    runbook_url: str
+    Attributes:
+        drift: `SUBSCRIPTION_DRIFT` of the comparison, late invoice markers included.
+        disputes: the positions of the disputes, and what is wrong with them.
+    """
+
+    drift: pd.DataFrame
+    disputes: PositionResult
+
+
+@dataclass(frozen=True)
+class NightResults:
+    """What the stages before the findings came to; ``comparison`` is None where Stripe was not read."""
+
+    meter: MeterResult
+    runaway: pd.DataFrame
+    violations: pd.DataFrame
+    comparison: StripeComparison | None
 
 
 @dataclass(frozen=True)
 class NightResult:
-    """The result tables of a night; those of Stripe are None where it was not read."""
+    """The result tables of a night as they are stored; those of Stripe are None where it was not read."""
 
     meter: MeterResult
     violations: pd.DataFrame
@@ -55,105 +74,176 @@ class NightResult:
     findings: pd.DataFrame
 
 
-def reconcile_night(ours: Frames, theirs: Frames | None, livemode: bool, rules: NightRules) -> NightResult:
-    """Every rule of a first night: no earlier quotas, no earlier findings.
+def reconcile_night(
+    ours: ApplicationTables, theirs: StripeTables | None, policy: Policy, earlier: Earlier | None = None
+) -> NightResult:
+    """All stages over frames that are held whole: for worlds that fit into memory.
 
     Args:
-        ours: the MongoDB tables by name; ``weekly_usage`` with its list of keys.
-        theirs: the Stripe tables by name, None where Stripe was not read.
-        livemode: the mode of Stripe's key.
-        rules: settings and weeks.
+        ours: all tables of the application, those that grow with the ledger too; ``weekly_usage`` has its lists of
+            keys.
+        theirs: None where Stripe was not read.
+        policy: what the operator decides.
+        earlier: what earlier nights knew; None: this is the first night.
     """
-    weeks, unreadable = rules.weeks, ours["unreadable_keys"]
-    usage, keys = split_keys(ours["weekly_usage"])
-    entries = ours["ledger_entries"]
-    context = MeterContext(
-        night=weeks,
-        tolerance=rules.tolerance,
-        quota_of_plan=rules.quota_of_plan,
-        subscriptions=ours["subscriptions"],
-        balances=ours["extras_balances"],
-        unreadable=unreadable,
-        earlier_quotas=usage.loc[[], ["organization_id", "week_key", "meter_quota"]],
-    )
-    batch = reconcile_meter(usage, keys, entries, context)
-    seen = pd.concat([usage["organization_id"], entries["organization_id"]])
-    elsewhere = unreadable_elsewhere(seen, context)
-    meter = MeterResult(METER_EXTRAS_DELTAS.conform(pd.concat([batch.deltas, elsewhere])), batch.evidence)
-    in_window = entries.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size"))
-    violations = one_violation_each(
-        [
-            whole_ledger_violations(ours["extras_balances"], ours["ledger_suspects"], unreadable),
-            expiry_violations(ours["expiring_ledgers"], weeks.as_of),
-            settlement_violations(usage, keys, entries, weeks, unreadable),
-            document_size_violations(ours["extras_balances"], in_window, weeks.weeks_of_entries),
-        ]
-    )
-    runaway = runaway_balances(
-        ours["extras_balances"],
-        usage,
-        ours["subscriptions"],
-        weeks.keys[-1],
-        rules.quota_of_plan,
-        rules.quota_multiple,
-        rules.floor_units,
-        unreadable,
-    )
-    drift, disputes = (None, None) if theirs is None else compare_with_stripe(ours, theirs, livemode, rules)
-    inputs = FindingInputs(
-        deltas=meter.deltas,
-        evidence=meter.evidence,
-        drift=cumulative_drift(meter.deltas, rules.tolerance),
-        runaway=runaway,
-        orphans=orphan_balances(ours["extras_balances"], ours["organizations"], ours["subscriptions"], unreadable),
-        violations=violations,
-        balances=ours["extras_balances"],
-        subscription_drift=drift,
-        subscriptions=ours["subscriptions"],
-        stale_past_due=stale_past_due(ours["subscriptions"], unreadable),
-        disputes=None if disputes is None else disputes.findings,
-        dead_lettered=ours["dead_lettered_events"],
-        quarantined=ours["quarantined_documents"],
-        quarantined_stripe=None if theirs is None else theirs["quarantined_stripe_objects"],
-        unreadable=unreadable,
-    )
-    night = weeks.as_of.date().isoformat()
-    findings = findings_of_night(inputs, None, night, weeks, rules.dollars_to_units, rules.runbook_url)
-    return NightResult(meter, violations, runaway, drift, disputes, findings)
-
-
-def compare_with_stripe(
-    ours: Frames, theirs: Frames, livemode: bool, rules: NightRules
-) -> tuple[pd.DataFrame, PositionResult]:
-    """What needs both sides: `SUBSCRIPTION_DRIFT` (late invoice markers included) and the positions of disputes."""
-    as_of, pending, unreadable = rules.weeks.as_of, rules.pending_minutes, ours["unreadable_keys"]
-    subscriptions = ours["subscriptions"]
-    drift = [
-        subscription_drift(
-            subscriptions,
-            theirs["stripe_subscriptions"],
-            as_of,
-            pending,
-            livemode,
-            unreadable,
-            theirs["quarantined_stripe_objects"],
+    before = earlier or Earlier()
+    large = large_tables(ours)
+    parts = list(meter_stage(large.batches, ours, theirs, policy, before.quotas))
+    results = NightResults(
+        meter=MeterResult(
+            METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
+            METER_EXTRAS_EVIDENCE.conform(pd.concat([part.evidence for part in parts])),
         ),
-        invoice_marker_lag(subscriptions, theirs["stripe_invoices"], as_of, pending, unreadable),
-    ]
-    positions = dispute_positions(
-        theirs["stripe_disputes"],
-        ours["dispute_entries"],
-        ours["pack_purchases"],
-        ours["organizations"],
-        subscriptions,
-        ours["extras_balances"],
-        rules.packs,
-        rules.dollars_to_units,
-        livemode,
-        unreadable,
-        as_of,
+        runaway=runaway_stage((batch.usage for batch in large.batches), ours, policy),
+        violations=ledger_stage(large, ours),
+        comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
     )
-    return pd.concat(drift, ignore_index=True), positions
+    comparison = results.comparison
+    return NightResult(
+        results.meter,
+        results.violations,
+        results.runaway,
+        drift=None if comparison is None else drift_table(comparison, ours),
+        disputes=None if comparison is None else comparison.disputes,
+        findings=findings_stage(results, ours, theirs, policy, before),
+    )
+
+
+def meter_stage(
+    batches: Iterable[OrganizationBatch],
+    ours: ApplicationTables,
+    theirs: StripeTables | None,
+    policy: Policy,
+    earlier_quotas: pd.DataFrame,
+) -> Iterator[MeterResult]:
+    """The meter against the extras: a result a batch, and at last the unreadable weeks that no batch has.
+
+    Args:
+        batches: usage and ledger entries in organization order.
+        ours: subscriptions, balances and unreadable keys.
+        theirs: evidence of why a week differs; None, or without events, there is less of it, and that is no error.
+        policy: tolerance and quotas.
+        earlier_quotas: see `Earlier`.
+    """
+    context = MeterContext(
+        night=ours.weeks,
+        tolerance=policy.tolerance,
+        quota_of_plan=policy.quota_of_plan,
+        subscriptions=ours.subscriptions,
+        balances=ours.balances,
+        unreadable=ours.unreadable,
+        earlier_quotas=earlier_quotas,
+        subscription_events=None if theirs is None else theirs.subscription_events,
+    )
+    seen: set[str] = set()
+    for batch in batches:
+        seen.update(batch.usage["organization_id"], batch.entries["organization_id"])
+        yield reconcile_meter(batch.usage, batch.keys, batch.entries, context)
+    yield MeterResult(unreadable_elsewhere(seen, context), METER_EXTRAS_EVIDENCE.empty())
+
+
+def runaway_stage(usage: Iterable[pd.DataFrame], ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
+    """`RUNAWAY_BALANCES`.
+
+    Args:
+        usage: `QUOTA_COLUMNS` of `WEEKLY_USAGE` at least, by batch; only those of the open week are kept.
+        ours: balances, subscriptions and unreadable keys.
+        policy: quotas and thresholds.
+    """
+    open_week = ours.weeks.keys[-1]
+    this_week = [WEEKLY_USAGE.empty()[QUOTA_COLUMNS]]
+    this_week += [batch.loc[batch["week_key"] == open_week, QUOTA_COLUMNS] for batch in usage]
+    return runaway_balances(pd.concat(this_week), ours, policy)
+
+
+def ledger_stage(large: LargeTables, ours: ApplicationTables) -> pd.DataFrame:
+    """`LEDGER_VIOLATIONS`: sums, references, signs, dates, expiry, settlements and size of every ledger.
+
+    Args:
+        large: the tables that grow with the ledger.
+        ours: balances, suspects and unreadable keys.
+    """
+    weeks, unreadable = ours.weeks, ours.unreadable
+    found = [whole_ledger_violations(ours.balances, ours.ledger_suspects, unreadable)]
+    found += [expiry_violations(ledgers, weeks.as_of) for ledgers in large.expiring_ledgers]
+    counts = [_entry_counts(LEDGER_ENTRIES.empty())]
+    for batch in large.batches:
+        found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable))
+        counts.append(_entry_counts(batch.entries))
+    in_window = pd.concat(counts, ignore_index=True)
+    found.append(document_size_violations(ours.balances, in_window, weeks.weeks_of_entries))
+    return one_violation_each(found)
+
+
+def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> StripeComparison:
+    """What takes both sides: subscriptions, invoice markers and disputes."""
+    drift = [
+        subscription_drift(ours, theirs, policy.pending_minutes),
+        invoice_marker_lag(
+            ours.subscriptions, theirs.invoices, ours.weeks.as_of, policy.pending_minutes, ours.unreadable
+        ),
+    ]
+    return StripeComparison(
+        SUBSCRIPTION_DRIFT.conform(pd.concat(drift)),
+        dispute_positions(ours, theirs, policy),
+    )
+
+
+def drift_table(comparison: StripeComparison, ours: ApplicationTables) -> pd.DataFrame:
+    """`SUBSCRIPTION_DRIFT` as it is stored: the comparison's rows, and the markers that take no Stripe."""
+    return SUBSCRIPTION_DRIFT.conform(
+        pd.concat([comparison.drift, stale_past_due(ours.subscriptions, ours.unreadable)])
+    )
+
+
+def findings_stage(
+    results: NightResults, ours: ApplicationTables, theirs: StripeTables | None, policy: Policy, earlier: Earlier
+) -> pd.DataFrame:
+    """`FINDINGS`: what every rule found, with the state that follows from the night before.
+
+    Args:
+        results: of the stages before.
+        ours: organizations, subscriptions, balances, dead-lettered events, quarantined documents, unreadable keys.
+        theirs: None where Stripe was not read.
+        policy: tolerance, prices and the address of the runbooks.
+        earlier: what earlier nights knew.
+    """
+    comparison = results.comparison
+    history = pd.concat([results.meter.deltas, earlier.closed_weeks], ignore_index=True)
+    inputs = FindingInputs(
+        deltas=results.meter.deltas,
+        evidence=results.meter.evidence,
+        drift=cumulative_drift(history, policy.tolerance),
+        runaway=results.runaway,
+        orphans=orphan_balances(ours.balances, ours.organizations, ours.subscriptions, ours.unreadable),
+        violations=results.violations,
+        balances=ours.balances,
+        subscription_drift=None if comparison is None else comparison.drift,
+        subscriptions=ours.subscriptions,
+        pending_minutes=policy.pending_minutes,
+        invoices_not_read=frozenset() if theirs is None else theirs.invoices_not_read,
+        stale_past_due=stale_past_due(ours.subscriptions, ours.unreadable),
+        disputes=None if comparison is None else comparison.disputes.findings,
+        dispute_positions=None if comparison is None else comparison.disputes.positions,
+        dead_lettered=ours.dead_lettered_events,
+        quarantined=ours.quarantined,
+        quarantined_stripe=None if theirs is None else theirs.quarantined,
+        quarantined_before=earlier.quarantined,
+        unreadable=ours.unreadable,
+    )
+    night = ours.weeks.as_of.date().isoformat()
+    return findings_of_night(inputs, earlier.findings, night, ours.weeks, policy.dollars_to_units, policy.runbook_url)
+
+
+def large_tables(ours: ApplicationTables) -> LargeTables:
+    """The tables that grow with the ledger, held whole, as one batch.
+
+    Raises:
+        KeyError: ``weekly_usage``, ``ledger_entries`` or ``expiring_ledgers`` is not there.
+    """
+    usage, keys = split_keys(ours.frames["weekly_usage"])
+    batch = OrganizationBatch(usage, keys, ours.frames["ledger_entries"])
+    return LargeTables([batch], [ours.frames["expiring_ledgers"]])
 
 
 def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -161,3 +251,8 @@ def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     exploded = weekly_usage["attribution_keys"].reset_index(drop=True).explode().dropna()
     keys = pd.DataFrame({"row": exploded.index.astype("int64"), "key": exploded.astype("str").to_numpy()})
     return weekly_usage.drop(columns="attribution_keys"), keys
+
+
+def _entry_counts(entries: pd.DataFrame) -> pd.DataFrame:
+    """``organization_id`` and ``entries`` (how many), of the organizations that have any."""
+    return entries.groupby("organization_id", as_index=False).agg(entries=("entry_id", "size"))

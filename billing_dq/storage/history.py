@@ -1,13 +1,26 @@
 """What earlier nights knew, from the stored tables. A night looks only at earlier ones, and can be run again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from billing_dq.reconcile.findings.ageing import known_before
+from billing_dq.reconcile.findings.quarantine import KIND, documents_of
+from billing_dq.reconcile.inputs import Earlier
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
-from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, METER_EXTRAS_DELTAS, STRIPE_DISPUTES, WEEKLY_USAGE, Table
+from billing_dq.tables import (
+    DISPUTE_POSITIONS,
+    FINDINGS,
+    METER_EXTRAS_DELTAS,
+    QUARANTINED_DOCUMENTS,
+    QUARANTINED_STRIPE_OBJECTS,
+    STRIPE_DISPUTES,
+    UNREADABLE_KEYS,
+    WEEKLY_USAGE,
+    Table,
+)
+from billing_dq.weeks import NightWeeks
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
@@ -29,22 +42,65 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
     return seen.reset_index(drop=True)
 
 
-def closed_weeks(lake: Lake, night: str, tonight: pd.DataFrame) -> pd.DataFrame:
-    """`METER_EXTRAS_DELTAS` rows of every closed week that this night or an earlier one holds, from the newest night
-    that covers the week.
+def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
+    """What earlier nights knew of closed weeks and findings; the quotas, which are the meter's, are `earlier_quotas`.
 
     Args:
         lake: the stored nights.
-        night: the night.
-        tonight: its own `METER_EXTRAS_DELTAS`.
+        night: the night, YYYY-MM-DD.
+        weeks: its weeks.
     """
-    return pd.concat(list(_closed_weeks(lake, night, tonight)), ignore_index=True)
+    findings = findings_before(lake, night)
+    return Earlier(
+        closed_weeks=earlier_closed_weeks(lake, night, weeks),
+        findings=findings,
+        quarantined=None if findings is None else documents_of_findings(lake, findings),
+    )
+
+
+def earlier_closed_weeks(lake: Lake, night: str, weeks: NightWeeks) -> pd.DataFrame:
+    """`METER_EXTRAS_DELTAS` rows of every week that an earlier night saw closed and that is not closed in this one.
+
+    A week's rows are of the newest night that saw it closed.
+    """
+    covered = _closed(weeks)
+    found = [METER_EXTRAS_DELTAS.empty()]
+    for earlier in reversed(_before(lake, METER_EXTRAS_DELTAS, night)):
+        facts, stored = SnapshotFactsRecord.of(lake.home, earlier), lake.stored(METER_EXTRAS_DELTAS, earlier)
+        wanted = set() if facts is None else _closed(facts.weeks) - covered
+        if stored is None or not wanted:
+            continue
+        frame = stored.frame()
+        found.append(frame[frame["week_key"].isin(wanted)])
+        covered |= wanted
+    return pd.concat(found, ignore_index=True)
 
 
 def findings_before(lake: Lake, night: str) -> pd.DataFrame | None:
     """What was known before the night; None where it is the first."""
     nights = [lake.stored(FINDINGS, earlier) for earlier in _before(lake, FINDINGS, night)[-_RESOLVED_NIGHTS:]]
     return known_before([stored.frame() for stored in nights if stored is not None])
+
+
+def documents_of_findings(lake: Lake, findings: pd.DataFrame) -> pd.DataFrame:
+    """The documents that open findings about unreadable documents are about, from the night that last saw each.
+
+    Args:
+        lake: the stored nights.
+        findings: `FINDINGS` that were known before a night.
+
+    Returns:
+        `quarantine.DOCUMENT_COLUMNS`. A document whose night is no longer stored is left out.
+    """
+    is_open = (findings["kind"] == KIND) & (findings["state"] != "resolved")
+    found = [documents_of(QUARANTINED_DOCUMENTS.empty(), UNREADABLE_KEYS.empty())]
+    for seen in sorted(set(findings.loc[is_open, "last_seen"])):
+        unreadable = lake.stored(UNREADABLE_KEYS, seen)
+        for table in (QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS):
+            stored = lake.stored(table, seen)
+            if stored is not None and unreadable is not None:
+                found.append(documents_of(stored.frame(), unreadable.frame()))
+    return pd.concat(found).drop_duplicates(["collection", "document_id"], keep="last", ignore_index=True)
 
 
 def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
@@ -65,17 +121,5 @@ def _before(lake: Lake, table: Table, night: str) -> list[str]:
     return [stored for stored in lake.nights(table) if stored < night]
 
 
-def _closed_weeks(lake: Lake, night: str, tonight: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    covered: set[str] = set()
-    for stored_night in [night, *reversed(_before(lake, METER_EXTRAS_DELTAS, night))]:
-        facts = SnapshotFactsRecord.of(lake.home, stored_night)
-        if facts is None:
-            continue
-        wanted = {week for week, state in facts.weeks.states().items() if state == "closed"} - covered
-        stored = lake.stored(METER_EXTRAS_DELTAS, stored_night)
-        if not wanted or (stored is None and stored_night != night):
-            continue
-        frame = tonight if stored_night == night or stored is None else stored.frame()
-        yield frame[frame["week_key"].isin(wanted)]
-        covered |= wanted
-    yield METER_EXTRAS_DELTAS.empty()
+def _closed(weeks: NightWeeks) -> set[str]:
+    return {week for week, state in weeks.states().items() if state == "closed"}

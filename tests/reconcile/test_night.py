@@ -3,16 +3,23 @@
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
-from billing_dq.reconcile.night import NightResult, NightRules, reconcile_night, split_keys
+from billing_dq.reconcile import night as night_module
+from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
+from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult
+from billing_dq.reconcile.night import NightResult, reconcile_night, split_keys
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     LEDGER_SUSPECTS,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
     ORGANIZATIONS,
     PACK_PURCHASES,
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
     STRIPE_DISPUTES,
+    TABLES,
     UNREADABLE_KEYS,
     WEEKLY_USAGE,
 )
@@ -22,8 +29,7 @@ from tests.support.finding_rows import events
 from tests.support.ledger_rows import AS_OF, NIGHT, ago, balance, balances, entry, ledger, window
 from tests.support.subscription_rows import at_stripe, here, invoices, subscriptions, there, told
 
-RULES = NightRules(
-    weeks=NIGHT,
+POLICY = Policy(
     tolerance=Tolerance(absolute_units=30.0),
     quota_of_plan={"free": 0.0, "starter": 500.0, "pro": 5000.0},
     quota_multiple=2.0,
@@ -83,7 +89,7 @@ def debit(name: str, ref: str, units: float, days_ago: float) -> dict[str, objec
     return entry("debit", -units, f"debit {ref}", 24 * days_ago, organization=IDS[name], ref=ref)
 
 
-def ours() -> dict[str, pd.DataFrame]:
+def ours() -> ApplicationTables:
     holders = [name for name in NAMES if name not in ("dark_only", "nobody")]
     special: dict[str, dict[str, object]] = {
         "in_debt": {"cached": -1001.0},
@@ -93,7 +99,7 @@ def ours() -> dict[str, pd.DataFrame]:
         "full": {"document_bytes": 14 * 2**20, "entry_count": 1000},
     }
     dark = [("dark_week", "2026-W46"), ("dark_debits", "2026-W46"), ("dark_only", "2026-W45")]
-    return {
+    frames = {
         "organizations": ORGANIZATIONS.from_rows(
             {"organization_id": IDS[name], "plan": None} for name in NAMES if name != "nobody"
         ),
@@ -167,11 +173,12 @@ def ours() -> dict[str, pd.DataFrame]:
             for name, week in dark
         ),
     }
+    return ApplicationTables(NIGHT, frames)
 
 
-def theirs() -> dict[str, pd.DataFrame]:
+def theirs(livemode: bool = True) -> StripeTables:
     disputes = {"organization_id": None, "stripe_session_id": "cs_1"}
-    return {
+    frames = {
         "stripe_subscriptions": at_stripe(
             *(
                 there(stripe_subscription_id=f"sub_{name}", customer_id=f"cus_{name}", **fields)
@@ -196,6 +203,7 @@ def theirs() -> dict[str, pd.DataFrame]:
             [{"collection": "stripe.subscriptions", "document_id": "sub_bad", "field": "items", "reason": "no list"}]
         ),
     }
+    return StripeTables(frames, livemode)
 
 
 def findings_of(night: NightResult) -> list[tuple[object, ...]]:
@@ -250,7 +258,7 @@ OF_OUR_OWN = [
 
 
 def test_every_rule_finds_what_is_its_own_and_nothing_is_found_twice() -> None:
-    night = reconcile_night(ours(), theirs(), True, RULES)
+    night = reconcile_night(ours(), theirs(), POLICY)
     assert findings_of(night) == sorted([*OF_STRIPE, *OF_OUR_OWN], key=str)
     assert set(night.findings["first_seen"]) == {"2026-11-21"}
     assert set(night.findings["state"]) == {"new"}
@@ -258,7 +266,7 @@ def test_every_rule_finds_what_is_its_own_and_nothing_is_found_twice() -> None:
 
 
 def test_the_tables_behind_the_findings_are_handed_out() -> None:
-    night = reconcile_night(ours(), theirs(), True, RULES)
+    night = reconcile_night(ours(), theirs(), POLICY)
     deltas = night.meter.deltas
     assert deltas.index.tolist() == list(range(11))
     assert deltas.loc[deltas["grade"] == "unreadable", ["organization_id", "week_key"]].to_numpy().tolist() == [
@@ -288,19 +296,20 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
         ("subscription_status", "active", "past_due"),
         ("livemode_mix", "live", "test"),
         ("invoice_marker_lag", None, "2026-11-19T03:10:00Z"),
+        ("stale_past_due", "2026-11-16T23:10:00Z", None),
     ]
-    assert night.drift.index.tolist() == list(range(5))
+    assert night.drift.index.tolist() == list(range(6))
     assert sorted(night.disputes.positions["dispute_id"]) == ["du_due", "du_missing", "du_ratio", "du_test"]
 
 
 def test_a_night_without_stripe_tells_what_needs_no_stripe() -> None:
-    night = reconcile_night(ours(), None, True, RULES)
+    night = reconcile_night(ours(), None, POLICY)
     assert findings_of(night) == OF_OUR_OWN
     assert (night.drift, night.disputes) == (None, None)
 
 
 def test_the_mode_of_the_key_decides_which_objects_are_compared() -> None:
-    night = reconcile_night(ours(), theirs(), False, RULES)
+    night = reconcile_night(ours(), theirs(livemode=False), POLICY)
     mixed = night.findings.loc[night.findings["kind"] == "livemode_mix", "subject"]
     assert sorted(mixed) == [
         "du_due",
@@ -315,7 +324,7 @@ def test_the_mode_of_the_key_decides_which_objects_are_compared() -> None:
 def test_what_was_written_within_the_pending_minutes_is_not_compared_yet() -> None:
     kinds = {
         finding[0]
-        for finding in findings_of(reconcile_night(ours(), theirs(), True, replace(RULES, pending_minutes=99_999.0)))
+        for finding in findings_of(reconcile_night(ours(), theirs(), replace(POLICY, pending_minutes=99_999.0)))
     }
     assert not kinds & {
         "subscription_status",
@@ -335,3 +344,36 @@ def test_attribution_keys_are_told_by_the_position_of_their_row_in_commit_order(
     )
     assert list(rest.columns) == [name for name in WEEKLY_USAGE.column_names if name != "attribution_keys"]
     assert rest["organization_id"].tolist() == [IDS["drifts"], IDS["drifts"], IDS["short"]]
+
+
+def test_a_company_without_a_document_gives_tables_without_rows() -> None:
+    nothing = ApplicationTables(NIGHT, {name: TABLES[name].empty() for name in ours().frames})
+    stripe = StripeTables({name: TABLES[name].empty() for name in theirs().frames}, True)
+    for night in (reconcile_night(nothing, stripe, POLICY), reconcile_night(nothing, None, POLICY)):
+        pd.testing.assert_frame_equal(night.findings, TABLES["findings"].empty())
+        pd.testing.assert_frame_equal(night.meter.deltas, TABLES["meter_extras_deltas"].empty())
+        pd.testing.assert_frame_equal(night.violations, TABLES["ledger_violations"].empty())
+
+
+def test_organizations_without_a_usage_document_or_an_entry_are_no_finding() -> None:
+    frames = {name: TABLES[name].empty() for name in ours().frames}
+    frames |= {name: ours().frames[name] for name in ("organizations", "subscriptions")}
+    frames["extras_balances"] = balances(*(balance(IDS[name]) for name in NAMES if name != "nobody"))
+    night = reconcile_night(ApplicationTables(NIGHT, frames), None, POLICY)
+    assert set(night.findings["kind"]) == {"stale_past_due"}
+
+
+def test_the_meter_is_given_stripes_events_where_they_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def note(usage: object, keys: object, entries: object, context: MeterContext) -> MeterResult:
+        given.append(context.subscription_events)
+        return MeterResult(METER_EXTRAS_DELTAS.empty(), METER_EXTRAS_EVIDENCE.empty())
+
+    monkeypatch.setattr(night_module, "reconcile_meter", note)
+    events = pd.DataFrame({"event_id": ["evt_1"]})
+    with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True)
+    for stripe in (with_events, theirs(), None):
+        reconcile_night(ours(), stripe, POLICY)
+    assert [one is events for one in given] == [True, False, False]
+    assert given[1:] == [None, None]

@@ -12,8 +12,10 @@ from bson import ObjectId
 from pymongo.database import Database
 from upath import UPath
 
+from billing_dq.policy import policy_of
 from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.disputes.positions import dispute_positions
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings, load_settings
 from billing_dq.simulation import local_stripe
 from billing_dq.sources.mongodb.snapshot import read_snapshot
@@ -82,19 +84,8 @@ def store_night(settings: Settings, night: str = NIGHT, days: int = 0) -> pd.Dat
     snapshot = read_snapshot(settings, NightWeeks(as_of, 3, 6), directory, SilentProgress())
     reading = read_stripe(settings, as_of, [], SilentProgress())
     frames = {name: snapshot.tables[name].frame() for name in snapshot.tables}
-    positions = dispute_positions(
-        reading.frames["stripe_disputes"],
-        frames["dispute_entries"],
-        frames["pack_purchases"],
-        frames["organizations"],
-        frames["subscriptions"],
-        frames["extras_balances"],
-        settings.packs,
-        settings.dollars_to_units,
-        reading.livemode,
-        frames["unreadable_keys"],
-        as_of,
-    ).positions
+    ours = ApplicationTables(NightWeeks(as_of, 3, 6), frames)
+    positions = dispute_positions(ours, StripeTables(reading.frames, reading.livemode), policy_of(settings)).positions
     for table, stored in snapshot.tables.items():
         _store(settings, night, stored.table, frames[table])
     _store(settings, night, STRIPE_DISPUTES, reading.frames["stripe_disputes"])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from billing_dq.reconcile.disputes.positions import PositionResult, dispute_positions
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXTRAS_BALANCES,
@@ -16,6 +17,8 @@ from billing_dq.tables import (
     SUBSCRIPTIONS,
     UNREADABLE_KEYS,
 )
+from billing_dq.weeks import NightWeeks
+from tests.support.policy import policy
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 OPENED = datetime(2026, 10, 20, 12, 0, tzinfo=UTC)
@@ -102,10 +105,9 @@ class World:
     livemode: bool = True
 
     def judged(self) -> PositionResult:
-        return dispute_positions(
-            STRIPE_DISPUTES.from_rows(self.disputes),
-            DISPUTE_ENTRIES.from_rows(self.entries),
-            PACK_PURCHASES.from_rows(
+        ours = {
+            "dispute_entries": DISPUTE_ENTRIES.from_rows(self.entries),
+            "pack_purchases": PACK_PURCHASES.from_rows(
                 {
                     "organization_id": name,
                     "entry_id": f"e{n}",
@@ -115,17 +117,20 @@ class World:
                 }
                 for n, (name, session) in enumerate(self.purchases)
             ),
-            ORGANIZATIONS.from_rows({"organization_id": name, "plan": "free"} for name in self.organizations),
-            SUBSCRIPTIONS.from_rows({"organization_id": name} for name in self.subscribed),
-            EXTRAS_BALANCES.from_rows(_balance(name) for name in self.balances),
-            PACKS,
-            1000.0,
-            self.livemode,
-            UNREADABLE_KEYS.from_rows(
+            "organizations": ORGANIZATIONS.from_rows(
+                {"organization_id": name, "plan": "free"} for name in self.organizations
+            ),
+            "subscriptions": SUBSCRIPTIONS.from_rows({"organization_id": name} for name in self.subscribed),
+            "extras_balances": EXTRAS_BALANCES.from_rows(_balance(name) for name in self.balances),
+            "unreadable_keys": UNREADABLE_KEYS.from_rows(
                 {"collection": collection, "document_id": f"d{n}", "organization_id": name}
                 for n, (collection, name) in enumerate(self.unreadable)
             ),
-            AS_OF,
+        }
+        return dispute_positions(
+            ApplicationTables(NightWeeks(AS_OF, 3, 6), ours),
+            StripeTables({"stripe_disputes": STRIPE_DISPUTES.from_rows(self.disputes)}, self.livemode),
+            policy(packs=PACKS, dollars_to_units=1000.0),
         )
 
     def position(self, dispute_id: str = "du_1") -> "pd.Series[object]":

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from billing_dq.policy import rules_of
+from billing_dq.policy import policy_of
 from billing_dq.progress import SilentProgress
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
@@ -39,6 +40,6 @@ def sample_night(documents: Documents, stripe: Documents) -> NightResult:
         settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url)
         reading = read_stripe(settings, AS_OF, [], SilentProgress())
     weeks = NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
-    return reconcile_night(
-        plain_frames(documents, weeks, AS_OF), reading.frames, reading.livemode, rules_of(settings, weeks)
-    )
+    ours = ApplicationTables(weeks, plain_frames(documents, weeks, AS_OF))
+    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))
+    return reconcile_night(ours, theirs, policy_of(settings))

@@ -18,6 +18,7 @@ from billing_dq.report.figures import findings_by_kind, worst_findings
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import StoredTable
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.vocabulary.kinds import kinds_of_check
 from billing_dq.weeks import NightWeeks
 
 _RED = ("error", "critical")
@@ -29,51 +30,48 @@ class FindingCheck:
 
     name: str
     asset: str
-    kinds: tuple[str, ...]
     description: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of finding that it judges (`vocabulary.kinds`)."""
+        return kinds_of_check(self.name)
 
 
 FINDING_CHECKS = (
     FindingCheck(
         "no_week_diverges",
         "meter_extras_deltas",
-        ("meter_extras_divergence",),
         "No closed week of an organization differs from its debits for a reason that is a defect.",
     ),
     FindingCheck(
         "no_small_difference_adds_up",
         "meter_extras_deltas",
-        ("meter_extras_drift",),
         "No organization's differences below the tolerance add up over the weeks.",
     ),
     FindingCheck(
         "no_balance_is_running_away",
         "runaway_balances",
-        ("runaway_balance",),
         "No balance is below its multiple of the week's quota.",
     ),
     FindingCheck(
         "every_balance_belongs_to_an_organization",
         "extras_balances",
-        ("orphan_balance",),
         "Every balance document's organization exists, or its subscription does.",
     ),
     FindingCheck(
         "every_ledger_is_sound",
         "ledger_violations",
-        ("ledger_violation",),
         "Every ledger adds up to its balance and keeps the rules of its entries.",
     ),
     FindingCheck(
         "no_subscription_is_past_due_and_active",
         "subscriptions",
-        ("stale_past_due",),
         "No active subscription is still marked as past due.",
     ),
     FindingCheck(
         "no_event_is_dead_lettered",
         "dead_lettered_events",
-        ("dead_lettered_event",),
         "The application gave up on no webhook event.",
     ),
 )
@@ -81,37 +79,16 @@ STRIPE_CHECKS = (
     FindingCheck(
         "subscriptions_agree_with_stripe",
         StripeReadingRecord.name,
-        (
-            "subscription_status",
-            "subscription_plan",
-            "subscription_unresolved_plan",
-            "subscription_ambiguous_plan",
-            "subscription_missing_in_stripe",
-            "subscription_unknown_here",
-            "subscription_several_live",
-            "livemode_mix",
-        ),
         "Every subscription has the same status and plan here and at Stripe, and is known on both sides.",
     ),
     FindingCheck(
         "every_invoice_marker_is_current",
         StripeReadingRecord.name,
-        ("invoice_marker_lag",),
         "No subscription's invoice marker is older than its newest paid invoice.",
     ),
     FindingCheck(
         "every_dispute_is_settled_in_the_ledger",
         StripeReadingRecord.name,
-        (
-            "dispute_clawback_missing",
-            "dispute_clawed_back_twice",
-            "dispute_reinstated_without_clawback",
-            "dispute_credited_twice",
-            "dispute_credit_wrong_units",
-            "dispute_credit_without_reinstatement",
-            "dispute_second_withdrawal",
-            "dispute_parked",
-        ),
         "Every withdrawal of a pack's money has one clawback, and every credit a reinstatement.",
     ),
 )

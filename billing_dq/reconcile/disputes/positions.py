@@ -5,17 +5,16 @@ in which the money came back; money is never turned into units that are credited
 judged: a credit for a dispute older than the look-back is no finding.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 
-from billing_dq.reconcile.disputes.cases import DisputeCase, PackPrice, dispute_cases
+from billing_dq.reconcile.disputes.cases import DisputeCase, dispute_cases
 from billing_dq.reconcile.disputes.decisions import Judgement, Organizations, judge
 from billing_dq.reconcile.disputes.entries import DisputeLedgers, read_dispute_entries
 from billing_dq.reconcile.disputes.hand_credits import Claim, Reading, read_hand_credits
 from billing_dq.reconcile.findings.disputes import Surroundings, findings_frame, findings_of
+from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
 from billing_dq.tables import DISPUTE_POSITIONS
 
 
@@ -27,38 +26,23 @@ class PositionResult:
     findings: pd.DataFrame
 
 
-def dispute_positions(
-    disputes: pd.DataFrame,
-    dispute_entries: pd.DataFrame,
-    purchases: pd.DataFrame,
-    organizations: pd.DataFrame,
-    subscriptions: pd.DataFrame,
-    balances: pd.DataFrame,
-    packs: Mapping[str, PackPrice],
-    dollars_to_units: float,
-    livemode: bool,
-    unreadable: pd.DataFrame,
-    as_of: datetime,
-) -> PositionResult:
+def dispute_positions(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> PositionResult:
     """Judge every dispute that was read.
 
     Args:
-        disputes: STRIPE_DISPUTES.
-        dispute_entries: DISPUTE_ENTRIES of all organizations.
-        purchases: PACK_PURCHASES of all organizations.
-        organizations: ORGANIZATIONS; with SUBSCRIPTIONS they tell which organizations exist.
-        subscriptions: SUBSCRIPTIONS.
-        balances: EXTRAS_BALANCES; a credit needs a balance document.
-        packs: price in US cents and units of each pack, to say what should have been clawed back.
-        dollars_to_units: general ratio, at which people credit by mistake.
-        livemode: the mode of the key that read Stripe.
-        unreadable: UNREADABLE_KEYS; a ledger that could not be read is never credited and causes no finding.
-        as_of: instant of the snapshot; a clawback may take `CLAWBACK_PENDING` to arrive.
+        ours: organizations and subscriptions, which tell which organizations exist; balances, without which nothing
+            can be credited; dispute entries and pack purchases of all organizations; unreadable keys, because a ledger
+            that could not be read is never credited and causes no finding. A clawback may take `CLAWBACK_PENDING`
+            before the instant of the snapshot to arrive.
+        theirs: disputes, and the mode of the key that read them.
+        policy: price in US cents and units of each pack, to say what should have been clawed back; and the general
+            ratio, at which people credit by mistake.
     """
-    ledgers = read_dispute_entries(dispute_entries)
-    owners = Organizations(organizations, subscriptions, balances, unreadable)
-    around = Surroundings(owners, packs, dollars_to_units, as_of)
-    cases = dispute_cases(disputes, purchases, ledgers)
+    dollars_to_units, livemode = policy.dollars_to_units, theirs.livemode
+    ledgers = read_dispute_entries(ours.dispute_entries)
+    owners = Organizations(ours.organizations, ours.subscriptions, ours.balances, ours.unreadable)
+    around = Surroundings(owners, policy.packs, dollars_to_units, ours.weeks.as_of)
+    cases = dispute_cases(theirs.disputes, ours.pack_purchases, ledgers)
     readings = _read_by_organization([case for case in cases if case.livemode == livemode], ledgers, dollars_to_units)
     nothing = Reading({}, {}, ())
     judgements = [judge(case, readings.get(case.organization_id, nothing), owners, livemode) for case in cases]

@@ -22,7 +22,7 @@ from billing_dq.weeks import NightWeeks
 
 KEEP_DAYS = 92
 
-#: Whether a night examined a finding: kind, organization, subject and explanation in, yes or no out.
+#: Whether a night examined a finding: kind, organization, subject and finding id in, yes or no out.
 WasExamined = Callable[[str, str | None, str, str], bool]
 
 
@@ -71,9 +71,9 @@ def with_life(
     gone = before.loc[was_open & ~before["finding_id"].isin(tonight["finding_id"])]
     examined = np.array(
         [
-            was_examined(kind, organization if isinstance(organization, str) else None, subject, explanation)
-            for kind, organization, subject, explanation in gone[
-                ["kind", "organization_id", "subject", "explanation"]
+            was_examined(kind, organization if isinstance(organization, str) else None, subject, finding_id)
+            for kind, organization, subject, finding_id in gone[
+                ["kind", "organization_id", "subject", "finding_id"]
             ].itertuples(index=False, name=None)
         ],
         dtype="bool",

@@ -7,34 +7,14 @@ window has left. A bad document that does not tell what it is about keeps open w
 import pandas as pd
 
 from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.findings.quarantine import quarantined_where
+from billing_dq.reconcile.findings.quarantine import collection_and_week_by_finding
+from billing_dq.vocabulary.collections import Collection
+from billing_dq.vocabulary.kinds import KINDS, kinds_of_result
 from billing_dq.weeks import NightWeeks, Week
 
-_SUBSCRIPTION_KINDS = frozenset(
-    {
-        "subscription_status",
-        "subscription_plan",
-        "subscription_unresolved_plan",
-        "subscription_ambiguous_plan",
-        "subscription_missing_in_stripe",
-        "subscription_unknown_here",
-        "subscription_several_live",
-        "livemode_mix",
-        "invoice_marker_lag",
-    }
-)
-#: Collections whose bad document darkens an organization's findings of a kind. Of findings about one week, usage
-#: documents darken that week only, see below.
-_RESTS_ON: dict[str, frozenset[str]] = {
-    "runaway_balance": frozenset({"billingextrabalances", "subscriptions"}),
-    "orphan_balance": frozenset({"billingextrabalances", "organizations", "subscriptions"}),
-    "ledger_violation": frozenset({"billingextrabalances"}),
-    "meter_extras_divergence": frozenset({"billingextrabalances"}),
-    "meter_extras_drift": frozenset({"billingextrabalances", "billingusages"}),
-    "stale_past_due": frozenset({"subscriptions"}),
-} | {kind: frozenset({"subscriptions"}) for kind in _SUBSCRIPTION_KINDS}
-_OF_DISPUTE = frozenset({"billingextrabalances", "organizations", "subscriptions"})
-_OF_EVENT = frozenset({"processedstripeevents"})
+#: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Examined.finding`.
+_SUBSCRIPTION_KINDS = kinds_of_result("subscription_drift")
+_OF_DISPUTE = KINDS["dispute_parked"].rests_on
 
 
 class Examined:
@@ -57,48 +37,39 @@ class Examined:
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
         self._pending = _pending(inputs, night)
+        before = inputs.quarantined_before
+        self._documents = {} if before is None else collection_and_week_by_finding(before)
 
-    def finding(self, kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
+    def finding(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
         """Whether the night would have found this, were it still there."""
-        if not self._source_was_read(kind, subject, explanation):
-            return False
         if kind == "quarantined_documents":
-            return self._document_in_window(explanation)
+            return self._document(finding_id)
+        if not self._source_was_read(kind, subject):
+            return False
         if kind == "dead_lettered_event":
-            return not self._is_dark(_OF_EVENT, None)
+            return not self._is_dark(KINDS[kind].rests_on, None)
         if _is_about_dispute(kind, subject):
             # Stripe's list looks back some months only: a dispute that left it was not looked at.
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
-        if self._is_dark(_RESTS_ON[kind], organization_id):
+        if self._is_dark(KINDS[kind].rests_on, organization_id):
             return False
         if kind in _SUBSCRIPTION_KINDS:
             return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 
-    def _source_was_read(self, kind: str, subject: str, explanation: str) -> bool:
-        inputs = self._inputs
-        if kind == "quarantined_documents":
-            of_stripe = quarantined_where(explanation)[0].startswith("stripe.")
-            return (inputs.quarantined_stripe if of_stripe else inputs.quarantined) is not None
-        if _is_about_dispute(kind, subject):
-            return inputs.disputes is not None
-        if kind in _SUBSCRIPTION_KINDS:
-            return inputs.subscription_drift is not None
-        table = {
-            "meter_extras_divergence": inputs.deltas,
-            "meter_extras_drift": inputs.drift,
-            "runaway_balance": inputs.runaway,
-            "orphan_balance": inputs.orphans,
-            "ledger_violation": inputs.violations,
-            "stale_past_due": inputs.stale_past_due,
-            "dead_lettered_event": inputs.dead_lettered,
-        }
-        return table[kind] is not None
+    def _source_was_read(self, kind: str, subject: str) -> bool:
+        result = "disputes" if _is_about_dispute(kind, subject) else KINDS[kind].result
+        return self._inputs.has(result)
 
-    def _document_in_window(self, explanation: str) -> bool:
-        week = quarantined_where(explanation)[1]
-        return week is None or week in self._read_keys
+    def _document(self, finding_id: str) -> bool:
+        """Whether the document of a finding was read again. One of which no stored night knows anything was not."""
+        if finding_id not in self._documents:
+            return False
+        collection, week = self._documents[finding_id]
+        of_stripe = collection.startswith("stripe.")
+        source = self._inputs.quarantined_stripe if of_stripe else self._inputs.quarantined
+        return source is not None and (week is None or week in self._read_keys)
 
     def _week(self, organization_id: str | None, week: str) -> bool:
         """Whether the organization's week lies in the window, and no bad usage document leaves it in the dark."""
@@ -111,7 +82,7 @@ class Examined:
         dark = about.get(organization_id, frozenset()) | about.get(None, frozenset())
         return week not in dark and None not in dark
 
-    def _is_dark(self, collections: frozenset[str], organization_id: str | None) -> bool:
+    def _is_dark(self, collections: frozenset[Collection], organization_id: str | None) -> bool:
         """Whether a bad document of these collections is about the organization, or does not tell what it is about."""
         for collection in collections:
             about = self._dark.get(collection, {})

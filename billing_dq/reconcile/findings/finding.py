@@ -27,14 +27,18 @@ class Finding:
 
     @property
     def finding_id(self) -> str:
-        """Stable from night to night: it depends on what is broken and on nothing that changes while it is.
+        """See `finding_id_of`."""
+        return finding_id_of(self.kind, self.organization_id, self.subject, self.aspect)
 
-        The organization tells subjects apart only where they are weeks or entries; whose a dispute, a subscription or a
-        bad document is may become known later.
-        """
-        organization = self.organization_id or "" if self.kind in _OWN_SUBJECTS else ""
-        parts = (self.kind, organization, self.subject, self.aspect)
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+def finding_id_of(kind: str, organization_id: str | None, subject: str, aspect: str) -> str:
+    """Stable from night to night: it depends on what is broken and on nothing that changes while it is.
+
+    The organization tells subjects apart only where they are weeks or entries; whose a dispute, a subscription or a
+    bad document is may become known later.
+    """
+    organization = organization_id or "" if kind in _OWN_SUBJECTS else ""
+    return hashlib.sha256("\0".join((kind, organization, subject, aspect)).encode()).hexdigest()[:16]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, object]]:

@@ -18,6 +18,7 @@ from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
+from billing_dq.vocabulary.kinds import KINDS, Result
 from billing_dq.weeks import NightWeeks
 
 #: Columns of a plain finding: all of `FINDINGS` but its life.
@@ -60,6 +61,13 @@ class FindingInputs:
     quarantined: pd.DataFrame | None = None
     quarantined_stripe: pd.DataFrame | None = None
     unreadable: pd.DataFrame | None = None
+    #: `quarantine.DOCUMENT_COLUMNS` of the documents that open findings of earlier nights are about
+    quarantined_before: pd.DataFrame | None = None
+
+    def has(self, result: Result) -> bool:
+        """Whether a result was examined tonight."""
+        frame: pd.DataFrame | None = getattr(self, result)
+        return frame is not None
 
 
 def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
@@ -90,7 +98,7 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
             "units": [row.units for row in rows],
             "cause": [row.cause for row in rows],
             "explanation": [row.explanation for row in rows],
-            "runbook": [f"{runbook_url}#{row.kind.replace('_', '-')}" for row in rows],
+            "runbook": [f"{runbook_url}#{KINDS[row.kind].runbook}" for row in rows],
         }
     )
     # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.

@@ -1,12 +1,14 @@
-"""Findings about documents that could not be read. Their sentence is where their collection and week are kept."""
+"""Findings about documents that could not be read, and what a later night needs to know of these documents."""
 
-import re
 from collections.abc import Iterator
 
 import pandas as pd
 
 from billing_dq.reconcile.findings import severity
-from billing_dq.reconcile.findings.finding import Finding, records, text, text_or_none
+from billing_dq.reconcile.findings.finding import Finding, finding_id_of, records, text, text_or_none
+
+KIND = "quarantined_documents"
+DOCUMENT_COLUMNS = ["collection", "document_id", "week_key"]
 
 
 def quarantine_findings(
@@ -35,10 +37,10 @@ def quarantine_findings(
         for (collection, document), bad in reasons.items():
             organization, week = dark.get(document, (None, None))
             yield Finding(
-                kind="quarantined_documents",
+                kind=KIND,
                 organization_id=organization,
                 subject=document,
-                severity=severity.OF_KIND["quarantined_documents"],
+                severity=severity.OF_KIND[KIND],
                 units=0.0,
                 cause=None,
                 explanation=_quarantine_sentence(collection, week, bad),
@@ -46,7 +48,6 @@ def quarantine_findings(
             )
 
 
-_QUARANTINE = re.compile(r"a document of (?P<collection>.+?)(?: for (?P<week>[0-9]{4}-W[0-9]{2}))? could not be read: ")
 #: A document of many bad ledger entries has as many reasons; the table of quarantined documents has them all.
 _REASONS = 3
 
@@ -58,13 +59,27 @@ def _quarantine_sentence(collection: str, week: str | None, reasons: list[str]) 
     return f"a document of {collection}{f' for {week}' if week else ''} could not be read: {told}"
 
 
-def quarantined_where(explanation: str) -> tuple[str, str | None]:
-    """Collection and week of a quarantined document's finding, which stand nowhere else than in its sentence.
+def documents_of(quarantined: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
+    """What each quarantined document is, to be known to later nights.
 
-    Raises:
-        ValueError: the sentence is not one of a quarantined document.
+    Args:
+        quarantined: `QUARANTINED_DOCUMENTS` or `QUARANTINED_STRIPE_OBJECTS` of a night.
+        unreadable: `UNREADABLE_KEYS` of that night.
+
+    Returns:
+        `DOCUMENT_COLUMNS`, one row a document; ``week_key`` is null where the document is about no week.
     """
-    match = _QUARANTINE.match(explanation)
-    if match is None:
-        raise ValueError(f"not the sentence of a quarantined document: {explanation!r}")
-    return match["collection"], match["week"]
+    documents = quarantined[["collection", "document_id"]].drop_duplicates(ignore_index=True)
+    weeks = unreadable.drop_duplicates("document_id", keep="last").set_index("document_id")["week_key"]
+    return documents.assign(week_key=documents["document_id"].map(weeks).astype("str"))
+
+
+def collection_and_week_by_finding(documents: pd.DataFrame) -> dict[str, tuple[str, str | None]]:
+    """Collection and week of documents (`documents_of`), by the id of the finding about each."""
+    return {
+        finding_id_of(KIND, None, text(row, "document_id"), text(row, "collection")): (
+            text(row, "collection"),
+            text_or_none(row, "week_key"),
+        )
+        for row in records(documents)
+    }

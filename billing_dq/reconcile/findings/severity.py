@@ -1,46 +1,17 @@
-"""How severe a finding is: the one table, and the few rules that depend on more than its kind.
+"""How severe a finding is: its kind's severity, and the few rules that depend on more than its kind.
 
 A check is green where no finding of its kind is `error` or above (DESIGN.md, "Outputs"): a broken invariant is an
 `error`, what is lost while one sleeps is `critical`, what may be by design or needs no hurry a `warning`, what is
 explained or immaterial `info`. Nothing about the meter of an open or settling week is above `warning`.
 """
 
-from typing import Literal, get_args
+from billing_dq.vocabulary.kinds import KINDS
+from billing_dq.vocabulary.severities import SEVERITIES, Severity
 
-Severity = Literal["info", "warning", "error", "critical"]
-
-#: All of them, mildest first.
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+__all__ = ["OF_KIND", "SEVERITIES", "Severity", "of_drift", "of_violation", "of_week"]
 
 #: The severity of a kind, unless a function below says otherwise.
-OF_KIND: dict[str, Severity] = {
-    "meter_extras_divergence": "error",
-    "meter_extras_drift": "warning",
-    "runaway_balance": "critical",
-    "orphan_balance": "error",
-    "ledger_violation": "error",
-    "subscription_status": "error",
-    "subscription_plan": "error",
-    "subscription_unresolved_plan": "warning",
-    "subscription_ambiguous_plan": "warning",
-    "subscription_missing_in_stripe": "error",
-    "subscription_unknown_here": "error",
-    "subscription_several_live": "error",
-    "livemode_mix": "error",
-    "invoice_marker_lag": "error",
-    "stale_past_due": "error",
-    "dead_lettered_event": "error",
-    "dispute_clawback_missing": "error",
-    "dispute_clawed_back_twice": "error",
-    "dispute_reinstated_without_clawback": "error",
-    "dispute_credit_due": "error",
-    "dispute_credited_twice": "error",
-    "dispute_credit_wrong_units": "error",
-    "dispute_credit_without_reinstatement": "error",
-    "dispute_second_withdrawal": "error",
-    "dispute_parked": "warning",
-    "quarantined_documents": "warning",
-}
+OF_KIND: dict[str, Severity] = {kind.name: kind.severity for kind in KINDS.values()}
 
 
 def of_week(grade: str, diverged: bool, week_state: str) -> Severity:

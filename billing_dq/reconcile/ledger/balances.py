@@ -4,48 +4,37 @@ The rules are DOMAIN.md's, "What must hold" (runaway balance, existence). A docu
 absent one: where it might change the verdict, nothing is said.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
+from billing_dq.reconcile.inputs import ApplicationTables, Policy
 from billing_dq.tables import RUNAWAY_BALANCES
 
 
-def runaway_balances(
-    balances: pd.DataFrame,
-    usage: pd.DataFrame,
-    subscriptions: pd.DataFrame,
-    week_key: str,
-    quota_of_plan: Mapping[str, float],
-    quota_multiple: float,
-    floor_units: float | None,
-    unreadable: pd.DataFrame,
-) -> pd.DataFrame:
+def runaway_balances(usage: pd.DataFrame, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
     """The balances below ``-quota_multiple * quota``, strictly, in `RUNAWAY_BALANCES`.
 
     Args:
-        balances: `EXTRAS_BALANCES` rows.
-        usage: organization_id, week_key and meter_quota of `WEEKLY_USAGE` at least.
-        subscriptions: `SUBSCRIPTIONS` rows.
-        week_key: the open week; its usage document's quota counts (rule ``week_quota``).
-        quota_of_plan: units per week of the plans whose quota is known. The quota of the subscription's plan counts
-            where the organization has no usage document of this week (``plan_quota``).
-        quota_multiple: how many weekly quotas a debt may reach.
-        floor_units: the debt that organizations with quota 0 may reach (``floor``); None: they are not checked.
-        unreadable: `UNREADABLE_KEYS` rows. Where this week's usage document is one of them, nothing is checked.
+        usage: organization_id, week_key and meter_quota of `WEEKLY_USAGE` at least. The quota of the open week's
+            document counts (rule ``week_quota``).
+        ours: balances; subscriptions, the quota of whose plan counts where the organization has no usage document of
+            the open week (``plan_quota``); unreadable keys: where the open week's document is one of them, nothing is
+            checked.
+        policy: the quotas of the plans; ``quota_multiple``, how many weekly quotas a debt may reach; ``floor_units``,
+            the debt that organizations with quota 0 may reach (``floor``; None: they are not checked).
     """
+    balances, unreadable, week_key = ours.balances, ours.unreadable, ours.weeks.keys[-1]
     week = usage.loc[usage["week_key"] == week_key].set_index("organization_id")["meter_quota"]
-    plan = subscriptions.set_index("organization_id")["plan"].map(dict(quota_of_plan)).astype("float64")
+    plan = ours.subscriptions.set_index("organization_id")["plan"].map(dict(policy.quota_of_plan)).astype("float64")
     week_quota = balances["organization_id"].map(week).astype("float64")
     plan_quota = balances["organization_id"].map(plan).astype("float64")
     quota = week_quota.fillna(plan_quota)
     dark = _dark_this_week(unreadable, week_key, set(week.index))
 
-    threshold = -quota_multiple * quota
+    threshold = -policy.quota_multiple * quota
     rule = week_quota.notna().map({True: "week_quota", False: "plan_quota"})
     without_quota = quota == 0
-    threshold = threshold.mask(without_quota, np.nan if floor_units is None else -floor_units)
+    threshold = threshold.mask(without_quota, np.nan if policy.floor_units is None else -policy.floor_units)
     rule = rule.mask(without_quota, "floor")
 
     # An unknown threshold is NaN, and nothing is below NaN.

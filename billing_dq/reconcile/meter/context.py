@@ -29,6 +29,7 @@ class MeterContext:
         balances: EXTRAS_BALANCES, of the whole company.
         unreadable: UNREADABLE_KEYS.
         earlier_quotas: ``organization_id``, ``week_key``, ``meter_quota`` as stored nights saw them (repeats allowed).
+        subscription_events: ``stripe_subscription_events`` of the whole company; None where they were not read.
     """
 
     night: NightWeeks
@@ -38,6 +39,7 @@ class MeterContext:
     balances: pd.DataFrame
     unreadable: pd.DataFrame
     earlier_quotas: pd.DataFrame
+    subscription_events: pd.DataFrame | None = None
 
     @cached_property
     def unreadable_usage(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.tables import SUBSCRIPTION_DRIFT
 
 #: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
@@ -18,39 +19,30 @@ LIVE = ("active", "past_due", "trialing", "unpaid")
 _NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
 
 
-def subscription_drift(
-    subscriptions: pd.DataFrame,
-    stripe_subscriptions: pd.DataFrame,
-    as_of: datetime,
-    pending_minutes: float,
-    livemode: bool,
-    unreadable: pd.DataFrame,
-    quarantined_objects: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_minutes: float) -> pd.DataFrame:
     """Every difference between the two sides.
 
     Args:
-        subscriptions: SUBSCRIPTIONS.
-        stripe_subscriptions: STRIPE_SUBSCRIPTIONS, of every status.
-        as_of: instant of the snapshot.
-        pending_minutes: what changed less than so many minutes before `as_of` is pending and no finding.
-        livemode: the mode of the key that read Stripe.
-        unreadable: UNREADABLE_KEYS. The subscription that an unreadable document still points to, and its customer's,
-            are excused from `subscription_unknown_here`; a document that tells neither excuses all, because any of
-            them may be its own.
-        quarantined_objects: QUARANTINED_STRIPE_OBJECTS; a subscription in it exists at Stripe.
+        ours: subscriptions and unreadable keys. The subscription that an unreadable document still points to, and its
+            customer's, are excused from `subscription_unknown_here`; a document that tells neither excuses all,
+            because any of them may be its own.
+        theirs: subscriptions of every status, the mode of the key that read them, and quarantined objects: a
+            subscription in these exists at Stripe.
+        pending_minutes: what changed less than so many minutes before the snapshot is pending and no finding.
 
     Returns:
         SUBSCRIPTION_DRIFT. For `livemode_mix` the two sides are the key's mode and the object's. A customer's
         `subscription_several_live` carries the oldest of the live ones, which stays the same when one more is bought.
     """
+    subscriptions, unreadable, as_of = ours.subscriptions, ours.unreadable, ours.weeks.as_of
+    stripe_subscriptions, livemode = theirs.subscriptions, theirs.livemode
     earliest = as_of - timedelta(minutes=pending_minutes)
     dark = unreadable[unreadable["collection"] == "subscriptions"]
     in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
     fresh = in_mode["created"] > earliest
     found = [
         *_compared(subscriptions, in_mode, earliest, as_of, dark),
-        _missing(subscriptions, stripe_subscriptions, earliest, as_of, dark, quarantined_objects),
+        _missing(subscriptions, stripe_subscriptions, earliest, as_of, dark, theirs.quarantined),
         _unknown(subscriptions, in_mode[~fresh], earliest, as_of, dark),
         _several(subscriptions, in_mode, earliest, as_of),
         _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
@@ -85,13 +77,12 @@ def _missing(
     earliest: datetime,
     as_of: datetime,
     dark: pd.DataFrame,
-    quarantined_objects: pd.DataFrame | None,
+    quarantined_objects: pd.DataFrame,
 ) -> pd.DataFrame:
     """Documents in force whose subscription Stripe does not know, in either mode."""
     rows = _pointing(subscriptions, dark)
     known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
-    if quarantined_objects is not None:
-        known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
+    known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
     rows = rows[rows["status"].isin(LIVE) & ~known & ~_just_written(rows, earliest, as_of)]
     return _rows(rows, "subscription_missing_in_stripe", "status", None)
 

@@ -93,14 +93,15 @@ def test_a_night_is_asked_about_everything_that_it_did_not_find():
     first = findings_of_night(inputs, None, "2026-11-01", NIGHT, 1000.0, "R.md")
     asked: list[tuple[str, str | None, str, str]] = []
 
-    def note(kind: str, organization_id: str | None, subject: str, explanation: str) -> bool:
-        asked.append((kind, organization_id, subject, explanation))
+    def note(kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
+        asked.append((kind, organization_id, subject, finding_id))
         return True
 
     with_life(broken(), first, "2026-11-02", note)
+    ids = dict(zip(first["kind"], first["finding_id"], strict=True))
     assert sorted(asked, key=lambda question: question[0]) == [
-        ("dead_lettered_event", None, "evt_1", "the application gave up on an event of unknown type: it left no error"),
-        ("ledger_violation", ORG, "a", "in detail"),
+        ("dead_lettered_event", None, "evt_1", ids["dead_lettered_event"]),
+        ("ledger_violation", ORG, "a", ids["ledger_violation"]),
     ]
 
 

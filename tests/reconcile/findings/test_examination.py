@@ -3,6 +3,7 @@ import pytest
 
 from billing_dq.reconcile.findings.examination import Examined
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.quarantine import documents_of
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.tables import RUNAWAY_BALANCES
 from tests.support.finding_rows import (
@@ -17,8 +18,6 @@ from tests.support.finding_rows import (
     week,
 )
 from tests.support.ledger_rows import AS_OF, NIGHT, ORG, OTHER, balance, balances, unreadable
-
-BAD = "a document of {} could not be read: x is a text"
 
 
 def inputs(**more: object) -> FindingInputs:
@@ -44,8 +43,17 @@ def inputs(**more: object) -> FindingInputs:
     return FindingInputs(**tables)  # pyright: ignore[reportArgumentType]
 
 
-def examined(kind: str, subject: str = ORG, organization: str | None = ORG, text: str = "", **more: object) -> bool:
-    return Examined(inputs(**more), NIGHT).finding(kind, organization, subject, text)
+def examined(kind: str, subject: str = ORG, organization: str | None = ORG, **more: object) -> bool:
+    return Examined(inputs(**more), NIGHT).finding(kind, organization, subject, "an id")
+
+
+def document_examined(bad: pd.DataFrame, dark: pd.DataFrame | None = None, **more: object) -> bool:
+    """Whether tonight looked again at the one document that an earlier night could not read."""
+    before = FindingInputs(quarantined=bad, unreadable=dark)
+    finding_id = str(plain_findings(before, NIGHT, 1000.0, "R.md")["finding_id"].item())
+    known = documents_of(bad, unreadable() if dark is None else dark)
+    night = Examined(inputs(quarantined_before=known, **more), NIGHT)
+    return night.finding("quarantined_documents", None, str(bad["document_id"].iloc[0]), finding_id)
 
 
 def subject_of(kind: str) -> str:
@@ -54,14 +62,17 @@ def subject_of(kind: str) -> str:
     return "2026-W45" if kind == "meter_extras_divergence" else ORG
 
 
-@pytest.mark.parametrize("kind", OF_KIND)
+OF_TABLES = [kind for kind in OF_KIND if kind != "quarantined_documents"]
+
+
+@pytest.mark.parametrize("kind", OF_TABLES)
 def test_a_night_that_read_everything_examined_everything(kind: str):
-    assert examined(kind, subject_of(kind), text=BAD.format("billingusages"))
+    assert examined(kind, subject_of(kind))
 
 
 @pytest.mark.parametrize("kind", OF_KIND)
 def test_a_night_that_read_nothing_examined_nothing(kind: str):
-    assert not Examined(FindingInputs(), NIGHT).finding(kind, ORG, subject_of(kind), BAD.format("billingusages"))
+    assert not Examined(FindingInputs(), NIGHT).finding(kind, ORG, subject_of(kind), "an id")
 
 
 def test_without_stripe_what_needs_no_stripe_is_examined_all_the_same():
@@ -74,8 +85,8 @@ def test_without_stripe_what_needs_no_stripe_is_examined_all_the_same():
     assert not examined("dispute_parked", "du_1", **without)
     assert examined("stale_past_due", "sub_1", **without)
     assert examined("ledger_violation", "e1", **without)
-    assert examined("quarantined_documents", "d1", text=BAD.format("billingusages"), **without)
-    assert not examined("quarantined_documents", "d1", text=BAD.format("stripe.disputes"), **without)
+    assert document_examined(quarantined(("billingusages", "d1", "x")), **without)
+    assert not document_examined(quarantined(("stripe.disputes", "d1", "x")), **without)
 
 
 @pytest.mark.parametrize("key", ["2026-W43", "2026-W53", "2026-W48"])
@@ -140,9 +151,9 @@ DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
     ],
 )
 def test_a_bad_document_keeps_open_what_rests_on_its_collection_and_nothing_else(collection: str, kinds: set[str]):
-    night, text = Examined(inputs(unreadable=unreadable(collection)), NIGHT), BAD.format("billingusages")
-    assert {kind for kind in OF_KIND if not night.finding(kind, ORG, subject_of(kind), text)} == kinds
-    assert all(night.finding(kind, OTHER, subject_of(kind), text) for kind in OF_KIND)
+    night = Examined(inputs(unreadable=unreadable(collection)), NIGHT)
+    assert {kind for kind in OF_TABLES if not night.finding(kind, ORG, subject_of(kind), "an id")} == kinds
+    assert all(night.finding(kind, OTHER, subject_of(kind), "an id") for kind in OF_TABLES)
 
 
 @pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])
@@ -228,11 +239,30 @@ def test_a_bad_event_may_be_the_one_that_was_given_up():
 def test_a_bad_document_is_examined_as_long_as_its_week_is_read():
     for key, expected in (("2026-W43", True), ("2026-W48", True), ("2026-W42", False)):
         bad = quarantined(("billingusages", "bad", "meterUsed"))
-        dark = unreadable("billingusages", week=key)
-        rows = plain_findings(FindingInputs(quarantined=bad, unreadable=dark), NIGHT, 1000.0, "R.md")
-        assert examined("quarantined_documents", "bad", None, rows["explanation"].item()) is expected
+        assert document_examined(bad, unreadable("billingusages", week=key)) is expected
 
 
-def test_a_foreign_sentence_is_refused():
-    with pytest.raises(ValueError, match="not the sentence"):
-        examined("quarantined_documents", "bad", None, "something else")
+def test_a_bad_document_of_no_week_is_examined_every_night():
+    assert document_examined(quarantined(("subscriptions", "bad", "plan"), ("subscriptions", "bad", "status")))
+
+
+def test_a_bad_document_of_which_no_stored_night_knows_is_not_examined():
+    assert not examined("quarantined_documents", "bad", None)
+    other = documents_of(quarantined(("subscriptions", "other", "plan")), unreadable())
+    assert not examined("quarantined_documents", "bad", None, quarantined_before=other)
+
+
+def test_documents_are_known_by_collection_id_and_week():
+    bad = quarantined(("billingusages", "bad", "a"), ("billingusages", "bad", "b"), ("subscriptions", "d2", "plan"))
+    known = documents_of(bad, unreadable("billingusages", week="2026-W42"))
+    assert [tuple(None if value != value else value for value in row) for row in known.to_numpy()] == [
+        ("billingusages", "bad", "2026-W42"),
+        ("subscriptions", "d2", None),
+    ]
+    assert known.dtypes.astype(str).tolist() == ["str", "str", "str"]
+
+
+def test_documents_of_a_night_without_bad_ones_keep_their_columns_and_types():
+    known = documents_of(quarantined(), unreadable())
+    assert known.empty
+    assert known.dtypes.astype(str).to_dict() == dict.fromkeys(["collection", "document_id", "week_key"], "str")

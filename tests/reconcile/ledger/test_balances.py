@@ -1,9 +1,11 @@
 import pandas as pd
 import pytest
 
+from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.ledger.balances import orphan_balances, runaway_balances
 from billing_dq.tables import ORGANIZATIONS
-from tests.support.ledger_rows import ORG, OTHER, balance, balances, subscriptions, unreadable, usage
+from tests.support.ledger_rows import NIGHT, ORG, OTHER, balance, balances, subscriptions, unreadable, usage
+from tests.support.policy import policy
 
 QUOTAS = {"free": 0.0, "pro": 500.0}
 
@@ -15,15 +17,15 @@ def runaway(
     floor: float | None = None,
     bad: pd.DataFrame | None = None,
 ) -> list[tuple[str, float, float]]:
+    ours = {
+        "extras_balances": balances(balance(cached=cached)),
+        "subscriptions": subscriptions() if subs is None else subs,
+        "unreadable_keys": unreadable() if bad is None else bad,
+    }
     found = runaway_balances(
-        balances(balance(cached=cached)),
         usage() if week is None else week,
-        subscriptions() if subs is None else subs,
-        "2026-W47",
-        QUOTAS,
-        10.0,
-        floor,
-        unreadable() if bad is None else bad,
+        ApplicationTables(NIGHT, ours),
+        policy(quota_of_plan=QUOTAS, quota_multiple=10.0, floor_units=floor),
     )
     return list(found[["rule", "meter_quota", "threshold_units"]].itertuples(index=False, name=None))
 
@@ -95,15 +97,15 @@ def test_an_untold_unreadable_week_is_not_the_one_that_was_read():
 
 
 def test_one_row_for_each_of_many_organizations():
+    ours = {
+        "extras_balances": balances(balance(ORG, -1e6), balance(OTHER, -1e6), balance("c" * 24, 5.0)),
+        "subscriptions": subscriptions(),
+        "unreadable_keys": unreadable(),
+    }
     found = runaway_balances(
-        balances(balance(ORG, -1e6), balance(OTHER, -1e6), balance("c" * 24, 5.0)),
         usage({"meter_quota": 1.0}, {"organization_id": OTHER, "meter_quota": 2.0}),
-        subscriptions(),
-        "2026-W47",
-        QUOTAS,
-        10.0,
-        None,
-        unreadable(),
+        ApplicationTables(NIGHT, ours),
+        policy(quota_of_plan=QUOTAS, quota_multiple=10.0, floor_units=None),
     )
     assert found.to_numpy().tolist() == [
         [ORG, -1e6, 1.0, -10.0, "week_quota"],

@@ -1,8 +1,10 @@
 import pandas as pd
 import pytest
 
+from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.tables import SUBSCRIPTION_DRIFT
+from billing_dq.weeks import NightWeeks
 from tests.support.subscription_rows import (
     AS_OF,
     ORG,
@@ -26,14 +28,13 @@ def drift(
     pending_minutes: float = 60.0,
     livemode: bool = True,
 ) -> list[tuple[object, ...]]:
+    ours = {"subscriptions": documents(*subscriptions), "unreadable_keys": unreadable() if dark is None else dark}
+    theirs = {
+        "stripe_subscriptions": at_stripe(*stripe),
+        "quarantined_stripe_objects": quarantined() if bad_objects is None else bad_objects,
+    }
     found = subscription_drift(
-        documents(*subscriptions),
-        at_stripe(*stripe),
-        AS_OF,
-        pending_minutes,
-        livemode,
-        unreadable() if dark is None else dark,
-        bad_objects,
+        ApplicationTables(NightWeeks(AS_OF, 3, 6), ours), StripeTables(theirs, livemode), pending_minutes
     )
     pd.testing.assert_frame_equal(SUBSCRIPTION_DRIFT.conform(found), found)
     return told(found)

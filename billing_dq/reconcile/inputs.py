@@ -1,0 +1,190 @@
+"""What the rules of a night are given: the tables of both sides, the policy, and what earlier nights knew.
+
+A bundle holds the tables that its caller read. A rule that asks for another one fails at once, so that a table that
+was not read is never taken for an empty one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from billing_dq.reconcile.disputes.cases import PackPrice
+from billing_dq.tables import METER_EXTRAS_DELTAS, WEEKLY_USAGE
+from billing_dq.units import Tolerance
+from billing_dq.weeks import NightWeeks
+
+QUOTA_COLUMNS = ["organization_id", "week_key", "meter_quota"]
+
+
+class MissingTableError(LookupError):
+    """A rule asked for a table that its caller did not read; a fault of this program."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator decides; see the settings of the same names."""
+
+    tolerance: Tolerance
+    quota_of_plan: Mapping[str, float]
+    quota_multiple: float
+    floor_units: float | None
+    packs: Mapping[str, PackPrice]
+    dollars_to_units: float
+    pending_minutes: float
+    runbook_url: str
+
+
+@dataclass(frozen=True)
+class ApplicationTables:
+    """The application's side: the weeks and the instant of its snapshot, and tables by name.
+
+    Attributes:
+        weeks: the weeks of the night.
+        frames: tables of `billing_dq.tables` by name, each with its contract's columns. Tables that grow with the
+            ledger come by batch instead (`OrganizationBatch`).
+    """
+
+    weeks: NightWeeks
+    frames: Mapping[str, pd.DataFrame]
+
+    @property
+    def organizations(self) -> pd.DataFrame:
+        """`ORGANIZATIONS`."""
+        return _table(self.frames, "organizations")
+
+    @property
+    def subscriptions(self) -> pd.DataFrame:
+        """`SUBSCRIPTIONS`."""
+        return _table(self.frames, "subscriptions")
+
+    @property
+    def balances(self) -> pd.DataFrame:
+        """`EXTRAS_BALANCES`."""
+        return _table(self.frames, "extras_balances")
+
+    @property
+    def ledger_suspects(self) -> pd.DataFrame:
+        """`LEDGER_SUSPECTS`."""
+        return _table(self.frames, "ledger_suspects")
+
+    @property
+    def dispute_entries(self) -> pd.DataFrame:
+        """`DISPUTE_ENTRIES`."""
+        return _table(self.frames, "dispute_entries")
+
+    @property
+    def pack_purchases(self) -> pd.DataFrame:
+        """`PACK_PURCHASES`."""
+        return _table(self.frames, "pack_purchases")
+
+    @property
+    def dead_lettered_events(self) -> pd.DataFrame:
+        """`DEAD_LETTERED_EVENTS`."""
+        return _table(self.frames, "dead_lettered_events")
+
+    @property
+    def quarantined(self) -> pd.DataFrame:
+        """`QUARANTINED_DOCUMENTS`."""
+        return _table(self.frames, "quarantined_documents")
+
+    @property
+    def unreadable(self) -> pd.DataFrame:
+        """`UNREADABLE_KEYS`."""
+        return _table(self.frames, "unreadable_keys")
+
+
+@dataclass(frozen=True)
+class StripeTables:
+    """Stripe's side. A night that did not read Stripe has none: not this bundle with empty tables.
+
+    Attributes:
+        frames: tables of `billing_dq.tables` by name.
+        livemode: the mode of the key that read them.
+        invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    livemode: bool
+    invoices_not_read: frozenset[str] = frozenset()
+
+    @property
+    def subscriptions(self) -> pd.DataFrame:
+        """`STRIPE_SUBSCRIPTIONS`."""
+        return _table(self.frames, "stripe_subscriptions")
+
+    @property
+    def invoices(self) -> pd.DataFrame:
+        """`STRIPE_INVOICES`."""
+        return _table(self.frames, "stripe_invoices")
+
+    @property
+    def disputes(self) -> pd.DataFrame:
+        """`STRIPE_DISPUTES`."""
+        return _table(self.frames, "stripe_disputes")
+
+    @property
+    def quarantined(self) -> pd.DataFrame:
+        """`QUARANTINED_STRIPE_OBJECTS`."""
+        return _table(self.frames, "quarantined_stripe_objects")
+
+    @property
+    def subscription_events(self) -> pd.DataFrame | None:
+        """``stripe_subscription_events``; None where the key may not read events."""
+        return self.frames.get("stripe_subscription_events")
+
+
+@dataclass(frozen=True)
+class OrganizationBatch:
+    """What grows with the ledger, of whole organizations.
+
+    Attributes:
+        usage: `WEEKLY_USAGE` without ``attribution_keys``.
+        keys: ``row`` (position of a row of ``usage``, int64) and ``key`` (str), in commit order within a row.
+        entries: `LEDGER_ENTRIES` of the same organizations.
+    """
+
+    usage: pd.DataFrame
+    keys: pd.DataFrame
+    entries: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class LargeTables:
+    """The tables that grow with the ledger, by parts of whole organizations. A stage walks each of them once.
+
+    Attributes:
+        batches: usage and ledger entries, in organization order.
+        expiring_ledgers: `EXPIRING_LEDGERS`.
+    """
+
+    batches: Iterable[OrganizationBatch]
+    expiring_ledgers: Iterable[pd.DataFrame]
+
+
+def _no_quotas() -> pd.DataFrame:
+    return WEEKLY_USAGE.empty()[QUOTA_COLUMNS]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier nights knew; nothing on a first night.
+
+    Attributes:
+        quotas: `QUOTA_COLUMNS` of the night's weeks, as earlier nights saw them (repeats allowed).
+        closed_weeks: `METER_EXTRAS_DELTAS` rows of the weeks that are closed and that the night does not cover.
+        findings: `FINDINGS` of the night before, and what older nights resolved; None: there is no earlier night.
+        quarantined: ``collection``, ``document_id`` and ``week_key`` (nullable) of the documents that the open
+            findings about unreadable documents are about.
+    """
+
+    quotas: pd.DataFrame = field(default_factory=_no_quotas)
+    closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
+    findings: pd.DataFrame | None = None
+    quarantined: pd.DataFrame | None = None
+
+
+def _table(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    if name not in frames:
+        raise MissingTableError(f"{name} was not read")
+    return frames[name]

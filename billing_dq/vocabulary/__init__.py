@@ -1,0 +1,1 @@
+"""The words of the domain, each said in one place: kinds of findings. No rule belongs here, and no table."""

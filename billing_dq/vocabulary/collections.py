@@ -1,0 +1,5 @@
+"""The application's collections, by their names in DOMAIN.md, whatever they are called in the settings."""
+
+from typing import Literal
+
+Collection = Literal["organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents"]

@@ -1,0 +1,152 @@
+"""The assets of a night and the pure night are one composition: over the same tables they say the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.defs.inputs import stripe_tables
+from billing_dq.defs.snapshot import TABLES as APPLICATION_TABLES
+from billing_dq.policy import policy_of
+from billing_dq.reconcile.inputs import ApplicationTables, Earlier
+from billing_dq.reconcile.night import NightResult, reconcile_night
+from billing_dq.runner import DAGSTER_YAML, run_night
+from billing_dq.settings import Settings
+from billing_dq.simulation.config import WorldConfig, world_settings
+from billing_dq.simulation.faults.catalogue import FAULTS
+from billing_dq.simulation.loader import load
+from billing_dq.simulation.local_stripe import serve
+from billing_dq.storage.history import earlier_quotas, earlier_than
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import TABLES
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+
+#: Rates at which each rule finds something, and the company stays small.
+COMPANY = WorldConfig(
+    seed=3, organizations=90, weeks=5, faults={name: 0.05 for name in FAULTS if name != "large_document"}
+)
+OF_STRIPE = {"subscription_drift", "dispute_positions"}
+
+
+@dataclass(frozen=True)
+class Nights:
+    """Nights that were taken through Dagster."""
+
+    settings: Settings
+    keys: tuple[str, ...]
+
+
+def take(settings: Settings, directory: Path, instants: Sequence[datetime], failing: Sequence[int] = ()) -> Nights:
+    """Take a night at each instant; Stripe does not answer in the ones that are to fail."""
+    (directory / "dagster.yaml").write_text(DAGSTER_YAML)
+    nowhere = settings.model_copy(update={"stripe_base_url": "http://127.0.0.1:9", "stripe_budget_seconds": 1.0})
+    with dg.DagsterInstance.from_config(str(directory)) as instance:
+        taken = [
+            run_night(nowhere if place in failing else settings, instance, instant).night
+            for place, instant in enumerate(instants)
+        ]
+    return Nights(settings, tuple(taken))
+
+
+@pytest.fixture(scope="module")
+def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
+    """Three nights of a company with every fault; in the second, Stripe does not answer."""
+    database = "billing_dq_test_composition"
+    world = load(COMPANY, mongodb_uri, database, replace=True)
+    with serve(world.stripe) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
+        known = {
+            "mongodb_uri": mongodb_uri,
+            "stripe_api_key": "rk_live_simulated",
+            "stripe_base_url": stripe.url,
+            "home": str(tmp_path_factory.mktemp("company")),
+            "batch_organizations": 20,
+            "runaway": {"quota_multiple": 0.05},
+        }
+        settings = Settings.model_validate({**world_settings(COMPANY, database), **known})
+        instants = [COMPANY.as_of + timedelta(days=days) for days in range(3)]
+        yield take(settings, tmp_path_factory.mktemp("dagster"), instants, failing=[1])
+        client.drop_database(database)
+
+
+@pytest.fixture(scope="module")
+def sample(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nights]:
+    """A night of the sample."""
+    database = "billing_dq_test_composition_sample"
+    with serve(sample_stripe()) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(database)
+        load_documents(client[database], sample_documents)
+        settings = sample_settings(tmp_path_factory.mktemp("sample"), mongodb_uri, database, stripe.url)
+        yield take(settings, tmp_path_factory.mktemp("dagster"), [SAMPLE_AS_OF])
+        client.drop_database(database)
+
+
+def stored(lake: Lake, name: str, night: str) -> pd.DataFrame | None:
+    table = lake.stored(TABLES[name], night)
+    return None if table is None else table.frame()
+
+
+def pure_night(settings: Settings, night: str) -> NightResult:
+    """The pure night over the sources that a night stored, after the same earlier nights."""
+    lake, weeks = Lake(settings.home), SnapshotFactsRecord.require(settings.home, night).weeks
+    reading = StripeReadingRecord.of(settings.home, night)
+    assert reading is not None
+    frames = {name: stored(lake, name, night) for name in APPLICATION_TABLES}
+    known = earlier_than(lake, night, weeks)
+    return reconcile_night(
+        ApplicationTables(weeks, {name: frame for name, frame in frames.items() if frame is not None}),
+        stripe_tables(lake, night, reading),
+        policy_of(settings),
+        Earlier(earlier_quotas(lake, night, weeks.keys), known.closed_weeks, known.findings, known.quarantined),
+    )
+
+
+def tables_of(result: NightResult) -> dict[str, pd.DataFrame | None]:
+    return {
+        "meter_extras_deltas": result.meter.deltas,
+        "meter_extras_evidence": result.meter.evidence,
+        "runaway_balances": result.runaway,
+        "ledger_violations": result.violations,
+        "subscription_drift": result.drift,
+        "dispute_positions": None if result.disputes is None else result.disputes.positions,
+        "findings": result.findings,
+    }
+
+
+def assert_one_composition(nights: Nights) -> None:
+    """Every result table of every night is the same, row by row; both have none where Stripe was not read."""
+    lake = Lake(nights.settings.home)
+    for night in nights.keys:
+        for name, expected in tables_of(pure_night(nights.settings, night)).items():
+            got = stored(lake, name, night)
+            if expected is None or got is None:
+                assert got is None and expected is None, (night, name)
+            else:
+                pd.testing.assert_frame_equal(got, expected, obj=f"{name} of {night}")
+
+
+def test_the_sample_gives_the_same_tables_by_both_ways(sample: Nights) -> None:
+    assert_one_composition(sample)
+
+
+def test_a_company_with_every_fault_gives_the_same_tables_by_both_ways(company: Nights) -> None:
+    assert_one_composition(company)
+
+
+def test_the_company_gives_every_stage_something_to_find(company: Nights) -> None:
+    lake, (first, without_stripe, last) = Lake(company.settings.home), company.keys
+    for name in ("runaway_balances", "ledger_violations", "subscription_drift", "dispute_positions"):
+        found = stored(lake, name, last)
+        assert found is not None and len(found), name
+    findings = stored(lake, "findings", last)
+    assert findings is not None
+    assert {"quarantined_documents", "meter_extras_divergence"} <= set(findings["kind"])
+    assert {name for name in OF_STRIPE if stored(lake, name, first) is None} == set()
+    assert {name for name in OF_STRIPE if stored(lake, name, without_stripe) is None} == OF_STRIPE
