@@ -15,17 +15,9 @@ from billing_dq.sources.mongodb.duplicates import neighbours_alike, newest_first
 from billing_dq.sources.mongodb.explained import faults
 from billing_dq.sources.mongodb.judged import Level, Mask, Rows, judge_documents, week_numbers
 from billing_dq.sources.mongodb.quarantine import Quarantine
+from billing_dq.sources.mongodb.queries import KEYS
 from billing_dq.sources.mongodb.raw_document import readable_fields
 from billing_dq.weeks import NightWeeks
-
-#: What makes two documents one, and the field that a quarantined duplicate is reported under.
-KEYS: dict[str, tuple[str, ...]] = {
-    "organizations": ("_id",),
-    "subscriptions": ("organization",),
-    "billingusages": ("organizationId", "weekKey"),
-    "billingextrabalances": ("organization",),
-    "processedstripeevents": ("eventId",),
-}
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,23 @@ application stores, names and addresses among it, stays where it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bson import MinKey
 
 from billing_dq.sources.mongodb.contract import WEEK_PATTERN, CollectionContract
 
 Filter = dict[str, object]
+
+#: What makes two documents of a collection one, and the order in which it is read. A duplicate is reported under the
+#: last field.
+KEYS: dict[str, tuple[str, ...]] = {
+    "organizations": ("_id",),
+    "subscriptions": ("organization",),
+    "billingusages": ("organizationId", "weekKey"),
+    "billingextrabalances": ("organization",),
+    "processedstripeevents": ("eventId",),
+}
 
 #: Documents in one reply: enough that the round trips do not count, few enough that reading overlaps with work.
 _REPLY_DOCUMENTS = 1_000
@@ -32,19 +42,24 @@ class Query:
         """The fields as the driver takes them; `_id` always comes."""
         return None if self.fields is None else dict.fromkeys(self.fields, 1)
 
+    def for_nothing(self) -> "Query":
+        """The same question about no document that there is."""
+        return replace(self, filter={"$and": [self.filter, {"_id": {"$in": []}}]})
 
-def documents_of(contract: CollectionContract, order: Sequence[str], weeks: Sequence[str]) -> Query:
+
+def documents_of(contract: CollectionContract, weeks: Sequence[str]) -> Query:
     """The query for the documents of a collection; of usage those of these weeks.
 
     The order of usage would have the server fetch the documents of all years. With a predicate on the field that leads
     the index, however wide, it seeks the weeks in the index.
     """
+    order = KEYS[contract.domain_name]
     if contract.domain_name == "billingextrabalances":
-        return Query({}, None, tuple(order), _REPLY_LEDGERS)
+        return Query({}, None, order, _REPLY_LEDGERS)
     fields = tuple(field.name for field in contract.fields)
     if contract.domain_name == "billingusages":
-        return Query({order[0]: {"$gte": MinKey()}, "weekKey": {"$in": list(weeks)}}, fields, tuple(order))
-    return Query({}, fields, tuple(order))
+        return Query({order[0]: {"$gte": MinKey()}, "weekKey": {"$in": list(weeks)}}, fields, order)
+    return Query({}, fields, order)
 
 
 def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:

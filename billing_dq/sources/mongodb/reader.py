@@ -17,7 +17,7 @@ from pymongo.errors import ConfigurationError, OperationFailure
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
 from billing_dq.sources.mongodb.contract import CollectionContract
-from billing_dq.sources.mongodb.queries import Query
+from billing_dq.sources.mongodb.queries import Filter, Query
 
 Stage = Literal["server", "decode", "write"]
 
@@ -50,11 +50,11 @@ class Reader:
         """Whether all reads see the database at one instant."""
         return self._session is not None
 
-    def count(self, contract: CollectionContract) -> int:
+    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
         """The number of documents, counted in the index of `_id`: without a hint the server fetches each document."""
         with self.timed("server"):
             return self._collection(contract).count_documents(
-                {}, hint="_id_", session=self._session, maxTimeMS=self._limit
+                query or {}, hint="_id_", session=self._session, maxTimeMS=self._limit
             )
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from billing_dq.sources.mongodb.accounts import dead_lettered_events, organizati
 from billing_dq.sources.mongodb.contract import CollectionContract
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.ledgers import ledger_tables
-from billing_dq.sources.mongodb.pieces import KEYS, Piece, Sorting
+from billing_dq.sources.mongodb.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader
@@ -93,7 +93,7 @@ class SnapshotTables:
     def _pieces(self, contract: CollectionContract, sorting: Sorting) -> Iterator[Piece]:
         """The collection in pieces of so many whole organizations at most."""
         weeks = self._night.matching_keys
-        queries = [documents_of(contract, KEYS[contract.domain_name], weeks)]
+        queries = [documents_of(contract, weeks)]
         if contract.domain_name == "billingusages":
             queries.append(odd_weeks(contract, weeks))
         for query in queries:

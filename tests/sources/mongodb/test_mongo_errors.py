@@ -14,7 +14,6 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors
-from billing_dq.sources.mongodb.diagnosis import diagnose
 from billing_dq.sources.mongodb.reader import Reader
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from tests.support.mongo_world import (
@@ -24,7 +23,6 @@ from tests.support.mongo_world import (
     fill,
     frames_of,
     random_world,
-    settings_for,
     snapshot_of,
 )
 
@@ -147,20 +145,3 @@ def test_documents_that_do_not_add_up_end_the_night(
     monkeypatch.setattr(Reader, "count", lambda self, contract: 1)
     with pytest.raises(SourceError, match=r"1 documents counted, but .*; the night is not to be trusted"):
         snapshot_of(database, mongodb_uri, tmp_path)
-
-
-def test_a_diagnosis_names_server_privileges_collections_and_missing_indexes(
-    database: Database[Document], mongodb_uri: str
-) -> None:
-    world = empty_world()
-    del world["processedstripeevents"]
-    fill(database, world)
-    database["billingextrabalances"].create_index("organization", unique=True)
-    told = {one.part: one for one in diagnose(settings_for(database, mongodb_uri))}
-    assert "runs MongoDB" in told["MongoDB"].detail
-    assert told["MongoDB database"].state == "warning"
-    assert "missing: processedstripeevents" in told["MongoDB database"].detail
-    assert told["MongoDB index of billingextrabalances"].state == "ok"
-    assert told["MongoDB index of billingusages"].state == "warning"
-    assert "createIndex({organizationId: 1, weekKey: 1})" in told["MongoDB index of billingusages"].detail
-    assert "MongoDB privileges" in told
