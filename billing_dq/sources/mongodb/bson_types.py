@@ -30,6 +30,15 @@ MIN_KEY = 0xFF
 #: The smallest document: its length and the closing zero.
 SMALLEST_DOCUMENT = 5
 
+#: The sizes of the types that have one, by type; -1 for all others.
+_SIZES = np.full(256, -1, dtype=np.int64)
+_SIZES[[NULL, UNDEFINED, MIN_KEY, MAX_KEY]] = 0
+_SIZES[BOOL] = 1
+_SIZES[INT32] = 4
+_SIZES[[DOUBLE, DATE, TIMESTAMP, INT64]] = 8
+_SIZES[OBJECT_ID] = 12
+_SIZES[DECIMAL128] = 16
+
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
@@ -67,27 +76,15 @@ def after_zero(buffer: Bytes, place: int, end: int) -> int:
 @compiled
 def value_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
     """The bytes of a value of this type at ``place``; -1 where it is unknown, malformed or goes on past ``end``."""
-    if kind in (DOUBLE, DATE, TIMESTAMP, INT64):
-        size = 8
-    elif kind == INT32:
-        size = 4
-    elif kind == OBJECT_ID:
-        size = 12
-    elif kind == DECIMAL128:
-        size = 16
-    elif kind in (NULL, UNDEFINED, MIN_KEY, MAX_KEY):
-        size = 0
-    elif kind == BOOL:
-        size = 1
-        if place >= end or buffer[place] > 1:
-            return -1
-    elif kind == REGEX:
+    size = int(_SIZES[kind])
+    if size >= 0:
+        malformed = size > end - place or (kind == BOOL and buffer[place] > 1)
+        return -1 if malformed else size
+    if kind == REGEX:
         pattern_end = after_zero(buffer, place, end)
         options_end = after_zero(buffer, pattern_end, end) if pattern_end >= 0 else -1
         return options_end - place if options_end >= 0 else -1
-    else:
-        return _measured_size(buffer, kind, place, end)
-    return size if size <= end - place else -1
+    return _measured_size(buffer, kind, place, end)
 
 
 @compiled

@@ -125,27 +125,21 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
 @compiled
 def items(buffer: Bytes, lists: Cells) -> Items:
     """The items of each list or object among ``lists`` (of one field); rows of other types have none."""
-    rows = len(lists.kinds)
+    list_kinds, list_places, list_sizes = lists
+    rows = len(list_kinds)
     firsts = np.zeros(rows + 1, dtype=np.int64)
     broken = np.zeros(rows, dtype=np.bool_)
     for row in range(rows):
         count = 0
-        if lists.kinds[row] in (bson.ARRAY, bson.OBJECT):
-            place, end = lists.values[row] + 4, lists.values[row] + lists.sizes[row] - 1
-            while place < end:
-                kind = int(buffer[place])
-                place = after_zero(buffer, place + 1, end)
-                size = value_size(buffer, kind, place, end) if place >= 0 else -1
-                if size < 0:
-                    broken[row] = True
-                    break
-                count, place = count + 1, place + size
-        firsts[row + 1] = firsts[row] + count
-    kinds = np.zeros(firsts[rows], dtype=np.uint8)
-    values = np.zeros(firsts[rows], dtype=np.int64)
-    sizes = np.zeros(firsts[rows], dtype=np.int32)
+        if list_kinds[row] == bson.ARRAY or list_kinds[row] == bson.OBJECT:
+            count = _count(buffer, list_places[row] + 4, list_places[row] + list_sizes[row] - 1)
+            broken[row] = count < 0
+        firsts[row + 1] = firsts[row] + max(count, 0)
+    kinds = np.empty(firsts[rows], dtype=np.uint8)
+    values = np.empty(firsts[rows], dtype=np.int64)
+    sizes = np.empty(firsts[rows], dtype=np.int32)
     for row in range(rows):
-        place, end = lists.values[row] + 4, lists.values[row] + lists.sizes[row] - 1
+        place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
         for item in range(firsts[row], firsts[row + 1]):
             kind = int(buffer[place])
             place = after_zero(buffer, place + 1, end)
@@ -154,6 +148,20 @@ def items(buffer: Bytes, lists: Cells) -> Items:
             values[item], sizes[item] = _value(buffer, kind, place, size)
             place += size
     return Items(firsts, Cells(kinds, values, sizes), broken)
+
+
+@compiled
+def _count(buffer: Bytes, place: int, end: int) -> int:
+    """The number of elements from ``place`` to ``end``; -1 where the bytes are malformed."""
+    count = 0
+    while place < end:
+        kind = int(buffer[place])
+        place = after_zero(buffer, place + 1, end)
+        size = value_size(buffer, kind, place, end) if place >= 0 else -1
+        if size < 0:
+            return -1
+        count, place = count + 1, place + size
+    return count
 
 
 @compiled
