@@ -22,10 +22,14 @@ from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.night_locks import NightLocks
 
 
 def build_definitions(
-    settings: Settings, progress: Progress | None = None, settings_now: Callable[[], Settings] | None = None
+    settings: Settings,
+    progress: Progress | None = None,
+    settings_now: Callable[[], Settings] | None = None,
+    locks: NightLocks | None = None,
 ) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors.
 
@@ -33,17 +37,20 @@ def build_definitions(
         settings: every knob.
         progress: where long reads tell how far they are; the runs' own log by default.
         settings_now: reads the settings again, for the credits' kill switch; ``settings`` as they are by default.
+        locks: through which runs hold their night; an owner's that holds one already, so that its own run may too.
     """
     with warnings.catch_warnings():
         # Dagster calls the partitions of checks a preview, and warns of a beta parameter that it passes itself
         warnings.simplefilter("ignore", PreviewWarning)
         warnings.simplefilter("ignore", BetaWarning)
-        definitions = _build(settings, progress, settings_now or (lambda: settings))
+        definitions = _build(settings, progress, settings_now or (lambda: settings), locks or NightLocks(settings.home))
         definitions.get_repository_def()  # resolves, and keeps, everything
     return definitions
 
 
-def _build(settings: Settings, progress: Progress | None, settings_now: Callable[[], Settings]) -> dg.Definitions:
+def _build(
+    settings: Settings, progress: Progress | None, settings_now: Callable[[], Settings], locks: NightLocks
+) -> dg.Definitions:
     nights = nights_of(settings)
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
@@ -62,7 +69,7 @@ def _build(settings: Settings, progress: Progress | None, settings_now: Callable
         jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
         sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
-        resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress)},
+        resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
         executor=dg.in_process_executor,
     )
 

@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from billing_dq.errors import SourceError
 
 _STARTS = 5
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 
@@ -101,6 +102,8 @@ def run_night(
 ) -> NightResult:
     """Take a night: read, reconcile, check, report. A night that was read but not concluded is concluded.
 
+    Of two processes that take one night at once, one does and the other is refused.
+
     Args:
         settings: every knob.
         instance: where Dagster keeps the history.
@@ -113,25 +116,32 @@ def run_night(
         KeyboardInterrupt: it was stopped on the way.
     """
     require_home(settings)
-    instant = (as_of or datetime.now(UTC)).astimezone(UTC)
+    now = datetime.now(UTC)
+    instant = (as_of or now).astimezone(UTC)
     night = instant.date().isoformat()
     if night < settings.first_night.isoformat():
         raise SourceError(f"the night of {night} is before first_night, {settings.first_night}")
-    job, config = RECONCILE_NIGHT, {"as_of": instant.isoformat() if as_of else "", "again": again}
-    if not again and _is_read(settings, night):
-        if _concluded(settings, night):
-            raise SourceError(f"the night of {night} is stored and is not read again; --again replaces it knowingly")
-        job = CONCLUDE_NIGHT
-    result = (
-        build_definitions(settings, progress)
-        .resolve_job_def(job)
-        .execute_in_process(
-            instance=instance,
-            partition_key=night,
-            run_config={"loggers": _QUIET, "resources": {"night": {"config": config}}},
-            raise_on_error=False,
+    if instant.date() > now.date():  # Dagster has no partition of it
+        raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
+    locks = NightLocks(settings.home)
+    with locks.hold(night):
+        job, config = RECONCILE_NIGHT, {"as_of": instant.isoformat() if as_of else "", "again": again}
+        if not again and _is_read(settings, night):
+            if _concluded(settings, night):
+                raise SourceError(
+                    f"the night of {night} is stored and is not read again; --again replaces it knowingly"
+                )
+            job = CONCLUDE_NIGHT
+        result = (
+            build_definitions(settings, progress, locks=locks)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                partition_key=night,
+                run_config={"loggers": _QUIET, "resources": {"night": {"config": config}}},
+                raise_on_error=False,
+            )
         )
-    )
     if not result.success:
         if _was_interrupted(result):
             raise KeyboardInterrupt

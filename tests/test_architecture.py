@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 PACKAGE = Path(__file__).parents[1] / "billing_dq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -96,3 +97,7 @@ def test_the_vocabulary_knows_nothing_but_itself() -> None:
     for path in (PACKAGE / "vocabulary").rglob("*.py"):
         ours = {name for name in imports(path) if name.startswith("billing_dq") and name != "billing_dq"}
         assert not {name for name in ours if not name.startswith("billing_dq.vocabulary")}, named(path)
+
+
+def test_no_property_depends_on_the_speed_of_the_machine() -> None:
+    assert settings().deadline is None

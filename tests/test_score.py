@@ -1,7 +1,11 @@
 """A fixed set of worlds; the numbers that `billing-dq score` must not fall below."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
+from billing_dq import score as score_module
 from billing_dq.score import SCORED, Score, score
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.labels import Label
@@ -43,17 +47,52 @@ def test_causes_are_right(broken: Score) -> None:
 
 def test_a_missed_label_and_a_false_finding_lower_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
     """The score itself can fail: labels of one world against the findings of another."""
-    import billing_dq.score as module
+    truth = score_module.night_of_world
 
-    truth = module.night_of_world
-
-    def other_labels(config: WorldConfig) -> tuple[list[Label], module.NightResult]:
+    def other_labels(config: WorldConfig) -> tuple[list[Label], score_module.NightResult]:
         other = WorldConfig(seed=config.seed + 50, organizations=100, weeks=5, faults=config.faults)
         return truth(other)[0], truth(config)[1]
 
-    monkeypatch.setattr(module, "night_of_world", other_labels)
+    monkeypatch.setattr(score_module, "night_of_world", other_labels)
     mixed = score([WorldConfig(seed=1, organizations=100, weeks=5, faults=dict.fromkeys(SCORED, 0.03))])
     assert mixed.recall == 0.0
     assert mixed.precision == 0.0
     assert mixed.missed
     assert mixed.false
+
+
+DIVERGENCE = Label("dropped_debit", "org", "2026-W45", 300.0, True, "meter_extras_divergence", "missing_debit")
+
+
+def scored(label: Label | None, grade: str, severity: str, cause: str = "missing_debit") -> Score:
+    """The score of one label against one week of a grade, with its finding."""
+    world = WorldConfig(organizations=0)
+    empty = score_module.night_of_world(world)[1]
+    columns = ["kind", "organization_id", "subject", "cause", "severity"]
+    found = pd.DataFrame([("meter_extras_divergence", "org", "2026-W45", cause, severity)], columns=columns)
+    deltas = pd.DataFrame([("org", "2026-W45", grade)], columns=["organization_id", "week_key", "grade"])
+    total = Score()
+    night = replace(empty, findings=found, meter=replace(empty.meter, deltas=deltas))
+    total.add("one", [] if label is None else [label], night)
+    return total
+
+
+def test_an_undecided_week_finds_a_fault_only_where_the_data_cannot_tell_more() -> None:
+    assert scored(DIVERGENCE, "undecided", "warning").recall == 0.0
+    more = scored(replace(DIVERGENCE, undecided=True), "undecided", "warning", "quota_changed")
+    assert (more.recall, more.undecided_on_faults, more.wrong_causes) == (1.0, 1, [])
+
+
+def test_an_undecided_week_without_a_fault_is_counted_and_is_no_false_finding() -> None:
+    alone = scored(None, "undecided", "warning")
+    assert (alone.undecided_elsewhere, alone.false, alone.findings) == (1, [], 0)
+
+
+def test_a_fault_that_is_explained_is_missed_and_listed() -> None:
+    excused = scored(DIVERGENCE, "explained", "info", "quota_changed")
+    assert excused.recall == 0.0
+    assert len(excused.explained) == 1
+
+
+def test_a_fault_that_is_told_finds_its_label_also_where_undecided_would_do() -> None:
+    assert scored(replace(DIVERGENCE, undecided=True), "unexplained", "error").recall == 1.0

@@ -75,7 +75,7 @@ def command(organizations: int, weeks: int, entries: int, uri: str | None, as_js
 
 def _measure(uri: str, directory: Path, organizations: int, weeks: int, entries: int) -> Figures:
     click.echo(f"loading {organizations:,} organizations x {weeks} weeks x {entries} entries a week ...", err=True)
-    loader = [sys.executable, "-m", "billing_dq.simulation.company.bulk", "--to", uri, "--database", DATABASE]
+    loader = [sys.executable, "-m", "billing_dq.simulation.bulk", "--to", uri, "--database", DATABASE]
     numbers = ["--organizations", organizations, "--weeks", weeks, "--entries", entries, "--as-of", AS_OF.isoformat()]
     subprocess.run([*loader, *map(str, numbers)], check=True)
     try:

@@ -8,18 +8,16 @@ the second night, now, shows their findings gone.
 import contextlib
 import os
 import shutil
-import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 
 from billing_dq.commands.nightly import progress_here, quiet_dagster
+from billing_dq.commands.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, SettingsError, load_settings
 from billing_dq.simulation.config import WorldConfig, settings_toml
@@ -41,7 +39,7 @@ _KEY = "rk_live_demo"
 def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
     """Run the main job on a simulated company in an embedded MongoDB."""
     console = Console()
-    with _stop_on_sigterm(), quiet_dagster(), contextlib.ExitStack() as stack:
+    with StopSignals() as stop, quiet_dagster(), contextlib.ExitStack() as stack:
         home = stack.enter_context(_home(keep))
         config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=_faults())
         _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
@@ -49,14 +47,17 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
         world = load(config, server.uri, _DATABASE, progress=progress_here())
         stripe = stack.enter_context(serve(world.stripe))
         settings = _configure(home, config, server.uri, stripe.url)
-        _two_nights(console, settings, config, world)
+        stack.callback(stop.shield)
+        _two_nights(console, settings, config, world, stop)
         if ui:
-            _serve_ui(console, settings)
+            _serve_ui(console, settings, stop)
         _say(console, f"Kept in {home}" if keep else "Everything is stopped and removed; --keep DIR keeps it")
     return 0
 
 
-def _two_nights(console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld) -> None:
+def _two_nights(
+    console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld, stop: StopSignals
+) -> None:
     from billing_dq.commands.demo_services import apply_through_the_daemon, show_planted, verified_audit
     from billing_dq.commands.night_summary import show
     from billing_dq.runner import open_instance, run_night
@@ -64,11 +65,13 @@ def _two_nights(console: Console, settings: Settings, config: WorldConfig, world
     with open_instance(settings) as instance:
         _say(console, f"Night 1: the company as it stood at {config.as_of:%Y-%m-%d %H:%M} UTC")
         first = run_night(settings, instance, config.as_of, progress=progress_here())
+        stop.raise_if_asked()
         show(first, settings, console)
         show_planted(console, world.labels, first, settings)
         due = apply_through_the_daemon(console, settings, first)
         _say(console, "Night 2: now")
         second = run_night(settings, instance, progress=progress_here())
+        stop.raise_if_asked()
         resolved = second.findings[second.findings["state"] == "resolved"]
         gone = resolved[(resolved["kind"] == "dispute_credit_due") & resolved["subject"].isin(due)]
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
@@ -76,14 +79,12 @@ def _two_nights(console: Console, settings: Settings, config: WorldConfig, world
         _say(console, verified_audit(settings))
 
 
-def _serve_ui(console: Console, settings: Settings) -> None:
+def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:
     from billing_dq.commands.demo_services import dagster_ui
 
     with dagster_ui(settings) as address:
         _say(console, f"The Dagster UI is at {address} - Ctrl-C stops it and everything else")
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+        stop.wait()
 
 
 def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Settings:
@@ -132,20 +133,6 @@ def _home(keep: Path | None) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _stop_on_sigterm() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C, so that everything that was started is stopped."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(console: Console, text: str) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS
@@ -38,15 +38,15 @@ def select(
     findings: pd.DataFrame, kind: str | None, organization: str | None, severity: str, resolved: bool
 ) -> pd.DataFrame:
     """The findings asked for, worst first: by severity, then by money, then by id."""
-    rank = findings["severity"].map({name: rank for rank, name in enumerate(SEVERITIES)})
-    keep = rank >= SEVERITIES.index(severity)
+    severe = rank(findings["severity"])
+    keep = severe >= SEVERITIES.index(severity)
     if not resolved:
         keep &= findings["state"] != "resolved"
     if kind is not None:
         keep &= findings["kind"] == kind
     if organization is not None:
         keep &= findings["organization_id"] == organization
-    order = pd.DataFrame({"rank": -rank, "money": -findings["usd_cents"].abs(), "id": findings["finding_id"]})
+    order = pd.DataFrame({"rank": -severe, "money": -findings["usd_cents"].abs(), "id": findings["finding_id"]})
     return findings.loc[order[keep].sort_values(["rank", "money", "id"]).index]
 
 

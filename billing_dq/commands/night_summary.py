@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
+from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.report.figures import (
-    SEVERITIES,
     Plain,
     deltas_summary,
     findings_by_kind,
@@ -36,7 +36,7 @@ def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
         "findings_by_kind": findings_by_kind(seen),
-        "findings_by_severity": {name: int((seen["severity"] == name).sum()) for name in SEVERITIES},
+        "findings_by_severity": {name: int((seen["severity"] == name).sum()) for name in reversed(SEVERITIES)},
         "resolved": int((result.findings["state"] == "resolved").sum()),
         "worst_findings": worst_findings(seen),
         "checks": [

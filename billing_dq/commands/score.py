@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import click
 from rich.console import Console
@@ -19,19 +20,34 @@ from billing_dq.simulation.config import WorldConfig
 @click.option(
     "--rate", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Of each fault; 0: no faults."
 )
+@click.option(
+    "--trouble",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Of the second table: how much natural trouble there is; 0: no second table.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(seeds: int, organizations: int, weeks: int, rate: float, as_json: bool) -> None:
-    """Measure recall, precision and cause accuracy on simulated worlds with labelled faults."""
+def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: float, as_json: bool) -> None:
+    """Measure recall, precision and cause accuracy on simulated worlds with labelled faults.
+
+    The first table is of plain worlds; the second of the same faults in weeks of natural trouble, which is no fault:
+    changes that no document shows, dunning and recovery, corrections by hand and the like.
+    """
     faults = dict.fromkeys(SCORED, rate) if rate else {}
     configs = [
         WorldConfig(seed=seed, organizations=organizations, weeks=weeks, faults=faults) for seed in range(1, seeds + 1)
     ]
     progress = BarProgress() if sys.stderr.isatty() else LineProgress(lambda line: click.echo(line, err=True))
-    result = score(configs, progress)
+    plain = score(configs, progress)
+    troubled = score([replace(config, trouble=trouble) for config in configs], progress) if trouble else None
     if as_json:
-        click.echo(json.dumps(_plain(result), indent=1))
-    else:
-        _show(result)
+        more = {"natural_trouble": _plain(troubled)} if troubled else {}
+        click.echo(json.dumps(_plain(plain) | more, indent=1))
+        return
+    _show("labelled faults", plain)
+    if troubled:
+        _show("the same faults in weeks of natural trouble", troubled)
 
 
 def _plain(result: Score) -> dict[str, object]:
@@ -41,6 +57,8 @@ def _plain(result: Score) -> dict[str, object]:
         "cause_accuracy": result.cause_accuracy,
         "findings": result.findings,
         "by_design": result.by_design,
+        "undecided_on_faults": result.undecided_on_faults,
+        "undecided_elsewhere": result.undecided_elsewhere,
         "faults": {
             name: {
                 "labels": tally.labels,
@@ -48,20 +66,22 @@ def _plain(result: Score) -> dict[str, object]:
                 "with_cause": tally.with_cause,
                 "right_cause": tally.right_cause,
                 "untellable": tally.untellable,
+                "undecided": tally.undecided,
                 "causes_found": dict(tally.confusion),
             }
             for name, tally in sorted(result.faults.items())
         },
         "false_findings": result.false,
         "missed": result.missed,
+        "explained_faults": result.explained,
         "wrong_causes": result.wrong_causes,
     }
 
 
-def _show(result: Score) -> None:
-    table = RichTable(title="labelled faults", title_justify="left")
+def _show(title: str, result: Score) -> None:
+    table = RichTable(title=title, title_justify="left")
     table.add_column("fault", no_wrap=True)
-    for name in ("labels", "found", "recall", "cause right", "cannot be told"):
+    for name in ("labels", "found", "recall", "cause right", "may be lost", "cannot be told"):
         table.add_column(name, justify="right")
     table.add_column("causes found", overflow="fold")
     for name, tally in sorted(result.faults.items()):
@@ -71,6 +91,7 @@ def _show(result: Score) -> None:
             f"{tally.found:,}",
             f"{tally.found / tally.labels:.1%}" if tally.labels else "",
             f"{tally.right_cause:,} of {tally.with_cause:,}" if tally.with_cause else "",
+            f"{tally.undecided:,}" if tally.undecided else "",
             f"{tally.untellable:,}" if tally.untellable else "",
             ", ".join(f"{cause} {count:,}" for cause, count in tally.confusion.most_common()),
         )
@@ -78,6 +99,7 @@ def _show(result: Score) -> None:
     console.print(table)
     for title, lines in (
         ("missed", result.missed),
+        ("explained faults", result.explained),
         ("false findings", result.false),
         ("wrong causes", result.wrong_causes),
     ):
@@ -85,7 +107,8 @@ def _show(result: Score) -> None:
             console.print(f"{title}: {line}", highlight=False, soft_wrap=True)
     console.print(
         f"recall {result.recall:.2%}, precision {result.precision:.2%}, cause accuracy {result.cause_accuracy:.2%}; "
-        f"{result.findings:,} findings, {result.by_design:,} more by design, {len(result.false):,} false",
+        f"{result.findings:,} findings, {result.by_design:,} more by design, {len(result.false):,} false; undecided: "
+        f"{result.undecided_on_faults:,} on faults, {result.undecided_elsewhere:,} without a fault",
         highlight=False,
         soft_wrap=True,
     )

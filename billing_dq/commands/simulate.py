@@ -23,6 +23,13 @@ from billing_dq.simulation.loader import load
 @click.option("--entries", default=5.0, show_default=True, help="Mean number of finished steps a week.")
 @click.option("--as-of", default=None, metavar="INSTANT", help="Instant of the snapshot, ISO 8601, UTC by default.")
 @click.option("--faults", default="none", show_default=True, help="`none`, `all`, `all=RATE`, or `KIND=RATE,...`.")
+@click.option(
+    "--trouble",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Trouble that is no fault: dunning and recovery, changes that no document shows, corrections by hand.",
+)
 @click.option("--labels", type=click.Path(dir_okay=False, path_type=Path), help="Write the labels here, as CSV.")
 @click.option(
     "--stripe", type=click.Path(dir_okay=False, path_type=Path), help="Write the Stripe objects here (.json.gz)."
@@ -38,6 +45,7 @@ def command(
     entries: float,
     as_of: str | None,
     faults: str,
+    trouble: float,
     labels: Path | None,
     stripe: Path | None,
     config: Path | None,
@@ -49,7 +57,7 @@ def command(
     """
     try:
         instant = _instant(as_of) if as_of else DEFAULT_AS_OF
-        world = WorldConfig(seed, organizations, weeks, instant, entries, parse_faults(faults))
+        world = WorldConfig(seed, organizations, weeks, instant, entries, parse_faults(faults), trouble=trouble)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     terminal = sys.stderr.isatty()

@@ -117,6 +117,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         stripe_reading: StripeReadingRecord,
         meter_extras_deltas: pd.DataFrame,
         findings: pd.DataFrame,
+        night_lock: dg.ResourceParam[None],
         lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
         """Put the night in figures, and beside the nights before it."""

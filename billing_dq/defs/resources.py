@@ -1,8 +1,9 @@
-"""What assets are given: the settings, the stored nights, how progress is told, and the night's instant.
+"""What assets are given: the settings, the stored nights, how progress is told, the night's instant and its lock.
 
 Settings hold secrets, so they are passed as a plain object and never as resource config, which the UI would show.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,6 +11,7 @@ import dagster as dg
 from billing_dq.progress import LineProgress, Progress
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.night_locks import NightLocks
 
 
 class NightConfig(dg.ConfigurableResource):
@@ -47,11 +49,29 @@ class ProgressTo:
         return self._given or LineProgress(context.log.info)
 
 
-def resources_of(settings: Settings, progress: Progress | None) -> dict[str, object]:
+def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
+    """The lock of a run's night: held from the run's start to its end by what asks for this resource, as the sources
+    and the last asset of every job of a night do. A run of several nights holds none: it can read no night anyway.
+    """
+
+    @dg.resource
+    def held(context: dg.InitResourceContext) -> Iterator[None]:
+        night = context.run.tags.get("dagster/partition") if context.run else None
+        if night is None:
+            yield
+            return
+        with locks.hold(night):
+            yield
+
+    return held
+
+
+def resources_of(settings: Settings, progress: Progress | None, locks: NightLocks) -> dict[str, object]:
     """The resources of every asset and sensor, by name; the IO manager is added by the definitions."""
     return {
         "settings": settings,
         "lake": Lake(settings.home),
         "progress": ProgressTo(progress),
         "night": NightConfig(),
+        "night_lock": night_lock(locks),
     }

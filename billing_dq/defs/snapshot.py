@@ -55,6 +55,7 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     def mongo_snapshot(
         context: dg.AssetExecutionContext,
         night: NightConfig,
+        night_lock: dg.ResourceParam[None],
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         progress: dg.ResourceParam[ProgressTo],

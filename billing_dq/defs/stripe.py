@@ -48,6 +48,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         night: NightConfig,
+        night_lock: dg.ResourceParam[None],
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         progress: dg.ResourceParam[ProgressTo],

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
 
 Plain = str | int | float | bool | None
 WORST = 20
-SEVERITIES = ("critical", "error", "warning", "info")
 
 
 def plain(value: object) -> Plain:
@@ -72,15 +72,15 @@ def findings_by_kind(findings: pd.DataFrame) -> list[dict[str, Plain]]:
     grouped = findings.groupby(["severity", "kind"], as_index=False).agg(
         findings=("finding_id", "size"), units=("units", "sum"), usd_cents=("usd_cents", "sum")
     )
-    rank = grouped["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
-    order = grouped.assign(_rank=rank).sort_values(["_rank", "findings", "kind"], ascending=[True, False, True])
+    severe = rank(grouped["severity"])
+    order = grouped.assign(_rank=severe).sort_values(["_rank", "findings", "kind"], ascending=[False, False, True])
     return rows_of(order, ("severity", "kind", "findings", "units", "usd_cents"))
 
 
 def worst_findings(findings: pd.DataFrame, count: int = WORST) -> list[dict[str, Plain]]:
     """The findings that matter most: by severity, then by money."""
-    rank = findings["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
-    order = findings.assign(_rank=rank, _money=-findings["usd_cents"].abs(), _units=-findings["units"].abs())
+    severe = -rank(findings["severity"])
+    order = findings.assign(_rank=severe, _money=-findings["usd_cents"].abs(), _units=-findings["units"].abs())
     order = order.sort_values(["_rank", "_money", "_units", "finding_id"]).head(count)
     return rows_of(
         order, ("severity", "kind", "organization_id", "subject", "units", "usd_cents", "state", "explanation")
@@ -115,7 +115,7 @@ def headlines(
     for name, value in deltas_summary(deltas).items():
         unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"
         figures.append((f"meter.{name}", float(value or 0), unit))
-    for severity in SEVERITIES:
+    for severity in reversed(SEVERITIES):
         figures.append((f"findings.{severity}", float((open_findings["severity"] == severity).sum()), "findings"))
     for state in ("new", "persisting", "reopened"):
         figures.append((f"findings.{state}", float((open_findings["state"] == state).sum()), "findings"))

@@ -52,6 +52,8 @@ class WorldConfig:
         as_of: the instant at which the documents are looked at; nothing in a clean world is later.
         entries_per_week: mean number of finished steps of an organization in a week.
         faults: rate by fault kind (see `faults.catalogue.FAULTS`), for each organization that can have it.
+        trouble: how much of the trouble that is no fault happens (DOMAIN.md, "What was learnt later"): 0 none of it,
+            1 all of it at its full rates.
         document_bytes: how large the document of the fault ``large_document`` is made.
 
     Raises:
@@ -65,6 +67,7 @@ class WorldConfig:
     entries_per_week: float = 5.0
     faults: Mapping[str, float] = field(default_factory=dict)
     document_bytes: int = 9 * 1024 * 1024
+    trouble: float = 0.0
 
     def __post_init__(self) -> None:
         if self.organizations < 0:
@@ -75,6 +78,8 @@ class WorldConfig:
             raise ValueError("as_of must have a time zone")
         if not 0 <= self.entries_per_week <= 10_000:
             raise ValueError("entries_per_week must be between 0 and 10000")
+        if not 0 <= self.trouble <= 1:
+            raise ValueError("trouble must be between 0 and 1")
         for name, rate in self.faults.items():
             if not 0 <= rate <= 1:
                 raise ValueError(f"the rate of {name} must be between 0 and 1")

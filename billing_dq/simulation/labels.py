@@ -22,6 +22,9 @@ class Label:
             no finding; it is still in the evidence of its organization's week.
         cause: the cause of CAUSES.md, the rule of a ledger violation, or None.
         why_not: why the data does not tell it, None where it does.
+        undecided: the data fits this fault and the application's design alike, and attests neither: the best answer is
+            a warning that tells both.
+        amid: the kinds of natural trouble beside which the fault was planted, apart by spaces.
     """
 
     fault: str
@@ -32,6 +35,8 @@ class Label:
     finding_kind: str
     cause: str | None = None
     why_not: str | None = None
+    undecided: bool = False
+    amid: str = ""
 
 
 @dataclass

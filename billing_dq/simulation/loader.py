@@ -43,7 +43,7 @@ def labels_frame(labels: list[Label]) -> pd.DataFrame:
     """Labels as a table with the columns of `Label`."""
     names = [field.name for field in fields(Label)]
     frame = pd.DataFrame.from_records([asdict(label) for label in labels], columns=names)
-    types = dict.fromkeys(names, "str") | {"units": "float64", "tellable": "bool"}
+    types = dict.fromkeys(names, "str") | {"units": "float64", "tellable": "bool", "undecided": "bool"}
     return frame.astype(types)
 
 

@@ -72,6 +72,8 @@ def _array(column: Column, values: pd.Series) -> pa.Array:
 
 
 def _series(column: Column, values: pa.ChunkedArray) -> pd.Series:
+    if not len(values):  # pyarrow would give text without any chunk, and pandas cannot merge two such columns
+        return pd.Series(dtype=column.pandas_dtype)
     return values.to_pandas().astype(column.pandas_dtype)
 
 

@@ -85,7 +85,7 @@ def test_a_user_with_read_only_rights_cannot_be_made_to_write(tmp_path: Path) ->
     with embedded_mongodb(tmp_path, "--auth") as server:
         address = server.uri.removeprefix("mongodb://")
         reader = f"mongodb://reader:secret@{address}?authSource=admin"
-        settings = Settings(mongodb_write_uri=SecretStr(reader), mongodb_connect_seconds=5)
+        settings = Settings(mongodb_write_uri=SecretStr(reader), mongodb_connect_seconds=60)
         with open_ledger_writer(settings) as writer:
             assert writer.read(ORGANIZATION, REF).length == 1
             with pytest.raises(SourceError, match="has no right to do this") as error:

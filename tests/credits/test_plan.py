@@ -195,7 +195,7 @@ def test_the_entries_of_one_organization_are_read_oldest_first() -> None:
     assert entries_of(frame, None) == ()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     clawback=st.integers(1, 10_000_000),
     steps=st.lists(st.tuples(st.sampled_from(["reinstate", "by_hand", "apply"]), st.floats(0, 1)), max_size=12),

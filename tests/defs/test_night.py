@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -11,12 +11,13 @@ import pytest
 from pymongo import MongoClient
 
 from billing_dq.definitions import build_definitions
-from billing_dq.defs.jobs import CONCLUDE_NIGHT
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
 from billing_dq.runner import DAGSTER_YAML, NightResult, run_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import LocalStripe, serve
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
@@ -187,6 +188,34 @@ def test_a_night_that_was_read_but_not_concluded_is_concluded_without_reading(ta
     again = run_night(taken.settings, taken.instance, SAMPLE_AS_OF)
     assert sum(taken.stripe.requests.values()) == requests
     pd.testing.assert_frame_equal(again.report, taken.result.report)
+
+
+@pytest.mark.parametrize("name", [RECONCILE_NIGHT, CONCLUDE_NIGHT])
+def test_a_run_started_elsewhere_leaves_a_night_alone_that_another_process_takes(taken: Taken, name: str) -> None:
+    before = stored_bytes(taken.settings, NIGHT)
+    config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat(), "again": True}}}}
+    with NightLocks(taken.settings.home).hold(NIGHT):
+        result = (
+            build_definitions(taken.settings)
+            .resolve_job_def(name)
+            .execute_in_process(instance=taken.instance, partition_key=NIGHT, run_config=config, raise_on_error=False)
+        )
+    assert not result.success
+    assert any("2026-11-21 is being taken by process" in str(event.event_specific_data) for event in result.all_events)
+    assert stored_bytes(taken.settings, NIGHT) == before
+
+
+def test_a_night_that_another_process_takes_is_not_taken(taken: Taken) -> None:
+    with (
+        NightLocks(taken.settings.home).hold(NIGHT),
+        pytest.raises(SourceError, match=r"^the night of 2026-11-21 is being taken by process"),
+    ):
+        run_night(taken.settings, taken.instance, SAMPLE_AS_OF, again=True)
+
+
+def test_a_night_that_has_not_begun_is_one_clear_line(taken: Taken) -> None:
+    with pytest.raises(SourceError, match=r"^the night of 9999-01-01 has not begun: this machine's clock stands at "):
+        run_night(taken.settings, taken.instance, datetime(9999, 1, 1, tzinfo=UTC))
 
 
 def test_an_unreachable_server_is_one_clear_line(taken: Taken, tmp_path: Path) -> None:

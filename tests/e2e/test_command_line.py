@@ -30,9 +30,7 @@ def settings_file(home: Path) -> Path:
 def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
     environment |= {"BILLING_DQ_HOME": str(home / "home"), "DAGSTER_HOME": "", **variables}
-    return subprocess.run(
-        [PROGRAM, *arguments], cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    return subprocess.run([PROGRAM, *arguments], cwd=home, env=environment, capture_output=True, text=True, check=False)
 
 
 def the_one_line_of(result: subprocess.CompletedProcess[str]) -> str:

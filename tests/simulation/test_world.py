@@ -16,7 +16,7 @@ from billing_dq.simulation.labels import Document, SimulatedOrganization
 from billing_dq.simulation.world import simulate, simulate_one
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
-CLEAN = settings(max_examples=40, deadline=None)
+CLEAN = settings(max_examples=40)
 
 
 def bytes_of(organization: SimulatedOrganization) -> bytes:

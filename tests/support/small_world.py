@@ -76,7 +76,7 @@ def settings_for(uri: str, database: str, home: Path, credits: Credits | None = 
         mongodb_uri=uri,  # pyright: ignore[reportArgumentType]
         mongodb_write_uri=uri,  # pyright: ignore[reportArgumentType]
         mongodb_database=database,
-        mongodb_connect_seconds=5,
+        mongodb_connect_seconds=60,
         home=str(home),
         credits=credits or Credits(mode="apply"),
     )
@@ -133,7 +133,7 @@ def apply_once(
     settings: Settings,
     observer: Callable[[str], None] = lambda _step: None,
     request: CreditRequest | None = None,
-    write_seconds: float = 10.0,
+    write_seconds: float = 60.0,
 ) -> CreditOutcome:
     """One request, on connections of its own."""
     assert settings.mongodb_uri is not None
@@ -141,7 +141,7 @@ def apply_once(
         MongoClient[Document](
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
-            serverSelectionTimeoutMS=5000,
+            serverSelectionTimeoutMS=60_000,
             socketTimeoutMS=int(write_seconds * 1000),
         ) as client,
         open_ledger_writer(settings, write_seconds) as writer,

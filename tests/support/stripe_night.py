@@ -44,7 +44,7 @@ def sample_plans() -> dict[str, Plan]:
 
 def settings_for(local: LocalStripe, key: str = KEY, **changes: object) -> Settings:
     """Settings that lead to a local Stripe."""
-    values = {"plans": sample_plans(), "stripe_timeout_seconds": 5.0, **changes}
+    values = {"plans": sample_plans(), "stripe_timeout_seconds": 600.0, **changes}
     return Settings(stripe_api_key=SecretStr(key), stripe_base_url=local.url, **values)  # pyright: ignore[reportArgumentType]
 
 

@@ -5,13 +5,23 @@ A check is green where no finding of its kind is `error` or above (DESIGN.md, "O
 explained or immaterial `info`. Nothing about the meter of an open or settling week is above `warning`.
 """
 
+import pandas as pd
+
 from billing_dq.vocabulary.kinds import KINDS
 from billing_dq.vocabulary.severities import SEVERITIES, Severity
 
-__all__ = ["OF_KIND", "SEVERITIES", "Severity", "of_drift", "of_violation", "of_week"]
+__all__ = ["OF_KIND", "SEVERITIES", "Severity", "of_drift", "of_violation", "of_week", "rank"]
 
 #: The severity of a kind, unless a function below says otherwise.
 OF_KIND: dict[str, Severity] = {kind.name: kind.severity for kind in KINDS.values()}
+
+
+def rank(severities: "pd.Series[str]") -> "pd.Series[int]":
+    """The place of each severity among `SEVERITIES` (int64), the mildest 0; also where there is none to rank.
+
+    The dtype is asked for because pandas gives back the text's own where there is no row to map.
+    """
+    return severities.map({name: place for place, name in enumerate(SEVERITIES)}).astype("int64")
 
 
 def of_week(grade: str, diverged: bool, week_state: str) -> Severity:

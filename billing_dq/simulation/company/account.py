@@ -1,5 +1,7 @@
 """What one organization has at Stripe, changed in step with the application."""
 
+import copy
+
 from billing_dq.simulation.company.clock import DAY, SECOND
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.config import Pack
@@ -16,16 +18,21 @@ RESOURCES = (
     "disputes",
     "refunds",
     "balance_transactions",
+    "events",
 )
 PENDING = "__pending__"
 _DISPUTE_FEE = 1500
+#: What an attribute becomes that changes without the plan; `cancel_at_period_end` is switched.
+_CARD = "default_payment_method"
 
 
 class Account:
     """The Stripe objects of one organization. Instants are milliseconds; Stripe keeps seconds."""
 
-    def __init__(self, ids: Ids, organization_id: str) -> None:
+    def __init__(self, ids: Ids, organization_id: str, event_ids: Ids, events_from: int) -> None:
         self._ids = ids
+        self._event_ids = event_ids
+        self._events_from = events_from
         self._organization_id = organization_id
         self.objects: dict[str, list[Document]] = {name: [] for name in RESOURCES}
         self.subscription: Document | None = None
@@ -52,15 +59,18 @@ class Account:
         self.objects["subscriptions"].append(subscription)
         self.subscription = subscription
         self._invoice(price_id, period, created)
+        self._announce(at, "created")
         return subscription
 
-    def renew(self, at: int, paid_at: int | None) -> None:
-        """A period ends and an invoice is made; paid later, or not at all (then past due)."""
+    def renew(self, at: int, will_be_paid: bool) -> None:
+        """A period ends and an invoice is made; where it will not be paid soon, the subscription is past due."""
+        before = self._seen("items", "latest_invoice", "status")
         item = self.item
         period = self._period(at, self.price_id)
         item.update(current_period_start=period[0], current_period_end=period[1])
-        self._invoice(self.price_id, period, None if paid_at is None else paid_at // SECOND)
-        self.live.update(status="past_due" if paid_at is None else "active")
+        self._invoice(self.price_id, period, None)
+        self.live.update(status="active" if will_be_paid else "past_due")
+        self._announce(at, "updated", before)
 
     def pay_open_invoice(self, at: int) -> None:
         """The overdue invoice is paid after all."""
@@ -69,19 +79,41 @@ class Account:
         assert isinstance(transitions, dict)
         transitions["paid_at"] = at // SECOND
         invoice.update(status="paid", amount_paid=invoice["amount_due"], amount_remaining=0)
+        before = self._seen("status")
         self.live.update(status="active")
+        self._announce(at, "updated", before)
 
-    def change_price(self, price_id: str, plan_metadata: dict[str, str]) -> None:
+    def give_up(self, at: int) -> None:
+        """The overdue invoice will never be paid."""
+        before = self._seen("status")
+        self.live.update(status="unpaid")
+        self._announce(at, "updated", before)
+
+    def touch(self, at: int, attribute: str) -> None:
+        """A change that is none of the plan: another card, or the cancellation at the period's end switched."""
+        before = self._seen(attribute, "cancel_at", "canceled_at")
+        if attribute == _CARD:
+            self.live.update(default_payment_method=self._event_ids.stripe("pm"))
+        else:
+            on = not self.live["cancel_at_period_end"]
+            ends = self.item["current_period_end"] if on else None
+            self.live.update(cancel_at_period_end=on, cancel_at=ends, canceled_at=at // SECOND if on else None)
+        self._announce(at, "updated", before)
+
+    def change_price(self, at: int, price_id: str, plan_metadata: dict[str, str]) -> None:
         """Another price for the item, in the same period."""
+        before = self._seen("items")
         item = self.item
         start, end, created = item["current_period_start"], item["current_period_end"], item["created"]
         assert isinstance(start, int) and isinstance(end, int) and isinstance(created, int)
         identity, subscription_id = str(item["id"]), str(self.live["id"])
         item.update(stripe.subscription_item(identity, subscription_id, price_id, created, (start, end), plan_metadata))
+        self._announce(at, "updated", before)
 
     def cancel(self, at: int) -> None:
         """The subscription ends at once."""
         self.live.update(status="canceled", canceled_at=at // SECOND, ended_at=at // SECOND)
+        self._announce(at, "deleted")
 
     def delete_customer(self) -> None:
         """The customer is deleted, with the subscription."""
@@ -98,6 +130,34 @@ class Account:
         if self.subscription is None:
             raise RuntimeError("the organization has no subscription at Stripe")
         return self.subscription
+
+    def _seen(self, *attributes: str) -> Document:
+        """Attributes of the subscription as they are now, to be told as those before a change."""
+        return {name: copy.deepcopy(self.live[name]) for name in attributes}
+
+    def _announce(self, at: int, change: str, before: Document | None = None) -> None:
+        """Stripe's own event of the subscription; it is kept for 30 days.
+
+        ``before`` are attributes as they were; those that changed are told.
+        """
+        if at < self._events_from:
+            return
+        data: Document = {"object": copy.deepcopy(self.live)}
+        if change == "updated":
+            changed = {name: value for name, value in (before or {}).items() if value != self.live[name]}
+            if isinstance(items := changed.get("items"), dict):
+                changed["items"] = {"data": items["data"]}
+            if not changed:
+                return
+            data["previous_attributes"] = changed
+        self.objects["events"].append(
+            stripe.event(self._event_ids.stripe("evt"), at // SECOND, f"customer.subscription.{change}", data)
+        )
+
+    @property
+    def plan(self) -> str:
+        """The plan that the price of the first item is for."""
+        return stripe.PLAN_OF_PRICE[self.price_id]
 
     @property
     def items(self) -> list[Document]:
@@ -169,10 +229,9 @@ class Account:
         charge.update(amount_refunded=cents, refunded=cents == charge["amount"])
         return refund_id
 
-    def dispute(self, at: int, charge: Document, status: str) -> Document:
-        """A dispute of a whole charge, without movement yet."""
-        cents = charge["amount"]
-        assert isinstance(cents, int)
+    def dispute(self, at: int, charge: Document, status: str, share: float = 1.0) -> Document:
+        """A dispute of a charge or a share of it, without movement yet."""
+        cents = int(charge["amount"] * share)  # type: ignore[operator]
         dispute = stripe.dispute(self._ids.stripe("du"), charge, cents, at // SECOND, status, [])
         charge["disputed"] = True
         self.objects["disputes"].append(dispute)
@@ -193,6 +252,16 @@ class Account:
             _DISPUTE_FEE if withdrawn else 0,
             currency,
             exchange_rate,
+        )
+        movements = dispute["balance_transactions"]
+        assert isinstance(movements, list)
+        movements.append(transaction)
+        self.objects["balance_transactions"].append(transaction)
+
+    def convert(self, at: int, dispute: Document, cents: int) -> None:
+        """A small movement of a dispute for the conversion of currencies: neither a withdrawal nor a reversal."""
+        transaction = stripe.balance_transaction(
+            self._event_ids.stripe("txn"), cents, at // SECOND, "dispute", str(dispute["id"]), "Currency conversion"
         )
         movements = dispute["balance_transactions"]
         assert isinstance(movements, list)

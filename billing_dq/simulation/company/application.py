@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from billing_dq.simulation.company.clock import WEEK, to_datetime, week_key, week_start
+from billing_dq.simulation.company.clock import SECOND, WEEK, to_datetime, week_key, week_start
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.company.lots import Lots
 from billing_dq.simulation.config import PLAN_VERSIONS, QUOTAS
@@ -36,6 +36,19 @@ class Crashes:
     overswept: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Versions:
+    """How an organization's application is built and configured.
+
+    Attributes:
+        settles_within_quota: a settlement is `min(quota - used, debt)`, as in newer versions, not `min(quota, debt)`.
+        resets_on_change: a change of plan at Stripe sets the week's usage to 0.
+    """
+
+    settles_within_quota: bool = False
+    resets_on_change: bool = False
+
+
 @dataclass
 class WeekUsage:
     """A usage document in the making, with what only the simulation knows of it."""
@@ -51,7 +64,9 @@ class WeekUsage:
 class Application:
     """One organization in the application: its documents, and the writes to them."""
 
-    def __init__(self, ids: Ids, organization_id: ObjectId, created: int, crashes: Crashes) -> None:
+    def __init__(
+        self, ids: Ids, organization_id: ObjectId, created: int, crashes: Crashes, versions: Versions | None = None
+    ) -> None:
         self.ids = ids
         self.organization_id = organization_id
         self.id_text = str(organization_id)
@@ -78,16 +93,21 @@ class Application:
         self.due: dict[str, float] = {}
         self.plan_changes: list[int] = []
         self._crashes = crashes
+        self._versions = versions or Versions()
 
     # Usage and debits (1)
 
-    def finish_step(self, at: int, key: str, units: float, feature: str) -> float:
-        """Count a step in the current week; the value is the part above the live quota, to be debited."""
+    def finish_step(self, at: int, key: str, units: float, feature: str, outside: float = 0.0) -> float:
+        """Count a step in the current week; the value is the part above the live quota, to be debited.
+
+        ``outside`` of its units are in no part of the breakdown.
+        """
         week = self.week(at)
         document = week.document
         used = document["meterUsed"] + units  # type: ignore[operator]
         document["meterUsed"] = used
-        week.breakdown[feature] = week.breakdown.get(feature, 0) + units
+        if not units or units > outside:
+            week.breakdown[feature] = week.breakdown.get(feature, 0) + _whole(units - outside)
         week.keys.append(key)
         self._alert(document, at)
         document["updatedAt"] = to_datetime(at)
@@ -202,6 +222,8 @@ class Application:
         """A change that Stripe announced: the current week's quota is rewritten, its usage stays."""
         self.subscription_event(at, event_seconds)
         self._take_plan(at, plan)
+        if self._versions.resets_on_change and week_start(at) in self.usage:
+            self.reset_meter(at)
         self._rewrite_quota(at)
 
     def change_plan_by_hand(self, at: int, plan: str) -> None:
@@ -222,6 +244,29 @@ class Application:
         """The application gives up on an overdue payment: unpaid and free here, and nothing else is rewritten."""
         self.paid_subscription["status"] = "unpaid"
         self._take_plan(at, "free")
+        self._disturb(at)
+
+    def recover(self, at: int, plan: str, event_seconds: int) -> None:
+        """A paid invoice ends dunning: plan and status are back, the organization keeps ``free``."""
+        subscription = self.paid_subscription
+        subscription["status"] = "active"
+        self._take_plan(at, plan)
+        self.organization["plan"] = "free"
+        self._disturb(at)
+        self.renew(at, event_seconds)
+
+    def cancel_by_administrator(self, at: int) -> None:
+        """Free and canceled, and the markers move; no week's document is rewritten, and no change by hand is noted."""
+        self.subscription_event(at, at // SECOND)
+        self.paid_subscription["status"] = "canceled"
+        self._take_plan(at, "free")
+        self._disturb(at)
+
+    def synchronize(self, at: int, plan: str, status: str) -> None:
+        """Plan and status as Stripe has them, by an administrator's request; no week's document is rewritten."""
+        self.subscription_event(at, at // SECOND)
+        self.paid_subscription["status"] = status
+        self._take_plan(at, plan)
         self._disturb(at)
 
     def cancel(self, at: int, event_seconds: int, customer_deleted: bool) -> None:
@@ -317,7 +362,10 @@ class Application:
     def _settle(self, at: int) -> None:
         week = self.week(at)
         key = f"settle:{week_key(week.start)}"
-        units = min(self.quota, self.lots.usage_debt, max(0.0, -self.balance_units))
+        room: float = self.quota
+        if self._versions.settles_within_quota:
+            room -= week.document["meterUsed"]  # type: ignore[operator]
+        units = min(room, self.lots.usage_debt, max(0.0, -self.balance_units))
         if units <= 0 or key in week.keys or key in self.credits:
             return
         if key not in self._crashes.lost:

@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from billing_dq.simulation.company.clock import DAY, HOUR, WEEK, to_millis, week_key, week_start
 from billing_dq.simulation.company.documents import documents_of
 from billing_dq.simulation.company.story import Changes, Step, Story
+from billing_dq.simulation.company.timeline import OF_QUOTA
 from billing_dq.simulation.config import QUOTAS, WorldConfig
-from billing_dq.simulation.labels import Document, Label, SimulatedOrganization
+from billing_dq.simulation.faults.judgement import Verdict, judge
+from billing_dq.simulation.labels import BY_DESIGN, Document, Label, SimulatedOrganization
 
 #: A night covers the open week and three before it, unless its settings say otherwise.
 WEEKS_BACK = 3
 #: Quotas; a balance below minus so many is a runaway, unless a night's settings say otherwise.
 _RUNAWAY = 10
+#: Units, and share of the larger side, up to which a week does not diverge, unless a night's settings say otherwise.
+_ABSOLUTE, _RELATIVE = 50.0, 0.005
+_EXPLAINED = "the application's design, as the data attests it, accounts for the week with the fault in it"
+_WITHIN = "the week does not diverge, and the application's design fits it as well"
 
 Documents = dict[str, list[Document]]
 
@@ -40,7 +46,8 @@ class Case:
         documents = documents_of(story, Random(f"{self.config.seed}:{self.index}:numbers"))
         if edit is not None:
             edit(documents)
-        return SimulatedOrganization(documents, story.account.objects, [*labels, *self._runaway(documents)])
+        labels = [*labels, *self._runaway(documents), *remedied(story)]
+        return SimulatedOrganization(documents, story.account.objects, labels)
 
     def _runaway(self, documents: Documents) -> Iterator[Label]:
         """What the fault took from the balance may make it a runaway as well (DOMAIN.md, What must hold)."""
@@ -61,7 +68,36 @@ class Case:
         why_not: str | None = None,
     ) -> Label:
         """A finding of this organization that the fault causes; one that the data does not tell where ``why_not``."""
-        return Label(self.fault, self.organization, subject, units, why_not is None, kind, cause, why_not)
+        tellable = why_not is None
+        return Label(
+            self.fault, self.organization, subject, units, tellable, kind, cause, why_not, amid=self._amid(subject)
+        )
+
+    def _amid(self, subject: str) -> str:
+        """The natural trouble of the week that a finding is about, of all weeks where it is about none."""
+        weeks = {week_key(start): kinds for start, kinds in self.story.troubled.items()}
+        return " ".join(sorted(weeks.get(subject, set().union(*weeks.values()))))
+
+    def divergence(self, story: Story, start: int, cause: str | None) -> Label:
+        """The label of what the fault moved in a week: its units, and what the data left behind can tell of them."""
+        label = self.label("meter_extras_divergence", week_key(start), self.moved(story, start), cause)
+        return self.judged(label, story, start)
+
+    def judged(self, label: Label, story: Story, start: int) -> Label:
+        """The label of a divergence with what the data left behind can tell of it."""
+        if not self.config.trouble:
+            return label
+        verdict = judge(story, start, tolerance_of(story, start))
+        if verdict is Verdict.DEFECT:
+            return label
+        diverges = abs(week_delta(story, start)) > tolerance_of(story, start)
+        if verdict is Verdict.UNDECIDED and diverges:
+            return replace(label, undecided=True)
+        return replace(label, tellable=False, why_not=_EXPLAINED if diverges else _WITHIN)
+
+    def moved(self, story: Story, start: int) -> float:
+        """By how much the fault changed a week's delta."""
+        return week_delta(story, start) - week_delta(self.story, start)
 
     @property
     def organization(self) -> str:
@@ -83,6 +119,22 @@ class Case:
         """Whether the plan stayed in all weeks, so that the explainable band is a point but for settlements."""
         return all(at < self.story.begin for at in self.story.application.plan_changes)
 
+    def weeks(self) -> list[int]:
+        """The weeks in which a fault of the meter is planted: steady ones, or the very ones with natural trouble.
+
+        Trouble of the quota comes first, for it is what a lost debit is confused with.
+        """
+        if not self.config.trouble:
+            return self.steady_weeks()
+        usage, troubled = self.story.application.usage, self.story.troubled
+        weeks = [
+            start for start in self.night_weeks if start in usage and start in troubled and self._lists_keys(start)
+        ]
+        return [start for start in weeks if troubled[start] & OF_QUOTA] or weeks
+
+    def _lists_keys(self, start: int) -> bool:
+        return start != self.story.old_week
+
     def steady_weeks(self) -> list[int]:
         """Closed weeks of the night in which nothing but usage happened and no debit crossed midnight."""
         if not self.steady_plan:
@@ -93,7 +145,7 @@ class Case:
             for start in self.night_weeks
             if start in application.usage
             and not application.usage[start].disturbed
-            and start != self.story.old_week
+            and self._lists_keys(start)
             and week_delta(self.story, start) == 0
         ]
 
@@ -116,6 +168,26 @@ class Case:
         """A further step."""
         key = f"{at // 1000 - 90:08x}{self.random.getrandbits(64):016x}:wizard"
         return Step(at, key, units, "wizard", 40)
+
+
+def remedied(story: Story) -> list[Label]:
+    """What a night may still say of a copy of a debit that was credited: the copy stays in the ledger for good."""
+    key = story.remedies.copied
+    if key is None:
+        return []
+    copy = [entry for entry in story.application.ledger if entry.get("refId") == key][-1]
+    units, week = float(copy["amount"]), week_key(week_start(to_millis(copy["at"])))  # type: ignore[arg-type]
+    organization, fault = str(story.organization_id), BY_DESIGN + "copy_credited"
+    return [
+        Label(fault, organization, str(copy["_id"]), units, True, "ledger_violation", "duplicate_ref"),
+        Label(fault, organization, week, units, True, "meter_extras_divergence", "duplicate_debit"),
+    ]
+
+
+def tolerance_of(story: Story, start: int) -> float:
+    """Units up to which a week does not diverge (DOMAIN.md, What must hold)."""
+    debited = debits_of(story).get(start, 0.0)
+    return max(_ABSOLUTE, _RELATIVE * max(debited, debited + week_delta(story, start)))
 
 
 def _number(value: object) -> float:

@@ -9,8 +9,9 @@ from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.faults import disputes as dispute_faults
 from billing_dq.simulation.faults import ledger as ledger_faults
 from billing_dq.simulation.faults import meter as meter_faults
+from billing_dq.simulation.faults import packs as pack_faults
 from billing_dq.simulation.faults import subscriptions as subscription_faults
-from billing_dq.simulation.faults.cases import Case
+from billing_dq.simulation.faults.cases import Case, remedied
 from billing_dq.simulation.faults.malformed import MALFORMED
 from billing_dq.simulation.labels import BY_DESIGN, Label, SimulatedOrganization
 
@@ -20,6 +21,7 @@ _SINGLE: tuple[Fault, ...] = (
     meter_faults.dropped_debit,
     meter_faults.dropped_debit_gap,
     meter_faults.dropped_debit_edge,
+    meter_faults.dropped_debit_run,
     meter_faults.dropped_debit_in_band,
     meter_faults.duplicate_debit,
     meter_faults.debit_without_usage,
@@ -29,6 +31,7 @@ _SINGLE: tuple[Fault, ...] = (
     meter_faults.settlement_without_credit,
     meter_faults.settlement_without_usage,
     meter_faults.settlement_amounts_differ,
+    meter_faults.settlement_counted_too_high,
     meter_faults.usage_reset,
     meter_faults.usage_document_lost,
     meter_faults.balance_document_lost,
@@ -62,6 +65,8 @@ _SINGLE: tuple[Fault, ...] = (
     subscription_faults.dead_lettered_event,
     dispute_faults.clawback_missing,
     dispute_faults.clawed_back_twice,
+    dispute_faults.clawback_all_for_a_part,
+    dispute_faults.clawback_cents_for_units,
     dispute_faults.reinstated_without_clawback,
     dispute_faults.credit_due,
     dispute_faults.credited_twice_by_hand,
@@ -74,6 +79,8 @@ _SINGLE: tuple[Fault, ...] = (
     dispute_faults.second_withdrawal,
     dispute_faults.partial_reinstatement,
     dispute_faults.cross_currency_without_rates,
+    pack_faults.pack_without_topup,
+    pack_faults.refund_failed,
 )
 
 #: Every fault by its name.
@@ -86,24 +93,26 @@ _PENDING = timedelta(hours=1)
 
 
 def by_design(story: Story) -> list[Label]:
-    """The drift that DOMAIN.md calls by design: a plan changed by hand, and dunning."""
+    """What a night may say without a fault: drift by design (a plan changed by hand, dunning) and remedied copies."""
     if story.design is None:
-        return []
+        return remedied(story)
     subscription, organization = str(story.account.live["id"]), str(story.organization_id)
     kinds = ("subscription_status", "subscription_plan") if story.design == "dunning" else ("subscription_plan",)
     written = story.application.paid_subscription["updatedAt"]
     fresh = story.config.as_of - written < _PENDING  # type: ignore[operator]
     why_not = "the subscription was written within the hour: a webhook may be under way" if fresh else None
     fault = BY_DESIGN + story.design
-    return [Label(fault, organization, subscription, 0.0, not fresh, kind, None, why_not) for kind in kinds]
+    drift = [Label(fault, organization, subscription, 0.0, not fresh, kind, None, why_not) for kind in kinds]
+    return [*drift, *remedied(story)]
 
 
 def inject(config: WorldConfig, index: int, story: Story) -> SimulatedOrganization | None:
     """The organization with at most one fault; None where none befalls it.
 
-    The kinds are tried in an order of the organization's own, so that no kind takes organizations away from another.
+    In a world of natural trouble, faults befall those whom it befell. The kinds are tried in an order of the
+    organization's own, so that no kind takes organizations away from another.
     """
-    if story.design is not None:
+    if story.design is not None or (config.trouble and not story.troubled):
         return None
     random = Random(f"{config.seed}:{index}:faults")
     kinds = sorted(config.faults)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing_dq.simulation.company.application import Crashes
-from billing_dq.simulation.company.clock import DAY, HOUR
+from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE
 from billing_dq.simulation.company.story import Changes, Dispute, Story
 from billing_dq.simulation.config import DOLLARS_TO_UNITS, Pack
 from billing_dq.simulation.faults.cases import Case
@@ -16,6 +16,7 @@ from billing_dq.units import round_half_up
 
 Outcome = SimulatedOrganization | None
 _LIFE = 3 * DAY
+_WRONG_UNITS = "dispute_clawback_wrong_units"
 
 
 @dataclass
@@ -44,6 +45,9 @@ class _Script:
         cents = int(round_half_up(self.pack.price_cents * share * (rate or 1)))
         self.story.account.move(self.story.now, self.dispute.stripe, cents, currency, rate)
 
+    def claw_back(self, units: float) -> None:
+        self.story.shop.claw_back(self.dispute, units)
+
     def credit(self, units: float, by_hand: bool = True) -> None:
         ref_id = f"dispute-credit-{self.story.ids.uuid()}" if by_hand else f"dispute_reinstate_{self.dispute.id}"
         self.story.application.adjust(self.story.now, ref_id, units)
@@ -58,6 +62,7 @@ def _told(
     labels: list[tuple[str, Callable[[Pack], float]]],
     packs: Callable[[Pack], bool] = lambda pack: True,
     clawback: bool = True,
+    share: float = 1.0,
 ) -> Outcome:
     """Replay a purchase's dispute as ``tell`` tells it (from the instant of its opening) and label it."""
     story = case.story
@@ -76,12 +81,15 @@ def _told(
     position = case.random.choice(choices)
     opened = story.purchases[position].at + DAY
     scripts: list[_Script] = []
+    converted = _conversion(case, story.purchases[position].pack)
 
     def begin(story: Story) -> None:
         purchase = story.purchases[position]
-        dispute = Dispute(purchase, story.account.dispute(opened, purchase.charge, "under_review"))
+        dispute = Dispute(purchase, story.account.dispute(opened, purchase.charge, "under_review", share))
         scripts.append(_Script(story, dispute))
         tell(scripts[0].at(opened), 0)
+        if converted:
+            story.account.convert(opened + 2 * MINUTE, dispute.stripe, converted)
 
     def later(moment: int) -> Callable[[Story], None]:
         return lambda story: tell(scripts[0], moment)
@@ -94,6 +102,13 @@ def _told(
     replayed = case.replay(changes)
     pack, dispute_id = scripts[0].pack, scripts[0].dispute.id
     return case.end(replayed, [_label(case, kind, dispute_id, units(pack)) for kind, units in labels])
+
+
+def _conversion(case: Case, pack: Pack) -> int:
+    """Cents that the conversion of currencies gains or loses beside the dispute; in a world of natural trouble."""
+    if not case.config.trouble or case.random.random() < 0.5:
+        return 0
+    return case.random.choice((-1, 1)) * max(1, int(pack.price_cents * 0.02))
 
 
 def _label(case: Case, kind: str, dispute_id: str, units: float) -> Label:
@@ -130,15 +145,39 @@ def clawed_back_twice(case: Case) -> Outcome:
     def tell(script: _Script, moment: int) -> None:
         if moment == 0:
             script.withdraw()
-            topup, first = script.dispute.purchase.topup, script.dispute.clawback
-            old = f"dispute_{script.dispute.id}"
-            new = f"refund-{old}-{topup['_id']}"
-            other = new if first is not None and first["refId"] == old else old
-            script.story.application.refund(script.story.now, topup, script.pack.units, other)
+            script.story.shop.claw_back_again(script.dispute)
         elif moment == 1:
             script.status("lost")
 
     return _told(case, tell, [("dispute_clawed_back_twice", _all_owed)])
+
+
+def clawback_all_for_a_part(case: Case) -> Outcome:
+    """Half of the charge is disputed, and the units of the whole are taken."""
+
+    def tell(script: _Script, moment: int) -> None:
+        if moment == 0:
+            script.withdraw()
+            script.claw_back(script.pack.units)
+        elif moment == 1:
+            script.status("lost")
+
+    labels: list[tuple[str, Callable[[Pack], float]]] = [(_WRONG_UNITS, lambda pack: -pack.units / 2)]
+    return _told(case, tell, labels, clawback=False, share=0.5)
+
+
+def clawback_cents_for_units(case: Case) -> Outcome:
+    """The dispute's cents are taken as if they were units."""
+
+    def tell(script: _Script, moment: int) -> None:
+        if moment == 0:
+            script.withdraw()
+            script.claw_back(script.pack.price_cents)
+        elif moment == 1:
+            script.status("lost")
+
+    labels: list[tuple[str, Callable[[Pack], float]]] = [(_WRONG_UNITS, lambda pack: pack.units - pack.price_cents)]
+    return _told(case, tell, labels, clawback=False)
 
 
 def reinstated_without_clawback(case: Case) -> Outcome:

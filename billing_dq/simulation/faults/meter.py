@@ -3,6 +3,7 @@
 Each makes the life of its organization go wrong at one point and replays it, so that what follows follows.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
@@ -24,30 +25,45 @@ Outcome = SimulatedOrganization | None
 
 def _lost(case: Case, start: int, key: str) -> Outcome:
     """A crash between the two writes of a step."""
-    units = case.story.application.due[key]
     story = case.replay(Changes(Crashes(lost={key})))
-    if story.application.balance is None or week_delta(story, start) != units:
+    if story.application.balance is None or case.moved(story, start) != case.story.application.due[key]:
         return None
-    return case.end(story, [case.label(_DIVERGENCE, week_key(start), units, "missing_debit")])
+    return case.end(story, [case.divergence(story, start, "missing_debit")])
 
 
 def dropped_debit(case: Case) -> Outcome:
     """Quota 0: any debit is lost."""
-    choices = [(start, key) for start in case.steady_weeks() for key in case.debited(start)]
+    choices = [(start, key) for start in case.weeks() for key in case.debited(start)]
     return _lost(case, *case.random.choice(choices)) if choices and not case.quota else None
 
 
 def dropped_debit_gap(case: Case) -> Outcome:
     """With a quota: a debit between two others is lost."""
-    choices = [(start, key) for start in case.steady_weeks() for key in case.debited(start)[1:-1]]
+    choices = [(start, key) for start in case.weeks() for key in case.debited(start)[1:-1]]
     return _lost(case, *case.random.choice(choices)) if choices and case.quota else None
 
 
 def dropped_debit_edge(case: Case) -> Outcome:
     """With a quota: the first or the last debit of a week is lost; only the amount tells."""
-    debited = {start: case.debited(start) for start in case.steady_weeks()}
+    debited = {start: case.debited(start) for start in case.weeks()}
     choices = [(start, keys[end]) for start, keys in debited.items() if keys for end in (0, -1)]
     return _lost(case, *case.random.choice(choices)) if choices and case.quota else None
+
+
+def dropped_debit_run(case: Case) -> Outcome:
+    """A worker is down for a while: several debits in a row are lost, or all of a week."""
+    choices = [start for start in case.weeks() if len(case.debited(start)) > 1]
+    if not choices:
+        return None
+    start = case.random.choice(choices)
+    keys = case.debited(start)
+    first = case.random.randrange(len(keys) - 1)
+    lost = set(keys[first : first + case.random.randint(2, 12)])
+    story = case.replay(Changes(Crashes(lost=lost)))
+    due = sum(case.story.application.due[key] for key in lost)
+    if story.application.balance is None or case.moved(story, start) != due:
+        return None
+    return case.end(story, [case.divergence(story, start, "missing_debit")])
 
 
 def dropped_debit_in_band(case: Case) -> Outcome:
@@ -71,13 +87,13 @@ def dropped_debit_in_band(case: Case) -> Outcome:
 
 def duplicate_debit(case: Case) -> Outcome:
     """One key is debited twice: the guard did not hold."""
-    choices = [(start, key) for start in case.steady_weeks() for key in case.debited(start)]
+    choices = [(start, key) for start in case.weeks() for key in case.debited(start)]
     if not choices:
         return None
     start, key = case.random.choice(choices)
     units = case.story.application.due[key]
     story = case.replay(Changes(Crashes(doubled={key})))
-    if week_delta(story, start) != -units:  # the debt it makes is settled within the week, and blurs what it is
+    if case.moved(story, start) != -units:  # the debt it makes is settled within the week, and blurs what it is
         return None
     return case.end(
         story,
@@ -94,7 +110,7 @@ def _copy_of(story: Story, ref_id: str) -> str:
 
 def debit_without_usage(case: Case) -> Outcome:
     """A debit whose key is in no week's document."""
-    weeks = case.steady_weeks()
+    weeks = case.weeks()
     if not weeks:
         return None
     start, units = case.random.choice(weeks), case.random.randint(1, 400)
@@ -103,15 +119,15 @@ def debit_without_usage(case: Case) -> Outcome:
         return None
     changes = Changes(happenings=[(step.at, lambda story: story.application.debit(step.at, step.key, units))])
     story = case.replay(changes)
-    if week_delta(story, start) != -units:
+    if case.moved(story, start) != -units:
         return None
     return case.end(story, [case.label(_DIVERGENCE, week_key(start), -units, "debit_without_usage")])
 
 
 def cancelling_debits(case: Case) -> Outcome:
     """One debit lost and another of the same amount doubled in one week: the sums agree."""
-    weeks = [start for start in case.steady_weeks() if case.exists_in(start)]
-    if not weeks or case.quota or case.story.application.balance is None:
+    weeks = [start for start in case.weeks() if case.exists_in(start)]
+    if not weeks or case.quota or not case.steady_plan or case.story.application.balance is None:
         return None
     start, units = case.random.choice(weeks), case.random.randint(1, 300)
     lost, doubled = case.step(case.instant(start), units), case.step(case.instant(start), units)
@@ -128,9 +144,9 @@ def cancelling_debits(case: Case) -> Outcome:
 
 def replayed_across_weeks(case: Case) -> Outcome:
     """A step is retried after Monday 00:00: counted in two weeks, debited once. Quota 0, where both weeks debit."""
-    steady = case.steady_weeks()
-    choices = [(start, key) for start in steady if start + WEEK in steady for key in case.debited(start)]
-    if not choices or case.quota:
+    weeks = case.weeks()
+    choices = [(start, key) for start in weeks if start + WEEK in weeks for key in case.debited(start)]
+    if not choices or case.quota or not case.steady_plan:
         return None
     start, key = case.random.choice(choices)
     step = next(step for step in case.story.steps if step.key == key)
@@ -147,36 +163,36 @@ def replayed_across_weeks(case: Case) -> Outcome:
 def altered_debit(case: Case) -> Outcome:
     """The amount of a debit is made smaller afterwards; the cached balance still knows the first one."""
     choices = [
-        (start, key)
-        for start in case.steady_weeks()
-        for key in case.debited(start)
-        if case.story.application.due[key] > 1
+        (start, key) for start in case.weeks() for key in case.debited(start) if case.story.application.due[key] > 1
     ]
     if not choices:
         return None
     start, key = case.random.choice(choices)
     units = case.random.randint(1, max(1, int(case.story.application.due[key]) - 1))
 
-    def edit(documents: Documents) -> None:
-        entry = case.story.application.debits[key]
+    entry = case.story.application.debits[key]
+
+    def alter(units: float) -> None:
         entry["amount"] = entry["amount"] + units  # type: ignore[operator]
 
-    labels = [
-        case.label(_DIVERGENCE, week_key(start), units, "debit_altered"),
-        case.label("ledger_violation", case.organization, -units, "cached_balance"),
-    ]
-    return case.end(case.story, labels, edit)
+    alter(units)
+    label = case.judged(case.label(_DIVERGENCE, week_key(start), units, "debit_altered"), case.story, start)
+    alter(-units)
+    labels = [label, case.label("ledger_violation", case.organization, -units, "cached_balance")]
+    return case.end(case.story, labels, lambda documents: alter(units))
 
 
 def _settled_weeks(case: Case) -> list[int]:
     """Steady but for a settlement that is more than two days old."""
     application = case.story.application
-    if not case.steady_plan:
+    if not case.steady_plan and not case.config.trouble:
         return []
     found: list[int] = []
     for start in case.night_weeks:
         credit, week = application.credits.get(f"settle:{week_key(start)}"), application.usage.get(start)
-        if credit is None or week is None or week_delta(case.story, start) != 0:
+        if credit is None or week is None or (week_delta(case.story, start) != 0 and not case.config.trouble):
+            continue
+        if not week.settled or (case.config.trouble and start not in case.story.troubled):
             continue
         newest = max(credit["at"], week.document["updatedAt"])  # type: ignore[type-var]
         if case.config.as_of - newest > _TWO_DAYS:  # type: ignore[operator]
@@ -184,12 +200,18 @@ def _settled_weeks(case: Case) -> list[int]:
     return found
 
 
-def _half_settled(case: Case, changes: Changes, start: int, units: float) -> Outcome:
+def _half_settled(
+    case: Case,
+    changes: Changes,
+    start: int,
+    units: float,
+    shows: Callable[[Story, int], bool] = lambda story, start: True,
+) -> Outcome:
     story = case.replay(changes)
-    labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied")]
-    moved = week_delta(story, start)
-    if moved:  # else the meter of the week agrees, and the ledger alone tells
-        labels.append(case.label(_DIVERGENCE, week_key(start), moved, "settlement_half_applied"))
+    why_not = None if shows(story, start) else "the settlement and what is in no part of the breakdown are one number"
+    labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
+    if case.moved(story, start):  # else the meter of the week agrees, and the ledger alone tells
+        labels.append(case.divergence(story, start, "settlement_half_applied"))
     return case.end(story, labels)
 
 
@@ -214,31 +236,52 @@ def settlement_without_usage(case: Case) -> Outcome:
 
 
 def settlement_amounts_differ(case: Case) -> Outcome:
-    """A settlement is counted with another number than it was credited with."""
+    """A settlement is counted with a smaller number than it was credited with."""
+    weeks = [start for start in _settled_weeks(case) if case.story.application.usage[start].settled > 1]
+    if not weeks:
+        return None
+    start = case.random.choice(weeks)
+    units = case.random.randint(1, min(500, int(case.story.application.usage[start].settled) - 1))
+    changes = Changes(Crashes(miscounted={f"settle:{week_key(start)}": -units}))
+    return _half_settled(case, changes, start, units, _counts_too_little)
+
+
+def settlement_counted_too_high(case: Case) -> Outcome:
+    """A settlement is counted with a larger number than it was credited with: only the meter can tell."""
     weeks = _settled_weeks(case)
     if not weeks:
         return None
     start, units = case.random.choice(weeks), case.random.randint(1, 500)
-    changes = Changes(Crashes(miscounted={f"settle:{week_key(start)}": units}))
-    return _half_settled(case, changes, start, -units)
+    story = case.replay(Changes(Crashes(miscounted={f"settle:{week_key(start)}": units})))
+    why_not = "units beyond the breakdown and the credit may be a run's base, or of a feature without a part"
+    labels = [case.label("ledger_violation", week_key(start), -units, "settlement_half_applied", why_not)]
+    if case.moved(story, start):
+        labels.append(case.divergence(story, start, None))
+    return case.end(story, labels)
+
+
+def _counts_too_little(story: Story, start: int) -> bool:
+    """Whether less is in the week beyond its breakdown than the settlement credited."""
+    week = story.application.usage[start]
+    credited = float(story.application.credits[f"settle:{week_key(start)}"]["amount"])  # type: ignore[arg-type]
+    return float(week.document["meterUsed"]) - sum(week.breakdown.values()) < credited  # type: ignore[arg-type]
 
 
 def usage_reset(case: Case) -> Outcome:
     """The usage of a week is set to 0 although nothing was canceled; keys and debits stay."""
-    weeks = case.steady_weeks()
+    weeks = case.weeks()
     if not weeks:
         return None
     start = case.random.choice(weeks)
     at = start + case.random.randint(4, 6) * DAY + case.random.randint(1, 20) * HOUR
     story = case.replay(Changes(happenings=[(at, lambda story: story.application.reset_meter(at))]))
-    delta = week_delta(story, start)
-    return case.end(story, [case.label(_DIVERGENCE, week_key(start), delta, "usage_reset")]) if delta else None
+    return case.end(story, [case.divergence(story, start, "usage_reset")]) if case.moved(story, start) else None
 
 
 def usage_document_lost(case: Case) -> Outcome:
     """The usage document of a week is gone; its debits are there."""
     debits = debits_of(case.story)
-    weeks = [start for start in case.steady_weeks() if debits.get(start)]
+    weeks = [start for start in case.weeks() if debits.get(start)]
     if not weeks:
         return None
     start = case.random.choice(weeks)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from billing_dq.simulation.company.account import Account
-from billing_dq.simulation.company.clock import DAY, SECOND, to_datetime
+from billing_dq.simulation.company.clock import DAY, HOUR, SECOND, to_datetime
 from billing_dq.simulation.config import PRICES
 from billing_dq.simulation.faults.cases import Case
 from billing_dq.simulation.labels import Document, Label, SimulatedOrganization
@@ -25,6 +25,11 @@ def _subscribed(case: Case) -> Document | None:
     return document
 
 
+def _some_time_ago(case: Case) -> int:
+    """When something happened at Stripe of which the application never heard."""
+    return max(case.story.born, case.story.end - case.random.randint(4, 200) * HOUR)
+
+
 def _drift(case: Case, kind: str) -> Outcome:
     return case.end(case.story, [case.label(kind, str(case.story.account.live["id"]), 0.0)])
 
@@ -43,7 +48,7 @@ def plan_drift(case: Case) -> Outcome:
     if document is None:
         return None
     other = case.random.choice([plan for plan in PRICES if plan != document["plan"]])
-    case.story.account.change_price(PRICES[other][0], {})
+    case.story.account.change_price(_some_time_ago(case), PRICES[other][0], {})
     return _drift(case, "subscription_plan")
 
 
@@ -52,7 +57,7 @@ def unresolved_plan(case: Case) -> Outcome:
     if _subscribed(case) is None:
         return None
     price = case.random.choice((stripe_objects.UNKNOWN_PLAN_PRICE, stripe_objects.MANUAL_PRICE))
-    case.story.account.change_price(price, {})
+    case.story.account.change_price(_some_time_ago(case), price, {})
     return _drift(case, "subscription_unresolved_plan")
 
 

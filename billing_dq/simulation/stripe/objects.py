@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from billing_dq.simulation.config import PACKS, Pack
+from billing_dq.simulation.config import PACKS, PRICES, Pack
 from billing_dq.simulation.labels import Document
+from billing_dq.simulation.stripe.state import API_VERSION
 
 _PRICES_CREATED = 1756684800
 _MONTH, _YEAR = "month", "year"
@@ -28,6 +29,11 @@ _CATALOGUE: dict[str, tuple[str, int, str | None, str | None, dict[str, str]]] =
 LEGACY_PRO_PRICE = "price_pro_legacy_meta"
 MANUAL_PRICE = "price_ent_manual_acme"
 UNKNOWN_PLAN_PRICE = "price_gold_meta_unknown"
+#: The plan that each price is for; the price of an unknown plan is for none.
+PLAN_OF_PRICE = {name: plan for plan, names in PRICES.items() for name in names} | {
+    LEGACY_PRO_PRICE: "pro",
+    MANUAL_PRICE: "enterprise",
+}
 
 
 def prices() -> list[Document]:
@@ -448,4 +454,19 @@ def dispute(
         },
         "reason": "subscription_canceled" if created % 2 else "unrecognized",
         "status": status,
+    }
+
+
+def event(event_id: str, created: int, kind: str, data: Document) -> Document:
+    """An event as the API lists it; ``created`` in seconds, ``data`` the object and what it was before."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": created,
+        "data": data,
+        "livemode": True,
+        "pending_webhooks": 0,
+        "request": {"id": None, "idempotency_key": None},
+        "type": kind,
     }

@@ -111,7 +111,7 @@ def test_every_fault_of_every_pack_is_told_apart_in_one_company():
     check([(fault, pack) for fault in FAULTS for pack in PACKS])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CASES)
 def test_one_organizations_fault_says_nothing_about_another(cases: list[tuple[str, str]]):
     check(cases)

@@ -176,7 +176,7 @@ def brute_force(given_credits: list[HandCredit], claims: list[Claim]) -> tuple[d
     return units, over
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(CREDITS, CLAIMS, st.randoms())
 def test_the_reading_is_the_one_that_trying_everything_finds(drawn_credits, drawn_claims, random):
     given_credits = [

@@ -155,7 +155,7 @@ MOVES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(MOVES, max_size=5), st.data())
 def test_the_share_is_within_zero_and_one_and_does_not_depend_on_the_order(
     moves: list[dict[str, object]], data: st.DataObject

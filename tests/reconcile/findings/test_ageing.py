@@ -165,7 +165,7 @@ SUBJECTS = "abcd"
 night_plan = st.tuples(st.sets(st.sampled_from(SUBJECTS)), st.sets(st.sampled_from(SUBJECTS)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(night_plan, min_size=1, max_size=7))
 def test_in_any_sequence_of_nights_nothing_disappears_unresolved(plans: list[tuple[set[str], set[str]]]):
     known: dict[str, _Known] = {}

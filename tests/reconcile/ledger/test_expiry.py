@@ -279,7 +279,7 @@ def plain_ledgers(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(plain_ledgers())
 def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
     plain = _PlainReplay()
@@ -293,7 +293,7 @@ def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
     assert len(plain.units) - plain.uncovered + forgone == sum(row.amount for row in entries)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(plain_ledgers(), st.integers(2, 1000))
 def test_all_units_times_k_leave_k_times_as_much(entries: list[Entry], factor: int):
     lots, _ = replay(entries)

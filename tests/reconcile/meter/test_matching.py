@@ -103,7 +103,7 @@ def organizations(draw: st.DrawFn) -> list[Org]:
 
 
 @given(organizations())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_batch_is_matched_as_each_of_its_organizations_is_by_hand(orgs: list[Org]) -> None:
     assert told(orgs) == reference(orgs)
 

@@ -384,7 +384,7 @@ def verdicts(result: MeterResult) -> dict[tuple[str, str], tuple[float, float, b
 
 
 @given(organizations())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_plain_rule_agrees_with_a_loop_and_the_evidence_adds_up(orgs: list[Org]) -> None:
     result = reconcile(*orgs)
     assert verdicts(result) == reference(orgs, Tolerance())
@@ -400,7 +400,7 @@ def test_the_plain_rule_agrees_with_a_loop_and_the_evidence_adds_up(orgs: list[O
 
 
 @given(organizations(), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_documents_and_entries_does_not_matter(orgs: list[Org], random: object) -> None:
     usage, keys, entries = frames(orgs)
     expected = reconcile_meter(usage, keys, entries, context(orgs))
@@ -420,7 +420,7 @@ def test_the_order_of_documents_and_entries_does_not_matter(orgs: list[Org], ran
 
 
 @given(organizations())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_batches_of_one_organization_give_what_one_batch_gives(orgs: list[Org]) -> None:
     whole = reconcile(*orgs)
     parts = [reconcile_meter(*frames([org]), context(orgs)) for org in orgs]
@@ -433,7 +433,7 @@ def test_batches_of_one_organization_give_what_one_batch_gives(orgs: list[Org]) 
 
 
 @given(organizations(), st.sampled_from([2, 4, 1000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_all_units_times_k_give_deltas_times_k(orgs: list[Org], factor: int) -> None:
     def scaled(tolerance: Tolerance, by: int) -> MeterResult:
         usage, keys, entries = frames(orgs)
@@ -465,7 +465,7 @@ def test_all_units_times_k_give_deltas_times_k(orgs: list[Org], factor: int) -> 
 
 
 @given(organizations(), st.sampled_from([-60, -47, -5, 1, 6, 53, 110]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_shifting_time_by_whole_weeks_changes_week_keys_only(orgs: list[Org], weeks: int) -> None:
     before = reconcile(*orgs)
     moved = []
@@ -487,7 +487,7 @@ def test_shifting_time_by_whole_weeks_changes_week_keys_only(orgs: list[Org], we
 
 
 @given(organizations())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_unrelated_organization_changes_nothing(orgs: list[Org]) -> None:
     stranger = Org("ff0000000000000000000000").week(W46, 900, 500, ["a", "b"]).debit("b", 7, inside(W46))
     before, after = reconcile(*orgs), reconcile(*orgs, stranger)
@@ -496,7 +496,7 @@ def test_an_unrelated_organization_changes_nothing(orgs: list[Org]) -> None:
 
 
 @given(organizations(), st.floats(0, 500), st.floats(0, 0.2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_larger_tolerance_never_gives_more_divergences(orgs: list[Org], absolute: float, relative: float) -> None:
     small = reconcile(*orgs)
     large = reconcile(*orgs, tolerance=Tolerance(50.0 + absolute, 0.005 + relative))

@@ -79,7 +79,7 @@ def test_stripe_objects_have_exactly_the_samples_fields():
     for one in simulate(WorldConfig(organizations=800)):
         for resource, objects in one.stripe.items():
             simulated[resource] += objects
-    assert set(simulated) == set(sample)
+    assert set(simulated) == {*sample, "events"}  # the sample's account was not asked for its events
     for resource, objects in sample.items():
         assert {tuple(thing) for thing in simulated[resource]} == {tuple(thing) for thing in objects}, resource
     items = {tuple(item) for s in simulated["subscriptions"] for item in s["items"]["data"]}  # type: ignore[index]

@@ -21,6 +21,7 @@ KINDS = {
     *("dispute_clawed_back_twice", "dispute_reinstated_without_clawback", "dispute_credit_due"),
     *("dispute_credited_twice", "dispute_credit_wrong_units", "dispute_credit_without_reinstatement"),
     *("dispute_second_withdrawal", "dispute_parked", "quarantined_documents"),
+    *("dispute_clawback_wrong_units", "pack_without_topup", "refund_failed"),
 }
 
 
@@ -61,6 +62,7 @@ def test_every_fault_befalls_somebody_and_is_labelled_in_the_words_of_the_tables
     "fault",
     [
         *("dropped_debit", "dropped_debit_gap", "dropped_debit_edge", "duplicate_debit", "debit_without_usage"),
+        *("dropped_debit_run", "settlement_counted_too_high"),
         *("cancelling_debits", "replayed_across_weeks", "altered_debit", "usage_reset", "usage_document_lost"),
         *("balance_document_lost", "steady_drift", "incident", "settlement_without_credit"),
         *("settlement_amounts_differ", "settlement_without_usage"),

@@ -25,7 +25,7 @@ def _without_waits() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     faults=st.builds(
         Faults,

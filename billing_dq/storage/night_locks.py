@@ -1,0 +1,76 @@
+"""Who may take a night: one process at a time for each night of an output location."""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from upath import UPath
+
+from billing_dq.errors import SourceError
+
+
+class NightLocks:
+    """The locks of one output location, as one owner takes them.
+
+    The operating system keeps a lock (`flock`) and gives it up with the process that holds it, however that ends: a
+    killed night blocks nobody. The files stay, with the process id of the last holder: that one is there says nothing.
+    """
+
+    def __init__(self, home: str) -> None:
+        self.directory = locks_directory(home)
+        self._held: set[str] = set()
+
+    @contextmanager
+    def hold(self, night: str) -> Iterator[None]:
+        """Hold a night (YYYY-MM-DD) for the block. What this owner holds already it may hold again.
+
+        Raises:
+            SourceError: another owner holds it, or the lock's file cannot be written.
+        """
+        if night in self._held:
+            yield
+            return
+        descriptor = self._open(night)
+        try:
+            _take(descriptor, night)
+            self._held.add(night)
+            yield
+        finally:
+            self._held.discard(night)
+            os.close(descriptor)  # gives the lock up
+
+    def _open(self, night: str) -> int:
+        path = self.directory / f"{night}.lock"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise SourceError(f"the lock {path} cannot be written: {error.strerror}") from None
+
+
+def locks_directory(home: str) -> Path:
+    """Where the locks of an output location are: `<home>/locks`.
+
+    An object store has no lock that ends with its holder. The locks of such a home are in the machine's directory for
+    temporary files, so that they keep apart the processes of this machine and user, and no others.
+    """
+    path = UPath(home)
+    if path.protocol in ("", "file", "local"):
+        return Path(path.path) / "locks"
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"billing_dq-locks-{os.getuid()}" / name
+
+
+def _take(descriptor: int, night: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        by = f"process {holder}" if holder else "another process"
+        raise SourceError(f"the night of {night} is being taken by {by}; it is taken once") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
