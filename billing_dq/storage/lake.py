@@ -44,6 +44,10 @@ _ARROW: dict[Dtype, pa.DataType] = {
 }
 
 
+#: Columns whose values do not repeat: a dictionary of them would cost time and save nothing.
+_UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     """The schema of a table in Arrow and Parquet."""
     return pa.schema([pa.field(column.name, _ARROW[column.dtype], column.nullable) for column in table.columns])
@@ -123,7 +127,8 @@ class TableWriter:
         self.table = table
         self.path = path
         self.rows = 0
-        self._writer = pq.ParquetWriter(str(path), arrow_schema(table), compression="zstd")
+        repeating = [column.name for column in table.columns if column.name not in _UNREPEATED]
+        self._writer = pq.ParquetWriter(str(path), arrow_schema(table), compression="zstd", use_dictionary=repeating)
 
     def write(self, data: pa.Table) -> None:
         """Add a row group (none for an empty table).

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from billing_dq.sources.mongodb import bson_types as bson
 from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
-from billing_dq.sources.mongodb.bson_types import int32_at
 from billing_dq.sources.mongodb.contract_table import milliseconds
 from billing_dq.sources.mongodb.entry_rules import (
     ADJUSTMENT,
@@ -77,9 +76,9 @@ class _Ledger:
         """`extras_balances`."""
         documents = Columns(self._rows, self._chosen)
         total = np.bincount(self._document, self.facts.amounts, len(self._chosen))
-        sizes = [int32_at(self._rows.buffer, start) for start in self._rows.starts[self._chosen]]
+        sizes = np.diff(np.append(self._rows.starts, len(self._rows.buffer)))[self._chosen]
         columns = [self._organizations, documents.numbers("cachedBalance"), total, self._counts]
-        return arrow_table(EXTRAS_BALANCES, [*columns, pa.array(sizes, pa.int64()), documents.times("cachedBalanceAt")])
+        return arrow_table(EXTRAS_BALANCES, [*columns, sizes, documents.times("cachedBalanceAt")])
 
     def table(self, table: Table, mask: Mask) -> pa.Table:
         """The entries of a mask, with the columns of a table."""
