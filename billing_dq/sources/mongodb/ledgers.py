@@ -8,17 +8,17 @@ import pyarrow as pa
 from billing_dq.sources.mongodb import bson_types as bson
 from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
 from billing_dq.sources.mongodb.contract_table import milliseconds
+from billing_dq.sources.mongodb.entry_choices import naming_a_dispute, purchases
 from billing_dq.sources.mongodb.entry_rules import (
-    ADJUSTMENT,
+    DEBIT,
     KINDS,
-    REFUND,
     TOPUP,
     EntryColumns,
     broken_rules,
     swept_or_late,
 )
 from billing_dq.sources.mongodb.judged import Mask, Rows, Words
-from billing_dq.sources.mongodb.texts import repeated, starts_with
+from billing_dq.sources.mongodb.texts import repeated
 from billing_dq.sources.mongodb.usage import items_of
 from billing_dq.sources.mongodb.walker import Cells
 from billing_dq.storage.lake import arrow_schema, arrow_table
@@ -34,9 +34,6 @@ from billing_dq.tables import (
 from billing_dq.weeks import NightWeeks
 
 _KINDS = Words(KINDS)
-#: What the references of a dispute's clawback and of a dispute's credit start with.
-_CLAWBACKS = ("refund-dispute_", "dispute_")
-_CREDITS = ("dispute-credit-", "dispute_reinstate_")
 
 
 def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str, pa.Table]:
@@ -48,13 +45,14 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str
     suspects["duplicate_ref"] = ledger.repeats("refId")
     suspects["duplicate_session"] = ledger.repeats("stripeSessionId", among=facts.kinds == TOPUP)
     with_expiry = ledger.whole(swept_or_late(facts, as_of))
+    others = ledger.table(LEDGER_ENTRIES, facts.kinds != DEBIT)
     return {
         EXTRAS_BALANCES.name: ledger.balances(),
         LEDGER_ENTRIES.name: ledger.table(LEDGER_ENTRIES, (facts.at >= first) & (facts.at < until)),
         EXPIRING_LEDGERS.name: ledger.table(EXPIRING_LEDGERS, with_expiry),
         LEDGER_SUSPECTS.name: pa.concat_tables([ledger.suspects(rule, mask) for rule, mask in suspects.items()]),
-        DISPUTE_ENTRIES.name: ledger.table(DISPUTE_ENTRIES, ledger.naming_a_dispute()),
-        PACK_PURCHASES.name: ledger.table(PACK_PURCHASES, ledger.bought()),
+        DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
+        PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(others)),
     }
 
 
@@ -82,11 +80,11 @@ class _Ledger:
 
     def table(self, table: Table, mask: Mask) -> pa.Table:
         """The entries of a mask, with the columns of a table."""
-        return self._cut(table, np.flatnonzero(mask), None)
+        return self._chosen_entries(table, np.flatnonzero(mask), None)
 
     def suspects(self, rule: str, mask: Mask) -> pa.Table:
         """The entries of a mask as those that break a rule."""
-        return self._cut(LEDGER_SUSPECTS, np.flatnonzero(mask), rule)
+        return self._chosen_entries(LEDGER_SUSPECTS, np.flatnonzero(mask), rule)
 
     def whole(self, mask: Mask) -> Mask:
         """The entries of all ledgers that have one of a mask."""
@@ -100,17 +98,6 @@ class _Ledger:
             kinds = np.where(among, kinds, np.uint8(bson.ABSENT))
         return repeated(self._rows.buffer, Cells(kinds, places, sizes), self._ends)
 
-    def bought(self) -> Mask:
-        """The top-ups that were bought in a checkout session."""
-        return (self.facts.kinds == TOPUP) & _not_empty(self._cells("stripeSessionId"))
-
-    def naming_a_dispute(self) -> Mask:
-        """Clawbacks and reinstatements of disputes, and credits given by hand."""
-        kinds = self.facts.kinds
-        return ((kinds == REFUND) & self._starts("refId", _CLAWBACKS)) | (
-            (kinds == ADJUSTMENT) & self._starts("refId", _CREDITS)
-        )
-
     def _facts(self) -> EntryColumns:
         expires = self._cells("expiresAt")
         return EntryColumns(
@@ -122,7 +109,7 @@ class _Ledger:
             expires_at=expires.values,
         )
 
-    def _cut(self, table: Table, places: np.ndarray, rule: str | None) -> pa.Table:
+    def _chosen_entries(self, table: Table, places: np.ndarray, rule: str | None) -> pa.Table:
         columns = Columns(self._entries, self._taken[places])
         made = {
             "organization_id": lambda: self._organizations.take(pa.array(self._document[places])),
@@ -139,14 +126,14 @@ class _Ledger:
         }
         return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
 
-    def _starts(self, field: str, prefixes: tuple[str, ...]) -> Mask:
-        cells = self._cells(field)
-        found = [starts_with(self._rows.buffer, cells, np.frombuffer(one.encode(), np.uint8)) for one in prefixes]
-        return np.logical_or.reduce(found)
-
     def _cells(self, field: str) -> Cells:
         return Cells(*(part[self._taken] for part in self._entries.cells(field)))
 
 
 def _not_empty(cells: Cells) -> Mask:
     return np.isin(cells.kinds, (bson.TEXT, bson.SYMBOL)) & (cells.sizes > 0)
+
+
+def _cut(table: Table, rows: pa.Table) -> pa.Table:
+    """The contract's columns of rows that have them by name."""
+    return rows.select(table.column_names).cast(arrow_schema(table))

@@ -14,7 +14,7 @@ from billing_dq.sources.mongodb.contract import CollectionContract
 from billing_dq.sources.mongodb.duplicates import neighbours_alike, newest_first, out_of_order
 from billing_dq.sources.mongodb.explained import faults
 from billing_dq.sources.mongodb.judged import Level, Mask, Rows, judge_documents, week_numbers
-from billing_dq.sources.mongodb.quarantine import Quarantine
+from billing_dq.sources.mongodb.quarantine import DUPLICATE, Quarantine
 from billing_dq.sources.mongodb.queries import KEYS
 from billing_dq.sources.mongodb.raw_document import readable_fields
 from billing_dq.weeks import NightWeeks
@@ -115,13 +115,20 @@ class Sorting:
         self._quarantine.add(self._contract, readable_fields(raw), found)
 
     def _superseded(self, rows: Rows, chosen: np.ndarray) -> np.ndarray:
-        """Of several documents for one key, those that are not the newest."""
+        """Of several documents for one key, those that are not read: all but the newest, and of balances all.
+
+        Each of two balance documents may hold a part of the ledger, so that neither is the ledger.
+        """
         alike = neighbours_alike(rows, self._key, chosen)
         set_aside: list[int] = []
         group = np.cumsum(~alike)
         for number in np.unique(group[alike]):
-            same_key = chosen[group == number]
-            documents = {int(row): readable_fields(rows.raw(row)) for row in same_key}
+            documents = {int(row): readable_fields(rows.raw(int(row))) for row in chosen[group == number]}
+            if self._contract.domain_name == "billingextrabalances":
+                for row, document in documents.items():
+                    self._quarantine.add(self._contract, document, {self._key[-1]: DUPLICATE})
+                    set_aside.append(row)
+                continue
             for row in newest_first(documents)[1:]:
                 self._quarantine.add_duplicate(self._contract, documents[row], self._key[-1])
                 set_aside.append(row)

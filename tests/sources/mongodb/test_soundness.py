@@ -311,7 +311,7 @@ def test_a_quarantined_document_tells_which_key_it_leaves_in_the_dark(
     }
 
 
-def test_of_several_documents_for_one_key_the_newest_is_read_and_the_others_darken_nothing(
+def test_of_several_documents_for_one_key_the_newest_is_read_and_of_balances_none(
     database: Database[Document], mongodb_uri: str, tmp_path: Path
 ) -> None:
     old, new = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
@@ -340,15 +340,17 @@ def test_of_several_documents_for_one_key_the_newest_is_read_and_the_others_dark
     tables = frames_of(snapshot)
     assert sorted(tables["quarantined_documents"].itertuples(index=False, name=None)) == [
         ("billingextrabalances", "e", "organization", "duplicate_key"),
+        ("billingextrabalances", "f", "organization", "duplicate_key"),
         ("billingusages", "b", "weekKey", "duplicate_key"),
         ("billingusages", "c", "weekKey", "duplicate_key"),
         ("processedstripeevents", str(low), "eventId", "duplicate_key"),
         ("subscriptions", str(low), "organization", "duplicate_key"),
     ]
-    assert tables["unreadable_keys"].empty
+    assert unreadable(tables) == {("billingextrabalances", str(one), None)}
     assert list(tables["weekly_usage"]["meter_used"]) == [4, 1]
     assert list(tables["subscriptions"]["plan"]) == ["pro"]
-    assert list(tables["extras_balances"]["cached_balance"]) == [2]
+    assert tables["extras_balances"].empty
+    assert tables["ledger_entries"].empty
     assert list(tables["dead_lettered_events"]["attempts"]) == [2]
     assert snapshot.facts.counts["billingusages"].read == 2
 
