@@ -27,12 +27,20 @@ COLUMNS = {
     "delta_units tolerance_units diverged grade cause explained_units unexplained_units explanation",
     "runaway_balances": "organization_id cached_balance meter_quota threshold_units rule",
     "ledger_violations": "organization_id rule entry_id ref_id units detail",
-    "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe",
+    "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe cause",
     "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor "
     "fraction clawed_back_units credited_units due_units decision reason",
     "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
     "first_seen last_seen nights_open",
     "nightly_report": "name value unit",
+    "stripe_subscription_events": "event_id stripe_subscription_id type created plan_before plan_after status_before "
+    "status_after",
+    "stripe_subscriptions": "stripe_subscription_id customer_id status price_ids plan created livemode changed_at",
+    "stripe_invoices": "stripe_subscription_id invoice_id paid_at out_of_band",
+    "stripe_charges": "charge_id organization_id stripe_session_id pack_id amount_minor refunded_minor currency "
+    "disputed created livemode",
+    "stripe_refunds": "refund_id charge_id status amount_minor created",
+    "refund_entries": "organization_id entry_id ref_id amount at",
     "quarantined_documents": "collection document_id field reason",
     "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",
 }

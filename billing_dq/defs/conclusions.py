@@ -34,6 +34,7 @@ from billing_dq.tables import (
     ORGANIZATIONS,
     PACK_PURCHASES,
     QUARANTINED_DOCUMENTS,
+    REFUND_ENTRIES,
     RUNAWAY_BALANCES,
     SUBSCRIPTION_DRIFT,
     SUBSCRIPTIONS,
@@ -48,8 +49,9 @@ GROUP = "conclusions"
 #: What each output rests on; the whole step is given all of it.
 _COMPARED = (SUBSCRIPTIONS, UNREADABLE_KEYS)
 _OF_DISPUTES = (DISPUTE_ENTRIES, PACK_PURCHASES, ORGANIZATIONS, EXTRAS_BALANCES)
+_OF_PAYMENTS = (PACK_PURCHASES, REFUND_ENTRIES)
 _RESULTS = (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES, LEDGER_VIOLATIONS)
-_OF_FINDINGS = (*_RESULTS, DEAD_LETTERED_EVENTS, QUARANTINED_DOCUMENTS, ORGANIZATIONS, EXTRAS_BALANCES)
+_OF_FINDINGS = (*_RESULTS, *_OF_PAYMENTS, DEAD_LETTERED_EVENTS, QUARANTINED_DOCUMENTS, ORGANIZATIONS, EXTRAS_BALANCES)
 
 
 def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -93,7 +95,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
         )
         if results.comparison is not None:
-            yield _drift(drift_table(results.comparison, ours), settings, lake, key)
+            yield _drift(drift_table(results.comparison, ours, policy), settings, lake, key)
             yield _positions(results.comparison.disputes.positions, settings, lake, key)
         findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks))
         seen = seen_open(findings, key)

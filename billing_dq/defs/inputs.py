@@ -3,20 +3,12 @@
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.stripe import OPTIONAL_TABLES
 from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
 from billing_dq.reconcile.inputs import StripeTables
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import StripeReadingRecord
-from billing_dq.tables import (
-    QUARANTINED_STRIPE_OBJECTS,
-    STRIPE_DISPUTES,
-    STRIPE_INVOICES,
-    STRIPE_SUBSCRIPTIONS,
-    TABLES,
-)
-
-#: Tables of every reading of Stripe. Others may be absent, where the key may not read them.
-ALWAYS_READ = (STRIPE_SUBSCRIPTIONS, STRIPE_INVOICES, STRIPE_DISPUTES, QUARANTINED_STRIPE_OBJECTS)
+from billing_dq.tables import TABLES
 
 _FRAME = dg.PythonObjectDagsterType(pd.DataFrame)
 
@@ -36,11 +28,9 @@ def stripe_tables(lake: Lake, night: str, reading: StripeReadingRecord) -> Strip
     """
     if reading.state != "read":
         return None
-    stored = {name: lake.stored(TABLES[name], night) for name in STRIPE_TABLES}
-    for table in ALWAYS_READ:
-        if stored[table.name] is None:
-            raise dg.Failure(
-                f"{table.name} of {night} is gone from {lake.root}, though stripe_reading says that it was read"
-            )
+    stored = {name: lake.stored(TABLES[name], night) for name in (*STRIPE_TABLES, *OPTIONAL_TABLES)}
+    for name in STRIPE_TABLES:
+        if stored[name] is None:
+            raise dg.Failure(f"{name} of {night} is gone from {lake.root}, though stripe_reading says that it was read")
     frames = {name: table.frame() for name, table in stored.items() if table is not None}
     return StripeTables(frames, bool(reading.livemode), frozenset(reading.invoices_not_read))

@@ -27,6 +27,7 @@ TABLES = (
     "ledger_suspects",
     "dispute_entries",
     "pack_purchases",
+    "refund_entries",
     "dead_lettered_events",
     "quarantined_documents",
     "unreadable_keys",

@@ -13,12 +13,15 @@ from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.api import read_stripe
-from billing_dq.storage.history import disputes_to_read_again
+from billing_dq.storage.history import disputes_to_read_again, payments_to_read_again
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES as CONTRACTS
 
+#: What every reading has.
 TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
+#: What a reading may lack: the record says which, and why.
+OPTIONAL_TABLES = ("stripe_subscription_events", "stripe_charges", "stripe_refunds")
 GROUP = "stripe"
 NO_KEY = "no Stripe key is set (BILLING_DQ_STRIPE_API_KEY): nothing was compared with Stripe"
 
@@ -32,15 +35,15 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         partitions_def=nights,
         ins={SnapshotFactsRecord.name: dg.AssetIn(snapshot_facts)},
         outs={
-            **{name: table_out(name, required=False) for name in TABLES},
+            **{name: table_out(name, required=False) for name in (*TABLES, *OPTIONAL_TABLES)},
             StripeReadingRecord.name: dg.AssetOut(
                 description="Whether Stripe was read this night, with how many requests, or the reason why not.",
                 kinds={"json"},
             ),
         },
         internal_asset_deps={
-            **{name: {snapshot_facts} for name in TABLES},
-            StripeReadingRecord.name: {snapshot_facts, *(dg.AssetKey(name) for name in TABLES)},
+            **{name: {snapshot_facts} for name in (*TABLES, *OPTIONAL_TABLES)},
+            StripeReadingRecord.name: {snapshot_facts, *(dg.AssetKey(name) for name in (*TABLES, *OPTIONAL_TABLES))},
         },
         group_name=GROUP,
     )
@@ -61,14 +64,13 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "it with `again` (--again) to replace it knowingly",
                 allow_retries=False,
             )
-        for name in TABLES:  # what a replaced reading left behind
+        for name in (*TABLES, *OPTIONAL_TABLES):  # what a replaced reading left behind
             lake.remove(CONTRACTS[name], key)
         record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())
         if settings.stripe_api_key is not None:
             try:
-                reading = read_stripe(
-                    settings, snapshot_facts.as_of, disputes_to_read_again(lake, key), progress.of(context)
-                )
+                again = disputes_to_read_again(lake, key) + payments_to_read_again(lake, key)
+                reading = read_stripe(settings, snapshot_facts.as_of, again, progress.of(context))
             except SourceError as error:
                 record = record.model_copy(update={"state": "failed", "reason": str(error)})
             else:
@@ -78,12 +80,15 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                     livemode=reading.livemode,
                     requests=reading.requests,
                     invoices_not_read=reading.invoices_not_read,
+                    absent=reading.absent,
+                    events_since=reading.events_since,
                 )
-                for name in TABLES:
-                    frame = reading.frames[name]
+                for name, frame in reading.frames.items():
                     yield dg.Output(frame, name, metadata=stored(lake, key, name, len(frame)))
         if record.state != "read":
             context.log.warning(f"Stripe was not read: {record.reason}")
+        for name, reason in record.absent.items():
+            context.log.warning(f"no {name} tonight: {reason}")
         yield dg.Output(
             record,
             StripeReadingRecord.name,
@@ -94,6 +99,8 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "requests": dg.MetadataValue.json(record.requests),
                 "requests_in_all": sum(record.requests.values()),
                 "invoices_not_read": len(record.invoices_not_read),
+                "absent": dg.MetadataValue.json(record.absent),
+                "events_since": str(record.events_since),
             },
         )
 

@@ -79,6 +79,11 @@ class ApplicationTables:
         return _table(self.frames, "pack_purchases")
 
     @property
+    def refund_entries(self) -> pd.DataFrame:
+        """`REFUND_ENTRIES`."""
+        return _table(self.frames, "refund_entries")
+
+    @property
     def dead_lettered_events(self) -> pd.DataFrame:
         """`DEAD_LETTERED_EVENTS`."""
         return _table(self.frames, "dead_lettered_events")
@@ -130,8 +135,18 @@ class StripeTables:
 
     @property
     def subscription_events(self) -> pd.DataFrame | None:
-        """``stripe_subscription_events``; None where the key may not read events."""
+        """`STRIPE_SUBSCRIPTION_EVENTS`; None where the key may not read events."""
         return self.frames.get("stripe_subscription_events")
+
+    @property
+    def charges(self) -> pd.DataFrame | None:
+        """`STRIPE_CHARGES`; None where they could not be read."""
+        return self.frames.get("stripe_charges")
+
+    @property
+    def refunds(self) -> pd.DataFrame | None:
+        """`STRIPE_REFUNDS`; None where they could not be read."""
+        return self.frames.get("stripe_refunds")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.settlements import settlement_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
+from billing_dq.reconcile.payments.findings import payment_findings
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
 from billing_dq.tables import (
@@ -46,10 +47,12 @@ class StripeComparison:
     Attributes:
         drift: `SUBSCRIPTION_DRIFT` of the comparison, late invoice markers included.
         disputes: the positions of the disputes, and what is wrong with them.
+        payments: packs that were paid and not delivered, refunds that failed, as `payment_findings` has them.
     """
 
     drift: pd.DataFrame
     disputes: PositionResult
+    payments: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def reconcile_night(
         results.meter,
         results.violations,
         results.runaway,
-        drift=None if comparison is None else drift_table(comparison, ours),
+        drift=None if comparison is None else drift_table(comparison, ours, policy),
         disputes=None if comparison is None else comparison.disputes,
         findings=findings_stage(results, ours, theirs, policy, before),
     )
@@ -176,7 +179,7 @@ def ledger_stage(large: LargeTables, ours: ApplicationTables) -> pd.DataFrame:
 
 
 def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> StripeComparison:
-    """What takes both sides: subscriptions, invoice markers and disputes."""
+    """What takes both sides: subscriptions, invoice markers, disputes and payments."""
     drift = [
         subscription_drift(ours, theirs, policy.pending_minutes),
         invoice_marker_lag(
@@ -186,14 +189,13 @@ def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) 
     return StripeComparison(
         SUBSCRIPTION_DRIFT.conform(pd.concat(drift)),
         dispute_positions(ours, theirs, policy),
+        payment_findings(ours, theirs, policy),
     )
 
 
-def drift_table(comparison: StripeComparison, ours: ApplicationTables) -> pd.DataFrame:
+def drift_table(comparison: StripeComparison, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
     """`SUBSCRIPTION_DRIFT` as it is stored: the comparison's rows, and the markers that take no Stripe."""
-    return SUBSCRIPTION_DRIFT.conform(
-        pd.concat([comparison.drift, stale_past_due(ours.subscriptions, ours.unreadable)])
-    )
+    return SUBSCRIPTION_DRIFT.conform(pd.concat([comparison.drift, _stale_past_due(ours, policy)]))
 
 
 def findings_stage(
@@ -222,9 +224,13 @@ def findings_stage(
         subscriptions=ours.subscriptions,
         pending_minutes=policy.pending_minutes,
         invoices_not_read=frozenset() if theirs is None else theirs.invoices_not_read,
-        stale_past_due=stale_past_due(ours.subscriptions, ours.unreadable),
+        stale_past_due=_stale_past_due(ours, policy),
         disputes=None if comparison is None else comparison.disputes.findings,
         dispute_positions=None if comparison is None else comparison.disputes.positions,
+        payments=None if comparison is None else comparison.payments,
+        stripe_subscriptions=None if theirs is None else theirs.subscriptions,
+        charges=None if theirs is None else theirs.charges,
+        refunds=None if theirs is None else theirs.refunds,
         dead_lettered=ours.dead_lettered_events,
         quarantined=ours.quarantined,
         quarantined_stripe=None if theirs is None else theirs.quarantined,
@@ -251,6 +257,10 @@ def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     exploded = weekly_usage["attribution_keys"].reset_index(drop=True).explode().dropna()
     keys = pd.DataFrame({"row": exploded.index.astype("int64"), "key": exploded.astype("str").to_numpy()})
     return weekly_usage.drop(columns="attribution_keys"), keys
+
+
+def _stale_past_due(ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
+    return stale_past_due(ours.subscriptions, ours.weeks.as_of, policy.pending_minutes, ours.unreadable)
 
 
 def _entry_counts(entries: pd.DataFrame) -> pd.DataFrame:

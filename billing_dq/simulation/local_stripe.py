@@ -72,13 +72,13 @@ class LocalStripe:
                 self.requests[resource] += 1
             self._check_key(headers.get("Authorization", ""))
             version = headers.get("Stripe-Version", API_VERSION)
-            parameters, expand = _parameters(query)
+            parameters, expand, types = _parameters(query)
             if (broken := self.faults.instead([resource, *led_to(expand)], self.closing)) is not None:
                 return broken
             if object_id is not None:
                 body = self.state.retrieve(resource, object_id, expand)
             else:
-                body = self.state.page(resource, self.faults.asked(parameters), expand)
+                body = self.state.page(resource, self.faults.asked(parameters), expand, types)
                 if self.faults.inserts_now(resource):
                     self.state.insert_subscription()
             return self.faults.changed(resource, Answer(200, body, {"Stripe-Version": version}))
@@ -179,16 +179,17 @@ def _resource(path: str, parts: list[str]) -> tuple[str, str | None]:
     raise StripeRefusal(404, f"Unrecognized request URL (GET: {path}).")
 
 
-def _parameters(query: str) -> tuple[dict[str, str], list[str]]:
-    """Parameters, and the paths to expand, which come as ``expand[]`` or ``expand[0]``."""
+def _parameters(query: str) -> tuple[dict[str, str], list[str], list[str]]:
+    """Parameters, the paths to expand and the types of events; lists come as ``expand[]`` or ``expand[0]``."""
     parameters: dict[str, str] = {}
-    expand: list[str] = []
+    lists: dict[str, list[str]] = {"expand": [], "types": []}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name.startswith("expand["):
-            expand.append(value)
+        head, bracket, _ = name.partition("[")
+        if bracket and head in lists:
+            lists[head].append(value)
         else:
             parameters[name] = value
-    return parameters, expand
+    return parameters, lists["expand"], lists["types"]
 
 
 @click.command()

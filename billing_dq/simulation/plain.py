@@ -62,6 +62,7 @@ def plain_frames(
             for row in ledger
             if row["kind"] == "topup" and row["stripe_session_id"]
         ],
+        tables.REFUND_ENTRIES: [_part(row, tables.REFUND_ENTRIES) for _, e in ledgers for row in e if _of_refund(row)],
         tables.DEAD_LETTERED_EVENTS: [
             _event(e) for e in documents.get("processedstripeevents", ()) if e.get("deadLetter")
         ],
@@ -178,6 +179,11 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
 
 def _names_dispute(row: Row) -> bool:
     return row["kind"] in ("refund", "adjustment") and str(row["ref_id"] or "").startswith(_DISPUTE_REFS)
+
+
+def _of_refund(row: Row) -> bool:
+    ref = str(row["ref_id"] or "")
+    return row["kind"] == "refund" and ref.startswith("refund-") and not ref.startswith("refund-dispute_")
 
 
 def _event(document: Document) -> Row:

@@ -26,6 +26,8 @@ from billing_dq.weeks import NightWeeks
 _RESOLVED_NIGHTS = 30
 #: Statuses after which Stripe moves no more money, but for an appeal (STRIPE.md, "Disputes").
 _DECIDED = ("won", "lost", "prevented", "warning_closed")
+#: Findings whose subject is a charge or a refund.
+_OF_PAYMENTS = ("pack_without_topup", "refund_failed")
 
 
 def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataFrame:
@@ -115,6 +117,15 @@ def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
             frame = positions.frame(["dispute_id", "decision"])
             found.update(frame.loc[frame["decision"].isin(["due", "parked"]), "dispute_id"])
     return sorted(found)
+
+
+def payments_to_read_again(lake: Lake, night: str) -> list[str]:
+    """Charges and refunds with an open finding, so that a remedy is seen however old they are."""
+    findings = findings_before(lake, night)
+    if findings is None:
+        return []
+    is_open = findings["kind"].isin(_OF_PAYMENTS) & (findings["state"] != "resolved")
+    return sorted(findings.loc[is_open, "subject"])
 
 
 def _before(lake: Lake, table: Table, night: str) -> list[str]:

@@ -5,7 +5,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from billing_dq.errors import SourceError
@@ -72,7 +72,11 @@ class SnapshotFactsRecord(_Facts):
 
 
 class StripeReadingRecord(_Facts):
-    """Whether Stripe was read in a night, and the reason where it was not. Without a reading its tables are absent."""
+    """Whether Stripe was read in a night, and the reason where it was not. Without a reading its tables are absent.
+
+    ``absent`` names the tables that could not be read although the rest could, each with the reason. From
+    ``events_since`` on no event of a subscription is missing in `stripe_subscription_events`.
+    """
 
     name: ClassVar[str] = "stripe_reading"
     state: Literal["read", "not_run", "failed"]
@@ -80,3 +84,5 @@ class StripeReadingRecord(_Facts):
     livemode: bool | None
     requests: dict[str, int]
     invoices_not_read: tuple[str, ...]
+    absent: dict[str, str] = Field(default_factory=dict)
+    events_since: datetime | None = None

@@ -11,7 +11,14 @@ from billing_dq.tables.application import (
     WEEKLY_USAGE,
 )
 from billing_dq.tables.contract import Column, Dtype, FrameError, Table
-from billing_dq.tables.ledgers import DISPUTE_ENTRIES, EXPIRING_LEDGERS, LEDGER_ENTRIES, LEDGER_SUSPECTS, PACK_PURCHASES
+from billing_dq.tables.ledgers import (
+    DISPUTE_ENTRIES,
+    EXPIRING_LEDGERS,
+    LEDGER_ENTRIES,
+    LEDGER_SUSPECTS,
+    PACK_PURCHASES,
+    REFUND_ENTRIES,
+)
 from billing_dq.tables.meter import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 from billing_dq.tables.quarantine import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, UNREADABLE_KEYS
 from billing_dq.tables.results import (
@@ -22,7 +29,14 @@ from billing_dq.tables.results import (
     RUNAWAY_BALANCES,
     SUBSCRIPTION_DRIFT,
 )
-from billing_dq.tables.stripe import STRIPE_DISPUTES, STRIPE_INVOICES, STRIPE_SUBSCRIPTIONS
+from billing_dq.tables.stripe import (
+    STRIPE_CHARGES,
+    STRIPE_DISPUTES,
+    STRIPE_INVOICES,
+    STRIPE_REFUNDS,
+    STRIPE_SUBSCRIPTION_EVENTS,
+    STRIPE_SUBSCRIPTIONS,
+)
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -36,13 +50,17 @@ TABLES: dict[str, Table] = {
         LEDGER_SUSPECTS,
         DISPUTE_ENTRIES,
         PACK_PURCHASES,
+        REFUND_ENTRIES,
         DEAD_LETTERED_EVENTS,
         QUARANTINED_DOCUMENTS,
         QUARANTINED_STRIPE_OBJECTS,
         UNREADABLE_KEYS,
         STRIPE_SUBSCRIPTIONS,
+        STRIPE_SUBSCRIPTION_EVENTS,
         STRIPE_INVOICES,
         STRIPE_DISPUTES,
+        STRIPE_CHARGES,
+        STRIPE_REFUNDS,
         METER_EXTRAS_DELTAS,
         METER_EXTRAS_EVIDENCE,
         RUNAWAY_BALANCES,
@@ -71,10 +89,14 @@ __all__ = [
     "PACK_PURCHASES",
     "QUARANTINED_DOCUMENTS",
     "QUARANTINED_STRIPE_OBJECTS",
+    "REFUND_ENTRIES",
     "RUNAWAY_BALANCES",
+    "STRIPE_CHARGES",
     "STRIPE_DISPUTES",
     "STRIPE_INVOICES",
+    "STRIPE_REFUNDS",
     "STRIPE_SUBSCRIPTIONS",
+    "STRIPE_SUBSCRIPTION_EVENTS",
     "SUBSCRIPTIONS",
     "SUBSCRIPTION_DRIFT",
     "TABLES",

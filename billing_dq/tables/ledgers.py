@@ -77,3 +77,16 @@ PACK_PURCHASES = Table(
     ),
     key=(),
 )
+
+REFUND_ENTRIES = Table(
+    "refund_entries",
+    "an entry of a whole ledger that took units back for a refund at Stripe",
+    (
+        ORGANIZATION_ID,
+        ENTRY_ID,
+        Column("ref_id", "str", "refund-<refund>-<top-up entry>"),
+        Column("amount", "float64", "units, signed"),
+        Column("at", "time", "when the entry was written"),
+    ),
+    key=(),
+)

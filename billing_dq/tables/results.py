@@ -39,6 +39,7 @@ SUBSCRIPTION_DRIFT = Table(
         Column("kind", "str", "a finding kind of subscriptions"),
         Column("in_database", "str", "what the application has", nullable=True),
         Column("in_stripe", "str", "what Stripe has", nullable=True),
+        Column("cause", "str", "of invoice_marker_lag: paid_out_of_band where no event could move it", nullable=True),
     ),
     key=(),
 )

@@ -13,8 +13,25 @@ STRIPE_SUBSCRIPTIONS = Table(
         Column("plan", "str", "plan of the items, or `unresolved` or `ambiguous`"),
         Column("created", "time", "creation"),
         Column("livemode", "bool", "live or test mode"),
+        Column("changed_at", "time", "newest change of it that Stripe tells the instant of"),
     ),
     key=("stripe_subscription_id",),
+)
+
+STRIPE_SUBSCRIPTION_EVENTS = Table(
+    "stripe_subscription_events",
+    "an event of a subscription at Stripe, of the last 30 days: evidence, absent where events may not be read",
+    (
+        Column("event_id", "str", "evt_..."),
+        Column("stripe_subscription_id", "str", "sub_..."),
+        Column("type", "str", "customer.subscription.*"),
+        Column("created", "time", "when it happened"),
+        Column("plan_before", "str", "plan before, as in stripe_subscriptions; null: none or not told", nullable=True),
+        Column("plan_after", "str", "plan after; the same where nothing of it changed", nullable=True),
+        Column("status_before", "str", "status before; null: none or not told", nullable=True),
+        Column("status_after", "str", "status after", nullable=True),
+    ),
+    key=("event_id",),
 )
 
 STRIPE_INVOICES = Table(
@@ -24,6 +41,7 @@ STRIPE_INVOICES = Table(
         Column("stripe_subscription_id", "str", "sub_..."),
         Column("invoice_id", "str", "in_..."),
         Column("paid_at", "time", "status_transitions.paid_at"),
+        Column("out_of_band", "bool", "paid outside of Stripe: invoice.payment_succeeded was never sent"),
     ),
     key=("stripe_subscription_id",),
 )
@@ -45,4 +63,35 @@ STRIPE_DISPUTES = Table(
         Column("livemode", "bool", "live or test mode"),
     ),
     key=("dispute_id",),
+)
+
+STRIPE_CHARGES = Table(
+    "stripe_charges",
+    "a paid charge of a pack at Stripe, of the last 30 days or with an open finding; absent where it may not be read",
+    (
+        Column("charge_id", "str", "ch_... or py_..."),
+        Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
+        Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
+        Column("pack_id", "str", "likewise", nullable=True),
+        Column("amount_minor", "int64", "amount in the charge's currency, minor units, tax included"),
+        Column("refunded_minor", "int64", "what of it was refunded; a refund that failed is none"),
+        Column("currency", "str", "the charge's currency"),
+        Column("disputed", "bool", "whether it was ever disputed"),
+        Column("created", "time", "when it was paid"),
+        Column("livemode", "bool", "live or test mode"),
+    ),
+    key=("charge_id",),
+)
+
+STRIPE_REFUNDS = Table(
+    "stripe_refunds",
+    "a refund at Stripe, as far back as disputes are read or with an open finding; absent where it may not be read",
+    (
+        Column("refund_id", "str", "re_... or pyr_..."),
+        Column("charge_id", "str", "the refunded charge", nullable=True),
+        Column("status", "str", "status at Stripe, passed on as it is", nullable=True),
+        Column("amount_minor", "int64", "amount in the charge's currency, minor units"),
+        Column("created", "time", "when it was made"),
+    ),
+    key=("refund_id",),
 )

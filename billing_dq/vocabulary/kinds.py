@@ -22,6 +22,8 @@ Result = Literal[
     "disputes",
     "dead_lettered",
     "quarantined",
+    "charges",
+    "refunds",
 ]
 
 
@@ -104,6 +106,8 @@ KINDS: dict[str, FindingKind] = {
         _of_dispute("dispute_credit_without_reinstatement"),
         _of_dispute("dispute_second_withdrawal"),
         _of_dispute("dispute_parked", "warning"),
+        FindingKind("pack_without_topup", "error", "charges", _LEDGER, "every_paid_pack_is_delivered"),
+        FindingKind("refund_failed", "error", "refunds", _LEDGER, "every_paid_pack_is_delivered"),
         FindingKind(
             "quarantined_documents", "warning", "quarantined", frozenset(), "every_document_was_read_or_quarantined"
         ),

@@ -18,6 +18,7 @@ from billing_dq.tables import (
     PACK_PURCHASES,
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
+    REFUND_ENTRIES,
     STRIPE_DISPUTES,
     TABLES,
     UNREADABLE_KEYS,
@@ -27,6 +28,7 @@ from billing_dq.units import Tolerance
 from tests.support.dispute_rows import PACKS, clawback, dispute, moved
 from tests.support.finding_rows import events
 from tests.support.ledger_rows import AS_OF, NIGHT, ago, balance, balances, entry, ledger, window
+from tests.support.payment_rows import charge, charges, refund_entry, refunds
 from tests.support.subscription_rows import at_stripe, here, invoices, subscriptions, there, told
 
 POLICY = Policy(
@@ -164,6 +166,9 @@ def ours() -> ApplicationTables:
                 }
             ]
         ),
+        "refund_entries": REFUND_ENTRIES.from_rows(
+            [refund_entry("refund-re_1-bought", organization_id=IDS["disputed"])]
+        ),
         "dead_lettered_events": events("evt_1"),
         "quarantined_documents": QUARANTINED_DOCUMENTS.from_rows(
             [{"collection": "billingusages", "document_id": "dark_week", "field": "meterUsed", "reason": "is a text"}]
@@ -199,6 +204,8 @@ def theirs(livemode: bool = True) -> StripeTables:
                 dispute("du_test", livemode=False, **disputes),
             ]
         ),
+        "stripe_charges": charges(charge(organization_id=IDS["disputed"], stripe_session_id="cs_2", pack_id="pack_s")),
+        "stripe_refunds": refunds(re_1="failed"),
         "quarantined_stripe_objects": QUARANTINED_STRIPE_OBJECTS.from_rows(
             [{"collection": "stripe.subscriptions", "document_id": "sub_bad", "field": "items", "reason": "no list"}]
         ),
@@ -228,6 +235,8 @@ OF_STRIPE = [
     ("dispute_clawback_missing", "disputed", "du_ratio", "error", 1500, 300, None),
     ("dispute_credit_due", "disputed", "du_due", "error", -6000, -1200, None),
     ("invoice_marker_lag", "late_marker", "sub_late", "error", 0, 0, None),
+    ("pack_without_topup", "disputed", "ch_1", "error", -2000, -400, None),
+    ("refund_failed", "disputed", "re_1", "error", -6000, -1200, "failed"),
     ("livemode_mix", "disputed", "du_test", "error", 0, 0, None),
     ("livemode_mix", "test_mode", "sub_test", "error", 0, 0, None),
     ("quarantined_documents", None, "sub_bad", "warning", 0, 0, None),

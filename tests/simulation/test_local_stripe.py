@@ -67,6 +67,22 @@ def test_the_default_of_subscriptions_leaves_out_canceled_ones() -> None:
         assert len(ids(local, "/v1/subscriptions?limit=100&status=unpaid")) == 1
 
 
+def test_events_are_listed_by_type_by_several_types_and_by_time() -> None:
+    kinds = ("invoice.paid", "customer.subscription.updated", "customer.subscription.deleted")
+    events = [{"id": f"evt_{n}", "object": "event", "type": kind, "created": n} for n, kind in enumerate(kinds)]
+    with serve({"events": events}) as local:
+        assert ids(local, "/v1/events?type=invoice.paid") == ["evt_0"]
+        assert ids(local, f"/v1/events?types[]={kinds[1]}&types[]={kinds[2]}") == ["evt_2", "evt_1"]
+        assert ids(local, f"/v1/events?types[0]={kinds[0]}&created[gte]=1") == []
+        assert ask(local, f"/v1/charges?types[]={kinds[0]}")[0] == 400
+
+
+@pytest.mark.parametrize("resource", ["events", "refunds", "charges"])
+def test_a_resource_without_objects_is_an_empty_list(resource: str) -> None:
+    with serve({}) as local:
+        assert ids(local, f"/v1/{resource}") == []
+
+
 def test_subscriptions_on_a_test_clock_are_not_listed() -> None:
     objects = load(OBJECTS)
     objects["subscriptions"][0]["test_clock"] = "clock_1"

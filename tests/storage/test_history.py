@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from billing_dq.storage.history import documents_of_findings, earlier_closed_weeks, findings_before
+from billing_dq.storage.history import (
+    documents_of_findings,
+    earlier_closed_weeks,
+    findings_before,
+    payments_to_read_again,
+)
 from billing_dq.storage.lake import Lake, TableWriter, to_arrow
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
@@ -115,3 +120,15 @@ def test_before_a_first_night_there_is_nothing(lake: Lake) -> None:
     assert findings_before(lake, "2026-11-17") is None
     found = earlier_closed_weeks(lake, "2026-11-17", tonight)
     pd.testing.assert_frame_equal(found, METER_EXTRAS_DELTAS.empty())
+
+
+def test_open_findings_about_payments_are_read_again_by_id(lake: Lake) -> None:
+    rows = [
+        finding("ch_1", "2026-11-20") | {"kind": "pack_without_topup"},
+        finding("ch_2", "2026-11-20", state="resolved") | {"kind": "pack_without_topup"},
+        finding("re_1", "2026-11-20") | {"kind": "refund_failed"},
+        finding("document", "2026-11-20"),
+    ]
+    store(lake, FINDINGS, "2026-11-20", FINDINGS.from_rows(rows))
+    assert payments_to_read_again(lake, "2026-11-21") == ["ch_1", "re_1"]
+    assert payments_to_read_again(lake, "2026-11-20") == []

@@ -1,6 +1,7 @@
 """Small sound companies in MongoDB, and a plain decoding of them, document by document, to compare the source with."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,6 +109,11 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
         tables.DISPUTE_ENTRIES: [_cut(one, tables.DISPUTE_ENTRIES) for one in entries if _names_a_dispute(one)],
         tables.PACK_PURCHASES: [
             _cut(one, tables.PACK_PURCHASES) for one in entries if one["kind"] == "topup" and one["stripe_session_id"]
+        ],
+        tables.REFUND_ENTRIES: [
+            _cut(one, tables.REFUND_ENTRIES)
+            for one in entries
+            if one["kind"] == "refund" and re.match(r"refund-(?!dispute_)", str(one["ref_id"]))
         ],
         tables.DEAD_LETTERED_EVENTS: [
             {

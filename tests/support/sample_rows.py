@@ -149,6 +149,7 @@ def stripe_subscriptions() -> pd.DataFrame:
                 "plan": plan,
                 "created": _utc(subscription["created"]),
                 "livemode": subscription["livemode"],
+                "changed_at": _utc(subscription["created"]),
             }
         )
     return STRIPE_SUBSCRIPTIONS.from_rows(rows)
@@ -163,6 +164,6 @@ def stripe_invoices() -> pd.DataFrame:
         if subscription and paid:
             newest[subscription] = max(newest.get(subscription, (0, "")), (paid, invoice["id"]))
     return STRIPE_INVOICES.from_rows(
-        {"stripe_subscription_id": name, "invoice_id": invoice, "paid_at": _utc(paid)}
+        {"stripe_subscription_id": name, "invoice_id": invoice, "paid_at": _utc(paid), "out_of_band": False}
         for name, (paid, invoice) in newest.items()
     )

@@ -57,6 +57,19 @@ def invoice(invoice_id: str, subscription_id: str, created: int, paid_at: int | 
     }
 
 
+def event(event_id: str, after: Object, before: Object | None = None, **changes: object) -> Object:
+    """An event of a subscription, a day ago; ``before`` is what changed, as it was."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "created": AS_OF_SECONDS - DAY,
+        "data": {"object": after, **({"previous_attributes": before} if before is not None else {})},
+        "livemode": True,
+        "type": "customer.subscription.updated",
+        **changes,
+    }
+
+
 def movement(amount: int, **changes: object) -> Object:
     return {
         "id": f"txn_{next(_numbers)}",

@@ -46,6 +46,7 @@ def there(**fields: object) -> dict[str, object]:
         "plan": "pro",
         "created": LONG_AGO,
         "livemode": True,
+        "changed_at": fields.get("created", LONG_AGO),
     } | fields
 
 
@@ -59,7 +60,8 @@ def at_stripe(*rows: dict[str, object]) -> pd.DataFrame:
 
 def invoices(**paid_at: datetime) -> pd.DataFrame:
     return STRIPE_INVOICES.from_rows(
-        {"stripe_subscription_id": name, "invoice_id": f"in_{name}", "paid_at": paid} for name, paid in paid_at.items()
+        {"stripe_subscription_id": name, "invoice_id": f"in_{name}", "paid_at": paid, "out_of_band": False}
+        for name, paid in paid_at.items()
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.night_findings import FindingInputs
 from billing_dq.reconcile.findings.quarantine import collection_and_week_by_finding
+from billing_dq.reconcile.pending import Pending
 from billing_dq.vocabulary.collections import Collection
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_result
 from billing_dq.weeks import NightWeeks, Week
@@ -36,7 +37,13 @@ class Examined:
             "billingextrabalances": _values(inputs.balances, "organization_id"),
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
-        self._pending = _pending(inputs, night)
+        self._payments = {
+            "pack_without_topup": _values(inputs.charges, "charge_id"),
+            "refund_failed": _values(inputs.refunds, "refund_id"),
+        }
+        pending = Pending(night.as_of, inputs.pending_minutes)
+        self._just_written = _just_written(inputs.subscriptions, pending)
+        self._just_changed = _just_changed(inputs.stripe_subscriptions, pending)
         before = inputs.quarantined_before
         self._documents = {} if before is None else collection_and_week_by_finding(before)
 
@@ -53,8 +60,14 @@ class Examined:
             return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
         if self._is_dark(KINDS[kind].rests_on, organization_id):
             return False
+        if kind in self._payments:
+            # Stripe's lists look back some time only: a payment with a finding is read by its id after that.
+            return subject in self._payments[kind]
         if kind in _SUBSCRIPTION_KINDS:
-            return organization_id not in self._pending and not self._stripe_object_is_bad(kind, subject)
+            pending = organization_id in self._just_written or subject in self._just_changed
+            return not pending and not self._stripe_object_is_bad(kind, subject)
+        if kind == "stale_past_due":
+            return organization_id not in self._just_written
         week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
 
@@ -115,13 +128,19 @@ def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozens
     return dark
 
 
-def _pending(inputs: FindingInputs, night: NightWeeks) -> frozenset[str | None]:
-    """Organizations whose subscription was written so lately, by either clock, that it is not compared yet."""
-    if inputs.subscriptions is None:
+def _just_written(subscriptions: pd.DataFrame | None, pending: Pending) -> frozenset[str]:
+    """Organizations whose subscription was written so lately that it is not judged yet."""
+    if subscriptions is None:
         return frozenset()
-    age = (inputs.subscriptions["updated_at"] - pd.Timestamp(night.as_of)).abs()
-    lately = age < pd.Timedelta(minutes=inputs.pending_minutes)
-    return frozenset(_values(inputs.subscriptions.loc[lately], "organization_id"))
+    return _values(subscriptions.loc[pending.written(subscriptions)], "organization_id")
+
+
+def _just_changed(at_stripe: pd.DataFrame | None, pending: Pending) -> frozenset[str]:
+    """Subscriptions of the customers of whose any changed so lately at Stripe that it is not judged yet."""
+    if at_stripe is None:
+        return frozenset()
+    customers = at_stripe.loc[pending.changed(at_stripe), "customer_id"]
+    return _values(at_stripe.loc[at_stripe["customer_id"].isin(customers)], "stripe_subscription_id")
 
 
 def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:

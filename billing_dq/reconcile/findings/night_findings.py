@@ -46,7 +46,9 @@ class FindingInputs:
     #: `SUBSCRIPTION_DRIFT` against Stripe, the `SUBSCRIPTIONS` it is about, and how young a write is not compared yet
     subscription_drift: pd.DataFrame | None = None
     subscriptions: pd.DataFrame | None = None
-    pending_minutes: float = 60.0
+    pending_minutes: float = 0.0
+    #: `STRIPE_SUBSCRIPTIONS`, which tell what changed there lately
+    stripe_subscriptions: pd.DataFrame | None = None
     #: Stripe subscriptions whose newest paid invoice was out of reach of the night's requests
     invoices_not_read: frozenset[str] = frozenset()
     #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
@@ -55,6 +57,11 @@ class FindingInputs:
     #: `DISPUTE_POSITIONS` behind them
     disputes: pd.DataFrame | None = None
     dispute_positions: pd.DataFrame | None = None
+    #: findings of payments (`payments.ledgers.findings_frame`), and the `STRIPE_CHARGES` and `STRIPE_REFUNDS` they are
+    #: about; one that could not be read is None, whatever was found of the other
+    payments: pd.DataFrame | None = None
+    charges: pd.DataFrame | None = None
+    refunds: pd.DataFrame | None = None
     #: `DEAD_LETTERED_EVENTS`
     dead_lettered: pd.DataFrame | None = None
     #: `QUARANTINED_DOCUMENTS`, `QUARANTINED_STRIPE_OBJECTS`, and what the former leave in the dark (`UNREADABLE_KEYS`)
@@ -84,7 +91,8 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
         *_balances(inputs),
         *_violations(inputs, night),
         *subscription_findings(inputs.subscription_drift, inputs.stale_past_due, inputs.subscriptions),
-        *_disputes(inputs),
+        *_plain(inputs.disputes),
+        *_plain(inputs.payments),
         *_events(inputs),
         *quarantine_findings(inputs.quarantined, inputs.quarantined_stripe, inputs.unreadable),
     ]
@@ -213,8 +221,9 @@ def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[Finding]:
         )
 
 
-def _disputes(inputs: FindingInputs) -> Iterator[Finding]:
-    for row in records(inputs.disputes) if inputs.disputes is not None else []:
+def _plain(frame: pd.DataFrame | None) -> Iterator[Finding]:
+    """Findings that their rules have put into words: of disputes, of payments."""
+    for row in records(frame) if frame is not None else []:
         kind = text(row, "kind")
         yield Finding(
             kind=kind,

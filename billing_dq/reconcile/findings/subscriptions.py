@@ -6,6 +6,7 @@ import pandas as pd
 
 from billing_dq.reconcile.findings import severity
 from billing_dq.reconcile.findings.finding import Finding, records, text, text_or_none
+from billing_dq.reconcile.subscriptions.markers import PAID_OUT_OF_BAND
 
 _DRIFT = {
     "subscription_status": "the status is {here} here and {there} at Stripe",
@@ -17,6 +18,9 @@ _DRIFT = {
     "subscription_several_live": "the customer has several live subscriptions at Stripe, {there}; pointed to: {here}",
     "livemode_mix": "the key is of {here} mode and the subscription at Stripe of {there} mode",
     "invoice_marker_lag": "the newest invoice event applied is of {here}, the newest paid invoice at Stripe of {there}",
+    PAID_OUT_OF_BAND: "the newest invoice event applied is of {here}; the newest paid invoice at Stripe, of {there}, "
+    "was paid out of band, so no invoice.payment_succeeded exists that could be replayed: sync the organization from "
+    "Stripe, then accept the finding if the marker stays",
     "stale_past_due": "pastDueSince is {here} although the subscription is active",
 }
 
@@ -31,17 +35,17 @@ def subscription_findings(
     by_design = _drift_by_design(drift, subscriptions)
     for frame in (drift, stale_past_due):
         for position, row in enumerate(records(frame) if frame is not None else []):
-            kind = text(row, "kind")
+            kind, cause = text(row, "kind"), text_or_none(row, "cause")
             subject = text_or_none(row, "stripe_subscription_id") or text(row, "organization_id")
             designed = frame is drift and position in by_design
             yield Finding(
                 kind=kind,
                 organization_id=text_or_none(row, "organization_id"),
                 subject=subject,
-                severity=severity.of_drift(kind, designed),
+                severity=severity.of_drift(kind, designed or cause == PAID_OUT_OF_BAND),
                 units=0.0,
-                cause=None,
-                explanation=_DRIFT[kind].format(
+                cause=cause,
+                explanation=_DRIFT[cause or kind].format(
                     here=text_or_none(row, "in_database") or "nothing",
                     there=text_or_none(row, "in_stripe") or "nothing",
                 )

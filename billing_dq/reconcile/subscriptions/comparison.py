@@ -1,15 +1,14 @@
 """Subscriptions here against subscriptions at Stripe, both ways (DOMAIN.md, "Against Stripe").
 
 Compared are the documents with a Stripe subscription id where either side is live. What changed within the pending
-minutes before the snapshot is left to the next night: a webhook may be under way. A document that could not be read
-is neither compared nor absent, and so is a Stripe object.
+minutes before the snapshot, by its own instants on either side, is left to the next night: a webhook may be under way.
+A document that could not be read is neither compared nor absent, and so is a Stripe object.
 """
-
-from datetime import datetime, timedelta
 
 import pandas as pd
 
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
+from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
 
 #: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
@@ -34,17 +33,16 @@ def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_mi
         SUBSCRIPTION_DRIFT. For `livemode_mix` the two sides are the key's mode and the object's. A customer's
         `subscription_several_live` carries the oldest of the live ones, which stays the same when one more is bought.
     """
-    subscriptions, unreadable, as_of = ours.subscriptions, ours.unreadable, ours.weeks.as_of
+    subscriptions, unreadable = ours.subscriptions, ours.unreadable
     stripe_subscriptions, livemode = theirs.subscriptions, theirs.livemode
-    earliest = as_of - timedelta(minutes=pending_minutes)
+    pending = Pending(ours.weeks.as_of, pending_minutes)
     dark = unreadable[unreadable["collection"] == "subscriptions"]
     in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
-    fresh = in_mode["created"] > earliest
     found = [
-        *_compared(subscriptions, in_mode, earliest, as_of, dark),
-        _missing(subscriptions, stripe_subscriptions, earliest, as_of, dark, theirs.quarantined),
-        _unknown(subscriptions, in_mode[~fresh], earliest, as_of, dark),
-        _several(subscriptions, in_mode, earliest, as_of),
+        *_compared(subscriptions, in_mode, pending, dark),
+        _missing(subscriptions, stripe_subscriptions, pending, dark, theirs.quarantined),
+        _unknown(subscriptions, in_mode[~pending.changed(in_mode)], pending, dark),
+        _several(subscriptions, in_mode, pending),
         _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
     ]
     drift = pd.concat([SUBSCRIPTION_DRIFT.empty(), *(frame for frame in found if len(frame))])
@@ -53,14 +51,13 @@ def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_mi
 
 
 def _compared(
-    subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime, dark: pd.DataFrame
+    subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, dark: pd.DataFrame
 ) -> list[pd.DataFrame]:
     """Status and plan of the pairs of which either side is live and none has just changed."""
-    columns = ["stripe_subscription_id", "status", "plan", "created"]
+    columns = ["stripe_subscription_id", "status", "plan", "changed_at"]
     pairs = _pointing(subscriptions, dark).merge(stripe[columns], on="stripe_subscription_id", suffixes=("", "_there"))
     live = pairs["status"].isin(LIVE) | pairs["status_there"].isin(LIVE)
-    pending = _just_written(pairs, earliest, as_of) | (pairs["created"] > earliest)
-    pairs = pairs[live & ~pending]
+    pairs = pairs[live & ~pending.written(pairs) & ~pending.changed(pairs)]
     no_one_plan = pairs["plan_there"].isin(list(_NO_ONE_PLAN))
     other_status = pairs["status"] != pairs["status_there"]
     other_plan = (pairs["plan"] != pairs["plan_there"]) & ~no_one_plan
@@ -74,8 +71,7 @@ def _compared(
 def _missing(
     subscriptions: pd.DataFrame,
     stripe: pd.DataFrame,
-    earliest: datetime,
-    as_of: datetime,
+    pending: Pending,
     dark: pd.DataFrame,
     quarantined_objects: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -83,33 +79,31 @@ def _missing(
     rows = _pointing(subscriptions, dark)
     known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
     known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
-    rows = rows[rows["status"].isin(LIVE) & ~known & ~_just_written(rows, earliest, as_of)]
+    rows = rows[rows["status"].isin(LIVE) & ~known & ~pending.written(rows)]
     return _rows(rows, "subscription_missing_in_stripe", "status", None)
 
 
-def _unknown(
-    subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime, dark: pd.DataFrame
-) -> pd.DataFrame:
+def _unknown(subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, dark: pd.DataFrame) -> pd.DataFrame:
     """Subscriptions in force at Stripe that no document points to, as far as the unreadable ones let us know."""
     told_ids, told_customers = dark["stripe_subscription_id"], dark["stripe_customer_id"]
     if bool((told_ids.isna() & told_customers.isna()).any()):
         return SUBSCRIPTION_DRIFT.empty()
     # Where the customer's document was just written, a change from one subscription to the next may be under way.
-    busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"]
+    busy = subscriptions.loc[pending.written(subscriptions), "stripe_customer_id"]
     excused = stripe["stripe_subscription_id"].isin(pd.concat([subscriptions["stripe_subscription_id"], told_ids]))
     excused |= stripe["customer_id"].isin(pd.concat([busy, told_customers]).dropna())
     rows = stripe[stripe["status"].isin(LIVE) & ~excused].assign(organization_id=None)
     return _rows(rows, "subscription_unknown_here", None, "status")
 
 
-def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: datetime, as_of: datetime) -> pd.DataFrame:
+def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending) -> pd.DataFrame:
     """Customers with several subscriptions in force, one row each."""
     live = stripe[stripe["status"].isin(LIVE)].sort_values(["customer_id", "created", "stripe_subscription_id"])
     live = live[live.duplicated("customer_id", keep=False)]
     customers = live.groupby("customer_id").agg(
         stripe_subscription_id=("stripe_subscription_id", "first"),
         in_stripe=("stripe_subscription_id", _listed),
-        newest=("created", "max"),
+        changed_at=("changed_at", "max"),
     )
     pointing = subscriptions.merge(live[["stripe_subscription_id", "customer_id"]], on="stripe_subscription_id")
     pointing = pointing.sort_values("stripe_subscription_id").groupby("customer_id")
@@ -119,8 +113,8 @@ def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, earliest: dateti
         organization_id=owner.fillna(owners),
         in_database=pointing["stripe_subscription_id"].agg(_listed),
     )
-    busy = subscriptions.loc[_just_written(subscriptions, earliest, as_of), "stripe_customer_id"].dropna()
-    rows = rows[(rows["newest"] <= earliest) & ~rows.index.isin(busy)]
+    busy = subscriptions.loc[pending.written(subscriptions), "stripe_customer_id"].dropna()
+    rows = rows[~pending.changed(rows) & ~rows.index.isin(busy)]
     return _rows(rows, "subscription_several_live", "in_database", "in_stripe")
 
 
@@ -148,11 +142,6 @@ def _pointing(subscriptions: pd.DataFrame, dark: pd.DataFrame) -> pd.DataFrame:
     return subscriptions[pointing & ~subscriptions["organization_id"].isin(dark["organization_id"].dropna())]
 
 
-def _just_written(rows: pd.DataFrame, earliest: datetime, as_of: datetime) -> "pd.Series[bool]":
-    """Whether a document was written in the pending time, or as long after the snapshot (clocks differ, reads last)."""
-    return (rows["updated_at"] > earliest) & (rows["updated_at"] < as_of + (as_of - earliest))
-
-
 def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) -> pd.DataFrame:
     """Rows of SUBSCRIPTION_DRIFT of one kind; a side without a column is null."""
     return SUBSCRIPTION_DRIFT.conform(
@@ -163,6 +152,7 @@ def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) ->
                 "kind": kind,
                 "in_database": rows[here] if here else None,
                 "in_stripe": rows[there] if there else None,
+                "cause": None,
             }
         )
     )

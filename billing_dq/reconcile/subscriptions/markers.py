@@ -4,11 +4,15 @@ They have the shape of SUBSCRIPTION_DRIFT: here and at Stripe, as ISO times. A d
 judged.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
 
+from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
+
+#: The cause of a marker that lags because no event could move it.
+PAID_OUT_OF_BAND = "paid_out_of_band"
 
 
 def invoice_marker_lag(
@@ -29,28 +33,37 @@ def invoice_marker_lag(
         unreadable: UNREADABLE_KEYS.
 
     Returns:
-        SUBSCRIPTION_DRIFT rows of kind `invoice_marker_lag`; no marker at all counts as older.
+        SUBSCRIPTION_DRIFT rows of kind `invoice_marker_lag`; no marker at all counts as older. Where the invoice was
+        paid outside of Stripe the cause is `paid_out_of_band`: Stripe never sent the event that the application
+        waits for, so the marker could not advance and nothing can be replayed.
     """
     rows = _readable(subscriptions, unreadable).merge(stripe_invoices, on="stripe_subscription_id")
     marker = rows["last_invoice_event_at"]
-    settled = rows["paid_at"] <= as_of - timedelta(minutes=pending_minutes)
+    settled = rows["paid_at"] <= Pending(as_of, pending_minutes).earliest
     rows = rows[settled & (marker.isna() | (marker < rows["paid_at"]))]
+    rows = rows.assign(cause=rows["out_of_band"].map({True: PAID_OUT_OF_BAND, False: None}))
     return _markers(rows, "invoice_marker_lag", _iso(rows["last_invoice_event_at"]), _iso(rows["paid_at"]))
 
 
-def stale_past_due(subscriptions: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
+def stale_past_due(
+    subscriptions: pd.DataFrame, as_of: datetime, pending_minutes: float, unreadable: pd.DataFrame
+) -> pd.DataFrame:
     """Active subscriptions that are still marked as past due; needs no Stripe.
 
     Args:
         subscriptions: SUBSCRIPTIONS.
+        as_of: instant of the snapshot.
+        pending_minutes: a document written less than so many minutes before `as_of` is pending: status and mark are
+            written by different webhooks.
         unreadable: UNREADABLE_KEYS.
 
     Returns:
         SUBSCRIPTION_DRIFT rows of kind `stale_past_due`.
     """
     rows = _readable(subscriptions, unreadable)
-    rows = rows[(rows["status"] == "active") & rows["past_due_since"].notna()]
-    return _markers(rows, "stale_past_due", _iso(rows["past_due_since"]), None)
+    settled = ~Pending(as_of, pending_minutes).written(rows)
+    rows = rows[settled & (rows["status"] == "active") & rows["past_due_since"].notna()]
+    return _markers(rows.assign(cause=None), "stale_past_due", _iso(rows["past_due_since"]), None)
 
 
 def _readable(subscriptions: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
@@ -70,6 +83,7 @@ def _markers(rows: pd.DataFrame, kind: str, here: "pd.Series[str]", there: "pd.S
             "kind": kind,
             "in_database": here,
             "in_stripe": there,
+            "cause": rows["cause"],
         }
     )
     return SUBSCRIPTION_DRIFT.conform(found.sort_values(["organization_id", "stripe_subscription_id"]))

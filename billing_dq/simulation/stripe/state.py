@@ -127,13 +127,19 @@ class StripeState:
                 raise StripeRefusal(404, f"No such {kind}: '{object_id}'", "resource_missing", "id")
             return self._expanded([found], expand)[0]
 
-    def page(self, resource: str, parameters: Mapping[str, str], expand: list[str]) -> JsonObject:
+    def page(
+        self, resource: str, parameters: Mapping[str, str], expand: list[str], types: Sequence[str] = ()
+    ) -> JsonObject:
         """A page of a list, newest first, with ``limit``, ``starting_after``, ``ending_before`` and the filters.
+
+        ``types`` are the types of events to show; none shows all.
 
         Raises:
             StripeRefusal: a parameter that Stripe does not know or a cursor that is no object.
         """
         _check(resource, parameters)
+        if types and resource != "events":
+            raise StripeRefusal(400, "Received unknown parameter: types", "parameter_unknown", "types")
         limit = _limit(parameters.get("limit", "10"))
         under_data = [path.removeprefix("data.") for path in expand if path.startswith("data.")]
         if len(under_data) < len(expand):
@@ -148,7 +154,11 @@ class StripeState:
                 candidates = itertools.islice(rows, start, None)
             else:
                 candidates = rows
-            passing = (row for row in candidates if _passes(resource, row, parameters))
+            passing = (
+                row
+                for row in candidates
+                if (not types or row.get("type") in types) and _passes(resource, row, parameters)
+            )
             found = list(itertools.islice(passing, limit + 1))
             more = len(found) > limit
             shown = found[:limit]

@@ -1,4 +1,4 @@
-"""Which entries the tables of disputes and purchases hold.
+"""Which entries the tables of purchases, disputes and refunds hold.
 
 Entries come with the columns of `ledger_entries`, and without the debits: nearly all are debits, and none of these is.
 """
@@ -24,3 +24,10 @@ def naming_a_dispute(entries: pa.Table) -> pa.Table:
     clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
     credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
     return entries.filter(pc.if_else(refund, clawback, credit))
+
+
+def of_refunds(entries: pa.Table) -> pa.Table:
+    """What was taken back for refunds at Stripe; the withdrawals of disputes are not among them."""
+    ref = pc.fill_null(entries.column("ref_id"), "")
+    named = pc.and_(pc.starts_with(ref, "refund-"), pc.invert(pc.starts_with(ref, "refund-dispute_")))
+    return entries.filter(pc.and_(pc.equal(entries.column("kind"), "refund"), named))

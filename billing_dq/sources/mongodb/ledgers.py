@@ -8,7 +8,7 @@ import pyarrow as pa
 from billing_dq.sources.mongodb import bson_types as bson
 from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
 from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.entry_choices import naming_a_dispute, purchases
+from billing_dq.sources.mongodb.entry_choices import naming_a_dispute, of_refunds, purchases
 from billing_dq.sources.mongodb.entry_rules import (
     DEBIT,
     KINDS,
@@ -29,6 +29,7 @@ from billing_dq.tables import (
     LEDGER_ENTRIES,
     LEDGER_SUSPECTS,
     PACK_PURCHASES,
+    REFUND_ENTRIES,
     Table,
 )
 from billing_dq.weeks import NightWeeks
@@ -53,6 +54,7 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str
         LEDGER_SUSPECTS.name: pa.concat_tables([ledger.suspects(rule, mask) for rule, mask in suspects.items()]),
         DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
         PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(others)),
+        REFUND_ENTRIES.name: _cut(REFUND_ENTRIES, of_refunds(others)),
     }
 
 

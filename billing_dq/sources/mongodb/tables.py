@@ -34,6 +34,7 @@ TABLES_OF: dict[str, tuple[Table, ...]] = {
         tables.LEDGER_SUSPECTS,
         tables.DISPUTE_ENTRIES,
         tables.PACK_PURCHASES,
+        tables.REFUND_ENTRIES,
     ),
     "processedstripeevents": (tables.DEAD_LETTERED_EVENTS,),
 }

@@ -5,14 +5,15 @@ needs Stripe and never a finding. One object that cannot be read is a row of `qu
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import pandas as pd
 from pydantic import ValidationError
 
-from billing_dq.errors import SourceError
+from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.client import (
@@ -23,14 +24,36 @@ from billing_dq.sources.stripe.client import (
     StripeConnection,
     mode_of_key,
 )
+from billing_dq.sources.stripe.events import read_subscription_events
 from billing_dq.sources.stripe.invoices import NewestInvoices, Subscriber, read_invoices
 from billing_dq.sources.stripe.objects import Dispute, Item, Items, Purchase, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
-from billing_dq.sources.stripe.rows import Plans, PurchaseField, dispute_row, purchase_of, subscription_row
-from billing_dq.tables import QUARANTINED_STRIPE_OBJECTS, STRIPE_DISPUTES, STRIPE_INVOICES, STRIPE_SUBSCRIPTIONS
+from billing_dq.sources.stripe.payments import CHARGE_IDS, REFUND_IDS, read_charges, read_refunds
+from billing_dq.sources.stripe.rows import (
+    Plans,
+    PurchaseField,
+    dispute_row,
+    purchase_of,
+    subscription_row,
+    with_events,
+)
+from billing_dq.tables import (
+    QUARANTINED_STRIPE_OBJECTS,
+    STRIPE_CHARGES,
+    STRIPE_DISPUTES,
+    STRIPE_INVOICES,
+    STRIPE_REFUNDS,
+    STRIPE_SUBSCRIPTION_EVENTS,
+    STRIPE_SUBSCRIPTIONS,
+    Table,
+)
+
+T = TypeVar("T")
 
 #: Resources that a night reads, or that come with what it reads.
 PROBED = ("subscriptions", "prices", "invoices", "disputes", "charges", "payment_intents", "balance_transactions")
+#: Resources without which a night knows less, and nothing is wrong.
+OPTIONAL = ("refunds", "events")
 
 
 @dataclass(frozen=True)
@@ -38,16 +61,21 @@ class StripeReading:
     """A night's Stripe.
 
     Attributes:
-        frames: `stripe_subscriptions`, `stripe_invoices`, `stripe_disputes` and `quarantined_stripe_objects`.
+        frames: `stripe_subscriptions`, `stripe_invoices`, `stripe_disputes`, `quarantined_stripe_objects`; and those
+            of `stripe_charges`, `stripe_refunds` and `stripe_subscription_events` that could be read.
         requests: requests sent, by resource.
         livemode: the mode that every object should have: the key's, else that of most objects.
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+        absent: tables that could not be read although the rest could, each with the reason.
+        events_since: the instant from which on no event of a subscription is missing; None where none was read.
     """
 
     frames: dict[str, pd.DataFrame]
     requests: dict[str, int]
     livemode: bool
     invoices_not_read: tuple[str, ...]
+    absent: dict[str, str]
+    events_since: datetime | None
 
 
 def read_stripe(
@@ -57,12 +85,14 @@ def read_stripe(
     progress: Progress,
     clock: Clock | None = None,
 ) -> StripeReading:
-    """Read subscriptions, disputes and the newest paid invoices.
+    """Read subscriptions, disputes and the newest paid invoices, and what the night can do without.
+
+    Refunds, events of subscriptions and charges of packs are read as far as the key and the budget let us.
 
     Args:
         settings: key, address, plans, budget.
         as_of: the night's instant, aware; disputes opened up to ``stripe_dispute_days`` before it are read.
-        open_last_night: ids of the disputes to read whatever their age.
+        open_last_night: ids of the disputes, charges and refunds to read whatever their age.
         progress: told a stage for each resource.
         clock: what the pace goes by; the machine's by default.
 
@@ -72,6 +102,11 @@ def read_stripe(
     """
     quarantine = Quarantine()
     invoices = NewestInvoices(as_of, quarantine)
+    absent: dict[str, str] = {}
+    open_charges = [name for name in open_last_night if name.startswith(CHARGE_IDS)]
+    open_refunds = [name for name in open_last_night if name.startswith(REFUND_IDS)]
+    open_disputes = sorted({*open_last_night} - {*open_charges, *open_refunds})
+    until = as_of + timedelta(minutes=settings.stripe_pending_minutes)
     with StripeConnection(settings, clock) as connection:
         with progress.stage("Stripe: subscriptions", None) as advance:
             subscriptions: list[dict[str, object]] = []
@@ -85,12 +120,12 @@ def read_stripe(
                     except ValidationError as error:
                         quarantine.add_invalid("subscriptions", raw, error)
                         continue
-                    subscriptions.append(subscription_row(subscription, items, plans))
+                    subscriptions.append(subscription_row(subscription, items, plans, until))
                     subscribers[subscription.id] = _subscriber(subscription, raw, invoices)
                 advance(len(page))
         with progress.stage("Stripe: disputes", None) as advance:
             disputes: list[dict[str, object]] = []
-            for raw in _disputes(connection, settings, as_of, open_last_night, quarantine):
+            for raw in _disputes(connection, settings, as_of, open_disputes, quarantine):
                 row = _dispute(connection, raw, quarantine)
                 if row is not None:
                     disputes.append(row)
@@ -98,14 +133,42 @@ def read_stripe(
         with progress.stage("Stripe: invoices", None) as advance:
             not_read = read_invoices(connection, invoices, subscribers)
             advance(len(invoices.newest))
+        livemode = _livemode(settings, [*subscriptions, *disputes])
+        with progress.stage("Stripe: refunds", None) as advance:
+            days = settings.stripe_dispute_days
+            refunds = _unless_refused(
+                STRIPE_REFUNDS, absent, lambda: read_refunds(connection, as_of, days, open_refunds, quarantine)
+            )
+            advance(len(refunds or []))
+        with progress.stage("Stripe: events of subscriptions", None) as advance:
+            known = len(subscriptions)
+            events = _unless_refused(
+                STRIPE_SUBSCRIPTION_EVENTS,
+                absent,
+                lambda: read_subscription_events(connection, as_of, livemode, plans, quarantine, known),
+            )
+            advance(len(events.rows) if events else 0)
+        with progress.stage("Stripe: charges of packs", None) as advance:
+            charges = _unless_refused(
+                STRIPE_CHARGES, absent, lambda: read_charges(connection, as_of, open_charges, quarantine)
+            )
+            advance(len(charges or []))
         requests = dict(connection.requests)
+    subscriptions = with_events(subscriptions, events.rows if events else [])
+    optional = {
+        STRIPE_CHARGES: charges,
+        STRIPE_REFUNDS: refunds,
+        STRIPE_SUBSCRIPTION_EVENTS: events.rows if events else None,
+    }
     frames = {
         STRIPE_SUBSCRIPTIONS.name: STRIPE_SUBSCRIPTIONS.from_rows(subscriptions),
         STRIPE_INVOICES.name: STRIPE_INVOICES.from_rows(invoices.rows()),
         STRIPE_DISPUTES.name: STRIPE_DISPUTES.from_rows(disputes),
         QUARANTINED_STRIPE_OBJECTS.name: QUARANTINED_STRIPE_OBJECTS.from_rows(quarantine.rows.values()),
+        **{table.name: table.from_rows(rows) for table, rows in optional.items() if rows is not None},
     }
-    return StripeReading(frames, requests, _livemode(settings, [*subscriptions, *disputes]), not_read)
+    events_since = events.complete_since if events else None
+    return StripeReading(frames, requests, livemode, not_read, absent, events_since)
 
 
 def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None) -> pd.DataFrame:
@@ -133,8 +196,30 @@ def probe(settings: Settings) -> str:
     with StripeConnection(settings) as connection:
         for resource in PROBED:
             connection.list_one(resource)
+        refused = [resource for resource in OPTIONAL if not _may_list(connection, resource)]
     mode = {True: "live mode", False: "test mode", None: "a mode that the key does not tell"}[mode_of_key(settings)]
-    return f"{connection.host} in {mode}, API version {API_VERSION}; the key may read {', '.join(PROBED)}"
+    readable = ", ".join([*PROBED, *(resource for resource in OPTIONAL if resource not in refused)])
+    missing = f"; it may not read {', '.join(refused)}, without which a night knows less" if refused else ""
+    return f"{connection.host} in {mode}, API version {API_VERSION}; the key may read {readable}{missing}"
+
+
+def _may_list(connection: StripeConnection, resource: str) -> bool:
+    try:
+        connection.list_one(resource)
+    except TransientSourceError:
+        raise
+    except SourceError:
+        return False
+    return True
+
+
+def _unless_refused(table: Table, absent: dict[str, str], read: Callable[[], T]) -> T | None:
+    """What was read for a table that a night can do without; None, and the reason in ``absent``, where it was not."""
+    try:
+        return read()
+    except SourceError as error:
+        absent[table.name] = str(error)
+        return None
 
 
 def _all_items(connection: StripeConnection, subscription: Subscription) -> list[Item]:

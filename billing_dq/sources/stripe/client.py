@@ -2,7 +2,7 @@
 
 The SDK's typed objects are passed by on purpose: a list that they parse fails as a whole on one malformed decimal,
 while `raw_request` hands out the same answer as plain JSON, with the SDK's retries and errors. What an object must look
-like is decided once, in `stripe_objects`.
+like is decided once, in `objects`.
 """
 
 import re
@@ -38,12 +38,16 @@ _PERMISSIONS: Final = {
     "invoice": "Invoices",
     "disputes": "Disputes",
     "dispute": "Disputes",
-    "charges": "Charges",
-    "charge": "Charges",
+    "charges": "Charges and Refunds",
+    "charge": "Charges and Refunds",
+    "refunds": "Charges and Refunds",
+    "refund": "Charges and Refunds",
     "payment_intents": "PaymentIntents",
     "payment_intent": "PaymentIntents",
     "balance_transactions": "Balance transactions",
     "balance_transaction": "Balance transactions",
+    "events": "Events",
+    "event": "Events",
     "prices": "Prices",
     "price": "Prices",
     "plan": "Prices",

@@ -58,7 +58,12 @@ class NewestInvoices:
     def rows(self) -> list[dict[str, object]]:
         """Rows of `stripe_invoices`; a subscription with an unreadable invoice has none: that may be its newest."""
         return [
-            {"stripe_subscription_id": subscription, "invoice_id": invoice.id, "paid_at": moment(_paid_at(invoice))}
+            {
+                "stripe_subscription_id": subscription,
+                "invoice_id": invoice.id,
+                "paid_at": moment(_paid_at(invoice)),
+                "out_of_band": invoice.is_out_of_band,
+            }
             for subscription, invoice in sorted(self.newest.items())
             if subscription not in self.unreadable
         ]

@@ -57,6 +57,8 @@ class Item(_Object):
     id: Id
     price: Price | None = None
     plan: Price | None = None
+    created: Seconds | None = None
+    current_period_start: Seconds | None = None
 
 
 class Items(_Object):
@@ -89,6 +91,18 @@ class Invoice(_Object):
     status_transitions: Transitions
     parent: Parent | None = None
     subscription: Reference | None = None
+    amount_paid: Minor = 0
+    amount_paid_off_stripe: Minor | None = None
+    paid_out_of_band: Flag | None = None
+
+    @property
+    def is_out_of_band(self) -> bool:
+        """Whether no payment at Stripe paid it; the flag is of the API before 2025-03-31, the amount of the one after.
+
+        Stripe sends `invoice.paid` for it, and no `invoice.payment_succeeded`.
+        """
+        off_stripe = self.amount_paid_off_stripe or 0
+        return bool(self.paid_out_of_band) or (off_stripe > 0 and off_stripe >= self.amount_paid)
 
     @property
     def subscription_id(self) -> str | None:
@@ -106,6 +120,10 @@ class Subscription(_Object):
     status: Text
     items: Items
     created: Seconds
+    current_period_start: Seconds | None = None
+    trial_end: Seconds | None = None
+    canceled_at: Seconds | None = None
+    ended_at: Seconds | None = None
     livemode: Flag
 
     @property
@@ -118,6 +136,54 @@ class Subscription(_Object):
         if not self.customer_id:
             raise ValueError("neither customer nor customer_account")
         return self
+
+
+def _unless_partial(value: object) -> object:
+    """A list of items or a plan as it was before a change; of a plan Stripe may show only what changed in it."""
+    if isinstance(value, dict) and not isinstance(value.get("id"), str) and "data" not in value:
+        return None
+    return value
+
+
+class Priced(_Object):
+    """What a subscription is for, as any API version renders it: its items, before 2015 one plan."""
+
+    items: Annotated[Items | None, BeforeValidator(_unless_partial)] = None
+    plan: Annotated[Price | None, BeforeValidator(_unless_partial)] = None
+
+    @property
+    def priced(self) -> list[Item] | None:
+        """The items, none of them where more exist than came along; None where nothing is told."""
+        if self.items is not None:
+            return [] if self.items.has_more else self.items.data
+        return None if self.plan is None else [Item(id=self.plan.id, plan=self.plan)]
+
+
+class SubscriptionEvent(_Object):
+    """An event of type ``customer.subscription.*``: the subscription after it, and what it changed, from what."""
+
+    class Data(_Object):
+        """The two sides of a change."""
+
+        class After(Priced):
+            """The subscription as it was then."""
+
+            id: Id
+            status: Text
+
+        class Before(Priced):
+            """The attributes that changed, with their values before."""
+
+            status: Text | None = None
+
+        object: After
+        previous_attributes: Annotated[Before, BeforeValidator(_empty_for_none)] = Before()
+
+    id: Id
+    type: Text
+    created: Seconds
+    livemode: Flag
+    data: Data
 
 
 class Movement(_Object):
@@ -156,6 +222,30 @@ class Purchase(_Object):
 
     metadata: Metadata = Field(default_factory=dict)
     payment_intent: Reference | None = None
+
+
+class Charge(Purchase):
+    """A charge. The amounts are in the minor unit of its ``currency``, tax included."""
+
+    id: Id
+    amount: Minor
+    amount_refunded: Minor = 0
+    currency: Text
+    paid: Flag
+    captured: Flag = True
+    disputed: Flag = False
+    created: Seconds
+    livemode: Flag
+
+
+class Refund(_Object):
+    """A refund. It may fail days after it succeeded: then the money is back, and Stripe has no later status for it."""
+
+    id: Id
+    charge: Reference | None = None
+    status: Text | None = None
+    amount: Minor
+    created: Seconds
 
 
 class Quarantine:

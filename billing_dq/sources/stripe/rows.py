@@ -1,4 +1,4 @@
-"""Stripe's objects as rows of the tables: the plan of a subscription, the purchase behind a dispute, its movements."""
+"""Stripe's objects as rows of the tables: the plan of a subscription, the purchase behind a charge, what moved."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from billing_dq.sources.stripe.objects import Dispute, Item, Purchase, Subscription
+from billing_dq.sources.stripe.objects import Charge, Dispute, Item, Purchase, Refund, Subscription
 
 #: What stands for a plan where there is none, or more than one (DOMAIN.md, Against Stripe); no plan may be called so.
 UNRESOLVED: Final = "unresolved"
@@ -56,8 +56,17 @@ def price_id_of(item: Item) -> str | None:
     return priced.id if priced else None
 
 
-def subscription_row(subscription: Subscription, items: Sequence[Item], plans: Plans) -> dict[str, object]:
-    """A row of `stripe_subscriptions`; ``items`` are all of the subscription's, also those beyond the first ten."""
+def subscription_row(
+    subscription: Subscription, items: Sequence[Item], plans: Plans, until: datetime
+) -> dict[str, object]:
+    """A row of `stripe_subscriptions`.
+
+    Args:
+        subscription: the object.
+        items: all of its items, also those beyond the first ten.
+        plans: the application's plans.
+        until: a later instant is a plan for the future, such as the end of a trial that runs, and no change.
+    """
     return {
         "stripe_subscription_id": subscription.id,
         "customer_id": subscription.customer_id,
@@ -66,6 +75,64 @@ def subscription_row(subscription: Subscription, items: Sequence[Item], plans: P
         "plan": plans.of_items(items),
         "created": moment(subscription.created),
         "livemode": subscription.livemode,
+        "changed_at": _changed_at(subscription, items, until),
+    }
+
+
+def with_events(
+    subscriptions: Sequence[dict[str, object]], events: Sequence[Mapping[str, object]]
+) -> list[dict[str, object]]:
+    """Rows of `stripe_subscriptions` whose `changed_at` is no older than what an event changed of status or plan.
+
+    An object shows no instant of many changes: of a price that was exchanged, of a payment that failed.
+    """
+    newest: dict[object, datetime] = {}
+    for event in events:
+        created = event["created"]
+        changed = any(event[f"{name}_before"] != event[f"{name}_after"] for name in ("plan", "status"))
+        if changed and isinstance(created, datetime):
+            subscription = event["stripe_subscription_id"]
+            newest[subscription] = max(created, newest.get(subscription, created))
+    return [row | {"changed_at": _latest(row, newest)} for row in subscriptions]
+
+
+def _latest(row: Mapping[str, object], newest: Mapping[object, datetime]) -> object:
+    known, told = row["changed_at"], newest.get(row["stripe_subscription_id"])
+    return max(known, told) if told is not None and isinstance(known, datetime) else known
+
+
+def _changed_at(subscription: Subscription, items: Sequence[Item], until: datetime) -> datetime:
+    """The newest change that the object itself tells: it began, renewed, was canceled, ended, its trial ended."""
+    told = [subscription.current_period_start, subscription.trial_end, subscription.canceled_at, subscription.ended_at]
+    told += [instant for item in items for instant in (item.created, item.current_period_start)]
+    past = [instant for instant in told if instant is not None and instant <= until.timestamp()]
+    return moment(max([subscription.created, *past]))
+
+
+def charge_row(charge: Charge, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
+    """A row of `stripe_charges`; ``noted`` is what `purchase_of` found."""
+    return {
+        "charge_id": charge.id,
+        "organization_id": noted["organizationId"],
+        "stripe_session_id": noted["stripeSessionId"],
+        "pack_id": noted["packId"],
+        "amount_minor": charge.amount,
+        "refunded_minor": charge.amount_refunded,
+        "currency": charge.currency,
+        "disputed": charge.disputed,
+        "created": moment(charge.created),
+        "livemode": charge.livemode,
+    }
+
+
+def refund_row(refund: Refund) -> dict[str, object]:
+    """A row of `stripe_refunds`."""
+    return {
+        "refund_id": refund.id,
+        "charge_id": refund.charge,
+        "status": refund.status,
+        "amount_minor": refund.amount,
+        "created": moment(refund.created),
     }
 
 
@@ -97,7 +164,7 @@ def dispute_row(dispute: Dispute, noted: Mapping[PurchaseField, str | None]) -> 
 
 
 def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[PurchaseField, str | None]:
-    """Organization, session and pack of a disputed charge: field by field from the charge, else its payment intent.
+    """Organization, session and pack of a charge: field by field from the charge, else its payment intent.
 
     ``intent`` is asked only where the charge leaves a field open.
     """

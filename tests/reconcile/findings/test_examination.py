@@ -18,6 +18,8 @@ from tests.support.finding_rows import (
     week,
 )
 from tests.support.ledger_rows import AS_OF, NIGHT, ORG, OTHER, balance, balances, unreadable
+from tests.support.payment_rows import charge, charges, refunds
+from tests.support.subscription_rows import at_stripe, there
 
 
 def inputs(**more: object) -> FindingInputs:
@@ -34,6 +36,9 @@ def inputs(**more: object) -> FindingInputs:
         "stale_past_due": drift(),
         "disputes": disputes(),
         "dispute_positions": positions("du_1"),
+        "charges": charges(charge("ch_1")),
+        "refunds": refunds(re_1="failed"),
+        "pending_minutes": 15.0,
         "dead_lettered": events(),
         "quarantined": quarantined(),
         "quarantined_stripe": quarantined(),
@@ -57,6 +62,9 @@ def document_examined(bad: pd.DataFrame, dark: pd.DataFrame | None = None, **mor
 
 
 def subject_of(kind: str) -> str:
+    subjects = {"pack_without_topup": "ch_1", "refund_failed": "re_1"}
+    if kind in subjects:
+        return subjects[kind]
     if kind.startswith("dispute_"):
         return "du_1"
     return "2026-W45" if kind == "meter_extras_divergence" else ORG
@@ -142,6 +150,8 @@ DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
                 "ledger_violation",
                 "meter_extras_divergence",
                 "meter_extras_drift",
+                "pack_without_topup",
+                "refund_failed",
                 *DISPUTE_KINDS,
             },
         ),
@@ -217,10 +227,30 @@ def test_an_invoice_out_of_the_nights_reach_keeps_its_marker_open():
 
 def test_a_subscription_written_just_now_is_not_compared_yet():
     minutes = pd.Timedelta(minutes=1)
-    for age, expected in ((61, True), (60, True), (59, False), (-59, False), (-60, True)):
+    for age, expected in ((16, True), (15, True), (14, False), (-14, False), (-15, True)):
         written = subscription(updated_at=AS_OF - age * minutes)
         assert examined("subscription_plan", "sub_1", subscriptions=written) is expected
+        assert examined("stale_past_due", "sub_1", subscriptions=written) is expected
         assert examined("subscription_plan", "sub_1", organization=OTHER, subscriptions=written)
+
+
+def test_a_customer_whose_subscription_changed_just_now_at_stripe_is_not_compared_yet():
+    lately = there(stripe_subscription_id="sub_2", changed_at=AS_OF - pd.Timedelta(minutes=14))
+    other = there(stripe_subscription_id="sub_3", customer_id="cus_3")
+    changed = at_stripe(there(), lately, other)
+    assert not examined("subscription_status", "sub_2", stripe_subscriptions=changed)
+    assert not examined("subscription_several_live", "sub_1", stripe_subscriptions=changed)
+    assert examined("subscription_status", "sub_3", stripe_subscriptions=changed)
+    assert examined("stale_past_due", "sub_2", stripe_subscriptions=changed)
+
+
+@pytest.mark.parametrize(("kind", "table"), [("pack_without_topup", "charges"), ("refund_failed", "refunds")])
+def test_a_payment_is_examined_where_stripe_showed_it_and_its_ledger_was_read(kind: str, table: str):
+    subject = subject_of(kind)
+    assert examined(kind, subject)
+    assert not examined(kind, f"{subject}_older")
+    assert not examined(kind, subject, **{table: None})
+    assert not examined(kind, subject, unreadable=unreadable("billingextrabalances"))
 
 
 def test_a_dispute_that_stripe_no_longer_lists_stays_as_it_was():

@@ -168,7 +168,7 @@ def test_bad_objects_of_stripe_are_told_where_bad_documents_were_not_looked_for(
 
 
 def test_every_kind_of_design_has_a_severity():
-    assert len(OF_KIND) == 26
+    assert len(OF_KIND) == 28
     assert {kind: severity for kind, severity in OF_KIND.items() if severity != "error"} == {
         "runaway_balance": "critical",
         "meter_extras_drift": "warning",
@@ -346,6 +346,15 @@ def test_dunning_is_no_more_than_a_warning():
 )
 def test_half_of_what_dunning_does_is_not_dunning(rows: list[tuple[str, str, str]], plan: str, status: str):
     assert set(severities(drift(*rows), subscription(plan=plan, status=status)).values()) == {"error"}
+
+
+def test_a_marker_that_no_event_could_move_is_a_warning_that_names_no_replay():
+    rows = drift(("invoice_marker_lag", "2025-11-11T03:10:00Z", "2026-11-17T03:10:00Z")).assign(
+        cause="paid_out_of_band"
+    )
+    finding = only(FindingInputs(subscription_drift=rows))
+    assert (finding["severity"], finding["cause"]) == ("warning", "paid_out_of_band")
+    assert "no invoice.payment_succeeded exists that could be replayed" in str(finding["explanation"])
 
 
 def test_a_subscription_unknown_here_carries_no_organization():

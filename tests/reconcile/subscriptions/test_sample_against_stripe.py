@@ -30,7 +30,7 @@ def test_the_sample_has_no_late_marker():
     invoices = sample.stripe_invoices()
     assert len(invoices) > 40
     assert invoice_marker_lag(sample.subscriptions(), invoices, AS_OF, 60.0, NOTHING).empty
-    assert stale_past_due(sample.subscriptions(), NOTHING).empty
+    assert stale_past_due(sample.subscriptions(), AS_OF, 15.0, NOTHING).empty
 
 
 def test_each_of_the_samples_disputes_has_the_right_decision_and_nothing_is_due():

@@ -7,31 +7,51 @@ import pytest
 from billing_dq.errors import SourceError
 from billing_dq.progress import LineProgress
 from billing_dq.settings import Plan
+from billing_dq.simulation.faults.stripe import Faults
 from billing_dq.simulation.local_stripe import load, serve
 from billing_dq.sources.stripe.api import probe, read_dispute, read_stripe
 from billing_dq.storage.lake import to_arrow
 from billing_dq.tables import (
     QUARANTINED_STRIPE_OBJECTS,
+    STRIPE_CHARGES,
     STRIPE_DISPUTES,
     STRIPE_INVOICES,
+    STRIPE_REFUNDS,
+    STRIPE_SUBSCRIPTION_EVENTS,
     STRIPE_SUBSCRIPTIONS,
     TABLES,
 )
-from tests.support.stripe_company import AS_OF_SECONDS, DAY, dispute, invoice, item, movement, purchase, subscription
+from tests.support.stripe_company import (
+    AS_OF_SECONDS,
+    DAY,
+    Object,
+    dispute,
+    event,
+    invoice,
+    item,
+    movement,
+    purchase,
+    subscription,
+)
 from tests.support.stripe_night import AS_OF, SAMPLE, FakeClock, read, settings_for
 
+LISTS = ("subscriptions", "disputes", "invoices", "refunds", "events", "charges")
 ORGANIZATION = "6abf06a654e1f13e6f8bb05d"
 
 
-def test_the_sample_is_read_whole_in_three_requests() -> None:
+def test_the_sample_is_read_whole_in_one_request_for_each_list() -> None:
     with serve(load(SAMPLE / "stripe.json.gz")) as local:
         reading = read(local)
-        assert dict(local.requests) == reading.requests == {"subscriptions": 1, "disputes": 1, "invoices": 1}
+        assert dict(local.requests) == reading.requests
+        assert reading.requests == dict.fromkeys(LISTS, 1)
     frames = reading.frames
     assert {name: len(frame) for name, frame in frames.items()} == {
         "stripe_subscriptions": 59,
         "stripe_invoices": 59,
         "stripe_disputes": 7,
+        "stripe_subscription_events": 0,
+        "stripe_charges": 31,
+        "stripe_refunds": 3,
         "quarantined_stripe_objects": 0,
     }
     assert frames["stripe_subscriptions"]["plan"].value_counts().to_dict() == {
@@ -269,9 +289,18 @@ def test_a_company_without_anything_at_stripe_gives_empty_frames() -> None:
     with serve({}) as local:
         reading = read(local)
     assert {name: len(frame) for name, frame in reading.frames.items()} == {
-        table.name: 0 for table in (STRIPE_SUBSCRIPTIONS, STRIPE_INVOICES, STRIPE_DISPUTES, QUARANTINED_STRIPE_OBJECTS)
+        table.name: 0
+        for table in (
+            STRIPE_SUBSCRIPTIONS,
+            STRIPE_SUBSCRIPTION_EVENTS,
+            STRIPE_CHARGES,
+            STRIPE_REFUNDS,
+            STRIPE_INVOICES,
+            STRIPE_DISPUTES,
+            QUARANTINED_STRIPE_OBJECTS,
+        )
     }
-    assert reading.requests == {"subscriptions": 1, "disputes": 1}
+    assert reading.requests == dict.fromkeys(set(LISTS) - {"invoices"}, 1)
 
 
 def test_each_resource_has_its_stage_of_progress() -> None:
@@ -279,7 +308,14 @@ def test_each_resource_has_its_stage_of_progress() -> None:
     with serve(load(SAMPLE / "stripe.json.gz")) as local:
         read_stripe(settings_for(local), AS_OF, [], LineProgress(lines.append), FakeClock())
     done = [line for line in lines if "done" in line]
-    assert done == ["Stripe: subscriptions: 59 done", "Stripe: disputes: 7 done", "Stripe: invoices: 59 done"]
+    assert done == [
+        "Stripe: subscriptions: 59 done",
+        "Stripe: disputes: 7 done",
+        "Stripe: invoices: 59 done",
+        "Stripe: refunds: 3 done",
+        "Stripe: events of subscriptions: 0 done",
+        "Stripe: charges of packs: 31 done",
+    ]
 
 
 def test_a_dispute_is_read_again_as_it_stands_now() -> None:
@@ -309,10 +345,17 @@ def test_an_id_with_odd_characters_stays_one_part_of_the_address() -> None:
 def test_the_probe_tries_every_permission_and_tells_mode_and_version() -> None:
     with serve({}) as local:
         told = probe(settings_for(local))
-        assert local.requests.total() == 7
+        assert local.requests.total() == 9
+    assert "may not" not in told
     assert "live mode" in told
     assert "2026-10-28.endive" in told
     assert "balance_transactions" in told
+
+
+def test_the_probe_tells_what_a_night_can_do_without() -> None:
+    with serve({}, faults=Faults(forbidden=frozenset({"events"}))) as local:
+        told = probe(settings_for(local))
+    assert told.endswith("refunds; it may not read events, without which a night knows less")
 
 
 def test_an_invoice_paid_after_the_snapshot_is_the_next_nights() -> None:
@@ -322,3 +365,37 @@ def test_an_invoice_paid_after_the_snapshot_is_the_next_nights() -> None:
     ]
     with serve({"subscriptions": [subscription("sub_1", latest_invoice="in_new")], "invoices": invoices}) as local:
         assert read(local).frames["stripe_invoices"]["invoice_id"].tolist() == ["in_old"]
+
+
+def changed_at(*events: Object, **fields: object) -> int:
+    """Seconds before the snapshot."""
+    with serve({"subscriptions": [subscription("sub_1", **fields)], "events": list(events)}) as local:
+        changed = read(local).frames["stripe_subscriptions"]["changed_at"].iloc[0]
+    return AS_OF_SECONDS - int(changed.timestamp())
+
+
+@pytest.mark.parametrize("field", ["canceled_at", "ended_at", "trial_end", "current_period_start"])
+def test_a_subscription_changed_when_stripe_says_that_it_was_canceled_ended_or_renewed(
+    field: str,
+) -> None:
+    assert changed_at(**{field: AS_OF_SECONDS - 120}) == 120
+
+
+def test_a_subscription_changed_when_one_of_its_items_came_or_renewed() -> None:
+    late = {**item(), "created": AS_OF_SECONDS - 400, "current_period_start": AS_OF_SECONDS - 300}
+    assert changed_at(items={"object": "list", "data": [item(), late], "has_more": False}) == 300
+
+
+def test_the_end_of_a_trial_that_still_runs_is_no_change() -> None:
+    assert changed_at(trial_end=AS_OF_SECONDS + DAY, created=AS_OF_SECONDS - 600, items=item_list()) == 600
+
+
+def test_an_event_tells_of_a_change_that_the_object_does_not_date() -> None:
+    after = subscription("sub_1", status="past_due")
+    told = event("evt_1", after, {"status": "active"}, created=AS_OF_SECONDS - 90)
+    card = event("evt_2", after, {"default_payment_method": "pm_1"}, created=AS_OF_SECONDS - 30)
+    assert changed_at(told, card, status="past_due") == 90
+
+
+def item_list() -> Object:
+    return {"object": "list", "data": [{**item(), "created": AS_OF_SECONDS - 900}], "has_more": False}

@@ -4,6 +4,7 @@ import pytest
 
 from billing_dq.simulation.local_stripe import serve
 from billing_dq.sources.stripe import invoices as stripe_invoices
+from billing_dq.sources.stripe.api import StripeReading
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object, dispute, invoice, movement, subscription
 from tests.support.stripe_night import read
 
@@ -59,6 +60,11 @@ def test_a_subscription_whose_latest_invoice_cannot_be_read_has_no_row_and_is_na
     assert reading.frames["quarantined_stripe_objects"]["document_id"].tolist() == ["in_new"]
 
 
+def up_to_invoices(reading: StripeReading) -> int:
+    """Requests of what is read up to the invoices, which the invoices' allowance counts."""
+    return sum(reading.requests[resource] for resource in ("subscriptions", "disputes", "invoices"))
+
+
 def test_beyond_the_allowance_the_live_and_young_are_read_first_and_the_rest_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -73,7 +79,7 @@ def test_beyond_the_allowance_the_live_and_young_are_read_first_and_the_rest_is_
         invoices.append(invoice(f"in_paid_{number}", name, days_ago(500), days_ago(500)))
     with serve({"subscriptions": subscriptions, "invoices": invoices}) as local:
         reading = read(local)
-        assert local.requests.total() == 5
+    assert up_to_invoices(reading) == 5
     assert reading.frames["stripe_invoices"]["invoice_id"].tolist() == ["in_paid_1", "in_paid_2"]
     assert reading.invoices_not_read == ("sub_0", "sub_3")
 
@@ -89,7 +95,7 @@ def test_where_requests_are_short_pages_that_decide_nothing_do_not_take_them(mon
     with serve({"subscriptions": subscriptions, "invoices": invoices}) as local:
         reading = read(local)
     assert reading.invoices_not_read == ()
-    assert sum(reading.requests.values()) == 6
+    assert up_to_invoices(reading) == 6
     assert set(reading.frames["stripe_invoices"]["invoice_id"]) == {"in_busy_0", "in_paid_0", "in_paid_1", "in_paid_2"}
 
 
@@ -121,3 +127,22 @@ def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_re
     assert reading.frames["stripe_disputes"]["pack_id"].eq("pack_m").all()
     assert len(reading.frames["stripe_invoices"]) + len(reading.invoices_not_read) == count
     assert len(reading.frames["stripe_invoices"]) >= count * 0.98
+
+
+@pytest.mark.parametrize(
+    ("told", "out_of_band"),
+    [
+        ({}, False),
+        ({"paid_out_of_band": True}, True),
+        ({"paid_out_of_band": False, "amount_paid": 500}, False),
+        ({"amount_paid": 500, "amount_paid_off_stripe": 500}, True),
+        ({"amount_paid": 500, "amount_paid_off_stripe": 200}, False),
+        ({"amount_paid": 0, "amount_paid_off_stripe": None}, False),
+    ],
+)
+def test_an_invoice_paid_outside_of_stripe_is_told_by_either_version_of_the_api(
+    told: Object, out_of_band: bool
+) -> None:
+    paid = invoice("in_new", "sub_1", days_ago(3), days_ago(3), **told)
+    with serve(company(paid)) as local:
+        assert read(local).frames["stripe_invoices"]["out_of_band"].tolist() == [out_of_band]

@@ -1,0 +1,163 @@
+"""Charges of packs and refunds, read over HTTP; without them the night goes on."""
+
+from billing_dq.simulation.faults.stripe import Faults
+from billing_dq.simulation.local_stripe import load, serve
+from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object
+from tests.support.stripe_night import SAMPLE, FakeClock, read, settings_for
+
+ORGANIZATION = "6abf06a654e1f13e6f8bb05d"
+NOTED = {"organizationId": ORGANIZATION, "packId": "pack_l", "stripeSessionId": "cs_1"}
+
+
+def charge(charge_id: str, **changes: object) -> Object:
+    return {
+        "id": charge_id,
+        "object": "charge",
+        "amount": 2000,
+        "created": AS_OF_SECONDS - 3 * DAY,
+        "currency": "usd",
+        "livemode": True,
+        "metadata": NOTED,
+        "paid": True,
+        **changes,
+    }
+
+
+def refund(refund_id: str, **changes: object) -> Object:
+    return {
+        "id": refund_id,
+        "object": "refund",
+        "amount": 500,
+        "charge": "ch_1",
+        "created": AS_OF_SECONDS - 8 * DAY,
+        "status": "succeeded",
+        **changes,
+    }
+
+
+def charge_ids(charges: list[Object], **more: list[Object]) -> list[str]:
+    with serve({"charges": charges, **more}) as local:
+        return sorted(read(local).frames["stripe_charges"]["charge_id"])
+
+
+def test_a_paid_charge_of_a_pack_is_read_with_what_is_noted_on_it() -> None:
+    with serve({"charges": [charge("ch_1", amount_refunded=500, disputed=True)]}) as local:
+        row = read(local).frames["stripe_charges"].iloc[0]
+    assert row.drop("created").to_dict() == {
+        "charge_id": "ch_1",
+        "organization_id": ORGANIZATION,
+        "stripe_session_id": "cs_1",
+        "pack_id": "pack_l",
+        "amount_minor": 2000,
+        "refunded_minor": 500,
+        "currency": "usd",
+        "disputed": True,
+        "livemode": True,
+    }
+
+
+def test_a_charge_of_no_pack_and_one_that_was_not_paid_are_left_out() -> None:
+    charges = [
+        charge("ch_pack"),
+        charge("ch_invoice", metadata={}),
+        charge("ch_declined", paid=False),
+        charge("ch_authorized", captured=False),
+    ]
+    assert charge_ids(charges) == ["ch_pack"]
+
+
+def test_what_the_charge_does_not_say_comes_from_its_payment_intent() -> None:
+    intent = {"id": "pi_1", "object": "payment_intent", "created": 1, "metadata": NOTED}
+    charges = [charge("ch_1", metadata={"stripeSessionId": "__pending__"}, payment_intent="pi_1")]
+    with serve({"charges": charges, "payment_intents": [intent]}) as local:
+        reading = read(local)
+    row = reading.frames["stripe_charges"].iloc[0]
+    assert (row["pack_id"], row["stripe_session_id"]) == ("pack_l", "cs_1")
+    assert reading.requests.get("payment_intents", 0) == 0
+
+
+def test_charges_of_thirty_days_are_read_and_older_ones_only_with_an_open_finding() -> None:
+    old = AS_OF_SECONDS - 30 * DAY
+    charges = [
+        charge("ch_first", created=old),
+        charge("ch_older", created=old - 1),
+        charge("py_older", created=old - 1),
+        charge("ch_later", created=AS_OF_SECONDS + 1),
+    ]
+    assert charge_ids(charges) == ["ch_first"]
+    with serve({"charges": charges}) as local:
+        reading = read(local, open_last_night=["py_older", "ch_first", "ch_gone"])
+    assert sorted(reading.frames["stripe_charges"]["charge_id"]) == ["ch_first", "py_older"]
+    assert reading.requests["charges"] == 3
+    gone = reading.frames["quarantined_stripe_objects"].iloc[0]
+    assert (gone["collection"], gone["document_id"]) == ("stripe.charges", "ch_gone")
+
+
+def test_refunds_are_read_with_their_status_as_far_back_as_disputes() -> None:
+    old = AS_OF_SECONDS - 180 * DAY
+    refunds = [
+        refund("re_1", status="failed"),
+        refund("re_2", status="invented", charge=None),
+        refund("re_old", created=old - 1),
+        refund("pyr_old", created=old - 1),
+    ]
+    with serve({"refunds": refunds}) as local:
+        frame = read(local, open_last_night=["pyr_old"]).frames["stripe_refunds"]
+    assert dict(zip(frame["refund_id"], frame["status"], strict=True)) == {
+        "re_1": "failed",
+        "re_2": "invented",
+        "pyr_old": "succeeded",
+    }
+
+
+def test_one_bad_charge_and_one_bad_refund_are_quarantined_and_the_others_are_read() -> None:
+    objects = {
+        "charges": [charge("ch_bad", amount="2000"), charge("ch_1")],
+        "refunds": [refund("re_bad", amount=None), refund("re_1")],
+    }
+    with serve(objects) as local:
+        frames = read(local).frames
+    assert frames["stripe_charges"]["charge_id"].tolist() == ["ch_1"]
+    assert frames["stripe_refunds"]["refund_id"].tolist() == ["re_1"]
+    bad = frames["quarantined_stripe_objects"]
+    assert set(zip(bad["collection"], bad["document_id"], bad["field"], strict=True)) == {
+        ("stripe.charges", "ch_bad", "amount"),
+        ("stripe.refunds", "re_bad", "amount"),
+    }
+
+
+def test_charges_are_read_page_by_page_and_a_repeated_page_is_not_used() -> None:
+    charges = [charge(f"ch_{number}", created=AS_OF_SECONDS - number) for number in range(250)]
+    with serve({"charges": charges}) as local:
+        reading = read(local)
+        local.faults.same_page = True
+        repeated = read(local)
+    assert (len(reading.frames["stripe_charges"]), reading.requests["charges"]) == (250, 3)
+    assert "came twice" in repeated.absent["stripe_charges"]
+    assert "stripe_charges" not in repeated.frames
+
+
+def test_a_key_that_may_not_read_refunds_costs_the_night_nothing_else() -> None:
+    with serve(load(SAMPLE / "stripe.json.gz"), faults=Faults(forbidden=frozenset({"refunds"}))) as local:
+        reading = read(local)
+    assert reading.absent == {
+        "stripe_refunds": "the Stripe key may not read refunds: grant it permission to read Charges and Refunds"
+    }
+    assert len(reading.frames["stripe_subscriptions"]) == 59
+    assert len(reading.frames["stripe_charges"]) > 0
+
+
+def test_charges_that_would_overrun_the_budget_are_left_out() -> None:
+    charges = [charge(f"ch_{number}", created=AS_OF_SECONDS - number) for number in range(1_500)]
+    with serve({"charges": charges}) as local:
+        reading = read(local, clock=FakeClock(), settings=settings_for(local, stripe_budget_seconds=0.1))
+    assert "while reading charges" in reading.absent["stripe_charges"]
+    assert "stripe_refunds" in reading.frames
+    assert "stripe_subscription_events" in reading.frames
+
+
+def test_the_samples_packs_and_refunds_are_read() -> None:
+    with serve(load(SAMPLE / "stripe.json.gz")) as local:
+        frames = read(local).frames
+    assert frames["stripe_charges"]["pack_id"].notna().all()
+    assert frames["stripe_refunds"]["status"].tolist() == ["succeeded"] * 3
