@@ -128,7 +128,12 @@ class TableWriter:
         self.path = path
         self.rows = 0
         repeating = [column.name for column in table.columns if column.name not in _UNREPEATED]
-        self._writer = pq.ParquetWriter(str(path), arrow_schema(table), compression="zstd", use_dictionary=repeating)
+        self._writer = pq.ParquetWriter(
+            str(path),
+            arrow_schema(table),
+            compression="zstd",
+            use_dictionary=repeating,  # pyright: ignore[reportArgumentType] (its stubs know no list)
+        )
 
     def write(self, data: pa.Table) -> None:
         """Add a row group (none for an empty table).

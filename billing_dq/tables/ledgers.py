@@ -32,7 +32,7 @@ EXPIRING_LEDGERS = Table(
 
 LEDGER_SUSPECTS = Table(
     "ledger_suspects",
-    "an entry of a whole ledger that the server found to break a rule of single entries or of repeated references",
+    "an entry of a whole ledger that breaks a rule of single entries or of repeated references",
     (
         ORGANIZATION_ID,
         Column(

@@ -1,5 +1,5 @@
 """What a sound document holds, collection by collection (DOMAIN.md, Collections): one list of fields from which both
-the server's `$jsonSchema` and the field-by-field explanation are made.
+the walk over bytes and the field-by-field explanation are made.
 """
 
 import re
