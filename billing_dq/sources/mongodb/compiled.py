@@ -18,6 +18,18 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
+def kept_in() -> str | None:
+    """The directory in which compiled code is kept; None where none can be written."""
+    try:
+        return str(njit(cache=True)(_example).stats.cache_path)
+    except RuntimeError:
+        return None
+
+
+def _example(number: int) -> int:
+    return number
+
+
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """The function compiled by numba, kept on disk where a directory can be written.
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of, is_transient
 from billing_dq.sources.mongodb.contract import CollectionContract, contracts
@@ -44,7 +45,22 @@ def diagnose(settings: Settings) -> list[Diagnosis]:
     if uri is None:
         return [Diagnosis("MongoDB", "failed", "no address: set BILLING_DQ_MONGODB_URI (a read-only user is enough)")]
     with clear_errors(uri, settings), connect(uri, settings) as client:
-        return [_server(client, uri), _privileges(client, settings), *_collections(client, settings)]
+        return [_reading_code(), _server(client, uri), _privileges(client, settings), *_collections(client, settings)]
+
+
+def _reading_code() -> Diagnosis:
+    """Whether the code that reads documents can be compiled here, and whether it is kept."""
+    part = "MongoDB reading code"
+    try:
+        from billing_dq.sources.mongodb.compiled import kept_in  # numba: only who asks for it pays for it
+    except SourceError as error:
+        return Diagnosis(part, "failed", str(error))
+    directory = kept_in()
+    if directory is None:
+        return Diagnosis(
+            part, "warning", "it is compiled anew in each process, in seconds; set NUMBA_CACHE_DIR to keep it"
+        )
+    return Diagnosis(part, "ok", f"compiled code is kept in {directory}")
 
 
 def _server(client: Client, uri: SecretStr) -> Diagnosis:

@@ -31,11 +31,12 @@ import numpy as np
 from numba.core.caching import CompileResultCacheImpl
 
 CompileResultCacheImpl._locator_classes = []  # no directory can be written
+from billing_dq.sources.mongodb.compiled import kept_in
 from billing_dq.sources.mongodb.walker import documents
 
-print(documents(np.frombuffer(bson.encode({"a": 1}) * 2, dtype=np.uint8)))
+print(documents(np.frombuffer(bson.encode({"a": 1}) * 2, dtype=np.uint8)), kept_in())
 """
-    assert printed_by(program) == "[ 0 12 24]"
+    assert printed_by(program) == "[ 0 12 24] None"
 
 
 def test_where_numba_is_missing_that_is_said() -> None:

@@ -25,6 +25,7 @@ def test_a_diagnosis_names_server_privileges_collections_queries_and_missing_ind
     database["billingextrabalances"].create_index("organization", unique=True)
     said = told(database, mongodb_uri)
     assert "runs MongoDB" in said["MongoDB"].detail
+    assert said["MongoDB reading code"].state == "ok"
     assert said["MongoDB database"].state == "warning"
     assert "missing: processedstripeevents" in said["MongoDB database"].detail
     assert said["MongoDB snapshot"].state == "ok"

@@ -1,6 +1,6 @@
 """Mutated real documents: never read past, never read as something else, always explained.
 
-The long run, with numba's own check of every index: see README, Testing.
+The long run, with numba's own check of every index: see README, How it is built.
 """
 
 import os
