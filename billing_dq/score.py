@@ -2,7 +2,8 @@
 
 A label is found where a finding has its kind, organization and subject. A week graded `explained` finds nothing, and
 one graded `undecided` finds a label only where that says that the data cannot tell more. A finding is expected where it
-has a label, and false where it has none and is not by design (an explained week, drift that DOMAIN.md calls by design);
+has a label, and false where it has none and is not by design (an explained week, drift that DOMAIN.md calls by design,
+an `info` about a ledger: made good by a later entry, or left by an old version of the application);
 an `undecided` warning without a label is neither: it is counted apart. Stripe is read
 over the loopback by the real source; the documents are decoded plainly, so malformed documents, which need the real
 reader, are not scored here but in the tests of the MongoDB source.
@@ -40,7 +41,7 @@ _NO_RULE_YET = ("clawback_all_for_a_part", "clawback_cents_for_units", "pack_wit
 _NOT_SCORED = {*MALFORMED, "large_document", *_NO_RULE_YET}
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
 SCORED = tuple(name for name in FAULTS if name not in _NOT_SCORED)
-_DIVERGENCE = "meter_extras_divergence"
+_DIVERGENCE, _VIOLATION = "meter_extras_divergence", "ledger_violation"
 
 
 @dataclass
@@ -181,8 +182,10 @@ class _Found:
         return self._grades.get(key)
 
     def is_explained(self, key: Key) -> bool:
-        """Whether a finding is about a week that the application's design explains."""
-        return key[0] == _DIVERGENCE and self._severities[key] == "info" and self.causes[key] <= DESIGN
+        """Whether a finding is about what the application's design explains, or what a later entry made good."""
+        if self._severities[key] != "info":
+            return False
+        return key[0] == _VIOLATION or (key[0] == _DIVERGENCE and self.causes[key] <= DESIGN)
 
 
 def score(configs: Iterable[WorldConfig], progress: Progress | None = None) -> Score:

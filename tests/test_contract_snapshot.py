@@ -26,12 +26,12 @@ COLUMNS = {
     "meter_extras_deltas": "organization_id week_key week_state meter_used meter_quota expected_units actual_units "
     "delta_units tolerance_units diverged grade cause explained_units unexplained_units explanation",
     "runaway_balances": "organization_id cached_balance meter_quota threshold_units rule",
-    "ledger_violations": "organization_id rule entry_id ref_id units detail",
+    "ledger_violations": "organization_id rule entry_id ref_id units detail compensated_by",
     "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe cause",
     "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor "
     "fraction clawed_back_units credited_units due_units decision reason",
     "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
-    "first_seen last_seen nights_open",
+    "first_seen last_seen nights_open accepted_by accepted_why accepted_until",
     "nightly_report": "name value unit",
     "stripe_subscription_events": "event_id stripe_subscription_id type created plan_before plan_after status_before "
     "status_after",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.report.figures import (
@@ -25,6 +26,7 @@ _SHOWN = 10
 def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
     """The night as one JSON-safe mapping."""
     seen = result.open_findings
+    to_act_on = seen[~is_accepted(seen)]
     return {
         "night": result.night,
         "as_of": result.snapshot.as_of.isoformat(),
@@ -36,7 +38,8 @@ def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
         "findings_by_kind": findings_by_kind(seen),
-        "findings_by_severity": {name: int((seen["severity"] == name).sum()) for name in reversed(SEVERITIES)},
+        "findings_by_severity": {name: int((to_act_on["severity"] == name).sum()) for name in reversed(SEVERITIES)},
+        "accepted": len(seen) - len(to_act_on),
         "resolved": int((result.findings["state"] == "resolved").sum()),
         "worst_findings": worst_findings(seen),
         "checks": [
@@ -81,7 +84,7 @@ def show(result: NightResult, settings: Settings, console: Console) -> None:
             for row in findings_by_kind(seen)
         ],
     )
-    urgent = seen[seen["severity"] != "info"]
+    urgent = seen[(seen["severity"] != "info") & ~is_accepted(seen)]
     _table(
         console,
         "Worst findings",

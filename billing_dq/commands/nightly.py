@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from billing_dq.progress import BarProgress, LineProgress, Progress
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
 
@@ -61,8 +62,9 @@ def parse_instant(text: str) -> datetime:
 
 
 def at_or_above(findings: pd.DataFrame, severity: str) -> int:
-    """How many findings are at or above a severity."""
-    return int(findings["severity"].isin(SEVERITIES[SEVERITIES.index(severity) :]).sum())
+    """How many findings that nobody accepted are at or above a severity."""
+    severe = findings["severity"].isin(SEVERITIES[SEVERITIES.index(severity) :])
+    return int((severe & ~is_accepted(findings)).sum())
 
 
 def progress_here() -> Progress:

@@ -10,8 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from upath import UPath
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import SettingsError
+from billing_dq.storage.appending import locked, sync_directory
 
 Kind = Literal[
     "started",  # the first record: what is older than it has none
@@ -107,7 +107,7 @@ class AuditLog:
         """
         created = not self.path.exists()
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file, _locked(file.fileno(), fcntl.LOCK_EX):
+        with self.path.open("a+b") as file, locked(file.fileno(), fcntl.LOCK_EX):
             previous, torn = _last_record(file.fileno())
             if not _ends_with_newline(file.fileno()):
                 os.write(file.fileno(), b"\n")
@@ -118,8 +118,8 @@ class AuditLog:
             record = self._write(file.fileno(), previous, kind, subject, actor, why, dict(facts or {}))
             os.fsync(file.fileno())
         if created:
-            _sync_directory(self.directory)
-            _sync_directory(self.directory.parent)
+            sync_directory(self.directory)
+            sync_directory(self.directory.parent)
         return record
 
     def read(self) -> "AuditReading":
@@ -130,7 +130,7 @@ class AuditLog:
         """
         if not self.path.exists():
             return AuditReading((), 0)
-        with self.path.open("rb") as file, _locked(file.fileno(), fcntl.LOCK_SH):
+        with self.path.open("rb") as file, locked(file.fileno(), fcntl.LOCK_SH):
             return _prove(_lines(file.read()))
 
     def _write(
@@ -254,20 +254,3 @@ def _ends_with_newline(descriptor: int) -> bool:
 
 def _json(content: object) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-@contextmanager
-def _locked(descriptor: int, how: int) -> Iterator[None]:
-    fcntl.flock(descriptor, how)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

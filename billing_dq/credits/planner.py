@@ -19,6 +19,7 @@ from billing_dq.credits.plan import (
 )
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.disputes.positions import dispute_positions
+from billing_dq.reconcile.disputes.statuses import FINAL
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, OrganizationReading
@@ -39,8 +40,6 @@ from billing_dq.tables import (
 )
 from billing_dq.weeks import NightWeeks
 
-#: Stripe moves no money of a dispute after these.
-_FINAL = frozenset({"lost", "warning_closed", "prevented"})
 _READ = (ORGANIZATIONS, SUBSCRIPTIONS, EXTRAS_BALANCES, DISPUTE_ENTRIES, PACK_PURCHASES, UNREADABLE_KEYS)
 
 
@@ -143,7 +142,7 @@ class Planner:
         others = disputes.loc[
             disputes["dispute_id"].isin(names) & (disputes["dispute_id"] != dispute["dispute_id"].iloc[0])
         ]
-        final = others["status"].isin(_FINAL)
+        final = others["status"].isin(FINAL)
         fresh = [self.read_dispute(self.settings, str(name)) for name in others.loc[~final, "dispute_id"]]
         rows = [row for frame in (dispute, others.loc[final], *fresh) for row in frame.to_dict("records")]
         return STRIPE_DISPUTES.from_rows({str(name): value for name, value in row.items()} for row in rows)

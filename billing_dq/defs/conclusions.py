@@ -12,6 +12,7 @@ import pandas as pd
 from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
 from billing_dq.policy import policy_of
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
@@ -196,5 +197,5 @@ def _trend(lake: Lake, night: str, seen: pd.DataFrame) -> str:
 
 
 def _severe(findings: pd.DataFrame) -> tuple[int, int]:
-    severity = findings["severity"]
+    severity = findings.loc[~is_accepted(findings), "severity"]
     return int(severity.isin(["error", "critical"]).sum()), int((severity == "warning").sum())

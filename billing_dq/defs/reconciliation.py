@@ -112,7 +112,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
         batches = organization_batches(weekly_usage, ledger_entries)
         large = LargeTables(batches, frames_by_batch(expiring_ledgers))
-        frame = ledger_stage(large, ApplicationTables(snapshot_facts.weeks, frames))
+        frame = ledger_stage(large, ApplicationTables(snapshot_facts.weeks, frames), policy_of(settings))
         return dg.Output(
             frame,
             metadata={

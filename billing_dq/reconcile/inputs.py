@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import PackPrice
-from billing_dq.tables import METER_EXTRAS_DELTAS, WEEKLY_USAGE
+from billing_dq.tables import ACCEPTANCES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -191,12 +191,14 @@ class Earlier:
         findings: `FINDINGS` of the night before, and what older nights resolved; None: there is no earlier night.
         quarantined: ``collection``, ``document_id`` and ``week_key`` (nullable) of the documents that the open
             findings about unreadable documents are about.
+        acceptances: `ACCEPTANCES`: the findings of earlier nights that people accepted.
     """
 
     quotas: pd.DataFrame = field(default_factory=_no_quotas)
     closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
     findings: pd.DataFrame | None = None
     quarantined: pd.DataFrame | None = None
+    acceptances: pd.DataFrame = field(default_factory=ACCEPTANCES.empty)
 
 
 def _table(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.disputes.positions import PositionResult, dispute_positions
+from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import findings_of_night
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
 from billing_dq.reconcile.findings.night_findings import FindingInputs
@@ -98,7 +99,7 @@ def reconcile_night(
             METER_EXTRAS_EVIDENCE.conform(pd.concat([part.evidence for part in parts])),
         ),
         runaway=runaway_stage((batch.usage for batch in large.batches), ours, policy),
-        violations=ledger_stage(large, ours),
+        violations=ledger_stage(large, ours, policy),
         comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
     )
     comparison = results.comparison
@@ -159,23 +160,24 @@ def runaway_stage(usage: Iterable[pd.DataFrame], ours: ApplicationTables, policy
     return runaway_balances(pd.concat(this_week), ours, policy)
 
 
-def ledger_stage(large: LargeTables, ours: ApplicationTables) -> pd.DataFrame:
+def ledger_stage(large: LargeTables, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
     """`LEDGER_VIOLATIONS`: sums, references, signs, dates, expiry, settlements and size of every ledger.
 
     Args:
         large: the tables that grow with the ledger.
         ours: balances, suspects and unreadable keys.
+        policy: the ratio at which the application's tool gives units.
     """
     weeks, unreadable = ours.weeks, ours.unreadable
-    found = [whole_ledger_violations(ours.balances, ours.ledger_suspects, unreadable)]
-    found += [expiry_violations(ledgers, weeks.as_of) for ledgers in large.expiring_ledgers]
+    found = [whole_ledger_violations(ours.balances, ours.ledger_suspects, unreadable, weeks.as_of)]
+    found += [expiry_violations(ledgers, weeks) for ledgers in large.expiring_ledgers]
     counts = [_entry_counts(LEDGER_ENTRIES.empty())]
     for batch in large.batches:
         found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable))
         counts.append(_entry_counts(batch.entries))
     in_window = pd.concat(counts, ignore_index=True)
     found.append(document_size_violations(ours.balances, in_window, weeks.weeks_of_entries))
-    return one_violation_each(found)
+    return one_violation_each(found, ours.ledger_suspects, policy.dollars_to_units)
 
 
 def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> StripeComparison:
@@ -201,7 +203,7 @@ def drift_table(comparison: StripeComparison, ours: ApplicationTables, policy: P
 def findings_stage(
     results: NightResults, ours: ApplicationTables, theirs: StripeTables | None, policy: Policy, earlier: Earlier
 ) -> pd.DataFrame:
-    """`FINDINGS`: what every rule found, with the state that follows from the night before.
+    """`FINDINGS`: what every rule found, with the state that follows from the night before, and what people accepted.
 
     Args:
         results: of the stages before.
@@ -238,7 +240,8 @@ def findings_stage(
         unreadable=ours.unreadable,
     )
     night = ours.weeks.as_of.date().isoformat()
-    return findings_of_night(inputs, earlier.findings, night, ours.weeks, policy.dollars_to_units, policy.runbook_url)
+    found = findings_of_night(inputs, earlier.findings, night, ours.weeks, policy.dollars_to_units, policy.runbook_url)
+    return with_acceptances(found, earlier.findings, earlier.acceptances, night)
 
 
 def large_tables(ours: ApplicationTables) -> LargeTables:

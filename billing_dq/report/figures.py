@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
@@ -102,7 +103,7 @@ def headlines(
         stripe: whether Stripe was read.
         rows: rows of the night's other tables, by table name.
         deltas: `METER_EXTRAS_DELTAS`.
-        open_findings: `FINDINGS` that this night itself saw.
+        open_findings: `FINDINGS` that this night itself saw; accepted ones count as such, under no severity.
         resolved: number of findings that this night resolved.
     """
     figures: list[tuple[str, float, str]] = []
@@ -115,8 +116,10 @@ def headlines(
     for name, value in deltas_summary(deltas).items():
         unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"
         figures.append((f"meter.{name}", float(value or 0), unit))
-    for severity in reversed(SEVERITIES):
-        figures.append((f"findings.{severity}", float((open_findings["severity"] == severity).sum()), "findings"))
+    accepted = is_accepted(open_findings)
+    to_act_on = open_findings.loc[~accepted, "severity"]
+    figures += [(f"findings.{name}", float((to_act_on == name).sum()), "findings") for name in reversed(SEVERITIES)]
+    figures.append(("findings.accepted", float(accepted.sum()), "findings"))
     for state in ("new", "persisting", "reopened"):
         figures.append((f"findings.{state}", float((open_findings["state"] == state).sum()), "findings"))
     figures.append(("findings.resolved", float(resolved), "findings"))

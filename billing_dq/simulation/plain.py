@@ -18,7 +18,7 @@ from billing_dq.weeks import NightWeeks
 
 Row = dict[str, object]
 
-_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1}
+_SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1, "expiration": -1}
 _FUTURE = timedelta(minutes=5)
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
@@ -53,9 +53,7 @@ def plain_frames(
         ],
         tables.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
         tables.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
-        tables.DISPUTE_ENTRIES: [
-            _part(row, tables.DISPUTE_ENTRIES) for _, e in ledgers for row in e if _names_dispute(row)
-        ],
+        tables.DISPUTE_ENTRIES: [_part(row, tables.DISPUTE_ENTRIES) for _, e in ledgers for row in _about_disputes(e)],
         tables.PACK_PURCHASES: [
             _part(row, tables.PACK_PURCHASES)
             for _, ledger in ledgers
@@ -149,36 +147,37 @@ def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
 
 
 def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
-    seen_refs: set[object] = set()
-    seen_sessions: set[object] = set()
+    """The entries that are not ordinary or may correct another one; all, where a reference or a session repeats."""
+    references = [row["ref_id"] for row in ledger if row["ref_id"]]
+    sessions = [row["stripe_session_id"] for row in ledger if row["kind"] == "topup" and row["stripe_session_id"]]
+    repeats = len(set(references)) < len(references) or len(set(sessions)) < len(sessions)
     found: list[Row] = []
     for row in ledger:
-        kind, amount = row["kind"], _number(row["amount"])
-        rules: list[str] = []
-        if row["ref_id"]:
-            if row["ref_id"] in seen_refs:
-                rules.append("duplicate_ref")
-            seen_refs.add(row["ref_id"])
-        if kind == "topup" and row["stripe_session_id"]:
-            if row["stripe_session_id"] in seen_sessions:
-                rules.append("duplicate_session")
-            seen_sessions.add(row["stripe_session_id"])
-        if kind not in (*_SIGNS, "expiration"):
-            rules.append("unknown_kind")
-        elif (kind == "expiration" and amount > 0) or amount * _SIGNS.get(str(kind), 0) < 0:
-            rules.append("sign")
-        if amount == 0 and kind != "expiration":
-            rules.append("zero_amount")
-        if _time(row["at"]) > as_of + _FUTURE:
-            rules.append("future_entry")
-        if kind in ("debit", "adjustment") and not row["ref_id"]:
-            rules.append("missing_ref")
-        found += [_part(row, tables.LEDGER_SUSPECTS) | {"rule": rule} for rule in rules]
+        kind, amount, reference = str(row["kind"]), _number(row["amount"]), str(row["ref_id"] or "")
+        odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of + _FUTURE
+        nameless = kind in ("debit", "adjustment") and not reference
+        corrects = kind in ("refund", "expiration") or (kind == "adjustment" and not reference.startswith("settle:"))
+        if odd or nameless or corrects or repeats:
+            found.append(_part(row, tables.LEDGER_SUSPECTS))
     return found
 
 
-def _names_dispute(row: Row) -> bool:
-    return row["kind"] in ("refund", "adjustment") and str(row["ref_id"] or "").startswith(_DISPUTE_REFS)
+def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
+    """Clawbacks, credits, corrections that name a dispute, and the expirations of what was clawed back."""
+    refs = [str(row["ref_id"] or "") for row in ledger]
+    clawed = [ref for row, ref in zip(ledger, refs, strict=True) if row["kind"] == "refund"]
+    expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawed if ref.startswith("refund-dispute_")}
+    return [
+        row
+        for row, ref in zip(ledger, refs, strict=True)
+        if (row["kind"] == "expiration" and ref in expirations)
+        or (row["kind"] in ("refund", "adjustment") and (ref.startswith(_DISPUTE_REFS) or _corrects(row, ref)))
+    ]
+
+
+def _corrects(row: Row, ref: str) -> bool:
+    named = any(part.startswith(("du_", "dp_")) for part in ref.replace("_d", "-d").split("-"))
+    return float(str(row["amount"])) < 0 and named
 
 
 def _of_refund(row: Row) -> bool:

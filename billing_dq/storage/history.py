@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from billing_dq.reconcile.disputes.statuses import FINAL, WON
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.inputs import Earlier
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
@@ -24,8 +26,6 @@ from billing_dq.weeks import NightWeeks
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
-#: Statuses after which Stripe moves no more money, but for an appeal (STRIPE.md, "Disputes").
-_DECIDED = ("won", "lost", "prevented", "warning_closed")
 #: Findings whose subject is a charge or a refund.
 _OF_PAYMENTS = ("pack_without_topup", "refund_failed")
 
@@ -45,7 +45,8 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
 
 
 def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
-    """What earlier nights knew of closed weeks and findings; the quotas, which are the meter's, are `earlier_quotas`.
+    """What earlier nights knew of closed weeks and findings, and what people accepted since; the quotas, which are the
+    meter's, are `earlier_quotas`.
 
     Args:
         lake: the stored nights.
@@ -57,6 +58,7 @@ def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
         closed_weeks=earlier_closed_weeks(lake, night, weeks),
         findings=findings,
         quarantined=None if findings is None else documents_of_findings(lake, findings),
+        acceptances=AcceptanceLog(lake.home).read().frame,
     )
 
 
@@ -106,16 +108,24 @@ def documents_of_findings(lake: Lake, findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
-    """Disputes that the newest earlier night with Stripe left open, at Stripe or with units due or parked."""
+    """Disputes that the newest earlier night with Stripe left open: not final at Stripe, or with units due or parked.
+
+    `won` is not final: the money can come after the look-back. A won dispute is left to the look-back where nothing was
+    taken, or where all of the money is back.
+    """
     found: set[str] = set()
     for earlier in _before(lake, STRIPE_DISPUTES, night)[-1:]:
         disputes, positions = lake.stored(STRIPE_DISPUTES, earlier), lake.stored(DISPUTE_POSITIONS, earlier)
+        settled: set[str] = set()
+        if positions is not None:
+            frame = positions.frame(["dispute_id", "withdrawn_minor", "clawed_back_units", "fraction", "decision"])
+            untouched = (frame["withdrawn_minor"] == 0) & (frame["clawed_back_units"] == 0)
+            settled.update(frame.loc[untouched | (frame["fraction"] == 1.0), "dispute_id"])
+            found.update(frame.loc[frame["decision"].isin(["due", "parked"]), "dispute_id"])
         if disputes is not None:
             frame = disputes.frame(["dispute_id", "status"])
-            found.update(frame.loc[~frame["status"].isin(_DECIDED), "dispute_id"])
-        if positions is not None:
-            frame = positions.frame(["dispute_id", "decision"])
-            found.update(frame.loc[frame["decision"].isin(["due", "parked"]), "dispute_id"])
+            closed = frame["status"].isin(FINAL) | ((frame["status"] == WON) & frame["dispute_id"].isin(settled))
+            found.update(frame.loc[~closed, "dispute_id"])
     return sorted(found)
 
 

@@ -36,6 +36,7 @@ _ARROW: dict[Dtype, pa.DataType] = {
     "str": pa.string(),
     "float64": pa.float64(),
     "int64": pa.int64(),
+    "Int64": pa.int64(),
     "bool": pa.bool_(),
     "boolean": pa.bool_(),
     "time": pa.timestamp("ms", "UTC"),
@@ -108,9 +109,17 @@ class StoredTable:
             return pq.ParquetFile(file).metadata.num_rows
 
     def frame(self, columns: list[str] | None = None) -> pd.DataFrame:
-        """The whole table as a pandas frame; for tables that do not grow with the ledger."""
+        """The whole table as a pandas frame; for tables that do not grow with the ledger.
+
+        A nullable column that the table did not have yet when it was stored is null.
+        """
         with self.path.open("rb") as file:
-            return to_pandas(self.table, pq.read_table(file, columns=columns))
+            stored = to_pandas(self.table, pq.read_table(file, columns=columns))
+        if columns is not None:
+            return stored
+        absent = [one for one in self.table.columns if one.nullable and one.name not in stored.columns]
+        nulls = {one.name: pd.Series(None, stored.index, dtype=one.pandas_dtype) for one in absent}
+        return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by row group; each holds whole organizations."""

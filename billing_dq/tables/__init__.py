@@ -3,6 +3,7 @@
 Nothing here reads or computes: a table is what others agree on.
 """
 
+from billing_dq.tables.acceptances import ACCEPTANCES
 from billing_dq.tables.application import (
     DEAD_LETTERED_EVENTS,
     EXTRAS_BALANCES,
@@ -73,6 +74,7 @@ TABLES: dict[str, Table] = {
 }
 
 __all__ = [
+    "ACCEPTANCES",
     "DEAD_LETTERED_EVENTS",
     "DISPUTE_ENTRIES",
     "DISPUTE_POSITIONS",

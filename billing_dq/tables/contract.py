@@ -13,7 +13,7 @@ import pandas as pd
 from pandas._typing import DtypeObj
 from pandas.api.types import pandas_dtype
 
-Dtype = Literal["str", "float64", "int64", "bool", "boolean", "time", "list<str>", "list<movement>"]
+Dtype = Literal["str", "float64", "int64", "Int64", "bool", "boolean", "time", "list<str>", "list<movement>"]
 
 _PANDAS: dict[Dtype, str] = {
     "time": "datetime64[ms, UTC]",

@@ -32,33 +32,33 @@ EXPIRING_LEDGERS = Table(
 
 LEDGER_SUSPECTS = Table(
     "ledger_suspects",
-    "an entry of a whole ledger that breaks a rule of single entries or of repeated references",
+    "an entry of a whole ledger that a rule of entries may be about, or that may correct one; the rules judge it",
     (
         ORGANIZATION_ID,
-        Column(
-            "rule",
-            "str",
-            "duplicate_ref, duplicate_session, sign, zero_amount, future_entry, missing_ref or unknown_kind",
-        ),
+        Column("position", "int64", "place in the ledger, from 0: the commit order"),
         ENTRY_ID,
-        Column("position", "int64", "place in the ledger, from 0"),
         Column("kind", "str", "kind of the entry"),
         REF_ID,
         Column("stripe_session_id", "str", "checkout session", nullable=True),
         Column("amount", "float64", "units, signed"),
         Column("at", "time", "when the entry was written"),
     ),
-    key=("organization_id", "rule", "position"),
+    key=("organization_id", "position"),
 )
 
 DISPUTE_ENTRIES = Table(
     "dispute_entries",
-    "an entry of a whole ledger that names a dispute (clawback, reinstatement) or is a credit given by hand",
+    "an entry of a whole ledger that a rule of disputes needs: a clawback, a reinstatement, a credit given by hand, a "
+    "correction (a negative entry with a refId of its own), or the expiration of a top-up that was clawed back",
     (
         ORGANIZATION_ID,
         ENTRY_ID,
-        Column("kind", "str", "refund or adjustment"),
-        Column("ref_id", "str", "refund-dispute_..., dispute_..., dispute_reinstate_... or dispute-credit-..."),
+        Column("kind", "str", "refund, adjustment or expiration"),
+        Column(
+            "ref_id",
+            "str",
+            "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or another",
+        ),
         Column("amount", "float64", "units, signed"),
         Column("at", "time", "when the entry was written"),
     ),

@@ -54,6 +54,9 @@ STRIPE_DISPUTES = Table(
         Column("charge_id", "str", "ch_..."),
         Column("status", "str", "status at Stripe, passed on as it is"),
         Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units"),
+        Column(
+            "charge_amount_minor", "Int64", "amount of the whole charge, likewise; null where not told", nullable=True
+        ),
         Column("currency", "str", "the charge's currency"),
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),

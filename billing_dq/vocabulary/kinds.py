@@ -99,6 +99,9 @@ KINDS: dict[str, FindingKind] = {
         ),
         _of_dispute("dispute_clawback_missing"),
         _of_dispute("dispute_clawed_back_twice"),
+        _of_dispute("dispute_clawback_wrong_units"),
+        # by design: the application claws back whatever has expired, and no rule says who bears that
+        _of_dispute("dispute_clawback_of_expired_pack", "info"),
         _of_dispute("dispute_reinstated_without_clawback"),
         _of_dispute("dispute_credit_due", check="every_reinstated_dispute_is_credited"),
         _of_dispute("dispute_credited_twice"),

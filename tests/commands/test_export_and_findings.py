@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from upath import UPath
 
 from billing_dq.commands import export, findings
@@ -70,6 +70,69 @@ def test_findings_can_be_chosen_by_severity_kind_organization_and_night() -> Non
     assert shown("--organization", "org1") == ["f1"]
     assert shown("--resolved") == ["f4", "f2", "f3", "f1"]
     assert shown("--night", "2026-11-20") == ["f1"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(findings.command, [*arguments])
+
+
+def accepted() -> list[dict[str, object]]:
+    return json.loads(run("accepted", "--json").output)
+
+
+@pytest.mark.usefixtures("nights")
+def test_a_finding_is_accepted_and_shown_so_at_once() -> None:
+    assert accepted() == []
+    done = run("accept", "f2", "--why", "known since May", "--until", "2026-12-31", "--by", "anna")
+    assert (done.exit_code, done.output) == (0, "f2 (ledger_violation) is accepted until the night of 2026-12-31\n")
+    columns = ("finding_id", "accepted_by", "accepted_why", "accepted_until")
+    assert [[row[name] for name in columns] for row in accepted()] == [["f2", "anna", "known since May", "2026-12-31"]]
+    assert shown() == ["f2", "f3", "f1"]
+    people = CliRunner().invoke(findings.command, env={"COLUMNS": "250"}, catch_exceptions=False).output
+    assert "because (accepted until 2026-12-31 by anna: known since May)" in people
+    assert "f2" in CliRunner().invoke(findings.command, ["accepted"], env={"COLUMNS": "250"}).output
+
+
+@pytest.mark.usefixtures("nights")
+def test_an_acceptance_without_a_date_holds_until_something_changes_and_can_be_taken_back() -> None:
+    run("accept", "f1", "--why", "by design")
+    assert [row["accepted_until"] for row in accepted()] == [None]
+    assert accepted()[0]["accepted_by"]
+    back = run("unaccept", "f1", "--why", "a mistake")
+    assert (back.exit_code, back.output) == (0, "f1 (runaway_balance) counts again\n")
+    assert accepted() == []
+    again = run("unaccept", "f1", "--why", "a mistake")
+    assert again.exit_code != 0 and "f1 is not accepted" in again.output
+
+
+@pytest.mark.usefixtures("nights")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["f9", "--why", "x"], "f9 is no open finding of the night of 2026-11-21"),
+        (["f4", "--why", "x"], "f4 is no open finding"),
+        (["f2"], "--why"),
+        (["f2", "--why", " "], "empty"),
+        (["f2", "--why", "x", "--until", "soon"], "no date"),
+        (["f2", "--why", "x", "--until", "2026-11-20"], "before the night of the finding, 2026-11-21"),
+    ],
+)
+def test_what_cannot_be_accepted_is_refused_in_a_line_and_nothing_is_recorded(
+    arguments: list[str], reason: str
+) -> None:
+    refused = run("accept", *arguments)
+    assert refused.exit_code != 0 and reason in refused.output
+    assert accepted() == []
+
+
+@pytest.mark.usefixtures("nights")
+def test_a_line_that_a_crash_tore_is_said_and_left_aside(nights: Path) -> None:
+    run("accept", "f2", "--why", "known")
+    with (nights / "acceptances.jsonl").open("a") as file:
+        file.write('{"finding_id": "f')
+    told = run("accepted", "--json")
+    assert "1 lines of the acceptances were torn by a crash and are left aside" in told.stderr
+    assert [row["finding_id"] for row in json.loads(told.stdout)] == ["f2"]
 
 
 @pytest.mark.usefixtures("nights")

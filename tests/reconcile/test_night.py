@@ -143,7 +143,6 @@ def ours() -> ApplicationTables:
             [
                 {
                     "organization_id": IDS["wrong_sign"],
-                    "rule": "sign",
                     "entry_id": "signed",
                     "position": 0,
                     "kind": "debit",

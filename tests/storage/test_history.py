@@ -7,15 +7,18 @@ import pandas as pd
 import pytest
 from upath import UPath
 
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.history import (
     documents_of_findings,
     earlier_closed_weeks,
+    earlier_than,
     findings_before,
     payments_to_read_again,
 )
 from billing_dq.storage.lake import Lake, TableWriter, to_arrow
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
+    ACCEPTANCES,
     FINDINGS,
     METER_EXTRAS_DELTAS,
     QUARANTINED_DOCUMENTS,
@@ -57,6 +60,14 @@ def finding(document: str, last_seen: str, state: str = "persisting") -> dict[st
         "last_seen": last_seen,
         "nights_open": 1,
     }
+
+
+def test_what_people_accepted_is_known_to_the_next_night(lake: Lake) -> None:
+    row = {"finding_id": "f1", "night": "2026-11-20", "accepted": True, "kind": "k", "severity": "error", "units": 1.0}
+    row |= {"usd_cents": 0, "by": "anna", "why": "known", "at": pd.Timestamp("2026-11-20T09:00Z")}
+    AcceptanceLog(lake.home).append(ACCEPTANCES.from_rows([row]))
+    weeks = NightWeeks(datetime(2026, 11, 21, 3, tzinfo=UTC), 3, 6)
+    assert earlier_than(lake, "2026-11-21", weeks).acceptances["finding_id"].tolist() == ["f1"]
 
 
 def known(lake: Lake, *findings: dict[str, object]) -> list[tuple[str, str, str | None]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from billing_dq.storage import lake
-from billing_dq.tables import PACK_PURCHASES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE, FrameError, Table
+from billing_dq.tables import FINDINGS, PACK_PURCHASES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE, FrameError, Table
 
 
 def usage(*rows: tuple[str, str, list[str]]) -> pa.Table:
@@ -26,6 +26,18 @@ def usage(*rows: tuple[str, str, list[str]]) -> pa.Table:
             for organization, week, keys in rows
         ),
     )
+
+
+def test_a_column_that_is_younger_than_a_stored_night_is_null_there(tmp_path: Path) -> None:
+    old = Table("findings", "a finding", FINDINGS.columns[:-3], FINDINGS.key)
+    row = {"finding_id": "f", "kind": "k", "subject": "s", "severity": "info", "units": 1.0, "usd_cents": 0}
+    row |= {"explanation": "e", "runbook": "r", "state": "new", "first_seen": "n", "last_seen": "n", "nights_open": 1}
+    path = UPath(tmp_path / "old.parquet")
+    with lake.TableWriter(old, path) as writer:
+        writer.write(lake.to_arrow(old, old.from_rows([row])))
+    frame = FINDINGS.conform(lake.StoredTable(FINDINGS, path).frame())
+    assert frame[["accepted_by", "accepted_why", "accepted_until"]].isna().all(axis=None)
+    assert frame["finding_id"].tolist() == ["f"]
 
 
 def purchases(*organizations: str) -> pa.Table:

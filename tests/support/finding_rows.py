@@ -68,6 +68,7 @@ def violation(rule: str, entry_id: str | None = "e1", units: float = -5.0, **mor
         "ref_id": None,
         "units": units,
         "detail": "in detail",
+        "compensated_by": None,
         **more,
     }
 

@@ -11,6 +11,7 @@ from billing_dq.tables import (
     EXPIRING_LEDGERS,
     EXTRAS_BALANCES,
     LEDGER_ENTRIES,
+    LEDGER_SUSPECTS,
     SUBSCRIPTIONS,
     UNREADABLE_KEYS,
     WEEKLY_USAGE,
@@ -60,6 +61,12 @@ def ledger(*entries: dict[str, object]) -> pd.DataFrame:
 
 def window(*entries: dict[str, object]) -> pd.DataFrame:
     return LEDGER_ENTRIES.from_rows({"position": position, **row} for position, row in enumerate(entries))
+
+
+def suspects(*entries: dict[str, object]) -> pd.DataFrame:
+    """Entries in commit order, all of them, in LEDGER_SUSPECTS."""
+    columns = LEDGER_SUSPECTS.column_names
+    return LEDGER_SUSPECTS.conform(ledger(*entries)[columns])
 
 
 def balance(organization: str = ORG, cached: float = 0.0, **more: object) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The sample's night without a server: documents decoded plainly, Stripe read over the loopback, the pure rules."""
 
+from datetime import datetime
 from pathlib import Path
 
 from billing_dq.policy import policy_of
@@ -36,10 +37,20 @@ def sample_settings(**others: object) -> Settings:
 
 def sample_night(documents: Documents, stripe: Documents) -> NightResult:
     """Everything that a first night says of these documents and objects."""
-    with local_stripe.serve(stripe) as server:
-        settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url)
-        reading = read_stripe(settings, AS_OF, [], SilentProgress())
-    weeks = NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
-    ours = ApplicationTables(weeks, plain_frames(documents, weeks, AS_OF))
-    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))
-    return reconcile_night(ours, theirs, policy_of(settings))
+    theirs = stripe_tables(stripe, AS_OF)
+    return reconcile_night(application_tables(documents, AS_OF), theirs, policy_of(sample_settings()))
+
+
+def application_tables(documents: Documents, as_of: datetime) -> ApplicationTables:
+    """The application's side of a night."""
+    settings = sample_settings()
+    weeks = NightWeeks(as_of, settings.weeks_back, settings.settling_hours)
+    return ApplicationTables(weeks, plain_frames(documents, weeks, as_of))
+
+
+def stripe_tables(objects: Documents, as_of: datetime, **others: object) -> StripeTables:
+    """Stripe's side of a night, read over the loopback; `others` are settings."""
+    with local_stripe.serve(objects) as server:
+        settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url, **others)
+        reading = read_stripe(settings, as_of, [], SilentProgress())
+    return StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))

@@ -82,11 +82,13 @@ def ledgers() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
                 "cached_balance_at": None,
             }
         )
+        clawed = [one.get("refId") or "" for one in document["ledger"] if one["kind"] == "refund"]
+        expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawed if ref.startswith("refund-dispute_")}
         for entry in document["ledger"]:
             ref, session = entry.get("refId") or "", entry.get("stripeSessionId")
             common = {"organization_id": name, "entry_id": str(entry["_id"]), "at": _at(entry["at"])}
             common["amount"] = float(entry["amount"])
-            if ref.startswith(("refund-dispute_", "dispute_", "dispute-credit-")):
+            if ref.startswith(("refund-dispute_", "dispute_", "dispute-credit-")) or ref in expirations:
                 entries.append(common | {"kind": entry["kind"], "ref_id": ref})
             if entry["kind"] == "topup" and session:
                 purchases.append(common | {"stripe_session_id": session})
@@ -98,6 +100,7 @@ def ledgers() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 def disputes() -> pd.DataFrame:
     objects = _stripe()
     charges = {charge["id"]: charge["metadata"] for charge in objects["charges"]}
+    paid = {charge["id"]: charge["amount"] for charge in objects["charges"]}
     intents = {intent["id"]: intent["metadata"] for intent in objects["payment_intents"]}
     rows = []
     for dispute in objects["disputes"]:
@@ -112,6 +115,7 @@ def disputes() -> pd.DataFrame:
                 "charge_id": dispute["charge"],
                 "status": dispute["status"],
                 "amount_minor": dispute["amount"],
+                "charge_amount_minor": paid.get(dispute["charge"]),
                 "currency": dispute["currency"],
                 "organization_id": told["organizationId"],
                 "stripe_session_id": told["stripeSessionId"],

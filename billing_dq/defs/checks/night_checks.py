@@ -1,6 +1,7 @@
 """Checks: sentences that are true when green. Each judges what the night itself found of its kinds of finding.
 
-A check is red where a finding of its kinds is `error` or above; what is explained or provisional leaves it green. The
+A check is red where a finding of its kinds is `error` or above; what is explained, provisional or accepted by a person
+leaves it green. The
 checks that need Stripe hang on `stripe_reading`, which is always there: they fail where Stripe failed, and are not run
 where Stripe was not asked.
 """
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.defs.metadata import Metadata, runbook, table_of
+from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.report.figures import findings_by_kind, worst_findings
 from billing_dq.settings import Settings
@@ -128,7 +130,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
         """Judge what MongoDB's tables came to."""
         seen = seen_open(findings, context.partition_key)
         for check in FINDING_CHECKS:
-            yield _judge(check, seen, settings)
+            yield judge(check, seen, settings)
 
     @dg.multi_asset_check(
         name="stripe_checks",
@@ -163,7 +165,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
                 why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
                 yield _result(check.name, check.asset, False, why, {"error": stripe_reading.reason})
             elif check.name in wanted and not _lacks_a_table(check, stripe_reading):
-                yield _judge(check, seen, settings)
+                yield judge(check, seen, settings)
 
     @dg.asset_check(
         asset="quarantined_documents",
@@ -251,13 +253,19 @@ def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheck
     return night_check(check.name, check.asset, check.description, nights, deps=("findings",))
 
 
-def _judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+    """What a check says of the findings that a night itself saw; those that people accepted turn nothing red."""
     mine = seen[seen["kind"].isin(check.kinds)]
-    red = mine[mine["severity"].isin(_RED)]
-    said = f"{len(red)} findings of error or above" if len(red) else f"none; {len(mine)} below error"
+    accepted = is_accepted(mine)
+    red = mine[mine["severity"].isin(_RED) & ~accepted]
+    below = f"none; {len(mine) - accepted.sum()} below error"
+    if accepted.any():
+        below += f", {accepted.sum()} accepted"
+    said = f"{len(red)} findings of error or above" if len(red) else below
     details: Metadata = {
         "findings": len(mine),
         "red": len(red),
+        "accepted": int(accepted.sum()),
         "units": float(red["units"].sum()),
         "by_kind": table_of(findings_by_kind(mine)),
         "worst": table_of(worst_findings(mine)),

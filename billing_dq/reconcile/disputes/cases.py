@@ -5,17 +5,19 @@ intent's), else the one whose ledger holds the checkout session; where neither t
 in the dispute's name.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Protocol, cast
 
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.disputes.entries import DisputeEntry, DisputeLedgers
-from billing_dq.reconcile.disputes.hand_credits import Claim
+from billing_dq.reconcile.disputes.entries import DisputeEntry, DisputeLedgers, Traces
 from billing_dq.reconcile.disputes.movements import Money, money_of, movements_of
-from billing_dq.units import round_half_up, units_of_cents, units_of_pack_cents
+from billing_dq.reconcile.disputes.statuses import UNDECIDED
+from billing_dq.units import round_half_up, units_of_cents
 
 _ABSENT_SESSION = "__pending__"
 
@@ -30,11 +32,30 @@ class PackPrice(Protocol):
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of a pack that a dispute is about: ``units`` of ``of_units``, as exact as a division makes it."""
+
+    units: float
+    of_units: float
+
+    @property
+    def rounded(self) -> float:
+        """In whole units, as they are clawed back."""
+        return round_half_up(self.units)
+
+    def admits(self, clawed_back: float) -> bool:
+        """Whether a clawback is this part, rounded either way."""
+        return abs(clawed_back - self.units) < 1 - 1e-6
+
+
+@dataclass(frozen=True)
 class DisputeCase:
     """One dispute: Stripe's side, and what the ledgers say in its name.
 
-    ``clawback`` and ``credits`` are of the ledger of ``organization_id``; ``second_clawbacks`` and ``elsewhere`` (the
-    dispute's name in another organization's ledger) are what there should not be. Units are above 0.
+    ``clawback``, ``credits`` and ``corrections`` are of the ledger of ``organization_id``; ``second_clawbacks`` and
+    ``elsewhere`` (the dispute's name in another organization's ledger) are what there should not be. Units are above 0.
+    ``topup_units`` are those of the top-up that the charge bought, ``charge_amount_minor`` what was paid for it; null
+    where not known.
     """
 
     dispute_id: str
@@ -42,14 +63,17 @@ class DisputeCase:
     status: str
     livemode: bool
     amount_minor: int
+    charge_amount_minor: int | None
     charge_currency: str
     pack_id: str | None
     is_pack: bool
     organization_id: str | None
+    topup_units: float | None
     money: Money
     clawback: DisputeEntry | None
     second_clawbacks: tuple[DisputeEntry, ...]
     credits: tuple[DisputeEntry, ...]
+    corrections: tuple[DisputeEntry, ...]
     elsewhere: tuple[DisputeEntry, ...]
 
     @property
@@ -66,6 +90,11 @@ class DisputeCase:
     def reinstated(self) -> bool:
         """Whether any money came back."""
         return self.money.reinstated_minor > 0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether Stripe, or an appeal, has not decided yet: whatever money moved may move back."""
+        return self.status in UNDECIDED
 
     @property
     def to_credit_units(self) -> float:
@@ -92,21 +121,29 @@ class DisputeCase:
             )
         )
 
-    def claim(self, dollars_to_units: float) -> Claim | None:
-        """The dispute as the reading of hand-given credits sees it; none where nothing was clawed back."""
-        if self.clawback is None:
-            return None
-        owed = max(0.0, self.to_credit_units - self.own_credit_units)
-        right = frozenset((owed, self.to_credit_units, self.clawed_back_units))
-        since = self.money.first_withdrawal or self.clawback.at
-        return Claim(self.dispute_id, since, owed, right | self.mistaken_units(dollars_to_units))
+    def share_of_pack(self, packs: Mapping[str, PackPrice]) -> Share | None:
+        """The disputed part of what the pack gave, never more than all of it; null where it cannot be told.
 
-    def expected_clawback_units(self, packs: Mapping[str, PackPrice], dollars_to_units: float) -> float:
-        """Units that should have been clawed back, at the pack's own ratio where the pack is known."""
+        The amounts of dispute and charge are in one currency and both with tax, so their proportion is right whatever
+        was paid. Without the charge's amount only the pack's price is left to compare with, and that is in USD.
+        """
         pack = packs.get(self.pack_id) if self.pack_id else None
-        if pack is None:
-            return units_of_cents(self.amount_minor, dollars_to_units)
-        return units_of_pack_cents(self.amount_minor, pack.price_cents, pack.units)
+        units = self.topup_units or (pack.units if pack else None)
+        whole = self.charge_amount_minor or (pack.price_cents if pack and self.charge_currency == "usd" else None)
+        if not units or not whole:
+            return None
+        return Share(min(1.0, self.amount_minor / whole) * units, units)
+
+    def missing_clawback_units(self, packs: Mapping[str, PackPrice], dollars_to_units: float) -> float | None:
+        """Units that should have been clawed back; at the general ratio where the pack is unknown and was paid in USD,
+        null where even that does not tell.
+        """
+        share = self.share_of_pack(packs)
+        if share is not None:
+            return share.rounded
+        if self.charge_currency != "usd":
+            return None
+        return min(units_of_cents(self.amount_minor, dollars_to_units), self.topup_units or math.inf)
 
 
 def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: DisputeLedgers) -> list[DisputeCase]:
@@ -117,39 +154,61 @@ def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: Disp
         purchases: PACK_PURCHASES, to find the organization by its checkout session.
         ledgers: what the ledgers say about disputes.
     """
-    bought = purchases[purchases["stripe_session_id"].isin(disputes["stripe_session_id"].dropna())]
-    buyers: dict[str, list[str]] = {}
-    for session, organization in zip(bought["stripe_session_id"], bought["organization_id"], strict=True):
-        buyers.setdefault(str(session), []).append(str(organization))
+    sessions = disputes["stripe_session_id"].dropna()
+    traces = {str(name): ledgers.of(str(name)) for name in disputes["dispute_id"]}
+    topups = {entry.topup_id for found in traces.values() for entry in found.clawbacks}
+    bought = _Purchases(
+        purchases[purchases["stripe_session_id"].isin(sessions) | purchases["entry_id"].isin(topups - {None})]
+    )
     # One dispute at a time: there are hundreds at most, and each has its own lists of movements and entries.
     ordered = disputes.sort_values(["created", "dispute_id"])
-    return [_case(row, buyers, ledgers) for row in ordered.to_dict("records")]
+    return [_case(row, bought, traces[str(row["dispute_id"])]) for row in ordered.to_dict("records")]
 
 
-def _case(row: Mapping[Hashable, object], buyers: Mapping[str, list[str]], ledgers: DisputeLedgers) -> DisputeCase:
-    dispute_id = str(row["dispute_id"])
-    traces = ledgers.of(dispute_id)
+class _Purchases:
+    """The purchases behind disputes: who bought in a session, and how many units a top-up has."""
+
+    def __init__(self, purchases: pd.DataFrame) -> None:
+        self.buyers: dict[str, list[str]] = {}
+        self._units: dict[tuple[str, str], float] = {}
+        for row in purchases.itertuples():  # one for each dispute, or the ledger is broken
+            organization, session = str(row.organization_id), str(row.stripe_session_id)
+            self.buyers.setdefault(session, []).append(organization)
+            for name in (session, str(row.entry_id)):
+                self._units.setdefault((organization, name), float(str(row.amount)))
+
+    def units(self, organization: str | None, names: Iterable[str | None]) -> float | None:
+        """Units of the first of some top-ups, each by its entry id or its session, that the organization has."""
+        found = (self._units.get((organization, name)) for name in names if organization and name)
+        return next((units for units in found if units is not None), None)
+
+
+def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) -> DisputeCase:
     named = [*traces.clawbacks, *traces.credits]
     pack_id, session = _text(row["pack_id"]), _text(row["stripe_session_id"])
     session = None if session == _ABSENT_SESSION else session
-    organization = _text(row["organization_id"]) or _only(buyers.get(session, []) if session else [])
+    organization = _text(row["organization_id"]) or _only(bought.buyers.get(session, []) if session else [])
     organization = organization or _only([entry.organization_id for entry in named])
     clawbacks = [entry for entry in traces.clawbacks if entry.organization_id == organization]
     amount, currency = int(str(row["amount_minor"])), str(row["currency"]).lower()
+    paid = row.get("charge_amount_minor")  # a night stored by an earlier release has none
     return DisputeCase(
-        dispute_id=dispute_id,
+        dispute_id=str(row["dispute_id"]),
         charge_id=str(row["charge_id"]),
         status=str(row["status"]),
         livemode=bool(row["livemode"]),
         amount_minor=amount,
+        charge_amount_minor=int(paid) if isinstance(paid, Integral) else None,
         charge_currency=currency,
         pack_id=pack_id,
         is_pack=bool(pack_id or session or named),
         organization_id=organization,
+        topup_units=bought.units(organization, [*(entry.topup_id for entry in clawbacks[:1]), session]),
         money=money_of(movements_of(_cells(row["movements"])), amount, currency),
         clawback=clawbacks[0] if clawbacks else None,
         second_clawbacks=tuple(clawbacks[1:]),
         credits=tuple(entry for entry in traces.credits if entry.organization_id == organization),
+        corrections=tuple(entry for entry in traces.corrections if entry.organization_id == organization),
         elsewhere=tuple(entry for entry in named if entry.organization_id != organization),
     )
 

@@ -4,22 +4,27 @@
 |---|---|
 | nothing_due | not_a_pack, inquiry, open, lost, not_reinstated, prevented, credited, credited_by_hand, nothing_to_credit |
 | due | not_credited, credited_short |
-| parked | unknown_status, second_withdrawal, possible_hand_credit, fx_unknown, more_reinstated, no_withdrawal, other_organization, clawback_without_withdrawal |
+| parked | unknown_status, second_withdrawal, possible_hand_credit, too_many_hand_credits, fx_unknown, more_reinstated, no_withdrawal, other_organization, clawback_without_withdrawal, status_contradicts_money, small_reinstatement, clawed_back_by_hand |
 | refused | wrong_mode, organization_unknown, no_balance_document, unreadable_ledger, no_clawback |
+
+Units are due where the money came back **and** the dispute is won. `inquiry` and `open` wait for Stripe, also where
+money moved meanwhile: it may move back. `not_reinstated` (won, and no money yet) waits for the money.
 """  # noqa: E501 - a table
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from billing_dq.reconcile.disputes.cases import DisputeCase
-from billing_dq.reconcile.disputes.hand_credits import HandCredit, Reading
+from billing_dq.reconcile.disputes.account import Account, Owed, account_of, owed_of
+from billing_dq.reconcile.disputes.cases import DisputeCase, PackPrice
+from billing_dq.reconcile.disputes.hand_credits import Claim, HandCredit, Reading
+from billing_dq.reconcile.disputes.statuses import FINAL, KNOWN
 
 Decision = Literal["nothing_due", "due", "parked", "refused"]
 
-#: Why nothing is due where no money came back, by status at Stripe. A status that is not here is unknown to us.
+#: Why nothing is due where no money came back, by status at Stripe.
 _NOT_REINSTATED = {
     "warning_needs_response": "inquiry",
     "warning_under_review": "inquiry",
@@ -35,18 +40,50 @@ _NOT_REINSTATED = {
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """A dispute with its decision: units given by hand and in all, units due (0 where parked or refused), and why.
+class Claimed:
+    """A dispute with what its clawbacks took wrongly."""
 
-    ``open_units`` are the units still owed to the customer, whether or not they may be credited.
-    """
+    case: DisputeCase
+    owed: Owed
+
+    @classmethod
+    def of(cls, case: DisputeCase, packs: Mapping[str, PackPrice]) -> "Claimed":
+        """The dispute, its clawback measured by the part of the pack that it is about."""
+        return cls(case, owed_of(case, case.share_of_pack(packs)))
+
+    def claim(self, dollars_to_units: float) -> Claim | None:
+        """The dispute as the reading of hand-given credits sees it; none where nothing was clawed back."""
+        case, wrong = self.case, self.owed
+        if case.clawback is None:
+            return None
+        mirrored = max(0.0, case.to_credit_units - case.own_credit_units)
+        owed = mirrored + wrong.to_customer
+        right = {owed, mirrored, case.to_credit_units, case.clawed_back_units}
+        right |= {wrong.to_customer, wrong.again, wrong.surplus, wrong.expired}
+        right |= {entry.units for entry in case.second_clawbacks}
+        since = case.money.first_withdrawal or case.clawback.at
+        return Claim(case.dispute_id, since, owed, frozenset(right) | case.mistaken_units(dollars_to_units))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A dispute with its account, its decision and why; ``open_units`` are owed whether or not they may be credited."""
 
     case: DisputeCase
     by_hand: tuple[HandCredit, ...]
-    credited_units: float
-    open_units: float
+    account: Account
     decision: Decision
     reason: str
+
+    @property
+    def credited_units(self) -> float:
+        """Units given back of the clawback that counts."""
+        return self.account.credited
+
+    @property
+    def open_units(self) -> float:
+        """Units still owed to the customer of the reinstatement; none while Stripe has not decided."""
+        return 0.0 if self.case.undecided else self.account.open_units
 
     @property
     def due_units(self) -> float:
@@ -87,20 +124,20 @@ class Organizations:
         return None if organization_id in self._with_balance else "no_balance_document"
 
 
-def judge(case: DisputeCase, reading: Reading, organizations: Organizations, livemode: bool) -> Judgement:
+def judge(claimed: Claimed, reading: Reading, organizations: Organizations, livemode: bool) -> Judgement:
     """Decide about a dispute, given how its organization's credits by hand are best read."""
+    case = claimed.case
     by_hand = reading.credited.get(case.dispute_id, ())
-    credited = case.own_credit_units + reading.units(case.dispute_id)
-    still_open = max(0.0, case.to_credit_units - credited) if case.reinstated else 0.0
-    decision, reason = _before_money(case, livemode) or _by_money(case, credited, still_open, organizations, reading)
-    return Judgement(case, by_hand, credited, still_open, decision, reason)
+    account = account_of(case, reading.units(case.dispute_id), claimed.owed)
+    decision, reason = _before_money(case, livemode) or _by_money(case, account, organizations, reading)
+    return Judgement(case, by_hand, account, decision, reason)
 
 
 def _before_money(case: DisputeCase, livemode: bool) -> tuple[Decision, str] | None:
     """What is decided whatever became of the money."""
     if case.livemode != livemode:
         return "refused", "wrong_mode"
-    if case.status not in _NOT_REINSTATED:
+    if case.status not in KNOWN:
         return "parked", "unknown_status"
     if not case.is_pack:
         return "nothing_due", "not_a_pack"
@@ -112,39 +149,36 @@ def _before_money(case: DisputeCase, livemode: bool) -> tuple[Decision, str] | N
 
 
 def _by_money(
-    case: DisputeCase, credited: float, still_open: float, organizations: Organizations, reading: Reading
+    case: DisputeCase, account: Account, organizations: Organizations, reading: Reading
 ) -> tuple[Decision, str]:
-    if not case.reinstated:
-        if case.clawback and not case.money.withdrawn_minor:
-            return "parked", "clawback_without_withdrawal"
+    if not case.reinstated and case.clawback and not case.money.withdrawn_minor:
+        return "parked", "clawback_without_withdrawal"
+    if not case.reinstated or case.undecided:
         return "nothing_due", _NOT_REINSTATED[case.status]
+    if account.taken_by_hand:
+        return "parked", "clawed_back_by_hand"
     refusal = organizations.refusal(case.organization_id) or (None if case.clawback else "no_clawback")
     if refusal:
         return "refused", refusal
-    if still_open and case.money.problem:
-        return "parked", case.money.problem
-    if _unclear(case, reading):
-        return "parked", "possible_hand_credit"
-    if not still_open:
+    doubt = _doubt(case, account, reading)
+    if doubt:
+        return "parked", doubt
+    if not account.open_units:
         return "nothing_due", _why_nothing_is_open(case, reading)
-    return "due", "credited_short" if credited else "not_credited"
+    return "due", "credited_short" if account.credited else "not_credited"
 
 
-def _unclear(case: DisputeCase, reading: Reading) -> bool:
-    """Whether a person has to say if a credit by hand was for this dispute.
-
-    So it is where the best readings differ, and where a credit that fits nothing was given since the withdrawal of a
-    dispute with units due: it may have been meant for it ("no business of this system where nothing is due").
-    """
-    units = [case.own_credit_units + possible for possible in reading.possible_units(case.dispute_id)]
-    if case.to_credit_units <= min(units):
-        return False
-    return len(units) > 1 or _given_since(case, reading.left_over)
-
-
-def _given_since(case: DisputeCase, credits: Sequence[HandCredit]) -> bool:
-    since = case.money.first_withdrawal
-    return since is not None and any(credit.at >= since for credit in credits)
+def _doubt(case: DisputeCase, account: Account, reading: Reading) -> str | None:
+    """Why a person has to say what is owed: for what is open, or for what one reading of the credits leaves open."""
+    if account.open_units and case.status in FINAL:
+        return "status_contradicts_money"
+    if account.open_units and case.money.problem:
+        return case.money.problem
+    if account.open_units and case.money.may_be_conversion:
+        return "small_reinstatement"
+    if case.dispute_id in reading.unclear:
+        return "possible_hand_credit"
+    return "too_many_hand_credits" if account.open_units and case.dispute_id in reading.unread else None
 
 
 def _why_nothing_is_open(case: DisputeCase, reading: Reading) -> str:

@@ -1,7 +1,15 @@
-"""What the ledgers say about disputes: clawbacks, credits of this system, credits given by hand.
+"""What the ledgers say about disputes: clawbacks, credits of this system, credits given by hand, corrections.
 
-The references are DOMAIN.md's: `refund-dispute_<dispute>-<topup entry>` (older: `dispute_<dispute>`) claws back,
-`dispute_reinstate_<dispute>` is this system's credit, `dispute-credit-<request>` one given by hand.
+| entry | reference | says |
+|---|---|---|
+| `refund` below 0 | `refund-dispute_<dispute>-<topup entry>` (older: `dispute_<dispute>`) | a clawback |
+| `adjustment` above 0 | `dispute_reinstate_<dispute>` | this system's credit |
+| `adjustment` above 0 | `dispute-credit-<request>` | a credit given by hand, of a dispute unknown |
+| `refund` or `adjustment` below 0 | any other that names a dispute, such as `correction-<dispute>` | a correction |
+| `expiration` | `expire-<topup entry>` | what was left of a pack that was clawed back |
+
+The application has no tool that takes units back, so a person writes a correction into the ledger (DOMAIN.md, "What was
+learnt later"). Only the dispute's id in its reference ties it to its dispute.
 """
 
 import re
@@ -12,19 +20,26 @@ import pandas as pd
 
 from billing_dq.reconcile.disputes.hand_credits import HandCredit
 
-_CLAWBACK = re.compile(r"refund-dispute_(?P<new>.+)-[^-]+|dispute_(?P<old>.+)")
+_CLAWBACK = re.compile(r"refund-dispute_(?P<new>.+)-(?P<topup>[^-]+)|dispute_(?P<old>.+)")
 _CREDIT = re.compile(r"dispute_reinstate_(.+)")
 _BY_HAND = "dispute-credit-"
+_EXPIRED = "expire-"
+_NAMED = re.compile(r"(?:^|[^A-Za-z0-9])(d[up]_\w+)")
 
 
 @dataclass(frozen=True)
 class DisputeEntry:
-    """A ledger entry that names a dispute; ``units`` are above 0 whatever its sign."""
+    """A ledger entry that names a dispute; ``units`` are above 0 whatever its sign.
+
+    ``topup_id`` is the top-up that a clawback names, ``expired_before`` the units of it that had expired by then.
+    """
 
     organization_id: str
     entry_id: str
     units: float
     at: datetime
+    topup_id: str | None = None
+    expired_before: float = 0.0
 
 
 @dataclass
@@ -33,6 +48,7 @@ class Traces:
 
     clawbacks: list[DisputeEntry] = field(default_factory=list[DisputeEntry])
     credits: list[DisputeEntry] = field(default_factory=list[DisputeEntry])
+    corrections: list[DisputeEntry] = field(default_factory=list[DisputeEntry])
 
 
 @dataclass
@@ -53,17 +69,25 @@ def read_dispute_entries(entries: pd.DataFrame) -> DisputeLedgers:
     Oldest first is by time, then by entry id (which grows with time), whatever the order of the rows.
     """
     ledgers = DisputeLedgers()
+    expired: dict[tuple[str, str], float] = {}
     # Row by row: a company has a few hundred of these, and each goes somewhere else.
     for row in entries.sort_values(["at", "entry_id", "amount"]).itertuples():
         organization, entry_id, ref = str(row.organization_id), str(row.entry_id), str(row.ref_id)
         amount, at = float(str(row.amount)), pd.Timestamp(str(row.at))
-        clawback, credit = _CLAWBACK.fullmatch(ref), _CREDIT.fullmatch(ref)
+        clawback, credit, named = _CLAWBACK.fullmatch(ref), _CREDIT.fullmatch(ref), _NAMED.search(ref)
         entry = DisputeEntry(organization, entry_id, abs(amount), at)
-        if row.kind == "refund" and amount < 0 and clawback:
-            name = clawback["new"] or clawback["old"]
-            ledgers.traces.setdefault(name, Traces()).clawbacks.append(entry)
+        if row.kind == "expiration" and ref.startswith(_EXPIRED):
+            topup = (organization, ref.removeprefix(_EXPIRED))
+            expired[topup] = expired.get(topup, 0.0) + abs(amount)
+        elif row.kind == "refund" and amount < 0 and clawback:
+            topup_id = clawback["topup"]
+            before = expired.get((organization, topup_id), 0.0)
+            entry = DisputeEntry(organization, entry_id, abs(amount), at, topup_id, before)
+            ledgers.traces.setdefault(clawback["new"] or clawback["old"], Traces()).clawbacks.append(entry)
         elif row.kind == "adjustment" and amount > 0 and credit:
             ledgers.traces.setdefault(credit[1], Traces()).credits.append(entry)
         elif row.kind == "adjustment" and amount > 0 and ref.startswith(_BY_HAND):
             ledgers.by_hand.setdefault(organization, []).append(HandCredit(entry_id, amount, at))
+        elif row.kind in ("refund", "adjustment") and amount < 0 and named and not (clawback or credit):
+            ledgers.traces.setdefault(named[1], Traces()).corrections.append(entry)
     return ledgers

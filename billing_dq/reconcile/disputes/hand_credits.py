@@ -3,18 +3,26 @@
 Nothing ties such a credit to its dispute but the organization, the time and the amount. A reading gives each credit to
 one dispute, or to none: credits alone or several together make one of the amounts that a person may have meant. Of all
 readings of an organization those count that leave the fewest credits over, and of these the ones that credit least
-beyond what is owed. Where these still differ for a dispute, a person has to say.
+beyond what is owed. Where these still differ for a dispute with units owed, a person has to say.
+
+A credit that makes no such amount, alone or with others, is in no reading and parks nothing. What is left falls into
+parts that share no credit. A part where every dispute has a credit of exactly its units is settled by sorting; any
+other is searched (`reading_search`), within a bound: beyond it the part is unread, and a person has to say.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
-#: More credits than this after a withdrawal are not read one against the other: the readings double with each.
-MOST_CREDITS = 10
+from billing_dq.reconcile.disputes import reading_search
+from billing_dq.reconcile.disputes.reading_search import Micro, Part
 
-#: Units are whole but for old documents; a millionth tells two amounts apart and forgives the sum of floats.
-_DIGITS = 6
+#: Different sums that are tried to tell whether a credit can be a part of an amount; with more, it is taken to be.
+_MOST_SUMS = 2_000
+#: Different units that are looked at one by one for it.
+_MOST_CHECKS = 32
 
 
 @dataclass(frozen=True)
@@ -40,110 +48,167 @@ class HandCredit:
 class Reading:
     """The best reading of an organization's credits.
 
-    ``credited`` holds each dispute's credits (in one of the best readings, always the same one), ``possible`` the units
-    that each has in any of them, ``left_over`` the credits that at least one of them leaves over.
+    ``credited`` holds each dispute's credits (in one of the best readings, always the same one). ``unclear`` are the
+    disputes with units owed that the best readings credit differently, ``unread`` those of a part too large to search.
     """
 
     credited: dict[str, tuple[HandCredit, ...]]
-    possible: dict[str, frozenset[float]]
-    left_over: tuple[HandCredit, ...]
+    unclear: frozenset[str]
+    unread: frozenset[str]
 
     def units(self, dispute_id: str) -> float:
         """Units given by hand for a dispute."""
-        return round(sum(credit.units for credit in self.credited.get(dispute_id, ())), _DIGITS)
-
-    def possible_units(self, dispute_id: str) -> frozenset[float]:
-        """Units that may have been given by hand for a dispute; several where the best readings differ."""
-        return self.possible.get(dispute_id, frozenset((0.0,)))
+        return sum(_micro(credit.units) for credit in self.credited.get(dispute_id, ())) / _MICRO
 
 
-@dataclass(frozen=True)
-class _State:
-    """Readings of the claims so far that use the same credits: the least excess, one choice, all choices' units."""
-
-    beyond: float
-    chosen: tuple[int, ...]
-    units: tuple[frozenset[float], ...]
+#: Units are whole but for old documents; a millionth tells two amounts apart and forgives the sum of floats.
+_MICRO = 1_000_000
 
 
-def read_hand_credits(credits: Sequence[HandCredit], claims: Sequence[Claim]) -> Reading:
+def read_hand_credits(
+    credits: Sequence[HandCredit], claims: Sequence[Claim], most_steps: int = reading_search.MOST_STEPS
+) -> Reading:
     """Read an organization's credits against its disputes; the order of neither matters.
 
-    With more than `MOST_CREDITS` that could be meant, none is assigned and all are left over.
+    Args:
+        credits: the organization's credits by hand.
+        claims: its disputes.
+        most_steps: how far one part is searched before it counts as unread.
     """
     ordered = sorted(claims, key=lambda claim: (claim.since, claim.dispute_id))
-    every = tuple(sorted(credits, key=lambda credit: (credit.at, credit.entry_id)))
-    usable = [credit for credit in every if any(_may_be_for(credit, claim) for claim in ordered)]
-    if len(usable) > MOST_CREDITS:
-        return Reading({}, {}, every)
-    best = _best(usable, ordered)
-    used = max((mask.bit_count() for mask in best), default=0)
-    least = min(state.beyond for mask, state in best.items() if mask.bit_count() == used)
-    winners = {mask: s for mask, s in best.items() if mask.bit_count() == used and s.beyond == least}
-    chosen = max(state.chosen for state in winners.values())
-    over = {index for mask in winners for index in range(len(usable)) if not mask >> index & 1}
-    left_over = [c for c in every if c not in usable or usable.index(c) in over]
-    possible = {
-        claim.dispute_id: frozenset[float]().union(*(state.units[place] for state in winners.values()))
-        for place, claim in enumerate(ordered)
-    }
-    credited = {claim.dispute_id: tuple(_picked(usable, mask)) for claim, mask in zip(ordered, chosen, strict=True)}
-    return Reading(credited, possible, tuple(left_over))
+    every = sorted(credits, key=lambda credit: (credit.at, credit.entry_id))
+    credited: dict[str, tuple[HandCredit, ...]] = {}
+    unclear: set[str] = set()
+    unread: set[str] = set()
+    for some_credits, some_claims in _parts(every, ordered):
+        part = Part(
+            tuple((claim.since, _micro(claim.owed), _micros(claim.amounts)) for claim in some_claims),
+            tuple((credit.at, _micro(credit.units)) for credit in some_credits),
+        )
+        found = _settled(part) or reading_search.search(part, most_steps)
+        if found is None:
+            unread.update(claim.dispute_id for claim in some_claims if claim.owed > 0)
+            continue
+        for claim, taken in zip(some_claims, found.taken, strict=True):
+            credited[claim.dispute_id] = tuple(some_credits[place] for place in sorted(taken))
+        unclear.update(some_claims[place].dispute_id for place in found.unclear)
+    return Reading(credited, frozenset(unclear), frozenset(unread))
 
 
-def _may_be_for(credit: HandCredit, claim: Claim) -> bool:
-    return credit.at >= claim.since and any(credit.units <= amount for amount in claim.amounts)
+def _parts(credits: Sequence[HandCredit], claims: Sequence[Claim]) -> list[tuple[list[HandCredit], list[Claim]]]:
+    """Credits and claims in parts that share no amount: what happens in one says nothing about another.
 
-
-def _best(credits: Sequence[HandCredit], claims: Sequence[Claim]) -> dict[int, _State]:
-    """By the credits used (a bit each): the least excess over all claims, and every reading that has it.
-
-    Claim by claim: what is least for a set of credits rests on what was least for a part of it.
+    Claims are joined by the units of a credit that can be a part of an amount of both (union-find over the claims).
     """
-    best = {0: _State(0.0, (), ())}
-    for claim in claims:
-        further: dict[int, _State] = {}
-        for taken in _takings(credits, claim):
-            units = _units(credits, taken)
-            excess = max(0.0, units - claim.owed)
-            for mask, state in best.items():
-                if not mask & taken:
-                    _keep(further, mask | taken, state, taken, units, excess)
-        best = further
-    return best
+    units_of = {credit: _micro(credit.units) for credit in credits}
+    fitting: dict[frozenset[Micro], frozenset[Micro]] = {}
+    root = list(range(len(claims)))
+
+    def find(place: int) -> int:
+        while root[place] != place:
+            root[place] = root[root[place]]
+            place = root[place]
+        return place
+
+    holder: dict[Micro, int] = {}
+    for place, claim in enumerate(claims):
+        amounts = _micros(claim.amounts)
+        if amounts not in fitting:
+            fitting[amounts] = _fitting(list(units_of.values()), amounts)
+        for units in fitting[amounts]:
+            root[find(place)] = find(holder.setdefault(units, place))
+    parts: dict[int, tuple[list[HandCredit], list[Claim]]] = {}
+    for place, claim in enumerate(claims):
+        parts.setdefault(find(place), ([], []))[1].append(claim)
+    for credit in credits:
+        if units_of[credit] in holder:
+            parts[find(holder[units_of[credit]])][0].append(credit)
+    return list(parts.values())
 
 
-def _keep(best: dict[int, _State], mask: int, before: _State, taken: int, units: float, excess: float) -> None:
-    """Keep one more choice for these credits, if it is none the worse."""
-    beyond = round(before.beyond + excess, _DIGITS)
-    chosen, seen = (*before.chosen, taken), (*before.units, frozenset((units,)))
-    there = best.get(mask)
-    if there is None or beyond < there.beyond:
-        best[mask] = _State(beyond, chosen, seen)
-    elif beyond == there.beyond:
-        both = tuple(one | other for one, other in zip(there.units, seen, strict=True))
-        best[mask] = _State(beyond, max(there.chosen, chosen), both)
+def _fitting(units: Sequence[Micro], amounts: frozenset[Micro]) -> frozenset[Micro]:
+    """The credits, by their units, that make one of the amounts alone or with others; where that is too much work to
+    tell, a credit is taken to do so (its part is only larger for it).
+    """
+    largest = max(amounts, default=0)
+    usable = sorted(one for one in units if one <= largest)
+    up_to = [0, *accumulate(usable)]
+
+    def enough(one: Micro, amount: Micro) -> bool:
+        """Whether all the others together that are not too large would make up the rest of the amount."""
+        rest = amount - one
+        return rest == 0 or 0 < rest <= up_to[bisect_right(usable, rest)] - (one if one <= rest else 0)
+
+    candidates = {one for one in usable if any(enough(one, amount) for amount in amounts)}
+    if len(candidates - amounts) > _MOST_CHECKS or _sums(usable, largest) is None:
+        return frozenset(candidates)
+    found = set(candidates & amounts)
+    for one in candidates - amounts:
+        others = usable.copy()
+        others.remove(one)
+        sums = _sums(others, largest - one)
+        if sums is None or any(amount - one in sums for amount in amounts):
+            found.add(one)
+    return frozenset(found)
 
 
-def _takings(credits: Sequence[HandCredit], claim: Claim) -> list[int]:
-    """The sets of credits (a bit each) that may all be for a claim: groups that each make one of its amounts."""
-    fitting = sum(1 << index for index, credit in enumerate(credits) if _may_be_for(credit, claim))
-    meant = {round(amount, _DIGITS) for amount in claim.amounts}
-    groups = [mask for mask in range(1, 1 << len(credits)) if not mask & ~fitting and _units(credits, mask) in meant]
-    takings = {0}
-    frontier = [0]
-    while frontier:
-        taken = frontier.pop()
-        for group in groups:
-            if not taken & group and taken | group not in takings:
-                takings.add(taken | group)
-                frontier.append(taken | group)
-    return sorted(takings)
+def _sums(units: Sequence[Micro], largest: Micro) -> set[Micro] | None:
+    """All sums up to the largest that some of the units make; None where there are too many to tell."""
+    sums = {0}
+    for one in units:
+        if one > largest:
+            break
+        sums |= {total + one for total in sums if total + one <= largest}
+        if len(sums) > _MOST_SUMS:
+            return None
+    return sums
 
 
-def _units(credits: Sequence[HandCredit], mask: int) -> float:
-    return round(sum(credit.units for credit in _picked(credits, mask)), _DIGITS)
+def _settled(part: Part) -> reading_search.Found | None:
+    """The reading of a part where every claim with units owed has a credit of exactly these; None where not.
+
+    Such a reading, if it leaves no credit over, is as good as any, and every other best one credits each claim in full
+    as well: the units beyond what is owed are what all credits have beyond all that is owed, in every one of them.
+    """
+    taken: list[list[int]] = [[] for _ in part.claims]
+    by_units: dict[Micro, list[int]] = {}
+    for place, (_, units) in enumerate(part.credits):  # oldest first
+        by_units.setdefault(units, []).append(place)
+    next_of = dict.fromkeys(by_units, 0)
+    over: list[int] = []
+    for place, (since, owed, amounts) in enumerate(part.claims):  # oldest first
+        if not owed:
+            continue
+        if owed not in amounts:
+            return None
+        ready = by_units.get(owed, [])
+        at = next_of.get(owed, 0)
+        while at < len(ready) and part.credits[ready[at]][0] < since:
+            over.append(ready[at])  # too early for this claim, so for every later one too
+            at += 1
+        if at == len(ready):
+            return None
+        taken[place].append(ready[at])
+        next_of[owed] = at + 1
+    over += [place for units, places in by_units.items() for place in places[next_of[units] :]]
+    if not over:
+        return reading_search.Found(taken, frozenset())
+    first: dict[Micro, int] = {}
+    for place, (_, _, amounts) in enumerate(part.claims):
+        for amount in amounts:
+            first.setdefault(amount, place)  # the oldest claim of an amount accepts whatever a later one does
+    for place in over:
+        at, units = part.credits[place]
+        claim = first.get(units)
+        if claim is None or at < part.claims[claim][0]:
+            return None
+        taken[claim].append(place)
+    return reading_search.Found(taken, frozenset())
 
 
-def _picked(credits: Sequence[HandCredit], mask: int) -> list[HandCredit]:
-    return [credit for index, credit in enumerate(credits) if mask >> index & 1]
+def _micro(units: float) -> Micro:
+    return round(units * _MICRO)
+
+
+def _micros(amounts: frozenset[float]) -> frozenset[Micro]:
+    return frozenset(_micro(amount) for amount in amounts) - {0}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.reconcile.disputes.cases import DisputeCase, dispute_cases
-from billing_dq.reconcile.disputes.decisions import Judgement, Organizations, judge
+from billing_dq.reconcile.disputes.cases import dispute_cases
+from billing_dq.reconcile.disputes.decisions import Claimed, Judgement, Organizations, judge
 from billing_dq.reconcile.disputes.entries import DisputeLedgers, read_dispute_entries
 from billing_dq.reconcile.disputes.hand_credits import Claim, Reading, read_hand_credits
 from billing_dq.reconcile.findings.disputes import Surroundings, findings_frame, findings_of
@@ -43,9 +43,11 @@ def dispute_positions(ours: ApplicationTables, theirs: StripeTables, policy: Pol
     owners = Organizations(ours.organizations, ours.subscriptions, ours.balances, ours.unreadable)
     around = Surroundings(owners, policy.packs, dollars_to_units, ours.weeks.as_of)
     cases = dispute_cases(theirs.disputes, ours.pack_purchases, ledgers)
-    readings = _read_by_organization([case for case in cases if case.livemode == livemode], ledgers, dollars_to_units)
-    nothing = Reading({}, {}, ())
-    judgements = [judge(case, readings.get(case.organization_id, nothing), owners, livemode) for case in cases]
+    claimed = [Claimed.of(case, policy.packs) for case in cases]
+    of_mode = [one for one in claimed if one.case.livemode == livemode]
+    readings = _read_by_organization(of_mode, ledgers, dollars_to_units)
+    nothing = Reading({}, frozenset(), frozenset())
+    judgements = [judge(one, readings.get(one.case.organization_id, nothing), owners, livemode) for one in claimed]
     return PositionResult(
         positions=DISPUTE_POSITIONS.from_rows(_position(judgement) for judgement in judgements),
         findings=findings_frame([finding for judgement in judgements for finding in findings_of(judgement, around)]),
@@ -53,14 +55,14 @@ def dispute_positions(ours: ApplicationTables, theirs: StripeTables, policy: Pol
 
 
 def _read_by_organization(
-    cases: list[DisputeCase], ledgers: DisputeLedgers, dollars_to_units: float
+    claimed: list[Claimed], ledgers: DisputeLedgers, dollars_to_units: float
 ) -> dict[str | None, Reading]:
     """The best reading of each organization's credits by hand, over all its disputes at once."""
     claims: dict[str | None, list[Claim]] = {}
-    for case in cases:
-        claim = case.claim(dollars_to_units)
-        if claim is not None and case.organization_id in ledgers.by_hand:
-            claims.setdefault(case.organization_id, []).append(claim)
+    for one in claimed:
+        claim, organization = one.claim(dollars_to_units), one.case.organization_id
+        if claim is not None and organization in ledgers.by_hand:
+            claims.setdefault(organization, []).append(claim)
     return {name: read_hand_credits(ledgers.by_hand[name], found) for name, found in claims.items() if name is not None}
 
 

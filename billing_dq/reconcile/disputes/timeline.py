@@ -7,7 +7,7 @@ import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import DisputeCase, dispute_cases
 from billing_dq.reconcile.disputes.entries import read_dispute_entries
-from billing_dq.reconcile.disputes.movements import movements_of
+from billing_dq.reconcile.disputes.movements import movements_of, sort_movements
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ def _at_stripe(own: pd.DataFrame) -> Iterator[TimelineEvent]:
     currency = str(row["currency"])
     opened = f"dispute opened, now {row['status']}"
     yield TimelineEvent(row["created"], "Stripe", opened, float(row["amount_minor"]), currency, str(row["charge_id"]))
-    for move in movements_of(list(row["movements"])):
+    movements = movements_of(list(row["movements"]))
+    conversions = sort_movements(movements).conversions
+    for move in movements:
         event = "money withdrawn" if move.amount_minor < 0 else "money reinstated"
+        event = "currency conversion" if move in conversions else event
         rate = "" if move.exchange_rate is None else f"exchange rate {move.exchange_rate:g}"
         yield TimelineEvent(pd.Timestamp(move.created), "Stripe", event, move.amount_minor, move.currency, rate)
 
@@ -89,6 +92,7 @@ def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -
     named = {
         **{entry.entry_id: "clawback" for entry in (case.clawback, *case.second_clawbacks) if entry},
         **{entry.entry_id: "credit by this system" for entry in case.credits},
+        **{entry.entry_id: "correction by hand" for entry in case.corrections},
         **{entry.entry_id: f"in the ledger of {entry.organization_id}" for entry in case.elsewhere},
     }
     since = case.money.first_withdrawal or opened

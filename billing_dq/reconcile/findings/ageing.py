@@ -2,8 +2,8 @@
 
 A night's table lists everything that is open, and what this night resolved, once. A finding that the night could not
 examine stays open as it was: `persisting`, with its old `last_seen`. Nothing that somebody has to act on leaves the
-table unresolved. What needs nobody, an `info` that no later night can examine since its week left the window, is kept
-for `KEEP_DAYS` after its last sight, so that the table does not grow for ever.
+table unresolved. What needs nobody, an `info` or accepted finding that no later night can examine since its week left
+the window, is kept for `KEEP_DAYS` after its last sight, so that the table does not grow for ever.
 
 `nights_open` counts the nights taken whose table lists the finding as open, from its first sight on; a reopened one
 goes on counting. The same inputs give the same table, so a night can be run again.
@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS, is_accepted
 from billing_dq.reconcile.findings.examination import Examined
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from billing_dq.tables import FINDINGS
@@ -78,7 +79,7 @@ def with_life(
         ],
         dtype="bool",
     )
-    resolved = gone.loc[examined].assign(state="resolved")
+    resolved = gone.loc[examined].assign(state="resolved", **dict.fromkeys(ACCEPTANCE_COLUMNS, None))
     kept = _worth_keeping(gone.loc[~examined], night_key).assign(state="persisting")
     kept = kept.assign(nights_open=kept["nights_open"] + 1)
     return FINDINGS.conform(pd.concat([found, resolved, kept]).sort_values("finding_id"))
@@ -95,6 +96,7 @@ def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.Da
     state = pd.Series("persisting", index=tonight.index)
     state = state.mask(~known, "new").mask(state_before == "resolved", "reopened")
     return tonight.assign(
+        **dict.fromkeys(ACCEPTANCE_COLUMNS, None),
         state=state,
         first_seen=tonight["finding_id"].map(before["first_seen"]).astype("str").fillna(night_key),
         last_seen=night_key,
@@ -104,4 +106,5 @@ def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.Da
 
 def _worth_keeping(carried: pd.DataFrame, night_key: str) -> pd.DataFrame:
     oldest = (date.fromisoformat(night_key) - timedelta(days=KEEP_DAYS)).isoformat()
-    return carried.loc[(carried["severity"] != "info") | (carried["last_seen"] >= oldest)]
+    needs_nobody = (carried["severity"] == "info") | (is_accepted(carried) & carried["accepted_until"].isna())
+    return carried.loc[~needs_nobody | (carried["last_seen"] >= oldest)]

@@ -1,4 +1,4 @@
-"""Cumulative drift: an organization whose weeks are all within the tolerance, and all wrong in the same direction.
+"""Cumulative drift: an organization whose newest weeks are all within the tolerance, and all wrong in one direction.
 
 CAUSES.md, "Match by key first, by time second": on a closed week with a stable quota, no settlement and nothing dropped
 expected equals actual exactly, so what stays below the tolerance every week is no noise.
@@ -10,14 +10,18 @@ from billing_dq.reconcile.meter.quota_path import EPSILON
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.units import Tolerance
 
-#: Fewer weeks of one sign are no drift.
+#: Fewer weeks of one sign are no drift; as many weeks without a difference in a row end one.
 LEAST_WEEKS = 3
 
 
 def cumulative_drift(history: pd.DataFrame, tolerance: Tolerance) -> pd.DataFrame:
     """Organizations that drift.
 
-    Only what the application's design does not explain counts: a settlement of 40 units in each week is no drift.
+    The rule looks back from the newest closed week. It passes over the weeks that tell nothing about a small and steady
+    loss: those that diverged (each is a finding of its own) and those that could not be compared. It stops at a week of
+    the other sign, and where `LEAST_WEEKS` weeks in a row show no difference: the cause is gone by then. What lies
+    further back neither makes a drift nor hides one. Only what the application's design does not explain counts: a
+    settlement of 40 units in each week is no drift.
 
     Args:
         history: METER_EXTRAS_DELTAS rows of the closed weeks of stored nights, one for an organization and week.
@@ -27,20 +31,30 @@ def cumulative_drift(history: pd.DataFrame, tolerance: Tolerance) -> pd.DataFram
         ``organization_id``, ``units`` (signed sum), ``weeks`` (how many have that sign), ``explanation``; in order of
         the organizations.
     """
-    closed = history[(history["week_state"] == "closed") & (history["grade"] != "unreadable")]
-    units = closed["unexplained_units"].where(closed["unexplained_units"].abs() > EPSILON)  # null: noise
-    weeks = closed.assign(units=units, over=units > 0, under=units < 0)
-    found = weeks.groupby("organization_id").agg(
-        units=("units", "sum"), over=("over", "sum"), under=("under", "sum"), diverged=("diverged", "any")
-    )
-    of_one_sign = (found["over"] == 0) | (found["under"] == 0)
-    enough = found[["over", "under"]].max(axis=1) >= LEAST_WEEKS
-    large = found["units"].abs() > tolerance.absolute_units
-    drifting = found[of_one_sign & enough & large & ~found["diverged"]].reset_index()
-    drifting["weeks"] = drifting[["over", "under"]].max(axis=1).astype("int64")
+    told_elsewhere = history["diverged"].fillna(False).astype("bool") | (history["grade"] == "unreadable")
+    weeks = history.loc[(history["week_state"] == "closed") & ~told_elsewhere]
+    weeks = weeks.sort_values(["organization_id", "week_key"], ascending=[True, False])
+    counted = weeks.loc[_in_newest_run(weeks)]
+    found = counted.groupby("organization_id").agg(units=("unexplained_units", "sum"), weeks=("week_key", "size"))
+    drifting = found[(found["weeks"] >= LEAST_WEEKS) & (found["units"].abs() > tolerance.absolute_units)].reset_index()
     drifting["explanation"] = [
-        f"{number(abs(units))} units too {'few' if units > 0 else 'many'} were debited over {weeks} closed weeks, "
+        f"{number(abs(units))} units too {'few' if units > 0 else 'many'} were debited over {count} closed weeks, "
         f"each week within the tolerance and all in the same direction."
-        for units, weeks in zip(drifting["units"], drifting["weeks"], strict=True)
+        for units, count in zip(drifting["units"], drifting["weeks"], strict=True)
     ]
     return drifting[["organization_id", "units", "weeks", "explanation"]]
+
+
+def _in_newest_run(weeks: pd.DataFrame) -> pd.Series:
+    """Whether a week has a difference and belongs to its organization's newest run; `weeks` from the newest on."""
+    units = weeks["unexplained_units"]
+    over, under = units > EPSILON, units < -EPSILON  # null, and the noise of binary fractions, are no difference
+    organization = weeks["organization_id"]
+    sign = over.astype("int64") - under.astype("int64")
+    newest = sign.mask(sign == 0).groupby(organization).transform("first")
+    is_sound = sign == 0
+    sound_in_a_row = is_sound.copy()
+    for newer in range(1, LEAST_WEEKS):
+        sound_in_a_row &= is_sound.groupby(organization).shift(newer, fill_value=False)
+    ends = (sign == -newest) | sound_in_a_row
+    return ~is_sound & (ends.astype("int64").groupby(organization).cummax() == 0)

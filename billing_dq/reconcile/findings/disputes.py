@@ -72,22 +72,45 @@ def _withdrawals(judgement: Judgement) -> Iterator[DisputeFinding]:
 
 def _clawbacks(judgement: Judgement, around: Surroundings) -> Iterator[DisputeFinding]:
     case, money = judgement.case, judgement.case.money
-    if case.second_clawbacks:
-        extra = sum(entry.units for entry in case.second_clawbacks)
-        text = f"clawed back {case.clawed_back_units:,.0f} units, and again {extra:,.0f}"
-        yield _finding(case, "dispute_clawed_back_twice", -extra, text)
+    yield from _wrong_clawbacks(judgement, around)
     last = money.last_withdrawal
     if case.clawback or case.elsewhere or last is None or last > around.as_of - CLAWBACK_PENDING:
         return
-    if money.problem == "second_withdrawal":
+    if money.problem == "second_withdrawal" or judgement.reason == "clawed_back_by_hand":
         return
     if case.reinstated:
         text = f"{_money(case)}, but no units were clawed back: nothing is credited"
         yield _finding(case, "dispute_reinstated_without_clawback", 0.0, text)
         return
-    units = case.expected_clawback_units(around.packs, around.dollars_to_units)
-    text = f"{_money(case)}, but the {units:,.0f} units were not clawed back"
-    yield _finding(case, "dispute_clawback_missing", units, text)
+    units = case.missing_clawback_units(around.packs, around.dollars_to_units)
+    by_hand = judgement.account.taken_by_hand
+    if units is None and not by_hand:
+        text = f"{_money(case)}, but no units were clawed back; how many these are is not known"
+        yield _finding(case, "dispute_clawback_missing", 0.0, text)
+    elif units is not None and units - by_hand >= 1:
+        text = f"{_money(case)}, but the {units - by_hand:,.0f} units were not clawed back"
+        yield _finding(case, "dispute_clawback_missing", units - by_hand, text)
+
+
+def _wrong_clawbacks(judgement: Judgement, around: Surroundings) -> Iterator[DisputeFinding]:
+    """What clawbacks took twice, in a wrong amount, or for units that were gone, less what was settled since."""
+    case, wrong = judgement.case, judgement.account.wrong
+    taken = f"clawed back {case.clawed_back_units:,.0f} units"
+    if wrong.again:
+        extra = sum(entry.units for entry in case.second_clawbacks)
+        text = f"{taken}, and again {extra:,.0f}" if extra else f"{taken}, and again by hand"
+        text += "" if wrong.again == extra else f": {wrong.again:,.0f} are owed to the customer"
+        yield _finding(case, "dispute_clawed_back_twice", -wrong.again, text)
+    share = case.share_of_pack(around.packs)
+    if share is not None and wrong.surplus + wrong.shortfall:
+        text = f"{taken} of {share.rounded:,.0f}: the disputed part of the pack's {share.of_units:,.0f}"
+        yield _finding(case, "dispute_clawback_wrong_units", wrong.shortfall - wrong.surplus, text)
+    if wrong.expired and case.clawback and case.topup_units:
+        text = (
+            f"{taken} of a pack of which {case.clawback.expired_before:,.0f} of {case.topup_units:,.0f} had expired: "
+            f"{wrong.expired:,.0f} were taken from what nobody disputed"
+        )
+        yield _finding(case, "dispute_clawback_of_expired_pack", -wrong.expired, text)
 
 
 def _credits(judgement: Judgement, dollars_to_units: float) -> Iterator[DisputeFinding]:
@@ -105,7 +128,7 @@ def _credits(judgement: Judgement, dollars_to_units: float) -> Iterator[DisputeF
         yield _finding(case, "dispute_credited_twice", credited - owed, f"{numbers}, by more than one credit")
     elif credited > owed:
         yield _finding(case, "dispute_credit_wrong_units", credited - owed, f"{numbers}: not the units clawed back")
-    elif credited < owed and (judgement.by_hand or case.own_credit_units in case.mistaken_units(dollars_to_units)):
+    elif judgement.open_units and (judgement.by_hand or case.own_credit_units in case.mistaken_units(dollars_to_units)):
         text = f"{numbers}: dollars, cents or the general ratio instead of the units clawed back"
         yield _finding(case, "dispute_credit_wrong_units", credited - owed, text)
 

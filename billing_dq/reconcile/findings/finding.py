@@ -24,6 +24,8 @@ class Finding:
     explanation: str
     #: tells findings of one kind and subject apart: the ledger's rule, the collection of a document
     aspect: str = ""
+    #: whether anybody owes the units to anybody
+    is_owed: bool = True
 
     @property
     def finding_id(self) -> str:

@@ -15,6 +15,7 @@ from billing_dq.reconcile.findings.incidents import incident_sentences
 from billing_dq.reconcile.findings.quarantine import quarantine_findings
 from billing_dq.reconcile.findings.subscriptions import subscription_findings
 from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
+from billing_dq.reconcile.ledger.entry_rules import OF_NO_MONEY
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
@@ -22,9 +23,7 @@ from billing_dq.vocabulary.kinds import KINDS, Result
 from billing_dq.weeks import NightWeeks
 
 #: Columns of a plain finding: all of `FINDINGS` but its life.
-PLAIN_COLUMNS = [
-    name for name in FINDINGS.column_names if name not in {"state", "first_seen", "last_seen", "nights_open"}
-]
+PLAIN_COLUMNS = FINDINGS.column_names[: FINDINGS.column_names.index("state")]
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
             "subject": [row.subject for row in rows],
             "severity": [row.severity for row in rows],
             "units": [row.units for row in rows],
+            "is_owed": [row.is_owed for row in rows],
             "cause": [row.cause for row in rows],
             "explanation": [row.explanation for row in rows],
             "runbook": [f"{runbook_url}#{KINDS[row.kind].runbook}" for row in rows],
@@ -112,7 +112,8 @@ def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: f
     # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.
     frame["units"] = frame.groupby("finding_id")["units"].transform("sum") + 0.0  # of nothing is 0, not -0
     frame = frame.drop_duplicates("finding_id").sort_values("finding_id")
-    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in frame["units"]]
+    owed = frame["units"].where(frame["is_owed"], 0.0)
+    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in owed]
     return frame[PLAIN_COLUMNS]
 
 
@@ -120,6 +121,7 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
     if inputs.deltas is not None:
         defects = _defects(inputs.evidence)
         together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
+        made_good = _made_good(inputs.evidence, inputs.violations)
         key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
         unexplained = inputs.deltas["grade"] == "unexplained"
         diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
@@ -127,14 +129,17 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
         for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
             organization, week = text(row, "organization_id"), text(row, "week_key")
             grade = text(row, "grade")
+            corrected = made_good.get((organization, week))
+            severe = severity.of_week(grade, row["diverged"] is True, text(row, "week_state"))
+            told = (text(row, "explanation"), together.get((organization, week)), corrected)
             yield Finding(
                 kind="meter_extras_divergence",
                 organization_id=organization,
                 subject=week,
-                severity=severity.of_week(grade, row["diverged"] is True, text(row, "week_state")),
-                units=number(row, "delta_units"),
+                severity="info" if corrected else severe,
+                units=0.0 if corrected else number(row, "delta_units"),
                 cause=text_or_none(row, "cause") or defects.get((organization, week)),
-                explanation=" ".join(filter(None, (text(row, "explanation"), together.get((organization, week))))),
+                explanation=" ".join(filter(None, told)),
             )
     if inputs.drift is not None:
         for row in records(inputs.drift):
@@ -151,18 +156,43 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
 
 
 def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
-    """The largest defect of every organization's week that has one, however small, by its evidence.
-
-    A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
-    """
+    """The largest defect of every organization's week that has one, however small, by its evidence."""
     if evidence is None:
         return {}
-    canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
-    of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
-    defects = evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
+    defects = _of_defects(evidence)
     by_size = defects.assign(size=defects["units"].abs()).sort_values(["size", "cause"])
     # of a week's defects the last one, which is the largest, stays
     return {(text(row, "organization_id"), text(row, "week_key")): text(row, "cause") for row in records(by_size)}
+
+
+def _of_defects(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The evidence of defects.
+
+    A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
+    """
+    canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
+    of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
+    return evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
+
+
+def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -> dict[tuple[str, str], str]:
+    """By organization and week, in words: the entries that make good all of its defects, which are copied debits.
+
+    The week itself stays as it is: what was added to the ledger to correct it is no debit of the week.
+    """
+    if evidence is None or violations is None:
+        return {}
+    defects = _of_defects(evidence)
+    copies = violations.loc[(violations["rule"] == "duplicate_ref") & violations["compensated_by"].notna()]
+    copies = copies[["organization_id", "entry_id", "compensated_by"]].drop_duplicates(["organization_id", "entry_id"])
+    told = defects.merge(copies, on=["organization_id", "entry_id"], how="left")
+    told["good"] = told["compensated_by"].notna() & (told["cause"] == Cause.DUPLICATE_DEBIT)
+    weeks = told.groupby(["organization_id", "week_key"])
+    whole = told.loc[weeks["good"].transform("all")].groupby(["organization_id", "week_key"])["compensated_by"]
+    return {
+        (str(organization), str(week)): f"Made good by {', '.join(entries.unique())}."
+        for (organization, week), entries in whole
+    }
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:
@@ -213,11 +243,15 @@ def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[Finding]:
             kind="ledger_violation",
             organization_id=organization,
             subject=week or text_or_none(row, "entry_id") or organization,
-            severity=severity.of_violation(rule, states.get(week), organization in full),
+            severity=severity.of_violation(
+                rule, states.get(week), organization in full, text_or_none(row, "compensated_by") is not None
+            ),
             units=number(row, "units"),
             cause=rule,
             explanation=text(row, "detail"),
-            aspect=rule,
+            # one break, which is only told more mildly once it is old
+            aspect="expiry_too_much" if rule == "expiry_in_full" else rule,
+            is_owed=rule not in OF_NO_MONEY,
         )
 
 

@@ -36,14 +36,17 @@ def of_week(grade: str, diverged: bool, week_state: str) -> Severity:
     return OF_KIND["meter_extras_divergence"] if diverged else "warning"
 
 
-def of_violation(rule: str, week_state: str | None, is_full: bool) -> Severity:
+def of_violation(rule: str, week_state: str | None, is_full: bool, is_compensated: bool) -> Severity:
     """Of a ledger violation.
 
     Args:
         rule: the ledger's rule.
         week_state: state of the week that it is about, None where it is about none.
         is_full: of rule `document_size`: the document is past the share of its limit that pages.
+        is_compensated: a later entry makes it good.
     """
+    if is_compensated or rule == "expiry_in_full":
+        return "info"
     if rule == "document_size":
         return "critical" if is_full else "warning"
     if rule == "zero_amount" or week_state in ("open", "settling"):

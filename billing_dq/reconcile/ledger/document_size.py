@@ -40,6 +40,7 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
                 "ref_id": None,
                 "units": 0.0,
                 "detail": detail,
+                "compensated_by": None,
             }
         )
     )

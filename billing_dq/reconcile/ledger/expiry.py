@@ -8,13 +8,13 @@ spent without it. Units of violations are signed as money is: positive is owed t
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.weeks import NightWeeks
 
 SWEEP_HOURS = 48
 #: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
@@ -55,6 +55,8 @@ class Sweep:
     taken: float
     left: float
     is_second: bool
+    #: what its top-up gave, 0 where it names none
+    given: float
 
 
 def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
@@ -91,7 +93,8 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
             own = by_session.get(entry.stripe_session_id)
         elif entry.kind == "expiration":
             own = by_sweep.get(entry.ref_id)
-            sweeps.append(Sweep(entry, wanted, own.left if own else 0.0, own is not None and own.is_swept))
+            left, given = (own.left, own.entry.amount) if own else (0.0, 0.0)
+            sweeps.append(Sweep(entry, wanted, left, own is not None and own.is_swept, given))
         if own is not None:
             taken = min(own.left, wanted)
             own.left -= taken
@@ -111,12 +114,12 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
     return lots, sweeps
 
 
-def expiry_violations(ledgers: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+def expiry_violations(ledgers: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     """The breaks of expiry, in `LEDGER_VIOLATIONS`.
 
     Args:
         ledgers: `EXPIRING_LEDGERS`: whole ledgers, in organization and commit order.
-        as_of: the instant of the snapshot.
+        night: the night's weeks; its instant is that of the snapshot.
 
     Returns:
         - `expiry_not_swept`: a top-up more than 48 hours past its expiry without an expiration entry; units are what
@@ -124,8 +127,12 @@ def expiry_violations(ledgers: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         - `expiry_twice`: every expiration of a top-up after the first; units are its amount.
         - `expiry_too_much`: an expiration that took more than was left, or names no top-up; units are the excess,
           negative. Entries of a repeated refId are a break of their own: the excess is what remains without them, too.
+        - `expiry_in_full`: the same, of an entry older than the night's weeks that took all that its top-up ever gave.
+          Old versions of the application expired packs so, and their entries were left (DOMAIN.md, "What was learnt
+          later"); no present defect is told by it.
     """
-    end = as_of.timestamp() * 1000
+    end = night.as_of.timestamp() * 1000
+    first = night.weeks[0].start.timestamp() * 1000
     rows: list[dict[str, object]] = []
     for organization, entries in _by_organization(ledgers):
         lots, sweeps = replay(entries)
@@ -137,8 +144,8 @@ def expiry_violations(ledgers: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
             excess = {
                 entry: min(units, without_copies[entry]) for entry, units in excess.items() if entry in without_copies
             }
-        rows += (dict(row, organization_id=organization) for row in _too_much(sweeps, excess))
-    return LEDGER_VIOLATIONS.from_rows(rows)
+        rows += (dict(row, organization_id=organization) for row in _too_much(sweeps, excess, first))
+    return LEDGER_VIOLATIONS.from_rows(dict(row, compensated_by=None) for row in rows)
 
 
 def _not_swept(lots: list[Lot], end: float) -> Iterator[dict[str, object]]:
@@ -173,12 +180,14 @@ def _excess(sweeps: list[Sweep]) -> dict[str, float]:
     return {entry: units for entry, units in beyond.items() if units > ROUNDING}
 
 
-def _too_much(sweeps: list[Sweep], excess: dict[str, float]) -> Iterator[dict[str, object]]:
+def _too_much(sweeps: list[Sweep], excess: dict[str, float], first: float) -> Iterator[dict[str, object]]:
+    """Expirations of too much; those from before the instant `first` that took all of their top-up apart."""
     for sweep in sweeps:
         if not sweep.is_second and sweep.entry.entry_id in excess:
             units = excess[sweep.entry.entry_id]
+            in_full = sweep.entry.at < first and abs(sweep.taken - sweep.given) <= ROUNDING
             yield {
-                "rule": "expiry_too_much",
+                "rule": "expiry_in_full" if in_full else "expiry_too_much",
                 "entry_id": sweep.entry.entry_id,
                 "ref_id": sweep.entry.ref_id,
                 "units": -units,

@@ -104,6 +104,7 @@ def _violations(rows: pd.DataFrame, units: pd.Series, sentence: Callable[[str, f
                 "ref_id": _PREFIX + rows["week_key"],
                 "units": units,
                 "detail": details,
+                "compensated_by": None,
             }
         )
     )

@@ -1,36 +1,33 @@
-"""Integrity of ledgers: sums, and the rules that the server evaluated over whole ledgers (DOMAIN.md, "What must hold").
+"""Integrity of whole ledgers: sums and entries (DOMAIN.md, "What must hold"), and all breaks of a night in one table.
 
-Units of violations are signed as money is: positive is owed to us, negative to the customer. Breaks of expiry are
-`expiry`'s, settlements on one side `settlements`', large documents `document_size`'s; `one_violation_each` joins them.
+Units of violations are signed as money is: positive is owed to us, negative to the customer. Breaks of single entries
+are `entry_rules`', of expiry `expiry`'s, settlements on one side `settlements`', large documents `document_size`'s;
+`one_violation_each` joins them, and `compensation` says which of them were made good.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import pandas as pd
 
+from billing_dq.reconcile.ledger.compensation import with_compensations
+from billing_dq.reconcile.ledger.entry_rules import entry_violations
 from billing_dq.tables import LEDGER_VIOLATIONS
 
-#: The server adds up doubles: whole units are exact, and parts of units differ by rounding only.
+#: Doubles are added up: whole units are exact, and parts of units differ by rounding only.
 ROUNDING = 1e-6
 
-_SENTENCES = {
-    "duplicate_ref": "a {kind} of {amount} units repeats the refId {ref} of an earlier entry",
-    "duplicate_session": "a top-up of {amount} units repeats the checkout session {session} of an earlier one",
-    "sign": "a {kind} of {amount} units has the wrong sign",
-    "zero_amount": "a {kind} of 0 units; only an expiration may be of nothing",
-    "future_entry": "a {kind} of {amount} units is dated {at}, after the snapshot",
-    "missing_ref": "a {kind} of {amount} units has no refId",
-    "unknown_kind": "an entry of {amount} units is of the unknown kind {kind}",
-}
 
-
-def whole_ledger_violations(balances: pd.DataFrame, suspects: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
-    """Caches that are not their ledger's sum, and the entries that the server found, in `LEDGER_VIOLATIONS`.
+def whole_ledger_violations(
+    balances: pd.DataFrame, suspects: pd.DataFrame, unreadable: pd.DataFrame, as_of: datetime
+) -> pd.DataFrame:
+    """Caches that are not their ledger's sum, and entries that break a rule, in `LEDGER_VIOLATIONS`.
 
     Args:
         balances: `EXTRAS_BALANCES` rows.
-        suspects: `LEDGER_SUSPECTS` rows; each is a violation of its rule, over the entry's amount.
+        suspects: `LEDGER_SUSPECTS` rows.
         unreadable: `UNREADABLE_KEYS`; ledgers in it are left out.
+        as_of: the instant of the snapshot.
     """
     dark = unreadable.loc[unreadable["collection"] == "billingextrabalances", "organization_id"]
     suspects = suspects.loc[~suspects["organization_id"].isin(dark)]
@@ -49,34 +46,28 @@ def whole_ledger_violations(balances: pd.DataFrame, suspects: pd.DataFrame, unre
                     wrong["cached_balance"], wrong["ledger_sum"], wrong["entry_count"], strict=True
                 )
             ],
+            "compensated_by": None,
         }
     )
-    entries = pd.DataFrame(
-        {
-            "organization_id": suspects["organization_id"],
-            "rule": suspects["rule"],
-            "entry_id": suspects["entry_id"],
-            "ref_id": suspects["ref_id"],
-            "units": suspects["amount"],
-            "detail": [
-                _SENTENCES[rule].format(kind=kind, amount=f"{amount:,.10g}", ref=ref, session=session, at=f"{at:%F %T}")
-                for rule, kind, amount, ref, session, at in suspects[
-                    ["rule", "kind", "amount", "ref_id", "stripe_session_id", "at"]
-                ].itertuples(index=False, name=None)
-            ],
-        }
-    )
-    return one_violation_each([LEDGER_VIOLATIONS.conform(cached), LEDGER_VIOLATIONS.conform(entries)])
+    return pd.concat([LEDGER_VIOLATIONS.conform(cached), entry_violations(suspects, as_of)], ignore_index=True)
 
 
-def one_violation_each(violations: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All violations of a night in one `LEDGER_VIOLATIONS` table, by organization, rule and entry.
+def one_violation_each(
+    violations: Sequence[pd.DataFrame], suspects: pd.DataFrame, dollars_to_units: float
+) -> pd.DataFrame:
+    """All violations of a night in one `LEDGER_VIOLATIONS` table, by organization, rule and entry, with what makes them
+    good (`with_compensations`).
 
     A top-up that was expired twice repeats a refId, too: of the two rules only the telling one, `expiry_twice`, stays.
+
+    Args:
+        violations: `LEDGER_VIOLATIONS` of each rule.
+        suspects: `LEDGER_SUSPECTS`.
+        dollars_to_units: the general ratio.
     """
     together = pd.concat([LEDGER_VIOLATIONS.empty(), *violations])
     of_twice = together.loc[together["rule"] == "expiry_twice", ["organization_id", "ref_id"]]
     reference = pd.MultiIndex.from_frame(together[["organization_id", "ref_id"]])
     told_better = (together["rule"] == "duplicate_ref") & reference.isin(pd.MultiIndex.from_frame(of_twice))
     order = ["organization_id", "rule", "entry_id", "ref_id"]
-    return LEDGER_VIOLATIONS.conform(together.loc[~told_better].sort_values(order))
+    return with_compensations(together.loc[~told_better].sort_values(order), suspects, dollars_to_units)

@@ -1,5 +1,5 @@
-"""Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that break
-a rule of single entries, or that a dispute, a purchase or an expiry needs.
+"""Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that a rule
+of entries (DOMAIN.md, What must hold), a dispute, a purchase, a refund or an expiry needs.
 """
 
 import numpy as np
@@ -8,17 +8,19 @@ import pyarrow as pa
 from billing_dq.sources.mongodb import bson_types as bson
 from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
 from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.entry_choices import naming_a_dispute, of_refunds, purchases
-from billing_dq.sources.mongodb.entry_rules import (
+from billing_dq.sources.mongodb.entry_choices import (
     DEBIT,
     KINDS,
     TOPUP,
     EntryColumns,
-    broken_rules,
+    naming_a_dispute,
+    of_refunds,
+    purchases,
+    suspected,
     swept_or_late,
 )
 from billing_dq.sources.mongodb.judged import Mask, Rows, Words
-from billing_dq.sources.mongodb.texts import repeated
+from billing_dq.sources.mongodb.texts import repeated, starts_with
 from billing_dq.sources.mongodb.usage import items_of
 from billing_dq.sources.mongodb.walker import Cells
 from billing_dq.storage.lake import arrow_schema, arrow_table
@@ -35,6 +37,7 @@ from billing_dq.tables import (
 from billing_dq.weeks import NightWeeks
 
 _KINDS = Words(KINDS)
+_SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
 
 
 def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str, pa.Table]:
@@ -42,16 +45,14 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str
     ledger = _Ledger(rows, chosen)
     facts, as_of = ledger.facts, night.as_of
     first, until = milliseconds(night.entries_from), milliseconds(night.entries_until)
-    suspects = broken_rules(facts, as_of)
-    suspects["duplicate_ref"] = ledger.repeats("refId")
-    suspects["duplicate_session"] = ledger.repeats("stripeSessionId", among=facts.kinds == TOPUP)
+    again = ledger.repeats("refId") | ledger.repeats("stripeSessionId", among=facts.kinds == TOPUP)
     with_expiry = ledger.whole(swept_or_late(facts, as_of))
     others = ledger.table(LEDGER_ENTRIES, facts.kinds != DEBIT)
     return {
         EXTRAS_BALANCES.name: ledger.balances(),
         LEDGER_ENTRIES.name: ledger.table(LEDGER_ENTRIES, (facts.at >= first) & (facts.at < until)),
         EXPIRING_LEDGERS.name: ledger.table(EXPIRING_LEDGERS, with_expiry),
-        LEDGER_SUSPECTS.name: pa.concat_tables([ledger.suspects(rule, mask) for rule, mask in suspects.items()]),
+        LEDGER_SUSPECTS.name: ledger.table(LEDGER_SUSPECTS, suspected(facts, as_of) | ledger.whole(again)),
         DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
         PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(others)),
         REFUND_ENTRIES.name: _cut(REFUND_ENTRIES, of_refunds(others)),
@@ -82,11 +83,21 @@ class _Ledger:
 
     def table(self, table: Table, mask: Mask) -> pa.Table:
         """The entries of a mask, with the columns of a table."""
-        return self._chosen_entries(table, np.flatnonzero(mask), None)
-
-    def suspects(self, rule: str, mask: Mask) -> pa.Table:
-        """The entries of a mask as those that break a rule."""
-        return self._chosen_entries(LEDGER_SUSPECTS, np.flatnonzero(mask), rule)
+        places = np.flatnonzero(mask)
+        columns = Columns(self._entries, self._taken[places])
+        made = {
+            "organization_id": lambda: self._organizations.take(pa.array(self._document[places])),
+            "position": lambda: pa.array(places - self._ends[self._document[places]]),
+            "entry_id": lambda: columns.ids("_id"),
+            "kind": lambda: columns.text("kind"),
+            "amount": lambda: columns.numbers("amount"),
+            "ref_id": lambda: columns.text("refId"),
+            "stripe_session_id": lambda: columns.text("stripeSessionId"),
+            "source": lambda: columns.text("source"),
+            "at": lambda: columns.times("at"),
+            "expires_at": lambda: columns.times("expiresAt"),
+        }
+        return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
 
     def whole(self, mask: Mask) -> Mask:
         """The entries of all ledgers that have one of a mask."""
@@ -106,27 +117,11 @@ class _Ledger:
             kinds=_KINDS.codes(self._rows.buffer, self._cells("kind")),
             amounts=self._cells("amount").values.view(np.float64),
             referenced=_not_empty(self._cells("refId")),
+            settles=starts_with(self._rows.buffer, self._cells("refId"), _SETTLE),
             at=self._cells("at").values,
             expires=expires.kinds == bson.DATE,
             expires_at=expires.values,
         )
-
-    def _chosen_entries(self, table: Table, places: np.ndarray, rule: str | None) -> pa.Table:
-        columns = Columns(self._entries, self._taken[places])
-        made = {
-            "organization_id": lambda: self._organizations.take(pa.array(self._document[places])),
-            "position": lambda: pa.array(places - self._ends[self._document[places]]),
-            "rule": lambda: pa.repeat(pa.scalar(rule, pa.string()), len(places)),
-            "entry_id": lambda: columns.ids("_id"),
-            "kind": lambda: columns.text("kind"),
-            "amount": lambda: columns.numbers("amount"),
-            "ref_id": lambda: columns.text("refId"),
-            "stripe_session_id": lambda: columns.text("stripeSessionId"),
-            "source": lambda: columns.text("source"),
-            "at": lambda: columns.times("at"),
-            "expires_at": lambda: columns.times("expiresAt"),
-        }
-        return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
 
     def _cells(self, field: str) -> Cells:
         return Cells(*(part[self._taken] for part in self._entries.cells(field)))

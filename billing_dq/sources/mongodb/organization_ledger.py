@@ -39,6 +39,8 @@ from billing_dq.tables import (
 Document = dict[str, object]
 _RAW = CodecOptions[RawBSONDocument](document_class=RawBSONDocument)
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
+_CLAWBACK = re.compile(r"refund-dispute_.+-(?P<topup>[^-]+)")
+_CORRECTION = re.compile(r"(^|[^A-Za-z0-9])d[up]_")
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,9 @@ def _balance_rows(organization_id: str, balance: Document | None, size: int) -> 
 
 
 def _dispute_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:
+    """The entries that the nightly table of the same name has, too."""
+    clawbacks = [_CLAWBACK.fullmatch(_text(entry.get("refId")) or "") for entry in ledger if entry["kind"] == "refund"]
+    expirations = {f"expire-{clawback['topup']}" for clawback in clawbacks if clawback}
     return [
         {
             "organization_id": organization_id,
@@ -243,10 +248,15 @@ def _dispute_rows(organization_id: str, ledger: Sequence[Document]) -> list[Docu
             "at": _instant(entry["at"]),
         }
         for entry in ledger
-        if (ref_id := _text(entry.get("refId"))) is not None
-        and ref_id.startswith(_DISPUTE_REFS)
-        and entry["kind"] in ("refund", "adjustment")
+        if (ref_id := _text(entry.get("refId"))) is not None and _is_of_a_dispute(entry, ref_id, expirations)
     ]
+
+
+def _is_of_a_dispute(entry: Document, ref_id: str, expirations: set[str]) -> bool:
+    if entry["kind"] == "expiration":
+        return ref_id in expirations
+    correction = float(str(entry["amount"])) < 0 and _CORRECTION.search(ref_id) is not None
+    return entry["kind"] in ("refund", "adjustment") and (ref_id.startswith(_DISPUTE_REFS) or correction)
 
 
 def _purchase_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:

@@ -26,7 +26,7 @@ from billing_dq.sources.stripe.client import (
 )
 from billing_dq.sources.stripe.events import read_subscription_events
 from billing_dq.sources.stripe.invoices import NewestInvoices, Subscriber, read_invoices
-from billing_dq.sources.stripe.objects import Dispute, Item, Items, Purchase, Quarantine, Subscription
+from billing_dq.sources.stripe.objects import Dispute, DisputedPurchase, Item, Items, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
 from billing_dq.sources.stripe.payments import CHARGE_IDS, REFUND_IDS, read_charges, read_refunds
 from billing_dq.sources.stripe.rows import (
@@ -276,17 +276,17 @@ def _dispute(connection: StripeConnection, raw: JsonObject, quarantine: Quaranti
     except ValidationError as error:
         quarantine.add_invalid("disputes", raw, error)
         return None
-    return dispute_row(dispute, noted)
+    return dispute_row(dispute, charge, noted)
 
 
-def _purchase(connection: StripeConnection, resource: str, given: object) -> Purchase:
+def _purchase(connection: StripeConnection, resource: str, given: object) -> DisputedPurchase:
     """What is noted on a charge or payment intent: expanded as asked, else (an id alone) at a request of its own."""
     if isinstance(given, str) and given:
         try:
             given = connection.retrieve(resource, given)
         except ResourceMissing:
             given = None
-    return Purchase() if given is None else Purchase.model_validate(given)
+    return DisputedPurchase() if given is None else DisputedPurchase.model_validate(given)
 
 
 def _livemode(settings: Settings, rows: Sequence[Mapping[str, object]]) -> bool:

@@ -224,6 +224,12 @@ class Purchase(_Object):
     payment_intent: Reference | None = None
 
 
+class DisputedPurchase(Purchase):
+    """What a dispute is about, as far as Stripe still tells; ``amount`` is what was paid, tax included."""
+
+    amount: Minor | None = None
+
+
 class Charge(Purchase):
     """A charge. The amounts are in the minor unit of its ``currency``, tax included."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from billing_dq.sources.stripe.objects import Charge, Dispute, Item, Purchase, Refund, Subscription
+from billing_dq.sources.stripe.objects import Charge, Dispute, DisputedPurchase, Item, Purchase, Refund, Subscription
 
 #: What stands for a plan where there is none, or more than one (DOMAIN.md, Against Stripe); no plan may be called so.
 UNRESOLVED: Final = "unresolved"
@@ -136,13 +136,16 @@ def refund_row(refund: Refund) -> dict[str, object]:
     }
 
 
-def dispute_row(dispute: Dispute, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
-    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found."""
+def dispute_row(
+    dispute: Dispute, charge: DisputedPurchase, noted: Mapping[PurchaseField, str | None]
+) -> dict[str, object]:
+    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found behind ``charge``."""
     return {
         "dispute_id": dispute.id,
         "charge_id": dispute.charge,
         "status": dispute.status,
         "amount_minor": dispute.amount,
+        "charge_amount_minor": charge.amount if charge.amount and charge.amount > 0 else None,
         "currency": dispute.currency,
         "organization_id": noted["organizationId"],
         "stripe_session_id": noted["stripeSessionId"],

@@ -80,8 +80,33 @@ FAULTS: dict[str, Fault] = {
         [s.clawed(), s.own()],
         [("dispute_second_withdrawal", 0.0)],
     ),
-    "a_gift_where_units_are_due": lambda s: (s.won, [s.clawed(), s.hand(777)], [("dispute_parked", -s.units)]),
+    "a_gift_where_units_are_due": lambda s: (s.won, [s.clawed(), s.hand(777)], [("dispute_credit_due", -s.units)]),
+    "a_conversion_beside_a_loss": lambda s: ([*s.lost, moved(-s.cents // 40, 0.1)], [s.clawed()], []),
+    "clawed_by_cents": lambda s: (
+        s.lost,
+        [s.clawed(float(s.cents))],
+        [("dispute_clawback_wrong_units", s.units - s.cents)],
+    ),
+    "clawed_back_too_much": lambda s: (
+        s.lost,
+        [s.clawed(s.units + 500)],
+        [("dispute_clawback_wrong_units", -500.0)],
+    ),
+    "clawed_twice_and_given_back": lambda s: (
+        s.won,
+        [s.clawed(), entry(f"dispute_{s.name}", -s.units, 2, s.organization), s.own(), s.hand(s.units)],
+        [],
+    ),
+    "credited_twice_and_taken_back": lambda s: (
+        s.won,
+        [s.clawed(), s.own(), s.hand(s.units), entry(f"correction-{s.name}", -s.units, 25, s.organization)],
+        [],
+    ),
+    "lost_with_the_money_back": lambda s: (s.won, [s.clawed()], [("dispute_parked", -s.units)]),
+    "open_with_the_money_back": lambda s: (s.won, [s.clawed()], []),
 }
+
+STATUS = {"lost_with_the_money_back": "lost", "open_with_the_money_back": "appeal_under_review"}
 
 CASES = st.lists(st.tuples(st.sampled_from(sorted(FAULTS)), st.sampled_from(sorted(PACKS))), max_size=12)
 
@@ -93,7 +118,12 @@ def check(cases: list[tuple[str, str]]) -> None:
     for number, (fault, pack) in enumerate(cases, start=1):
         scene = Scene(number, pack)
         movements, written, told = FAULTS[fault](scene)
-        fields: dict[str, object] = {"pack_id": pack, "amount_minor": scene.cents, "movements": movements}
+        fields: dict[str, object] = {
+            "status": STATUS.get(fault, "won"),
+            "pack_id": pack,
+            "amount_minor": scene.cents,
+            "movements": movements,
+        }
         fields |= {"organization_id": scene.organization, "stripe_session_id": f"cs_{number}"}
         disputes.append(dispute(scene.name, **fields))
         entries += written

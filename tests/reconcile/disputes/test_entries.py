@@ -4,7 +4,7 @@ import pytest
 
 from billing_dq.reconcile.disputes.entries import DisputeLedgers, read_dispute_entries
 from billing_dq.tables import DISPUTE_ENTRIES
-from tests.support.dispute_rows import ORG, by_hand, clawback, entry, own_credit
+from tests.support.dispute_rows import ORG, OTHER_ORG, by_hand, clawback, entry, own_credit
 
 
 def read(*rows: dict[str, object]) -> DisputeLedgers:
@@ -34,13 +34,39 @@ def test_an_adjustment_that_gives_nothing_is_no_credit(ref: str, amount: float) 
     assert read(entry(ref, amount, 1, kind="adjustment")) == DisputeLedgers()
 
 
+@pytest.mark.parametrize("ref", ["correction-du_1", "du_1", "fix of du_1", "correction_du_1-2", "refund-du_1"])
+@pytest.mark.parametrize("kind", ["refund", "adjustment"])
+def test_a_negative_entry_whose_own_reference_names_a_dispute_is_a_correction(ref: str, kind: str) -> None:
+    traces = read(entry(ref, -6000, 1, kind=kind)).of("du_1")
+    assert [entry.units for entry in traces.corrections] == [6000]
+    assert not traces.clawbacks and not traces.credits
+
+
+@pytest.mark.parametrize("ref", ["correction-1", "fooddu_1", "refund-re_1-6ad8"])
+def test_a_negative_entry_that_names_no_dispute_says_nothing(ref: str) -> None:
+    assert read(entry(ref, -6000, 1, kind="refund")) == DisputeLedgers()
+
+
+def test_what_had_expired_of_a_pack_is_known_at_its_clawback() -> None:
+    topup = "6ad8a43ef9c10e4a444e7a3d"
+    before = entry(f"expire-{topup}", -4000, -1, kind="expiration")
+    for rows, units in (
+        ([before, clawback()], 4000),
+        ([clawback(), before | {"at": clawback(days=1)["at"]}], 0),
+        ([before | {"organization_id": OTHER_ORG}, clawback()], 0),
+        ([entry("expire-x", -4000, -1, kind="expiration"), clawback()], 0),
+    ):
+        assert [entry.expired_before for entry in read(*rows).of("du_1").clawbacks] == [units]
+
+
 def test_an_entry_of_another_kind_or_reference_says_nothing() -> None:
     assert (
         read(
             entry("dispute_reinstate_du_1", -5, 1, kind="debit"),
             entry("xdispute_reinstate_du_1", 5, 1, kind="adjustment"),
-            entry("xrefund-dispute_du_1-6ad8", -5, 1, kind="refund"),
+            entry("xrefund-dispute-6ad8", -5, 1, kind="refund"),
             entry("xdispute-credit-a", 5, 1, kind="adjustment"),
+            entry("expire-6ad8", -5, 1, kind="expiration"),
         )
         == DisputeLedgers()
     )

@@ -149,6 +149,67 @@ def test_movements_of_one_instant_and_amount_in_two_currencies_do_not_depend_on_
     assert money(dollars, euros) == money(euros, dollars)
 
 
+def conversion(amount: int, days: float, **more: object) -> dict[str, object]:
+    """A small movement that Stripe books under the withdrawal's category, whatever its sign."""
+    return moved(amount, days, **more) | {"reporting_category": "dispute"}
+
+
+@pytest.mark.parametrize("category", ["dispute", None, ""])
+@pytest.mark.parametrize("amount", [-25, -13, -1, 1, 12, 25])
+@pytest.mark.parametrize("days", [0.01, 15, 30])
+def test_a_conversion_is_neither_withdrawn_nor_reinstated(category: str | None, amount: int, days: float):
+    small = moved(amount, days) | {"reporting_category": category}
+    assert money(moved(-500), small) == money(moved(-500))
+    assert money(moved(-500), small, moved(500, 21)) == money(moved(-500), moved(500, 21))
+
+
+def test_above_five_in_a_hundred_a_movement_is_money_taken_or_given_back():
+    assert money(moved(-500), conversion(26, 1)).reinstated_minor == 26
+    assert money(moved(-500), conversion(-26, 1)).problem == "second_withdrawal"
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        [conversion(12, 1), moved(488, 21)],  # the net of all is nothing
+        [conversion(-13, 1), moved(513, 21)],
+        [moved(488, 21), moved(12, 22)],
+        [moved(500, 21), moved(12, 22)],  # the reversal gained
+        [moved(500, 21), conversion(-13, 22)],
+        [conversion(12, 1), conversion(-13, 2), moved(490, 21)],
+    ],
+)
+def test_all_of_the_money_came_back_within_the_conversion(moves: list[dict[str, object]]):
+    found = money(moved(-500), *moves)
+    assert (found.fraction, found.problem, found.withdrawn_minor) == (1.0, None, 500)
+
+
+def test_a_conversion_does_not_hide_a_partial_win():
+    assert money(moved(-500), conversion(12, 1), moved(250, 21)).fraction == pytest.approx(0.5)
+    assert money(moved(-500), conversion(-13, 1), moved(487, 21)).fraction == pytest.approx(0.974)
+
+
+def test_more_than_the_conversion_explains_is_still_more_than_was_withdrawn():
+    assert money(moved(-500), conversion(-13, 1), moved(520, 21)).problem == "more_reinstated"
+
+
+def test_a_conversion_needs_no_rate_of_its_own():
+    moves = [moved(-550, rate=1.1), conversion(11, 1), moved(539, 21, rate=1.1)]
+    found = money(*moves, currency="eur")
+    assert (found.withdrawn_minor, found.reinstated_minor, found.fraction) == (500, 490, 1.0)
+
+
+def test_a_small_movement_in_another_settlement_currency_is_no_conversion():
+    assert money(moved(-500), conversion(5, 1, currency="eur", rate=1.0)).reinstated_minor == 5
+
+
+def test_a_small_reversal_is_a_reversal_that_may_be_a_conversion():
+    found = money(moved(-500), moved(25, 21))
+    assert found.reinstated_minor == 25 and found.may_be_conversion
+    assert not money(moved(-500), moved(26, 21)).may_be_conversion
+    assert not money(moved(-500)).may_be_conversion
+
+
 RATES = st.one_of(st.none(), st.floats(0.01, 200.0))
 MOVES = st.builds(
     moved, st.integers(-2000, 2000).filter(bool), st.integers(0, 30), st.sampled_from(["usd", "eur"]), RATES

@@ -7,6 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
 from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, seen_open, with_life
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from tests.support.finding_rows import deltas, events, evidence, violation, violations, week
@@ -75,6 +76,29 @@ def test_a_night_that_did_not_examine_a_thing_leaves_it_open_as_it_was():
     assert lives(third) == {"a": ("resolved", "2026-11-01", "2026-11-01", 2)}
 
 
+def accepted(frame: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
+    return frame.assign(accepted_by="anna", accepted_why="known", accepted_until=until)
+
+
+def test_the_life_of_a_finding_carries_an_acceptance_only_where_the_night_could_not_look():
+    first = accepted(with_life(broken("a"), None, "2026-11-01", everything))
+    carried = with_life(broken(), first, "2026-11-02", nothing)
+    assert carried["accepted_by"].tolist() == ["anna"]
+    for judged_anew in (
+        with_life(broken("a"), first, "2026-11-02", everything),
+        with_life(broken(), first, "2026-11-02", everything),
+    ):
+        assert judged_anew[list(ACCEPTANCE_COLUMNS)].isna().all(axis=None)
+
+
+def test_an_accepted_finding_that_no_night_can_examine_is_forgotten_after_a_while():
+    first = with_life(broken("a"), None, "2026-06-01", everything)
+    assert with_life(broken(), accepted(first), "2026-11-01", nothing).empty
+    assert len(with_life(broken(), accepted(first), "2026-09-01", nothing)) == 1
+    for somebody_has_to_look in (first, accepted(first, until="2026-12-31")):
+        assert len(with_life(broken(), somebody_has_to_look, "2026-11-01", nothing)) == 1
+
+
 def test_the_findings_text_and_severity_are_those_of_its_last_sight():
     row = week("unexplained", week_key="2026-W47", week_state="open", cause="late_debit")
     first = findings_of_night(
@@ -110,7 +134,7 @@ def test_a_night_resolves_what_it_looked_for_and_did_not_find():
     first = findings_of_night(
         FindingInputs(violations=violations(settlement)), None, "2026-11-21", NIGHT, 1000.0, "R.md"
     )
-    assert first.drop(columns="finding_id").to_numpy().tolist() == [
+    assert first.drop(columns=["finding_id", *ACCEPTANCE_COLUMNS]).to_numpy().tolist() == [
         [
             "ledger_violation",
             ORG,

@@ -60,6 +60,9 @@ def test_three_weeks_of_one_sign_that_exceed_the_tolerance_together_are_a_drift(
         history(30, 30),
         history(20, 20, 10),
         history(30, 30, 30, -1),
+        history(30, 30, 30, -1, 30, 30),
+        history(30, 30, 30, 0, 0, 0),
+        history(30, 30, 0, 0, 0, 30, 30),
         history(30, 30, 30, diverged=True),
         history(30, 30, 30, grade="unreadable"),
         history(30, 30, 30, state="open"),
@@ -70,9 +73,42 @@ def test_anything_less_is_none(weeks: pd.DataFrame) -> None:
     assert cumulative_drift(weeks, Tolerance()).empty
 
 
-def test_one_week_that_diverged_is_told_by_itself_and_no_drift() -> None:
-    weeks = pd.concat([history(30, 30, 30), history(60, diverged=True)])
-    assert cumulative_drift(weeks, Tolerance()).empty
+def later(weeks: pd.DataFrame, *others: pd.DataFrame) -> pd.DataFrame:
+    """The weeks one after the other, oldest first, of one organization."""
+    together = pd.concat([weeks, *others], ignore_index=True)
+    return together.assign(week_key=[f"2026-W{week:02d}" for week in range(1, len(together) + 1)])
+
+
+@pytest.mark.parametrize("grade", ["explained", "undecided", "unexplained"])
+def test_a_week_that_diverged_is_told_by_itself_and_hides_no_drift(grade: str) -> None:
+    odd = history(2000, diverged=True, grade=grade)
+    for weeks in (
+        later(odd, history(30, 30, 30, 30)),
+        later(history(30, 30), odd, history(30, 30)),
+        later(history(30, 30, 30, 30), odd),
+    ):
+        assert cumulative_drift(weeks, Tolerance())[["units", "weeks"]].to_numpy().tolist() == [[120, 4]]
+
+
+def test_a_week_that_could_not_be_read_neither_counts_nor_ends_a_drift() -> None:
+    weeks = later(history(30, 30), history(0, grade="unreadable"), history(30))
+    assert cumulative_drift(weeks, Tolerance())["units"].tolist() == [90]
+
+
+def test_what_is_older_than_a_week_of_the_other_sign_neither_counts_nor_hides() -> None:
+    assert cumulative_drift(history(500, -1, 30, 30, 30), Tolerance())["units"].tolist() == [90]
+    assert cumulative_drift(history(-30, -30, -30, 20, 20, 20), Tolerance())["units"].tolist() == [60]
+
+
+def test_a_drift_is_over_when_three_weeks_in_a_row_show_no_difference() -> None:
+    assert cumulative_drift(history(30, 30, 30, 0, 0), Tolerance())["units"].tolist() == [90]
+    assert cumulative_drift(history(30, 0, 0, 30, 0, 0, 30), Tolerance())["units"].tolist() == [90]
+    assert cumulative_drift(history(30, 30, 30, 0, 0, 0), Tolerance()).empty
+
+
+def test_the_runs_of_organizations_are_apart_in_whatever_order_the_weeks_come() -> None:
+    weeks = pd.concat([history(30, 30, 30), history(0, 0, 0, organization=OTHER), history(-1, organization=THIRD)])
+    assert cumulative_drift(weeks.iloc[::-1], Tolerance())["organization_id"].tolist() == [ORG]
 
 
 def test_an_overcharge_drifts_too() -> None:

@@ -168,9 +168,10 @@ def test_bad_objects_of_stripe_are_told_where_bad_documents_were_not_looked_for(
 
 
 def test_every_kind_of_design_has_a_severity():
-    assert len(OF_KIND) == 28
+    assert len(OF_KIND) == 30
     assert {kind: severity for kind, severity in OF_KIND.items() if severity != "error"} == {
         "runaway_balance": "critical",
+        "dispute_clawback_of_expired_pack": "info",
         "meter_extras_drift": "warning",
         "subscription_unresolved_plan": "warning",
         "subscription_ambiguous_plan": "warning",
@@ -246,6 +247,56 @@ def test_a_half_applied_settlement_that_moves_no_debit_is_the_ledgers_alone():
     assert of_week(week("within_tolerance"), ("replayed_across_weeks", "by_key", 0.0)) == [
         ("info", "replayed_across_weeks")
     ]
+
+
+COPY = {"cause": "duplicate_debit", "ref_id": "h2:a", "entry_id": "copy", "units": -300.0}
+
+
+def of_corrected_week(corrected: dict[str, object], *more: dict[str, object]) -> pd.Series:
+    """The finding of a week with a copied debit (and more defects), beside a violation of the ledger."""
+    pieces = evidence(*(("", "by_ref", 0.0) for _ in (COPY, *more)))
+    frame = pd.DataFrame([COPY, *more])
+    pieces = pieces.assign(**{name: frame[name].to_numpy() for name in frame.columns})
+    rows = violations(violation("duplicate_ref", "copy", 0.0, **corrected))
+    delta = week("unexplained", delta_units=-300.0, cause="duplicate_debit")
+    findings = found(FindingInputs(deltas=deltas(delta), evidence=pieces, violations=rows))
+    return findings.loc[findings["kind"] == "meter_extras_divergence"].iloc[0]
+
+
+def test_a_week_whose_copied_debits_were_credited_is_info_and_names_the_credits():
+    finding = of_corrected_week({"compensated_by": "fix"})
+    assert (finding["severity"], finding["units"], finding["usd_cents"]) == ("info", 0.0, 0)
+    assert finding["explanation"] == "because Made good by fix."
+
+
+def test_a_week_with_a_defect_that_was_not_made_good_stays_what_it_is():
+    lost = {"cause": "missing_debit", "ref_id": "h3:a", "entry_id": None, "units": 5.0}
+    for finding in (
+        of_corrected_week({"compensated_by": None}),
+        of_corrected_week({"compensated_by": "fix"}, lost),
+        of_corrected_week({"compensated_by": "fix"}, COPY | {"entry_id": "second"}),
+        of_corrected_week({"compensated_by": "fix", "organization_id": "0" * 24}),
+    ):
+        assert (finding["severity"], finding["units"], finding["explanation"]) == ("error", -300.0, "because")
+
+
+@pytest.mark.parametrize("rule", ["future_entry", "missing_ref", "unknown_kind"])
+def test_an_entry_whose_form_is_wrong_tells_its_units_and_owes_no_money(rule: str):
+    finding = only(FindingInputs(violations=violations(violation(rule, units=25_000.0))))
+    assert (finding["severity"], finding["units"], finding["usd_cents"]) == ("error", 25_000.0, 0)
+
+
+def test_a_violation_that_was_made_good_is_info():
+    row = violation("duplicate_ref", units=0.0, compensated_by="fix")
+    assert only(FindingInputs(violations=violations(row)))["severity"] == "info"
+
+
+def test_an_expiration_in_full_that_becomes_old_is_the_same_break_told_more_mildly():
+    young, old = (
+        only(FindingInputs(violations=violations(violation(rule)))) for rule in ("expiry_too_much", "expiry_in_full")
+    )
+    assert young["finding_id"] == old["finding_id"]
+    assert (young["severity"], old["severity"]) == ("error", "info")
 
 
 def test_a_runaway_balance_is_critical_and_owed_to_us():
@@ -428,6 +479,7 @@ def test_ids_do_not_depend_on_what_changes_while_a_thing_is_broken():
 def test_the_plain_findings_and_a_life_make_the_contract():
     frame = found(FindingInputs(violations=violations(violation("sign"))))
     whole = frame.assign(state="new", first_seen="2026-11-21", last_seen="2026-11-21", nights_open=1)
+    whole = whole.assign(accepted_by=None, accepted_why=None, accepted_until=None)
     assert len(FINDINGS.conform(whole)) == 1
 
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.ledger.expiry import Entry, expiry_violations, replay
-from tests.support.ledger_rows import AS_OF, ORG, ago, entry, ledger, sample_ledgers
+from tests.support.ledger_rows import NIGHT, ORG, ago, entry, ledger, sample_ledgers
 
 PACK = {"session": "cs_1", "expires": 100}
 
 
 def violations(*entries: dict[str, object]) -> list[tuple[str, str, float]]:
-    found = expiry_violations(ledger(*entries), AS_OF)
+    found = expiry_violations(ledger(*entries), NIGHT)
     return list(found[["rule", "entry_id", "units"]].itertuples(index=False, name=None))
 
 
@@ -25,10 +25,10 @@ def swept(units: float, of: str = "t", entry_id: str = "x", hours_ago: float = 9
 def test_the_sample_has_no_break_of_expiry_and_every_sweep_takes_exactly_what_was_left():
     accounts, ledgers = sample_ledgers()
     assert (len(accounts), len(ledgers), int((ledgers["kind"] == "expiration").sum())) == (88, 739, 17)
-    assert expiry_violations(ledgers, AS_OF).empty
+    assert expiry_violations(ledgers, NIGHT).empty
     exact = ledgers.copy()
     exact.loc[exact["kind"] == "expiration", "amount"] -= 1.0
-    assert expiry_violations(exact, AS_OF)["rule"].value_counts().to_dict() == {"expiry_too_much": 17}
+    assert expiry_violations(exact, NIGHT)["rule"].value_counts().to_dict() == {"expiry_too_much": 17}
 
 
 def test_an_expired_pack_must_be_swept_within_48_hours():
@@ -85,9 +85,9 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic():
             swept(3000.5, of="u"),
             swept(1250, of="u", entry_id="y"),
         ),
-        AS_OF,
+        NIGHT,
     )
-    assert frame.fillna("").to_numpy().tolist() == [
+    assert frame.drop(columns="compensated_by").fillna("").to_numpy().tolist() == [
         [
             ORG,
             "expiry_not_swept",
@@ -205,7 +205,7 @@ def test_each_ledger_is_replayed_by_itself_whatever_the_order_of_the_rows():
     ]
     frame = ledger(*rows)
     for shuffled in (frame, frame.sample(frac=1.0, random_state=1), frame.iloc[::-1]):
-        found = expiry_violations(shuffled, AS_OF)
+        found = expiry_violations(shuffled, NIGHT)
         assert found["organization_id"].tolist() == organizations
         assert found["units"].tolist() == [-1.0] * 5
 
@@ -302,7 +302,7 @@ def test_all_units_times_k_leave_k_times_as_much(entries: list[Entry], factor: i
 
 
 def test_no_ledger_no_violation():
-    assert expiry_violations(ledger(), AS_OF).empty
+    assert expiry_violations(ledger(), NIGHT).empty
 
 
 @pytest.mark.parametrize("kind", ["debit", "refund", "expiration", "mystery"])
@@ -314,6 +314,26 @@ def test_an_entry_of_the_wrong_sign_gives_no_credit(kind: str):
 def test_instants_are_compared_to_the_millisecond():
     frame = ledger(entry("topup", 50, "t", 200, expires=100), entry("debit", -10, "d", 150))
     frame.loc[1, "at"] = pd.Timestamp(ago(100)) - pd.Timedelta(milliseconds=1)
-    assert expiry_violations(frame, AS_OF)["units"].tolist() == [40.0]
+    assert expiry_violations(frame, NIGHT)["units"].tolist() == [40.0]
     frame.loc[1, "at"] = pd.Timestamp(ago(100))
-    assert expiry_violations(frame, AS_OF)["units"].tolist() == [50.0]
+    assert expiry_violations(frame, NIGHT)["units"].tolist() == [50.0]
+
+
+def in_full(hours_ago: float, units: float = 50) -> list[tuple[str, str, float]]:
+    """A pack of 50, of which 20 were spent, expired by an entry of so many hours ago."""
+    pack, spent = entry("topup", 50, "t", 2000, session="cs_1", expires=1900), entry("debit", -20, "d", 1950, ref="a")
+    return violations(pack, spent, swept(units, hours_ago=hours_ago))
+
+
+def test_an_old_expiration_that_took_all_that_its_pack_gave_is_told_apart():
+    hours_of_window = (NIGHT.as_of - NIGHT.weeks[0].start).total_seconds() / 3600
+    assert in_full(hours_of_window + 1) == [("expiry_in_full", "x", -20.0)]
+    assert in_full(hours_of_window) == [("expiry_too_much", "x", -20.0)]
+    assert in_full(hours_of_window + 1, units=49) == [("expiry_too_much", "x", -19.0)]
+    assert in_full(hours_of_window + 1, units=51) == [("expiry_too_much", "x", -21.0)]
+
+
+def test_an_old_expiration_that_names_no_topup_is_no_legacy():
+    assert violations(entry("topup", 50, "t", 2000), swept(50, of="nobody", hours_ago=1900)) == [
+        ("expiry_too_much", "x", -50.0)
+    ]

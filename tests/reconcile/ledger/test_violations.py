@@ -9,48 +9,29 @@ from billing_dq.reconcile.ledger.document_size import (
 )
 from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
-from billing_dq.tables import LEDGER_SUSPECTS
 from tests.support.ledger_rows import (
     AS_OF,
+    NIGHT,
     ORG,
     OTHER,
-    ago,
     balance,
     balances,
     entry,
     ledger,
     sample_ledgers,
+    suspects,
     unreadable,
 )
 
 
-def suspects(*rules: str, **more: object) -> pd.DataFrame:
-    rows = [
-        {
-            "organization_id": ORG,
-            "rule": rule,
-            "entry_id": f"e{position}",
-            "position": position,
-            "kind": "debit",
-            "ref_id": "h1:step",
-            "stripe_session_id": None,
-            "amount": -7.0,
-            "at": ago(5),
-            **more,
-        }
-        for position, rule in enumerate(rules)
-    ]
-    return LEDGER_SUSPECTS.from_rows(rows)
-
-
 def test_the_sample_keeps_every_rule_of_whole_ledgers():
     accounts, _ = sample_ledgers()
-    assert whole_ledger_violations(accounts, suspects(), unreadable()).empty
+    assert whole_ledger_violations(accounts, suspects(), unreadable(), AS_OF).empty
 
 
 def test_a_cached_balance_that_is_not_the_sum_is_a_violation_by_its_difference():
     found = whole_ledger_violations(
-        balances(balance(cached=10.0, ledger_sum=12.5), balance(OTHER, 3.0)), suspects(), unreadable()
+        balances(balance(cached=10.0, ledger_sum=12.5), balance(OTHER, 3.0)), suspects(), unreadable(), AS_OF
     )
     assert found[["organization_id", "rule", "units"]].to_numpy().tolist() == [[ORG, "cached_balance", -2.5]]
     assert found["detail"].tolist() == ["cachedBalance is 10 units and the ledger's 1 entries add up to 12.5"]
@@ -59,54 +40,41 @@ def test_a_cached_balance_that_is_not_the_sum_is_a_violation_by_its_difference()
 
 def test_rounding_of_doubles_is_no_violation():
     tenths = balances(balance(cached=0.3, ledger_sum=0.1 + 0.2), balance(OTHER, 1e-6, ledger_sum=0.0))
-    assert whole_ledger_violations(tenths, suspects(), unreadable()).empty
-    assert len(whole_ledger_violations(balances(balance(cached=2e-6, ledger_sum=0.0)), suspects(), unreadable())) == 1
-
-
-@pytest.mark.parametrize(
-    ("rule", "sentence"),
-    [
-        ("duplicate_ref", "a debit of -1,234.5 units repeats the refId h1:step of an earlier entry"),
-        ("duplicate_session", "a top-up of -1,234.5 units repeats the checkout session cs_1 of an earlier one"),
-        ("sign", "a debit of -1,234.5 units has the wrong sign"),
-        ("zero_amount", "a debit of 0 units; only an expiration may be of nothing"),
-        ("future_entry", "a debit of -1,234.5 units is dated 2026-11-20 22:10:00, after the snapshot"),
-        ("missing_ref", "a debit of -1,234.5 units has no refId"),
-        ("unknown_kind", "an entry of -1,234.5 units is of the unknown kind debit"),
-    ],
-)
-def test_every_suspect_is_one_violation_over_its_amount(rule: str, sentence: str):
-    row = suspects(rule, amount=-1234.5, stripe_session_id="cs_1")
-    found = whole_ledger_violations(balances(), row, unreadable())
-    assert found.to_numpy().tolist() == [[ORG, rule, "e0", "h1:step", -1234.5, sentence]]
+    assert whole_ledger_violations(tenths, suspects(), unreadable(), AS_OF).empty
+    assert (
+        len(whole_ledger_violations(balances(balance(cached=2e-6, ledger_sum=0.0)), suspects(), unreadable(), AS_OF))
+        == 1
+    )
 
 
 def test_nothing_is_said_about_an_unreadable_ledger():
     bad = unreadable("billingextrabalances")
-    off = balances(balance(cached=10.0, ledger_sum=12.5))
-    assert whole_ledger_violations(off, suspects("sign"), bad).empty
-    assert len(whole_ledger_violations(off, suspects("sign"), unreadable("billingusages"))) == 2
+    off, odd = balances(balance(cached=10.0, ledger_sum=12.5)), suspects(entry("debit", 7, "e0", 5, ref="h1:step"))
+    assert whole_ledger_violations(off, odd, bad, AS_OF).empty
+    assert len(whole_ledger_violations(off, odd, unreadable("billingusages"), AS_OF)) == 2
 
 
 def test_a_topup_expired_twice_is_one_violation_not_two():
-    twice = ledger(
+    twice = (
         entry("topup", 50, "t", 200, expires=100),
         entry("expiration", -50, "e0", 90, ref="expire-t"),
         entry("expiration", -50, "e1", 80, ref="expire-t"),
     )
-    copies = whole_ledger_violations(balances(), suspects("duplicate_ref", ref_id="expire-t"), unreadable())
-    found = one_violation_each([copies, expiry_violations(twice, AS_OF)])
+    copies = whole_ledger_violations(balances(), suspects(*twice), unreadable(), AS_OF)
+    assert copies["rule"].tolist() == ["duplicate_ref"]
+    found = one_violation_each([copies, expiry_violations(ledger(*twice), NIGHT)], suspects(*twice), 1000.0)
     assert found[["rule", "entry_id"]].to_numpy().tolist() == [["expiry_twice", "e1"]]
 
 
-def test_other_repeated_references_stay_what_they_are():
-    for ref in ("h1:step", "dispute_reinstate_du_1", "settle:2026-W47", "expire-of another ledger"):
-        copies = whole_ledger_violations(balances(), suspects("duplicate_ref", ref_id=ref), unreadable())
-        assert one_violation_each([copies])["rule"].tolist() == ["duplicate_ref"]
+@pytest.mark.parametrize("ref", ["h1:step", "dispute_reinstate_du_1", "settle:2026-W47", "expire-of another ledger"])
+def test_other_repeated_references_stay_what_they_are(ref: str):
+    copied = suspects(entry("adjustment", 5, "e0", 9, ref=ref), entry("adjustment", 5, "e1", 8, ref=ref))
+    copies = whole_ledger_violations(balances(), copied, unreadable(), AS_OF)
+    assert one_violation_each([copies], copied, 1000.0)["rule"].tolist() == ["duplicate_ref"]
 
 
 def test_no_violation_is_an_empty_table():
-    assert one_violation_each([]).empty
+    assert one_violation_each([], suspects(), 1000.0).empty
 
 
 def size(bytes_: int, entries: int = 0, count: int = 100_000) -> list[str]:

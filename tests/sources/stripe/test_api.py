@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from billing_dq.errors import SourceError
@@ -117,6 +118,18 @@ def test_the_purchase_of_a_dispute_is_put_together_field_by_field(
         row = read(local).frames["stripe_disputes"].iloc[0]
     found = row[["organization_id", "stripe_session_id", "pack_id"]]
     assert tuple(None if missing else value for value, missing in zip(found, found.isna(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(("paid", "expected"), [({"amount": 2000}, 2000), ({}, None), ({"amount": 0}, None)])
+def test_the_amount_of_the_disputed_charge_is_kept_where_it_is_told(
+    paid: dict[str, object], expected: int | None
+) -> None:
+    objects = purchase("du_1", {"packId": "a"}, {})
+    objects["charges"][0].update(paid)
+    with serve(objects) as local:
+        row = read(local).frames["stripe_disputes"].iloc[0]
+    found = row["charge_amount_minor"]
+    assert (None if found is pd.NA else found) == expected
 
 
 def test_a_charge_that_stripe_no_longer_knows_leaves_the_dispute_without_organization() -> None:

@@ -1,0 +1,142 @@
+"""Entries that make a broken entry good.
+
+A ledger is append only: what is wrong in it is corrected by adding the opposite, and stays there for ever. A break that
+was corrected is still listed, with the entry that corrects it, and no units are at stake any more.
+
+For example: a debit of -300 is copied, and later an adjustment of +300 with the reference `correction-1` is added. The
+copy is compensated by that adjustment. A second copy of -300 would need an adjustment of its own.
+"""
+
+import math
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from billing_dq.reconcile.ledger.entry_rules import is_correction
+from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.units import units_of_cents
+
+#: Rules whose break is undone by the opposite amount. Other breaks end when their cause does, or cannot be undone.
+CORRECTABLE = (
+    "duplicate_ref",
+    "duplicate_session",
+    "sign",
+    "missing_ref",
+    "unknown_kind",
+    "expiry_twice",
+    "expiry_too_much",
+)
+_CREDIT_BY_TOOL = "dispute-credit-"
+_CLAWBACKS = ("refund-dispute_", "dispute_")
+
+
+def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars_to_units: float) -> pd.DataFrame:
+    """The violations, those that were made good with `compensated_by` and without units, in `LEDGER_VIOLATIONS`.
+
+    An entry makes good one earlier break of its own ledger, over as many units of the opposite sign. It is
+
+    - a refund or adjustment that a person wrote (`entry_rules.is_correction`), of exactly these units; or
+    - a credit of the application's tool (`dispute-credit-<request>`). The tool takes whole cents, so it may give less
+      than a cent too much. Such a credit may be a dispute's, at a ratio that is not the pack's: after a clawback of at
+      least half and at most twice its units it makes good nothing but a clawback.
+
+    Args:
+        violations: `LEDGER_VIOLATIONS`; units of the rules in `CORRECTABLE` are those of the wrong amount.
+        suspects: `LEDGER_SUSPECTS`, with every expiration, refund and adjustment but settlements.
+        dollars_to_units: the general ratio, at which the tool gives units.
+    """
+    violations = violations.reset_index(drop=True)
+    breaks = violations.loc[violations["rule"].isin(CORRECTABLE) & (violations["units"] != 0)]
+    # An entry that breaks several rules is undone once; an entry that stands twice under one id is to be undone twice.
+    breaks = breaks.assign(row=breaks.index, copy=breaks.groupby(["organization_id", "entry_id", "rule"]).cumcount())
+    breaks = breaks.merge(_places(suspects), on=["organization_id", "entry_id"])
+    breaks = breaks.sort_values(["organization_id", "position", "rule"])
+    corrections = _corrections(suspects, breaks)
+    by: dict[tuple[str, str, int, float], tuple[str, str]] = {}
+    columns = ["organization_id", "entry_id", "copy", "units", "position", "ref_id"]
+    # Each correction is used once, by the earliest break that it fits: a loop. Breaks are few.
+    for *undone, position, reference in breaks[columns].itertuples(index=False, name=None):
+        organization, entry, copy, units = undone
+        if (organization, entry, copy, units) not in by:
+            of_clawback = isinstance(reference, str) and reference.startswith(_CLAWBACKS)
+            found = corrections[organization].take(position, -units, of_clawback, dollars_to_units)
+            if found is not None:
+                by[organization, entry, copy, units] = found
+    keys = zip(breaks["organization_id"], breaks["entry_id"], breaks["copy"], breaks["units"], strict=True)
+    of_row = {row: by[key] for row, key in zip(breaks["row"], keys, strict=True) if key in by}
+    return LEDGER_VIOLATIONS.conform(
+        violations.assign(
+            units=violations["units"].mask(violations.index.isin(list(of_row)), 0.0),
+            detail=[
+                f"{detail}; {of_row[row][1]} makes it good" if row in of_row else detail
+                for row, detail in enumerate(violations["detail"])
+            ],
+            compensated_by=pd.Series({row: entry for row, (entry, _) in of_row.items()}, violations.index, dtype="str"),
+        )
+    )
+
+
+@dataclass
+class _Corrections:
+    """The corrections of one ledger by their units, each list in commit order: position, id, and what it is in words.
+
+    `clawbacks` are the position and units of each clawback of a dispute.
+    """
+
+    by_hand: defaultdict[float, deque[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(deque))
+    by_tool: defaultdict[float, deque[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(deque))
+    clawbacks: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+
+    def take(self, after: int, units: float, of_clawback: bool, dollars_to_units: float) -> tuple[str, str] | None:
+        """The first correction of these units after a position, which is then used up: its id and words."""
+        found = _first(self.by_hand[_key(units)], after, math.inf)
+        if found is None and units > 0:
+            given = units_of_cents(math.ceil(units / dollars_to_units * 100), dollars_to_units)
+            of_a_dispute = [place for place, taken in self.clawbacks if taken / 2 <= given <= taken * 2]
+            until = min(of_a_dispute, default=math.inf)
+            found = _first(self.by_tool[_key(given)], after, math.inf if of_clawback else until)
+        return found
+
+
+def _corrections(suspects: pd.DataFrame, breaks: pd.DataFrame) -> defaultdict[str, _Corrections]:
+    """By organization; an entry that is a break itself corrects nothing."""
+    of_breaks = suspects.loc[suspects["organization_id"].isin(breaks["organization_id"])]
+    broken = pd.MultiIndex.from_frame(breaks[["organization_id", "entry_id"]])
+    whole = ~pd.MultiIndex.from_frame(of_breaks[["organization_id", "entry_id"]]).isin(broken)
+    reference = of_breaks["ref_id"].fillna("")
+    by_tool = (of_breaks["kind"] == "adjustment") & reference.str.startswith(_CREDIT_BY_TOOL)
+    clawback = (of_breaks["kind"] == "refund") & reference.str.startswith(_CLAWBACKS)
+    told = of_breaks.assign(by_hand=is_correction(of_breaks), by_tool=by_tool, clawback=clawback, whole=whole)
+    found: defaultdict[str, _Corrections] = defaultdict(_Corrections)
+    columns = ["organization_id", "position", "entry_id", "kind", "amount", "by_hand", "by_tool", "clawback", "whole"]
+    for organization, position, entry, kind, amount, by_hand, by_tool, clawback, whole in (
+        told[columns].sort_values(["organization_id", "position"]).itertuples(index=False, name=None)
+    ):
+        corrections = found[organization]
+        if clawback:
+            corrections.clawbacks.append((position, -amount))
+        if whole and (by_hand or by_tool):
+            units_of = corrections.by_hand if by_hand else corrections.by_tool
+            units_of[_key(amount)].append((position, entry, f"the {kind} {entry} of {amount:,.10g} units"))
+    return found
+
+
+def _first(corrections: deque[tuple[int, str, str]], after: int, until: float) -> tuple[str, str] | None:
+    while corrections and corrections[0][0] <= after:
+        corrections.popleft()  # of no use to a later break either
+    if not corrections or corrections[0][0] > until:
+        return None
+    _, entry, what = corrections.popleft()
+    return entry, what
+
+
+def _places(suspects: pd.DataFrame) -> pd.DataFrame:
+    """organization_id, entry_id, position; of an id that stands twice the first place."""
+    columns = ["organization_id", "entry_id", "position"]
+    return suspects[columns].sort_values(columns).drop_duplicates(["organization_id", "entry_id"])
+
+
+def _key(units: float) -> float:
+    """Amounts are doubles; whole units are exact, and parts of units differ by rounding only."""
+    return round(units, 6)

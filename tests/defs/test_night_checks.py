@@ -1,0 +1,57 @@
+"""When a check of findings is red, and what counts for the exit status and the figures: not what people accepted."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from billing_dq.commands.nightly import at_or_above
+from billing_dq.defs.checks.night_checks import FINDING_CHECKS, judge
+from billing_dq.report.figures import headlines
+from billing_dq.settings import Settings
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
+
+SOUND_LEDGERS = next(check for check in FINDING_CHECKS if check.name == "every_ledger_is_sound")
+
+
+def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
+    """Severity and who accepted it, of violations."""
+    common = {"kind": "ledger_violation", "subject": "e1", "units": -10.0, "usd_cents": -1, "explanation": "because"}
+    common |= {"runbook": "R.md", "state": "new", "first_seen": "n", "last_seen": "n", "nights_open": 1}
+    return FINDINGS.from_rows(
+        {**common, "finding_id": f"f{number}", "severity": severity, "accepted_by": by}
+        for number, (severity, by) in enumerate(rows)
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed", "said"),
+    [
+        ([], True, "none; 0 below error"),
+        ([("warning", None)], True, "none; 1 below error"),
+        ([("error", None), ("critical", "anna")], False, "1 findings of error or above"),
+        ([("error", "anna"), ("warning", None)], True, "none; 1 below error, 1 accepted"),
+    ],
+)
+def test_a_check_is_red_where_a_finding_of_error_or_above_is_not_accepted(
+    rows: list[tuple[str, str | None]], passed: bool, said: str
+) -> None:
+    result = judge(SOUND_LEDGERS, findings(*rows), Settings())
+    assert (result.passed, result.description) == (passed, said)
+
+
+def test_the_exit_status_passes_over_what_is_accepted() -> None:
+    open_ones = findings(("critical", "anna"), ("warning", None))
+    assert at_or_above(open_ones, "error") == 0
+    assert at_or_above(open_ones, "warning") == 1
+    assert at_or_above(findings(), "info") == 0
+
+
+def test_an_accepted_finding_is_a_figure_of_its_own() -> None:
+    snapshot = SnapshotFactsRecord.model_construct(as_of=datetime(2026, 11, 21, tzinfo=UTC), counts={})
+    stripe = StripeReadingRecord.model_construct(state="not_run", requests={})
+    seen = findings(("error", "anna"), ("error", None), ("warning", None))
+    report = headlines(snapshot, stripe, {}, METER_EXTRAS_DELTAS.empty(), seen, 0).set_index("name")["value"]
+    figures = {name: report[f"findings.{name}"] for name in ("error", "warning", "accepted", "new")}
+    assert figures == {"error": 1, "warning": 1, "accepted": 1, "new": 3}

@@ -1,0 +1,405 @@
+"""RUNBOOKS.md: a section for everything that can be found, and every remedy tried.
+
+A fault is planted in a sound company, a night finds it, a person does what the runbook says, and the next night finds
+it ended and nothing else.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from billing_dq.reconcile.findings.acceptance import is_accepted
+from billing_dq.reconcile.findings.severity import OF_KIND
+from billing_dq.reconcile.inputs import Earlier
+from billing_dq.tables import ACCEPTANCES
+from tests.support import stripe_company as at_stripe
+from tests.support.remedies import (
+    AS_OF,
+    DISPUTE,
+    ORGANIZATION,
+    TOPUP,
+    Company,
+    Remedy,
+    company,
+    day,
+    entry,
+    night,
+    nights,
+)
+
+RUNBOOKS = (Path(__file__).parents[1] / "RUNBOOKS.md").read_text(encoding="utf-8")
+PARTS = ("What it means", "How sure it is", "Look at", "Do", "Done when")
+LEDGER_RULES = (
+    "cached_balance",
+    "duplicate_ref",
+    "duplicate_session",
+    "sign",
+    "zero_amount",
+    "future_entry",
+    "missing_ref",
+    "unknown_kind",
+    "expiry_not_swept",
+    "expiry_twice",
+    "expiry_too_much",
+    "expiry_in_full",
+    "settlement_half_applied",
+    "document_size",
+)
+
+VIOLATION, WEEK = "ledger_violation", "meter_extras_divergence"
+LAST = "2026-W46-c:initial"
+
+
+def push(world: Company, kind: str, units: float, ref_id: str | None, **fields: object) -> None:
+    world.push(entry(kind, units, ref_id, day(12), **fields))
+
+
+def expired_pack(world: Company, *taken: float) -> None:
+    """A pack of 2 000 that expired on the 10th untouched, and the expirations that took so much."""
+    pack = entry("topup", 2000, "grant-1", day(9), expiresAt=day(10))
+    world.push(pack)
+    for units in taken:
+        world.push(entry("expiration", -units, f"expire-{pack['_id']}", day(11)))
+
+
+def sweep(world: Company) -> None:
+    pack = world.entry("grant-1")
+    world.push(entry("expiration", -2000, f"expire-{pack['_id']}", AS_OF + timedelta(hours=6)))
+
+
+def settle_ledger_only(world: Company) -> None:
+    push(world, "adjustment", 40, "settle:2026-W46")
+
+
+def settle_week_too(world: Company) -> None:
+    usage = world.usage("2026-W46")
+    usage["meterUsed"] += 40
+    usage["consumedAttributionKeys"].append("settle:2026-W46")
+
+
+def orphan(world: Company) -> None:
+    world.documents["organizations"].clear()
+    world.documents["subscriptions"].clear()
+
+
+def adopt(world: Company) -> None:
+    world.documents["organizations"].append({"_id": ORGANIZATION, "plan": "pro"})
+
+
+def lose_usage(world: Company) -> None:
+    world.documents["billingusages"].remove(world.usage("2026-W46"))
+
+
+def restore_usage(world: Company) -> None:
+    world.documents["billingusages"].append(company().usage("2026-W46"))
+
+
+def lose_key(world: Company) -> None:
+    usage = world.usage("2026-W46")
+    usage["consumedAttributionKeys"].remove(LAST)
+    usage["meterUsed"] -= 100
+
+
+def alter(world: Company) -> None:
+    world.entry(LAST)["amount"] = -900
+
+
+def restore_amount(world: Company) -> None:
+    world.entry(LAST)["amount"] = -100
+
+
+def set_here(**fields: object):
+    return lambda world: world.subscription.update(fields)
+
+
+def set_there(**fields: object):
+    return lambda world: world.theirs.update(fields)
+
+
+def dispute(world: Company, *movements: int, status: str) -> None:
+    """A dispute of the pack's 2 000 cents, with its money."""
+    moved = [at_stripe.movement(cents, created=at_stripe.AS_OF_SECONDS - 5 * at_stripe.DAY) for cents in movements]
+    told = {"organizationId": str(ORGANIZATION), "stripeSessionId": "cs_1", "packId": "pack_l"}
+    objects = at_stripe.purchase(DISPUTE, told, {})
+    objects["disputes"] = [at_stripe.dispute(DISPUTE, *moved, status=status, amount=2000)]
+    world.stripe.update(objects)
+
+
+def claw_back(world: Company) -> None:
+    push(world, "refund", -25_000, f"refund-dispute_{DISPUTE}-{TOPUP}", stripeSessionId="cs_1")
+
+
+def reinstate(world: Company) -> None:
+    world.push(entry("adjustment", 25_000, f"dispute_reinstate_{DISPUTE}", AS_OF + timedelta(hours=6)))
+
+
+def won(world: Company) -> None:
+    dispute(world, -2000, 2000, status="won")
+    claw_back(world)
+
+
+REMEDIES = {
+    # the meter
+    "missing_debit": Remedy(
+        lambda world: world.remove(LAST),
+        (WEEK, "missing_debit"),
+        lambda world: world.push(entry("debit", -100, LAST, day(10))),
+    ),
+    "duplicate_debit, by the tool": Remedy(
+        lambda world: world.push(entry("debit", -300, "2026-W46-b:initial", day(10))),
+        (VIOLATION, "duplicate_ref"),
+        lambda world: world.credit(30),
+        ends="info",
+        beside=frozenset({(WEEK, "duplicate_debit")}),
+    ),
+    "duplicate_debit, by hand": Remedy(
+        lambda world: world.push(entry("debit", -300, "2026-W46-b:initial", day(10))),
+        (VIOLATION, "duplicate_ref"),
+        lambda world: world.correct(300, "2026-W46-b:initial"),
+        ends="info",
+        beside=frozenset({(WEEK, "duplicate_debit")}),
+    ),
+    "debit_without_usage": Remedy(lose_key, (WEEK, "debit_without_usage"), lambda world: restore(world, "2026-W46")),
+    "no_usage_document": Remedy(lose_usage, (WEEK, "no_usage_document"), restore_usage),
+    "debit_altered": Remedy(
+        alter, (WEEK, "debit_altered"), restore_amount, beside=frozenset({(VIOLATION, "cached_balance")})
+    ),
+    # balances
+    "runaway_balance": Remedy(
+        lambda world: push(world, "refund", -90_000, "refund-re_1-x"),
+        ("runaway_balance", None),
+        lambda world: push(world, "topup", 25_000, None, stripeSessionId="cs_2"),
+    ),
+    "orphan_balance": Remedy(orphan, ("orphan_balance", None), adopt),
+    # ledgers
+    "cached_balance": Remedy(
+        lambda world: world.balance.update(cachedBalance=world.balance["cachedBalance"] - 50),
+        (VIOLATION, "cached_balance"),
+        lambda world: world.balance.update(cachedBalance=world.balance["cachedBalance"] + 50),
+    ),
+    "duplicate_ref, by hand": Remedy(
+        lambda world: [push(world, "topup", 500, "signup_grant-1", source="signup_grant") for _ in range(2)],
+        (VIOLATION, "duplicate_ref"),
+        lambda world: world.correct(-500, "signup_grant-1"),
+        ends="info",
+    ),
+    "duplicate_session": Remedy(
+        lambda world: push(world, "topup", 25_000, None, stripeSessionId="cs_1"),
+        (VIOLATION, "duplicate_session"),
+        lambda world: world.correct(-25_000, "cs_1"),
+        ends="info",
+    ),
+    "sign": Remedy(
+        lambda world: push(world, "refund", 40, "refund-re_1-x"),
+        (VIOLATION, "sign"),
+        lambda world: world.correct(-40, "refund-re_1-x"),
+        ends="info",
+    ),
+    "missing_ref": Remedy(
+        lambda world: push(world, "adjustment", 40, None),
+        (VIOLATION, "missing_ref"),
+        lambda world: world.correct(-40, "nameless"),
+        ends="info",
+    ),
+    "unknown_kind": Remedy(
+        lambda world: push(world, "bonus", 40, "bonus-1"),
+        (VIOLATION, "unknown_kind"),
+        lambda world: world.correct(-40, "bonus-1"),
+        ends="info",
+    ),
+    "future_entry": Remedy(
+        lambda world: world.push(entry("topup", 500, "grant-2", day(23))),
+        (VIOLATION, "future_entry"),
+        lambda world: None,
+        days=3,
+    ),
+    "expiry_not_swept": Remedy(expired_pack, (VIOLATION, "expiry_not_swept"), sweep),
+    "expiry_twice": Remedy(
+        lambda world: expired_pack(world, 2000, 2000),
+        (VIOLATION, "expiry_twice"),
+        lambda world: world.credit(200),
+        ends="info",
+    ),
+    "expiry_too_much": Remedy(
+        lambda world: expired_pack(world, 2137),
+        (VIOLATION, "expiry_too_much"),
+        lambda world: world.credit(14),
+        ends="info",
+    ),
+    "settlement_half_applied, in the week": Remedy(
+        settle_ledger_only, (VIOLATION, "settlement_half_applied"), settle_week_too
+    ),
+    "settlement_half_applied, in the ledger": Remedy(
+        settle_week_too, (VIOLATION, "settlement_half_applied"), settle_ledger_only
+    ),
+    # subscriptions
+    "subscription_status": Remedy(
+        set_here(status="past_due"), ("subscription_status", None), set_here(status="active"), stripe=True
+    ),
+    "subscription_plan": Remedy(set_here(plan="free"), ("subscription_plan", None), set_here(plan="pro"), stripe=True),
+    "subscription_missing_in_stripe": Remedy(
+        set_here(stripeSubscriptionId="sub_gone"),
+        ("subscription_missing_in_stripe", None),
+        set_here(stripeSubscriptionId="sub_1"),
+        stripe=True,
+        beside=frozenset({("subscription_unknown_here", None)}),
+    ),
+    "subscription_unknown_here": Remedy(
+        lambda world: world.stripe["subscriptions"].append(at_stripe.subscription("sub_2")),
+        ("subscription_unknown_here", None),
+        lambda world: world.stripe["subscriptions"][1].update(status="canceled"),
+        stripe=True,
+    ),
+    "subscription_several_live": Remedy(
+        lambda world: world.stripe["subscriptions"].append(at_stripe.subscription("sub_2", customer="cus_sub_1")),
+        ("subscription_several_live", None),
+        lambda world: world.stripe["subscriptions"][1].update(status="canceled"),
+        stripe=True,
+        beside=frozenset({("subscription_unknown_here", None)}),
+    ),
+    "subscription_ambiguous_plan": Remedy(
+        lambda world: world.theirs["items"]["data"].append(at_stripe.item("price_x", planId="free")),
+        ("subscription_ambiguous_plan", None),
+        lambda world: world.theirs["items"]["data"].pop(),
+        stripe=True,
+    ),
+    "subscription_unresolved_plan": Remedy(
+        lambda world: setattr(world, "prices", ()),
+        ("subscription_unresolved_plan", None),
+        lambda world: setattr(world, "prices", ("price_pro_monthly_v2",)),
+        stripe=True,
+    ),
+    "livemode_mix": Remedy(set_there(livemode=False), ("livemode_mix", None), set_there(livemode=True), stripe=True),
+    "stale_past_due": Remedy(set_here(pastDueSince=day(5)), ("stale_past_due", None), set_here(pastDueSince=None)),
+    "dead_lettered_event": Remedy(
+        lambda world: world.documents["processedstripeevents"].append(
+            {"eventId": "evt_1", "type": "invoice.payment_succeeded", "deadLetter": True, "attempts": 5}
+        ),
+        ("dead_lettered_event", None),
+        lambda world: world.documents["processedstripeevents"][0].update(deadLetter=False),
+    ),
+    # disputes
+    "dispute_clawback_missing": Remedy(
+        lambda world: dispute(world, -2000, status="lost"), ("dispute_clawback_missing", None), claw_back, stripe=True
+    ),
+    "dispute_credit_due": Remedy(won, ("dispute_credit_due", None), reinstate, stripe=True),
+}
+
+
+def restore(world: Company, week: str) -> None:
+    world.usage(week).update(company().usage(week))
+
+
+def named(findings: pd.DataFrame) -> set[tuple[str, str | None]]:
+    """Kind and cause of findings."""
+    pairs = findings[["kind", "cause"]].itertuples(index=False, name=None)
+    return {(kind, cause if isinstance(cause, str) else None) for kind, cause in pairs}
+
+
+@pytest.mark.parametrize("stripe", [False, True])
+def test_the_company_of_these_tests_is_sound(stripe: bool) -> None:
+    assert night(company(), AS_OF, stripe, Earlier()).findings.empty
+
+
+@pytest.mark.parametrize("tried", REMEDIES.values(), ids=REMEDIES.keys())
+def test_a_remedy_ends_its_finding_and_makes_no_other(tried: Remedy) -> None:
+    broken, after = nights(tried)
+    assert named(broken[broken["severity"] != "info"]) == {tried.finding, *tried.beside}
+    assert set(after["finding_id"]) <= set(broken["finding_id"])
+    assert set(after.loc[after["state"] != "resolved", "severity"]) <= {"info"}
+    ended = after.loc[after["kind"] == tried.finding[0]].iloc[0]
+    assert ended["state"] == ("resolved" if tried.ends == "resolved" else "persisting")
+    if tried.ends == "info":
+        assert ended["units"] == 0 and "makes it good" in ended["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding"),
+    [
+        (lambda world: push(world, "topup", 0, "grant-0"), (VIOLATION, "zero_amount")),
+        (lambda world: push(world, "adjustment", 40, None), (VIOLATION, "missing_ref")),
+        (lambda world: world.remove(LAST), (WEEK, "missing_debit")),
+    ],
+)
+def test_what_cannot_be_undone_is_accepted_and_not_red(
+    fault: Callable[[Company], object], finding: tuple[str, str | None]
+) -> None:
+    world = company()
+    fault(world)
+    first = night(world, AS_OF, False, Earlier()).findings
+    assert named(first[first["severity"] != "info"]) == {finding}
+    key = AS_OF.date().isoformat()
+    decision = {"night": key, "accepted": True, "by": "anna", "why": "written off", "until": None, "at": AS_OF}
+    columns = [name for name in ACCEPTANCES.column_names if name in first.columns]
+    earlier = Earlier(findings=first, acceptances=ACCEPTANCES.conform(first[columns].assign(**decision)))
+    second = night(world, AS_OF + timedelta(days=1), False, earlier).findings
+    assert second["finding_id"].tolist() == first["finding_id"].tolist()
+    assert is_accepted(second).all()
+
+
+def test_old_expirations_in_full_are_info_from_the_start() -> None:
+    world = company()
+    pack = entry("topup", 2000, "grant-1", day(1) - timedelta(days=200), expiresAt=day(1) - timedelta(days=100))
+    spent = entry("debit", -300, "old:initial", day(1) - timedelta(days=150))
+    taken = entry("expiration", -2000, f"expire-{pack['_id']}", day(1) - timedelta(days=99))
+    for old in reversed([pack, spent, taken]):
+        world.ledger.insert(0, old)
+        world.balance["cachedBalance"] += old["amount"]
+    findings = night(world, AS_OF, False, Earlier()).findings
+    assert findings[["cause", "severity", "units"]].to_numpy().tolist() == [["expiry_in_full", "info", -300.0]]
+
+
+def test_a_drift_ends_after_three_weeks_without_a_difference() -> None:
+    world = company()
+    for usage in world.documents["billingusages"]:
+        world.entry(f"{usage['weekKey']}-c:initial")["amount"] += 30
+        world.balance["cachedBalance"] += 30
+    first = night(world, AS_OF, False, Earlier())
+    assert ("meter_extras_drift", None) in named(first.findings)
+    later = AS_OF + timedelta(days=21)
+    whole = company().documents["billingusages"][-1]
+    for week, monday in (("2026-W47", 16), ("2026-W48", 23), ("2026-W49", 30)):
+        keys = [f"{week}-a:initial", f"{week}-b:initial"]
+        world.documents["billingusages"].append(
+            {**whole, "weekKey": week, "consumedAttributionKeys": keys, "updatedAt": day(monday)}
+        )
+        world.push(entry("debit", -400, keys[1], day(monday)))
+    deltas = first.meter.deltas
+    closed = deltas[(deltas["week_state"] == "closed") & (deltas["week_key"] < "2026-W46")]
+    second = night(world, later, False, Earlier(findings=first.findings, closed_weeks=closed)).findings
+    ended = second.loc[second["kind"] == "meter_extras_drift", "state"]
+    assert ended.tolist() == ["resolved"]
+
+
+def sections(marks: str) -> dict[str, str]:
+    """Text of each section by its title, up to the next heading of these marks or fewer."""
+    found = re.split(rf"^#{{1,{len(marks)}}} ", RUNBOOKS, flags=re.MULTILINE)
+    return {text.partition("\n")[0].strip(): text.partition("\n")[2] for text in found}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OF_KIND if kind != VIOLATION])
+def test_every_kind_of_finding_has_a_section_with_all_parts(kind: str) -> None:
+    by_anchor = {title.lower().replace(" ", "_"): text for title, text in sections("##").items()}
+    assert [part for part in PARTS if f"**{part}.**" not in by_anchor[kind]] == []
+
+
+@pytest.mark.parametrize("rule", LEDGER_RULES)
+def test_every_rule_of_the_ledger_has_a_section_with_all_parts(rule: str) -> None:
+    assert [part for part in PARTS if f"**{part}.**" not in sections("###")[f"Rule: {rule}"]] == []
+
+
+def test_links_within_the_runbooks_lead_to_a_heading() -> None:
+    anchors = {
+        re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", RUNBOOKS, flags=re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]*)\)", RUNBOOKS)) <= anchors
+
+
+def test_every_fence_names_its_language() -> None:
+    fences = re.findall(r"^```(.*)$", RUNBOOKS, flags=re.MULTILINE)
+    assert all(fences[::2]) and not any(fences[1::2])
