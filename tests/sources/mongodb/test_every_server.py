@@ -10,11 +10,12 @@ import pytest
 from bson import MinKey, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pydantic import SecretStr
-from pymongo import monitoring
+from pymongo import MongoClient, monitoring
 from pymongo.cursor import RawBatchCursor
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from billing_dq.embedded import embedded_mongodb
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors, connect
@@ -281,3 +282,21 @@ def test_text_that_is_not_utf8_and_dates_beyond_all_years_end_no_night(
     ]
     assert tables["unreadable_keys"]["organization_id"].tolist() == ["b" * 24]
     assert f"{tables['ledger_entries']['expires_at'][0]:%Y}" == "9999"
+
+
+def test_a_server_that_dies_between_two_replies_is_transient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with embedded_mongodb(tmp_path / "data") as server:
+        with MongoClient[Document](server.uri) as client:
+            database = client["app"]
+            fill(database, random_world(36, organizations=8))
+        original = Reader._replies
+
+        def dies(self: Reader, cursor: Any) -> Iterator[bytes]:
+            for reply in original(self, cursor):
+                server.process.kill()
+                server.process.wait()
+                yield reply
+
+        monkeypatch.setattr(Reader, "_replies", dies)
+        with pytest.raises(TransientSourceError):
+            snapshot_of(database, server.uri, tmp_path, mongodb_connect_seconds=0.5)
