@@ -5,7 +5,6 @@ The next reply is fetched by a thread while the last one is worked on.
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Literal, cast
 
@@ -15,6 +14,7 @@ from pymongo.cursor import RawBatchCursor
 from pymongo.errors import ConfigurationError, OperationFailure
 
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
 from billing_dq.sources.mongodb.contract import CollectionContract
 from billing_dq.sources.mongodb.queries import Filter, Query
@@ -89,15 +89,14 @@ class Reader:
 
     def _replies(self, cursor: RawBatchCursor[dict[str, object]]) -> Iterator[bytes]:
         """The replies of the server; while one is worked on, a thread waits for the next."""
-        with cursor, ThreadPoolExecutor(1, thread_name_prefix="mongodb") as thread:
-            coming = thread.submit(next, cursor, None)
-            while True:
-                with self.timed("server"):
-                    reply = cast(bytes | None, coming.result())
-                if not reply:  # the end, or the one empty reply of an empty result
-                    return
-                coming = thread.submit(next, cursor, None)
-                yield reply
+        coming = ahead(lambda: next(cursor, None))
+        while True:
+            with self.timed("server"):
+                reply = cast(bytes | None, coming())
+            if not reply:  # the end, or the one empty reply of an empty result
+                return
+            coming = ahead(lambda: next(cursor, None))
+            yield reply
 
     def _collection(self, contract: CollectionContract) -> Collection[dict[str, object]]:
         return self._database[contract.name]
