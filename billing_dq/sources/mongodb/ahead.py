@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 def ahead(work: Callable[[], Result]) -> Callable[[], Result]:
     """Begin the work in a thread; calling what is given back waits for its result, or raises its error.
 
-    Nobody need wait: the thread does not keep the process alive, so that a slow server does not hold up a stopped night.
+    Nobody need wait: the thread does not keep the process alive, so that a slow server holds up no stopped night.
     """
     results: list[Result] = []
     errors: list[BaseException] = []

@@ -23,6 +23,10 @@ _OBJECT = TYPE_NUMBERS["object"]
 _ARRAY = TYPE_NUMBERS["array"]
 
 
+#: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
+_ITEM_BYTES = 24
+
+
 class Cells(NamedTuple):
     """Values by field and row (or of one field, by row).
 
@@ -125,43 +129,42 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
 @compiled
 def items(buffer: Bytes, lists: Cells) -> Items:
     """The items of each list or object among ``lists`` (of one field); rows of other types have none."""
-    list_kinds, list_places, list_sizes = lists
-    rows = len(list_kinds)
-    firsts = np.zeros(rows + 1, dtype=np.int64)
-    broken = np.zeros(rows, dtype=np.bool_)
-    for row in range(rows):
-        count = 0
-        if list_kinds[row] == bson.ARRAY or list_kinds[row] == bson.OBJECT:
-            count = _count(buffer, list_places[row] + 4, list_places[row] + list_sizes[row] - 1)
-            broken[row] = count < 0
-        firsts[row + 1] = firsts[row] + max(count, 0)
-    kinds = np.empty(firsts[rows], dtype=np.uint8)
-    values = np.empty(firsts[rows], dtype=np.int64)
-    sizes = np.empty(firsts[rows], dtype=np.int32)
-    for row in range(rows):
-        place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
-        for item in range(firsts[row], firsts[row + 1]):
-            kind = int(buffer[place])
-            place = after_zero(buffer, place + 1, end)
-            size = value_size(buffer, kind, place, end)
-            kinds[item] = kind
-            values[item], sizes[item] = _value(buffer, kind, place, size)
-            place += size
-    return Items(firsts, Cells(kinds, values, sizes), broken)
+    room = 16 + lists.sizes.sum() // _ITEM_BYTES
+    found, fits = _items_in(buffer, lists, room)
+    while not fits:
+        room *= 2
+        found, fits = _items_in(buffer, lists, room)
+    return found
 
 
 @compiled
-def _count(buffer: Bytes, place: int, end: int) -> int:
-    """The number of elements from ``place`` to ``end``; -1 where the bytes are malformed."""
-    count = 0
-    while place < end:
-        kind = int(buffer[place])
-        place = after_zero(buffer, place + 1, end)
-        size = value_size(buffer, kind, place, end) if place >= 0 else -1
-        if size < 0:
-            return -1
-        count, place = count + 1, place + size
-    return count
+def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
+    """The items, and whether there is room for all of them."""
+    list_kinds, list_places, list_sizes = lists
+    rows, count = len(list_kinds), 0
+    firsts = np.zeros(rows + 1, dtype=np.int64)
+    broken = np.zeros(rows, dtype=np.bool_)
+    kinds = np.empty(room, dtype=np.uint8)
+    values = np.empty(room, dtype=np.int64)
+    sizes = np.empty(room, dtype=np.int32)
+    for row in range(rows):
+        place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
+        if list_kinds[row] != bson.ARRAY and list_kinds[row] != bson.OBJECT:
+            end = place
+        while place < end and count < room:
+            kind = int(buffer[place])
+            place = after_zero(buffer, place + 1, end)
+            size = value_size(buffer, kind, place, end) if place >= 0 else -1
+            if size < 0:
+                broken[row] = True
+                break
+            kinds[count] = kind
+            values[count], sizes[count] = _value(buffer, kind, place, size)
+            count, place = count + 1, place + size
+        firsts[row + 1] = count
+        if 0 <= place < end and not broken[row]:
+            return Items(firsts, Cells(kinds, values, sizes), broken), False
+    return Items(firsts, Cells(kinds[:count], values[:count], sizes[:count]), broken), True
 
 
 @compiled

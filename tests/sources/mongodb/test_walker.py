@@ -194,3 +194,14 @@ def test_the_walk_knows_the_same_weeks_as_the_pattern() -> None:
     ]
     rows = judged("billingusages", *map(bson.encode, documents))
     assert list(rows.broken) == [breaks(CONTRACTS["billingusages"].fields, one) for one in documents]
+
+
+def test_long_lists_of_short_items_are_read_whole() -> None:
+    keys = [chr(97 + number % 26) for number in range(5_000)]
+    document: Document = {"organizationId": ObjectId(), "weekKey": "2026-W47", "meterUsed": 0, "meterQuota": 0}
+    many = bson.encode({**document, "consumedAttributionKeys": keys, "meterBreakdown": {key: 1 for key in keys}})
+    nulls = bson.encode({**document, "consumedAttributionKeys": [None] * 5_000})
+    rows = judged("billingusages", many, nulls, many)
+    assert list(rows.broken) == [False, True, False]
+    for row in (0, 2):
+        assert_same_values(rows, row, CONTRACTS["billingusages"].fields, decoded(many))
