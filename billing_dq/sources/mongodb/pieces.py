@@ -3,7 +3,7 @@
 Documents come in the order of their key, so that duplicates are neighbours, and nothing is asked of the server twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from billing_dq.sources.mongodb.quarantine import DUPLICATE, Quarantine
 from billing_dq.sources.mongodb.queries import KEYS
 from billing_dq.sources.mongodb.raw_document import readable_fields
 from billing_dq.weeks import NightWeeks
+
+#: The collections whose documents for one key may each hold a part.
+_IN_PARTS = ("billingusages", "billingextrabalances")
 
 
 @dataclass(frozen=True)
@@ -117,19 +120,22 @@ class Sorting:
     def _superseded(self, rows: Rows, chosen: np.ndarray) -> np.ndarray:
         """Of several documents for one key, those that are not read: all but the newest, and of balances all.
 
-        Each of two balance documents may hold a part of the ledger, so that neither is the ledger.
+        Each of two balance documents may hold a part of the ledger, so that neither is the ledger; and each of two
+        documents of a week a part of its keys, so that the week cannot be judged.
         """
         alike = neighbours_alike(rows, self._key, chosen)
         set_aside: list[int] = []
         group = np.cumsum(~alike)
         for number in np.unique(group[alike]):
             documents = {int(row): readable_fields(rows.raw(int(row))) for row in chosen[group == number]}
-            if self._contract.domain_name == "billingextrabalances":
-                for row, document in documents.items():
-                    self._quarantine.add(self._contract, document, {self._key[-1]: DUPLICATE})
-                    set_aside.append(row)
-                continue
-            for row in newest_first(documents)[1:]:
-                self._quarantine.add_duplicate(self._contract, documents[row], self._key[-1])
+            newest_last = newest_first(documents)[::-1]
+            for row in newest_last if self._contract.domain_name == "billingextrabalances" else newest_last[:-1]:
+                self._duplicate(documents[row])
                 set_aside.append(row)
         return np.array(sorted(set_aside), dtype=np.int64)
+
+    def _duplicate(self, document: Mapping[str, object]) -> None:
+        if self._contract.domain_name in _IN_PARTS:
+            self._quarantine.add(self._contract, document, {self._key[-1]: DUPLICATE})
+        else:
+            self._quarantine.add_duplicate(self._contract, document, self._key[-1])

@@ -348,7 +348,7 @@ def test_of_several_documents_for_one_key_the_newest_is_read_and_of_balances_non
         ("processedstripeevents", str(low), "eventId", "duplicate_key"),
         ("subscriptions", str(low), "organization", "duplicate_key"),
     ]
-    assert unreadable(tables) == {("billingextrabalances", str(one), None)}
+    assert unreadable(tables) == {("billingextrabalances", str(one), None), ("billingusages", str(one), "2026-W46")}
     assert list(tables["weekly_usage"]["meter_used"]) == [4, 1]
     assert list(tables["subscriptions"]["plan"]) == ["pro"]
     assert tables["extras_balances"].empty

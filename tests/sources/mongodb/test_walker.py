@@ -199,7 +199,7 @@ def test_the_walk_knows_the_same_weeks_as_the_pattern() -> None:
 def test_long_lists_of_short_items_are_read_whole() -> None:
     keys = [chr(97 + number % 26) for number in range(5_000)]
     document: Document = {"organizationId": ObjectId(), "weekKey": "2026-W47", "meterUsed": 0, "meterQuota": 0}
-    many = bson.encode({**document, "consumedAttributionKeys": keys, "meterBreakdown": {key: 1 for key in keys}})
+    many = bson.encode({**document, "consumedAttributionKeys": keys, "meterBreakdown": dict.fromkeys(keys, 1)})
     nulls = bson.encode({**document, "consumedAttributionKeys": [None] * 5_000})
     rows = judged("billingusages", many, nulls, many)
     assert list(rows.broken) == [False, True, False]
