@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     stripe_budget_seconds: Annotated[float, Field(gt=0)] = 900.0
     stripe_dispute_days: Annotated[int, Field(ge=1)] = 180
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
+    plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)

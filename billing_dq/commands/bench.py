@@ -33,8 +33,10 @@ class Figures:
 
 
 @click.command(name="bench")
-@click.option("--orgs", "organizations", type=click.IntRange(1), default=20_000, show_default=True)
-@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True)
+@click.option(
+    "--orgs", "organizations", type=click.IntRange(1), default=20_000, show_default=True, help="How many there are."
+)
+@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="How many weeks of usage.")
 @click.option("--entries", type=click.IntRange(1), default=30, show_default=True, help="A week and organization.")
 @click.option("--to", "uri", help="Another server than the embedded one; its database `bench` is made and dropped.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -19,7 +19,7 @@ from billing_dq.sources.mongodb.judged import Level, judge_documents
 from billing_dq.sources.mongodb.queries import documents_of
 from billing_dq.sources.mongodb.reader import open_reader
 from billing_dq.sources.mongodb.snapshot import Snapshot, address
-from billing_dq.storage.lake import TableWriter
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 

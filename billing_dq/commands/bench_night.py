@@ -15,8 +15,9 @@ from billing_dq.reconcile.meter.context import MeterContext
 from billing_dq.reconcile.meter.meter_extras import reconcile_meter
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, read_snapshot
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import organization_batches
-from billing_dq.storage.lake import TableWriter, to_arrow
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import METER_EXTRAS_DELTAS
 from billing_dq.weeks import NightWeeks
 

@@ -6,7 +6,7 @@ expected equals actual exactly, so what stays below the tolerance every week is 
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota_path import EPSILON
+from billing_dq.reconcile.meter.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.units import Tolerance
 

@@ -25,10 +25,12 @@ def rank(severities: "pd.Series[str]") -> "pd.Series[int]":
 
 
 def of_week(grade: str, diverged: bool, week_state: str) -> Severity:
-    """Of an organization's week: `unexplained` is an error once the week is closed.
+    """Of an organization's week: `unexplained` is an error once the week is closed, `undecided` always a warning.
 
     An explained divergence and a defect within the tolerance are info.
     """
+    if grade == "undecided":
+        return "warning"
     if grade != "unexplained":
         return "info"
     if week_state != "closed":

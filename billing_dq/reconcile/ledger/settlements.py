@@ -6,12 +6,12 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
 
 GRACE = timedelta(hours=48)
 #: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
 ROUNDING = 1e-6
-_PREFIX = "settle:"
 
 
 def settlement_violations(
@@ -44,7 +44,8 @@ def settlement_violations(
     only_key = both["at"].isna() & (both["written_at"] < latest)
     only_entry = both["written_at"].isna() & (both["at"] < latest)
     # A side that is missing has no amount, and nothing differs from none.
-    differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
+    comparable = (both["settled_units"] > 0) & both["same_quota"].eq(True)
+    differ = comparable & (both["amount"] - both["settled_units"] > ROUNDING)
     frames = [
         _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
         _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
@@ -54,16 +55,20 @@ def settlement_violations(
 
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
-    """The usage side: organization_id, week_key, settled_units, written_at."""
-    keys = keys.loc[keys["key"].str.startswith(_PREFIX)]
+    """The usage side: organization_id, week_key, settled_units, written_at, same_quota (as in the document before)."""
+    before = usage.sort_values("week_key").groupby("organization_id")["meter_quota"].shift(1)
+    before = before.reindex(usage.index)
+    usage = usage.assign(same_quota=before.isna() | (before == usage["meter_quota"]))
+    keys = keys.loc[keys["key"].str.startswith(SETTLEMENT)]
     rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
-    rows = rows.loc[(rows["key"] == _PREFIX + rows["week_key"]) & rows["week_key"].isin(night.keys)]
+    rows = rows.loc[(rows["key"] == SETTLEMENT + rows["week_key"]) & rows["week_key"].isin(night.keys)]
     ends = pd.Series({week.key: week.end for week in night.weeks})
     return pd.DataFrame(
         {
             "organization_id": rows["organization_id"],
             "week_key": rows["week_key"],
             "settled_units": rows["settled_units"],
+            "same_quota": rows["same_quota"],
             "written_at": rows["updated_at"].fillna(rows["week_key"].map(ends).astype(rows["updated_at"].dtype)),
         }
     )
@@ -71,8 +76,8 @@ def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.D
 
 def _credited(entries: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     """The ledger side: organization_id, week_key, entry_id, amount, at; of a repeated reference the first entry."""
-    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_PREFIX)]
-    rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(_PREFIX))
+    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(SETTLEMENT)]
+    rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(SETTLEMENT))
     rows = rows.loc[rows["week_key"].isin(night.keys)].sort_values("position")
     rows = rows.drop_duplicates(["organization_id", "week_key"])
     return rows[["organization_id", "week_key", "entry_id", "amount", "at"]]
@@ -101,7 +106,7 @@ def _violations(rows: pd.DataFrame, units: pd.Series, sentence: Callable[[str, f
                 "organization_id": rows["organization_id"],
                 "rule": "settlement_half_applied",
                 "entry_id": rows["entry_id"],
-                "ref_id": _PREFIX + rows["week_key"],
+                "ref_id": SETTLEMENT + rows["week_key"],
                 "units": units,
                 "detail": details,
                 "compensated_by": None,
@@ -120,4 +125,4 @@ def _only_entry(week: str, settled: float, amount: float) -> str:
 
 
 def _differ(week: str, settled: float, amount: float) -> str:
-    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week"
+    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week at most"

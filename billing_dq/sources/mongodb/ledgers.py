@@ -23,7 +23,7 @@ from billing_dq.sources.mongodb.judged import Mask, Rows, Words
 from billing_dq.sources.mongodb.texts import repeated, starts_with
 from billing_dq.sources.mongodb.usage import items_of
 from billing_dq.sources.mongodb.walker import Cells
-from billing_dq.storage.lake import arrow_schema, arrow_table
+from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,

@@ -18,7 +18,7 @@ from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, clear_errors, c
 from billing_dq.sources.mongodb.contract import contracts
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.reader import Reader, open_reader
-from billing_dq.storage.lake import StoredTable
+from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
 
 #: Collections that an application may not have made yet; that is told, not refused.

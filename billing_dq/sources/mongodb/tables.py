@@ -19,7 +19,8 @@ from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader
 from billing_dq.sources.mongodb.usage import weekly_usage
-from billing_dq.storage.lake import StoredTable, TableWriter, arrow_schema, to_arrow
+from billing_dq.storage.arrow import arrow_schema, to_arrow
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks
 

@@ -9,7 +9,7 @@ from billing_dq.sources.mongodb.judged import Rows, parents, week_numbers
 from billing_dq.sources.mongodb.raw_document import elements
 from billing_dq.sources.mongodb.texts import starts_with
 from billing_dq.sources.mongodb.walker import Cells, Items
-from billing_dq.storage.lake import arrow_table
+from billing_dq.storage.arrow import arrow_table
 from billing_dq.tables import WEEKLY_USAGE
 
 _SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
