@@ -1,6 +1,6 @@
 """Plans: of a stored night, without asking anybody, and of one dispute as the world is now.
 
-Both use the same rules (`reconcile.disputes`, `reconcile.credits`), so where nothing changed they agree to the hash.
+Both use the same rules (`reconcile.disputes`, `credits.plan`), so where nothing changed they agree to the hash.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """The one correction, as Dagster sees it: the job that credits a dispute, the sensor that starts it, what is observed.
 
-Nothing is decided here. `corrections` plans, checks and writes; `dispatch` says which credits are to be started.
+Nothing is decided here. `credits` plans, checks and writes; `dispatch` says which credits are to be started.
 """
 
 from collections.abc import Callable, Iterator

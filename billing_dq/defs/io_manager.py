@@ -1,6 +1,6 @@
 """Tables and records in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for records.
 
-What goes out keeps its contract (`frames`) and arrives whole: it is written beside its place and moved there. A table
+What goes out keeps its contract (`tables`) and arrives whole: it is written beside its place and moved there. A table
 that grows with the ledger comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's
 parameter is typed as, a frame or a `StoredTable`.
 """

@@ -129,7 +129,7 @@ def assert_one_composition(nights: Nights) -> None:
         for name, expected in tables_of(pure_night(nights.settings, night)).items():
             got = stored(lake, name, night)
             if expected is None or got is None:
-                assert got is None and expected is None, (night, name)
+                assert got is expected, (night, name)
             else:
                 pd.testing.assert_frame_equal(got, expected, obj=f"{name} of {night}")
 
@@ -146,7 +146,8 @@ def test_the_company_gives_every_stage_something_to_find(company: Nights) -> Non
     lake, (first, without_stripe, last) = Lake(company.settings.home), company.keys
     for name in ("runaway_balances", "ledger_violations", "subscription_drift", "dispute_positions"):
         found = stored(lake, name, last)
-        assert found is not None and len(found), name
+        assert found is not None, name
+        assert len(found), name
     findings = stored(lake, "findings", last)
     assert findings is not None
     assert {"quarantined_documents", "meter_extras_divergence"} <= set(findings["kind"])

@@ -298,7 +298,8 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
     ]
     assert night.violations["detail"].iloc[-1].endswith("at its pace it is full in 276.9 weeks")
     assert night.runaway["rule"].tolist() == ["week_quota", "plan_quota", "floor"]
-    assert night.drift is not None and night.disputes is not None
+    assert night.drift is not None
+    assert night.disputes is not None
     assert told(night.drift[["kind", "in_database", "in_stripe"]]) == [
         ("subscription_missing_in_stripe", "active", None),
         ("subscription_plan", "pro", "starter"),

@@ -1,6 +1,6 @@
 """Many organizations whose debits were lost in the same few minutes are one incident, not forty findings.
 
-A key without a debit has no time of its own, but the ObjectId of its history has (CAUSES.md, "Known real incidents").
+A key without a debit has no time of its own, but the ObjectId of its history has (docs/causes.md, "Known incidents").
 """
 
 from datetime import timedelta

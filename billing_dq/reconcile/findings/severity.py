@@ -1,7 +1,7 @@
 """How severe a finding is: its kind's severity, and the few rules that depend on more than its kind.
 
-A check is green where no finding of its kind is `error` or above (DESIGN.md, "Outputs"): a broken invariant is an
-`error`, what is lost while one sleeps is `critical`, what may be by design or needs no hurry a `warning`, what is
+A check is green where no finding of its kind is `error` or above (docs/tables.md, "Severities"): a broken invariant is
+an `error`, what is lost while one sleeps is `critical`, what may be by design or needs no hurry a `warning`, what is
 explained or immaterial `info`. Nothing about the meter of an open or settling week is above `warning`.
 """
 

@@ -1,4 +1,4 @@
-"""Weekly settlements that stand on one side only (DOMAIN.md, "What must hold", ledger; CAUSES.md)."""
+"""Weekly settlements that stand on one side only (docs/domain.md, "Ledger"; docs/causes.md)."""
 
 from collections.abc import Callable
 from datetime import timedelta

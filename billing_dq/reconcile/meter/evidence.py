@@ -32,7 +32,7 @@ from billing_dq.weeks import Week
 #: debit right after the usage; minutes are generous, and anything older is looked at as lost.
 LATE_DEBIT = timedelta(minutes=5)
 
-#: One side of a settlement alone for longer than this is a defect (DOMAIN.md, "What must hold").
+#: One side of a settlement alone for longer than this is a defect (docs/domain.md, "Ledger").
 SETTLEMENT_GRACE = timedelta(hours=48)
 
 

@@ -1,6 +1,6 @@
 """Matching of attribution keys and debits, entry by entry, for every organization and week of a batch.
 
-CAUSES.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
+docs/causes.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
 decides only where no document does.
 """
 

@@ -1,7 +1,7 @@
 """The meter against the extras: for every organization and week, what should have been debited and what was.
 
-`expected_units`, `actual_units` and `diverged` are the plain rule of DOMAIN.md ("What must hold") and nothing else. The
-causes come from the evidence, and the grade from both.
+`expected_units`, `actual_units` and `diverged` are the plain rule of docs/domain.md, "Meter against extras", and
+nothing else. The causes come from the evidence, and the grade from both.
 """
 
 from collections.abc import Iterable
@@ -242,7 +242,10 @@ def _items_by_row(index: OrganizationWeeks, rows: Codes, evidence: Evidence) -> 
 
 
 def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Booleans, totals: _Totals) -> Texts:
-    """Grades as DESIGN.md has them; breaks that cancel out are unexplained where they exceed the tolerance together."""
+    """Grades; breaks that cancel out are unexplained where they exceed the tolerance together.
+
+    See docs/tables.md, "Grades".
+    """
     doubted = totals.in_doubt > 0
     sound = ~totals.defect & ~doubted
     explained = diverged & sound & (np.abs(delta - totals.design) <= limit)
@@ -263,7 +266,10 @@ def _main_cause(items: list[EvidenceItem]) -> str:
 
 
 def _assert_it_adds_up(delta: Floats, totals: _Totals, unreadable: Booleans) -> None:
-    """Every readable row's evidence adds up to its delta (CAUSES.md); only binary noise of fractions is let pass."""
+    """Every readable row's evidence adds up to its delta; only binary noise of fractions is let pass.
+
+    See docs/causes.md, "Evidence adds up".
+    """
     off = np.abs(delta - totals.design - totals.rest)
     wrong = ~unreadable & (off > EPSILON * np.maximum(1.0, np.abs(delta)))
     if bool(wrong.any()):

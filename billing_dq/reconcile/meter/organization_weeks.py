@@ -96,7 +96,7 @@ def unreadable_cells(index: OrganizationWeeks, has_usage: Booleans, context: Met
     """Of every cell: whether either side could not be read.
 
     A usage document without a readable week leaves every week of its organization unreadable that has no other
-    document, an unreadable balance document all its weeks (DESIGN.md, "Unreadable is not absent").
+    document, an unreadable balance document all its weeks (docs/tables.md, "Unreadable is not absent").
     """
     weeks = len(index.weeks)
     anywhere = context.unreadable_usage[context.unreadable_usage["week_key"].isna()]

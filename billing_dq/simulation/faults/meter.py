@@ -1,4 +1,6 @@
-"""Faults of the meter against the extras (CAUSES.md): debits lost, doubled, invented, altered; usage lost, repeated.
+"""Faults of the meter against the extras: debits lost, doubled, invented, altered; usage lost, repeated.
+
+See docs/causes.md.
 
 Each makes the life of its organization go wrong at one point and replays it, so that what follows follows.
 """
@@ -327,7 +329,7 @@ def balance_document_lost(case: Case) -> Outcome:
 
 
 def _drift(case: Case, closed: list[float]) -> list[Label]:
-    """The drift that small losses of closed weeks add up to, by the definition of CAUSES.md."""
+    """The drift that small losses of closed weeks add up to, as docs/causes.md, "Drift", defines it."""
     short = [units for units in closed if units]
     drifts = len(short) >= _WEEKS_OF_DRIFT and max(short) <= _TOLERANCE and sum(short) > _TOLERANCE
     return [case.label("meter_extras_drift", case.organization, sum(short))] if drifts else []

@@ -21,7 +21,7 @@ from billing_dq.sources.mongodb.contract_table import milliseconds
 KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 TOPUP, DEBIT, REFUND, EXPIRATION, ADJUSTMENT = range(len(KINDS))
 
-#: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
+#: A top-up this long past its expiry must have been swept (docs/domain.md, "Ledger").
 SWEEP_GRACE = timedelta(hours=48)
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

@@ -1,5 +1,5 @@
 """Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that a rule
-of entries (DOMAIN.md, What must hold), a dispute, a purchase, a refund or an expiry needs.
+of entries (docs/domain.md, "Ledger"), a dispute, a purchase, a refund or an expiry needs.
 """
 
 import numpy as np

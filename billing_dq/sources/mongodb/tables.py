@@ -46,7 +46,7 @@ class SnapshotTables:
 
     Attributes:
         stored: the tables written so far, by name.
-        counts: how the documents were sorted, by the collection's name in DOMAIN.md.
+        counts: how the documents were sorted, by the collection's name in docs/domain.md.
     """
 
     def __init__(

@@ -113,19 +113,25 @@ def test_what_is_missing_leads_to_the_nearest_meter_below_that_fits_else_above(d
 @pytest.mark.parametrize(("used", "holds"), [(0.3, True), (0.3 + 1e-7, True), (0.3 + 2e-6, False)])
 def test_the_noise_of_fractions_is_no_difference(used: float, holds: bool) -> None:
     found = fit(Scenario(0.0), steps(0.1, 0.2), used)
-    assert found is not None and found.fits is holds
+    assert found is not None
+    assert found.fits is holds
 
 
 def test_a_scenario_is_tight_where_no_step_could_have_used_more_below_the_quota() -> None:
     loose, tight = fit(Scenario(500.0), steps(None, None), 300.0), fit(Scenario(500.0), steps(None, 100.0), 600.0)
-    assert loose is not None and loose.fits and not loose.tight
-    assert tight is not None and tight.fits and tight.tight
+    assert loose is not None
+    assert loose.fits
+    assert not loose.tight
+    assert tight is not None
+    assert tight.fits
+    assert tight.tight
 
 
 def test_a_document_without_keys_may_have_used_anything_below_the_quota() -> None:
     for used, missing in ((300.0, 0.0), (700.0, 200.0)):
         found = fit(Scenario(500.0), steps(), used)
-        assert found is not None and found.missing == missing
+        assert found is not None
+        assert found.missing == missing
 
 
 def test_more_orders_of_changes_than_can_be_tried_are_not_answered() -> None:

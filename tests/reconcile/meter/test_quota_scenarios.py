@@ -49,7 +49,8 @@ def said(scenario: Scenario) -> tuple[object, ...]:
 def attested_in(**more: object) -> set[tuple[object, ...]]:
     """What is attested beside the document's own quota."""
     found = attested(record(**more), NO_STEPS)  # type: ignore[arg-type]
-    assert not found[0].changes and found[0].attested_by == "document"
+    assert not found[0].changes
+    assert found[0].attested_by == "document"
     return {said(scenario) for scenario in found[1:]}
 
 

@@ -1,6 +1,6 @@
 """Mutated real documents: never read past, never read as something else, always explained.
 
-The long run, with numba's own check of every index: see README, How it is built.
+The long run, with numba's own check of every index, is in CONTRIBUTING.md.
 """
 
 import os
