@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     mongodb_database: Name = "app"
     mongodb_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     mongodb_connect_seconds: Annotated[float, Field(gt=0)] = 10.0
+    mongodb_snapshot: Literal["auto", "off"] = "auto"
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
     first_night: date = date(2026, 1, 1)

@@ -6,7 +6,7 @@ import click
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.mongodb.snapshot import Diagnosis, diagnose
+from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
 from billing_dq.sources.stripe.api import probe
 from billing_dq.storage.places import dagster_directory, why_not_writable
 

@@ -55,7 +55,7 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     """Print the summary."""
     snapshot, seen = result.snapshot, result.open_findings
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
-    consistency = "one snapshot" if snapshot.one_snapshot else "no snapshot session: read plainly"
+    consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
     if snapshot.missing_collections:
         print_line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")

@@ -17,19 +17,13 @@ from typing import Literal
 from bson import ObjectId
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
-from pymongo.errors import (
-    AutoReconnect,
-    ConnectionFailure,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
-)
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WriteConcernError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.connection import DECODED, is_transient, unusable
 
 Document = dict[str, object]
 WriteOutcome = Literal["written", "missed", "unknown"]
@@ -41,6 +35,10 @@ _LARGEST_WHOLE = 2**53
 _WRITE_CONFLICT = 112
 _NOT_ALLOWED = (13, 18)
 _TOO_LARGE = (10334, 17419)
+_NOT_VALID = 121
+#: What a server answers to an update that it did not apply: no right, too large, against the collection's validator, a
+#: duplicate in a unique index, or a command that it does not take. All else is unknown, and looked up.
+_REFUSALS = frozenset({*_NOT_ALLOWED, *_TOO_LARGE, _NOT_VALID, 11000, 2, 9, 14, 20, 40, 59, 72})
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,7 @@ class LedgerWriter:
 
     def __init__(self, balances: Collection[Document]) -> None:
         self._balances = balances.with_options(
+            DECODED,
             write_concern=WriteConcern(w="majority", j=True, wtimeout=int(WRITE_SECONDS * 1000)),
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
@@ -130,9 +129,9 @@ class LedgerWriter:
         except OperationFailure as error:
             if error.code == _WRITE_CONFLICT:
                 return "missed"
-            if isinstance(error, (WriteConcernError, ExecutionTimeout)):  # applied here, or on its way
-                return "unknown"
-            raise SourceError(f"the credit was not written: {_reason(error)}") from None
+            if error.code in _REFUSALS and not isinstance(error, WriteConcernError):
+                raise SourceError(f"the credit was not written: {_reason(error)}") from None
+            return "unknown"
         except ConnectionFailure:  # time-outs and lost connections: it may have been applied
             return "unknown"
         return "written" if result.modified_count == 1 else "missed"
@@ -145,7 +144,9 @@ class LedgerWriter:
             SourceError: the document is gone, or cannot be read as a ledger.
         """
         with _reading():
-            document = self._balances.find_one({"organization": ObjectId(organization_id)})
+            document = self._balances.find_one(
+                {"organization": ObjectId(organization_id)}, max_time_ms=round(WRITE_SECONDS * 1000)
+            )
         if document is None:
             raise SourceError(f"organization {organization_id} has no balance document any more")
         ledger, cached = document.get("ledger"), document.get("cachedBalance")
@@ -172,18 +173,18 @@ def open_ledger_writer(settings: Settings, seconds: float = WRITE_SECONDS) -> It
     """
     if settings.mongodb_write_uri is None:
         raise SourceError("credits are off: set BILLING_DQ_MONGODB_WRITE_URI to a user who may update balances")
+    uri = settings.mongodb_write_uri
     try:
         client = MongoClient[Document](
-            settings.mongodb_write_uri.get_secret_value(),
+            uri.get_secret_value(),
             appname="billing_dq-credits",
-            tz_aware=True,
             retryWrites=False,
             serverSelectionTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
             connectTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
             socketTimeoutMS=int(min(seconds, settings.mongodb_timeout_seconds) * 1000),
         )
-    except (PyMongoError, ValueError):  # the driver's message may hold the address, and with it the password
-        raise SourceError("BILLING_DQ_MONGODB_WRITE_URI is no MongoDB address") from None
+    except (OSError, PyMongoError, ValueError, TypeError) as error:
+        raise unusable(error, uri, "BILLING_DQ_MONGODB_WRITE_URI") from None
     with client:
         yield LedgerWriter(client[settings.mongodb_database][settings.collections.billingextrabalances])
 
@@ -203,9 +204,9 @@ def as_number(units: float) -> int | float:
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (AutoReconnect, ConnectionFailure, ExecutionTimeout) as error:
-        raise TransientSourceError(f"the ledgers cannot be read right now: {type(error).__name__}") from None
-    except OperationFailure as error:
+    except (ConnectionFailure, OperationFailure) as error:
+        if isinstance(error, ConnectionFailure) or is_transient(error):
+            raise TransientSourceError(f"the ledgers cannot be read right now: {type(error).__name__}") from None
         raise SourceError(f"the ledgers cannot be read: {_reason(error)}") from None
 
 
@@ -214,6 +215,8 @@ def _reason(error: OperationFailure) -> str:
         return "the user of BILLING_DQ_MONGODB_WRITE_URI has no right to do this"
     if error.code in _TOO_LARGE:
         return "the organization's balance document is full (16 MiB)"
+    if error.code == _NOT_VALID:
+        return "the collection's own validation refuses the entry"
     return f"the server answered with error {error.code} ({(error.details or {}).get('codeName', 'no name')})"
 
 

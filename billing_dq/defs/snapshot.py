@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import dagster as dg
 
 from billing_dq.defs.metadata import Metadata, stored, table_of, table_out
 from billing_dq.defs.resources import NightConfig, ProgressTo
-from billing_dq.errors import SourceError
+from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.snapshot import SnapshotFacts, read_snapshot
+from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.weeks import NightWeeks
@@ -33,6 +33,9 @@ TABLES = (
     "unreadable_keys",
 )
 GROUP = "mongodb"
+
+#: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
+RETRIES = 2
 
 
 def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -71,10 +74,11 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         weeks = NightWeeks(instant, settings.weeks_back, settings.settling_hours)
         directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
         try:
-            try:
-                snapshot = read_snapshot(settings, weeks, directory, progress.of(context))
-            except SourceError as error:
-                raise dg.Failure(str(error), allow_retries=False) from None
+            snapshot = _taken(
+                context,
+                settings.mongodb_connect_seconds,
+                lambda: read_snapshot(settings, weeks, directory, progress.of(context)),
+            )
             for name in TABLES:
                 table = snapshot.tables[name]
                 yield dg.Output(table, name, metadata=stored(lake, key, name, table.rows))
@@ -85,6 +89,26 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             shutil.rmtree(directory, ignore_errors=True)
 
     return mongo_snapshot
+
+
+def _taken(context: dg.AssetExecutionContext, seconds: float, read: Callable[[], Snapshot]) -> Snapshot:
+    """Read; what may pass by itself (an election, a lost connection) is tried again, all else is told at once.
+
+    ``seconds`` are waited before the second attempt, and twice as long before each further one.
+
+    Raises:
+        dg.RetryRequested: another attempt may work.
+        dg.Failure: none will, or there were enough.
+    """
+    try:
+        return read()
+    except TransientSourceError as error:
+        if context.retry_number < RETRIES:
+            context.log.warning(f"attempt {context.retry_number + 1}: {error}")
+            raise dg.RetryRequested(RETRIES, seconds * 2**context.retry_number) from None
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except SourceError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def refuse_another_night(night: str, taken_on: str) -> None:
@@ -120,6 +144,7 @@ def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:
         "server": facts.server_version,
         "topology": facts.topology,
         "one_snapshot": facts.one_snapshot,
+        "read_plainly_because": facts.read_plainly_because or "it is one snapshot",
         "missing_collections": ", ".join(facts.missing_collections) or "none",
         "counts": table_of(counts),
         "seconds": dg.MetadataValue.json({stage: round(float(took), 3) for stage, took in facts.seconds.items()}),

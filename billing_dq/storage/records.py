@@ -48,6 +48,7 @@ class SnapshotFactsRecord(_Record):
     server_version: str
     topology: str
     one_snapshot: bool
+    read_plainly_because: str = ""
     missing_collections: tuple[str, ...]
     counts: dict[str, CollectionCounts]
     seconds: dict[str, float]

@@ -25,7 +25,7 @@ QUARANTINED_STRIPE_OBJECTS = Table(
 
 UNREADABLE_KEYS = Table(
     "unreadable_keys",
-    "an organization, or a week of one, that a quarantined document leaves in the dark (duplicate_key leaves nothing)",
+    "an organization, or a week of one, that a quarantined document leaves in the dark",
     (
         Column("collection", "str", "the collection's name in docs/domain.md, whatever it is called in the settings"),
         Column("document_id", "str", "_id of the document as text"),

@@ -8,7 +8,9 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from billing_dq.credits.ledger_writer import Credit, LedgerWriter, as_number, open_ledger_writer
 from billing_dq.embedded import embedded_mongodb
@@ -70,7 +72,7 @@ def test_whole_units_are_integers_as_far_as_they_are_exact(units: float, kind: t
 @pytest.mark.parametrize("uri", ["postgres://user:secret@host/", "mongodb://user:secret@"])
 def test_a_wrong_address_is_refused_without_telling_it(uri: str) -> None:
     settings = Settings(mongodb_write_uri=SecretStr(uri))
-    with pytest.raises(SourceError, match="is no MongoDB address") as error, open_ledger_writer(settings):
+    with pytest.raises(SourceError, match="is no address of a MongoDB") as error, open_ledger_writer(settings):
         pass
     assert "secret" not in str(error.value)
 
@@ -90,3 +92,40 @@ def test_a_user_with_read_only_rights_cannot_be_made_to_write(tmp_path: Path) ->
                 writer.write(credit())
             assert "secret" not in str(error.value)
             assert writer.read(ORGANIZATION, REF).length == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (13, "has no right to do this"),
+        (18, "has no right to do this"),
+        (121, "own validation refuses"),
+        (10334, "is full"),
+        (17419, "is full"),
+        (2, "error 2"),
+    ],
+)
+def test_only_a_sure_refusal_is_said_not_to_be_written(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    writer = with_balance(database)
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OperationFailure("refused", code)
+
+    monkeypatch.setattr(Collection, "update_one", refuse)
+    with pytest.raises(SourceError, match=f"the credit was not written: .*{said}"):
+        writer.write(credit())
+
+
+@pytest.mark.parametrize("code", [91, 189, 262, 11600, 11601, 64, 50, 96, 8000, None])
+def test_every_other_answer_is_unknown_and_looked_up(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    writer = with_balance(database)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationFailure("who knows", code)
+
+    monkeypatch.setattr(Collection, "update_one", fail)
+    assert writer.write(credit()) == "unknown"

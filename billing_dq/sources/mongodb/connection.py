@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bson.codec_options import DatetimeConversion
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import InvalidBSON
 from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
     ExecutionTimeout,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -22,11 +22,29 @@ from billing_dq.settings import Settings
 
 Client = MongoClient[dict[str, object]]
 
-_AUTHENTICATION_FAILED = {18, 8000}
+_AUTHENTICATION_FAILED = 18
+_ATLAS_ERROR = 8000
 _UNAUTHORIZED = 13
 _BUSY_SERVER_MS = 120_000
-_SNAPSHOT_GONE = {239, 246}
+#: A snapshot that the server no longer keeps, does not keep yet, or cannot keep.
+SNAPSHOT_GONE = frozenset({239, 246, 148})
+#: What passes by itself (an election, a restart, a lost cursor, a busy or slow server): the errors that the driver
+#: retries, and those that it cannot retry in the middle of a cursor.
+_TRANSIENT = frozenset(
+    {
+        *(6, 7, 89, 91, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436),
+        *(43, 112, 133, 175, 237, 365, 391, 462, 11601, 13388),
+    }
+)
 _SECRET_PART = re.compile(r"(mongodb(?:\+srv)?://)[^\s/@]*@", re.IGNORECASE)
+
+
+#: Dates past the year 9999 and text that is not UTF-8 are read, and then judged: one document must not end the work.
+DECODED = CodecOptions[dict[str, object]](
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
+)
 
 
 def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONGODB_URI") -> Client:
@@ -35,7 +53,8 @@ def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONG
     ``variable`` is where the address came from, for the message.
 
     Raises:
-        SourceError: the address is no MongoDB address.
+        TransientSourceError: the name of the server cannot be looked up.
+        SourceError: the address is no MongoDB address, or names a file that cannot be read.
     """
     patience = round(settings.mongodb_connect_seconds * 1000)
     try:
@@ -52,12 +71,23 @@ def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONG
             tz_aware=True,
             datetime_conversion=DatetimeConversion.DATETIME_AUTO,
         )
-    except (InvalidURI, ConfigurationError, ValueError, TypeError):
-        # the driver's message may quote the address, and with it the password
-        raise SourceError(
-            f"{variable} is no address of a MongoDB; it looks like mongodb://user:password@host:27017/, "
-            "with special characters in the password percent-encoded"
-        ) from None
+    except (OSError, PyMongoError, ValueError, TypeError) as error:
+        raise unusable(error, uri, variable) from None
+
+
+def unusable(error: Exception, uri: SecretStr, variable: str) -> SourceError:
+    """Why there can be no client; the driver's own message may quote the address, and with it the password."""
+    if isinstance(error, OSError):
+        reason = error.strerror or "it cannot be used"
+        return SourceError(f"{variable} names a file for TLS that cannot be read: {error.filename or reason}; {reason}")
+    if isinstance(error, ConfigurationError) and "DNS" in str(error):
+        return TransientSourceError(
+            f"MongoDB at {hosts_of(uri)} cannot be reached: DNS does not know its name; check {variable}"
+        )
+    return SourceError(
+        f"{variable} is no address of a MongoDB; it looks like mongodb://user:password@host:27017/, "
+        "with special characters in the password percent-encoded"
+    )
 
 
 @contextmanager
@@ -65,7 +95,7 @@ def clear_errors(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ
     """Turn the driver's errors into one line that says what to do next.
 
     Raises:
-        TransientSourceError: unreachable, connection lost, too slow; another attempt may work.
+        TransientSourceError: unreachable, connection lost, too slow, an election; another attempt may work.
         SourceError: not authorized, or refused for another reason.
     """
     where = hosts_of(uri)
@@ -82,18 +112,31 @@ def clear_errors(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ
             "for one query; see `billing-dq doctor` for missing indexes, or raise the setting"
         ) from None
     except OperationFailure as error:
-        if error.code in _SNAPSHOT_GONE:
+        if error.code in SNAPSHOT_GONE:
             raise TransientSourceError(
                 f"MongoDB at {where} no longer keeps the snapshot that the night reads; it keeps one for "
-                "minSnapshotHistoryWindowInSeconds (300 s unless set), which the night must not exceed"
+                'minSnapshotHistoryWindowInSeconds (300 s unless set); `mongodb_snapshot = "off"` reads without one'
             ) from None
-        raise SourceError(_refused(error, where, settings, variable)) from None
+        if is_transient(error):
+            raise TransientSourceError(
+                f"MongoDB at {where} could not finish a query (code {error.code}: {_short(error)}); try again"
+            ) from None
+        raise SourceError(_refused(error, uri, settings, variable)) from None
     except AutoReconnect as error:
         raise TransientSourceError(
             f"the connection to MongoDB at {where} was lost ({_short(error)}); try again"
         ) from None
     except PyMongoError as error:
         raise SourceError(f"MongoDB at {where}: {_short(error)}; see `billing-dq doctor`") from None
+    except InvalidBSON as error:
+        raise SourceError(f"MongoDB at {where} sent bytes that are no BSON: {_short(error)}") from None
+
+
+def is_transient(error: PyMongoError) -> bool:
+    """Whether another attempt may work."""
+    if isinstance(error, OperationFailure):
+        return isinstance(error, ExecutionTimeout) or error.code in _TRANSIENT | SNAPSHOT_GONE
+    return isinstance(error, AutoReconnect)
 
 
 def hosts_of(uri: SecretStr) -> str:
@@ -102,15 +145,20 @@ def hosts_of(uri: SecretStr) -> str:
     return match[1] if match else "the given address"
 
 
-def _refused(error: OperationFailure, where: str, settings: Settings, variable: str) -> str:
-    if error.code in _AUTHENTICATION_FAILED:
+def _refused(error: OperationFailure, uri: SecretStr, settings: Settings, variable: str) -> str:
+    where, said = hosts_of(uri), _short(error)
+    if error.code == _AUTHENTICATION_FAILED or (error.code == _ATLAS_ERROR and "auth" in said.lower()):
         return f"MongoDB at {where} refuses the user or password (authentication failed); check {variable}"
+    if error.code == _UNAUTHORIZED and "@" not in uri.get_secret_value():
+        return (
+            f"MongoDB at {where} asks for a user, and {variable} names none; it looks like mongodb://user:password@..."
+        )
     if error.code == _UNAUTHORIZED:
         return (
             f"the user of {variable} may not read database {settings.mongodb_database} at {where}; "
             f'grant it the role "read" on {settings.mongodb_database}'
         )
-    return f"MongoDB at {where} refused a query: {_short(error)}; see `billing-dq doctor`"
+    return f"MongoDB at {where} refused a query: {said}; see `billing-dq doctor`"
 
 
 def _short(error: Exception) -> str:

@@ -1,11 +1,11 @@
 """What a sound document holds, collection by collection (docs/domain.md, "Collections"): one list of fields from which
-both the server's `$jsonSchema` and the field-by-field explanation are made.
+both the walk over bytes and the field-by-field explanation are made.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from billing_dq.weeks import Week
@@ -17,9 +17,16 @@ GRACE = timedelta(minutes=5)
 
 STATUSES = ("incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")
 
-_LONG_YEARS = [
-    year for year in range(1900, 2200) if Week(Week.parse(f"{year}-W52").start).shifted(1).key.endswith("53")
-]
+#: The dates that Python and pandas can show. One beyond, such as JavaScript's last for "never", is stored as the
+#: nearest of them.
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+
+#: The years that a week key may have.
+YEARS = range(1900, 2200)
+_LONG_YEARS = [year for year in YEARS if Week.parse(f"{year}-W52").shifted(1).key.endswith("53")]
+#: How many weeks each year has, from year 0 on; 0 where a week key may not have it.
+WEEKS_BY_YEAR = tuple(0 if year not in YEARS else 52 + (year in _LONG_YEARS) for year in range(YEARS.stop))
 #: A possible week: of 1900 to 2199, week 53 only in the years that have one. Understood by every server's regular
 #: expressions; `$` also matches before a final newline, hence the length beside it.
 WEEK_PATTERN = (
@@ -54,7 +61,7 @@ class Field:
 
 @dataclass(frozen=True)
 class CollectionContract:
-    """A collection: its name in docs/domain.md and in the settings, its fields, and the field of the organization."""
+    """A collection: its names in docs/domain.md and in the database, its fields, and which one is the organization."""
 
     domain_name: str
     name: str

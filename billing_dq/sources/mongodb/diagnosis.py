@@ -1,22 +1,29 @@
-"""What `billing-dq doctor` tells about MongoDB: version, topology, privileges, collections, indexes."""
+"""What `billing-dq doctor` tells about MongoDB: version, topology, privileges, collections, queries and indexes.
 
+It sends what a night sends, for documents that cannot be, so that it fails where the night would.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of
+from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of, is_transient
+from billing_dq.sources.mongodb.contract import CollectionContract, contracts
+from billing_dq.sources.mongodb.queries import KEYS, Query, documents_of, odd_weeks
+from billing_dq.sources.mongodb.reader import Reader, open_reader
+from billing_dq.weeks import NightWeeks
 
 #: Without these indexes the server sorts whole collections every night.
-_WANTED_INDEXES = {
-    "subscriptions": ("organization",),
-    "billingusages": ("organizationId", "weekKey"),
-    "billingextrabalances": ("organization",),
-}
+_SORTED = ("subscriptions", "billingusages", "billingextrabalances")
 _WRITES = {"insert", "update", "remove", "dropCollection", "dropDatabase", "createCollection", "createIndex"}
 _OLDEST = (5, 0)
+_UNAUTHORIZED = 13
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,40 @@ def diagnose(settings: Settings) -> list[Diagnosis]:
     if uri is None:
         return [Diagnosis("MongoDB", "failed", "no address: set BILLING_DQ_MONGODB_URI (a read-only user is enough)")]
     with clear_errors(uri, settings), connect(uri, settings) as client:
-        return [
-            _server(client, uri),
-            _privileges(client, settings),
-            *_collections(client, settings),
-        ]
+        return [_reading_code(), _server(client, uri), _privileges(client, settings), *_collections(client, settings)]
+
+
+def _reading_code() -> Diagnosis:
+    """Whether the code that reads documents can be compiled here, and whether it is kept."""
+    part = "MongoDB reading code"
+    try:
+        from billing_dq.sources.mongodb.compiled import kept_in  # numba: only who asks for it pays for it
+    except SourceError as error:
+        return Diagnosis(part, "failed", str(error))
+    directory = kept_in()
+    if directory is None:
+        return Diagnosis(
+            part, "warning", "it is compiled anew in each process, in seconds; set NUMBA_CACHE_DIR to keep it"
+        )
+    return Diagnosis(part, "ok", f"compiled code is kept in {directory}")
 
 
 def _server(client: Client, uri: SecretStr) -> Diagnosis:
     info = client.server_info()
-    version = str(info["version"])
     topology = client.topology_description.topology_type_name
-    detail = f"{hosts_of(uri)} runs MongoDB {version}, topology {topology}"
+    detail = f"{hosts_of(uri)} runs MongoDB {info['version']}, topology {topology}"
     if tuple(int(part) for part in info["versionArray"][:2]) < _OLDEST:
         return Diagnosis("MongoDB", "failed", f"{detail}; billing_dq needs 5.0 or later")
     if topology == "Single":
-        return Diagnosis("MongoDB", "warning", f"{detail}: a standalone server offers no snapshot, nights read plainly")
+        member_of = client.admin.command("hello").get("setName")
+        if member_of:
+            return Diagnosis(
+                "MongoDB",
+                "warning",
+                f"{detail}: a member of the replica set {member_of}, reached directly; with replicaSet={member_of} in "
+                "the address (and without directConnection) nights follow an election",
+            )
+        return Diagnosis("MongoDB", "warning", f"{detail}: a standalone server")
     return Diagnosis("MongoDB", "ok", detail)
 
 
@@ -84,7 +109,7 @@ def _covers(resource: dict[str, object], database: str) -> bool:
 
 def _collections(client: Client, settings: Settings) -> list[Diagnosis]:
     database = client[settings.mongodb_database]
-    present = set(database.list_collection_names())
+    present = set(database.list_collection_names(authorizedCollections=True))
     names: dict[str, str] = settings.collections.model_dump()
     missing = [name for name in names.values() if name not in present]
     if len(missing) == len(names):
@@ -98,25 +123,92 @@ def _collections(client: Client, settings: Settings) -> list[Diagnosis]:
     found = f"{database.name} has {len(names) - len(missing)} of {len(names)} collections"
     state = "warning" if missing else "ok"
     told = [Diagnosis("MongoDB database", state, f"{found}; missing: {', '.join(missing)}" if missing else found)]
-    for collection, wanted in _WANTED_INDEXES.items():
-        if names[collection] in present:
-            told.append(_index(client, settings, names[collection], wanted))
+    night = NightWeeks(datetime.now(UTC), settings.weeks_back, settings.settling_hours)
+    readable = [
+        contract
+        for domain_name, contract in contracts(names, tuple(settings.plans), night.as_of).items()
+        if names[domain_name] in present
+    ]
+    try:
+        with open_reader(client, settings, readable[0].name) as reader:
+            told.append(_snapshot(reader))
+            told += [_queries(reader, contract, night) for contract in readable]
+    except OperationFailure as error:
+        told.append(Diagnosis("MongoDB snapshot", "failed", f"a snapshot read was refused (code {error.code})"))
+    told += [_index(client, settings, contract) for contract in readable if contract.domain_name in _SORTED]
     return told
 
 
-def _index(client: Client, settings: Settings, name: str, wanted: tuple[str, ...]) -> Diagnosis:
-    part = f"MongoDB index of {name}"
-    fields = ", ".join(wanted)
-    collection = client[settings.mongodb_database][name]
+def _snapshot(reader: Reader) -> Diagnosis:
+    if reader.one_snapshot:
+        return Diagnosis("MongoDB snapshot", "ok", "a night reads all collections at one instant")
+    return Diagnosis("MongoDB snapshot", "warning", f"nights read plainly: {reader.plainly_because}")
+
+
+def _queries(reader: Reader, contract: CollectionContract, night: NightWeeks) -> Diagnosis:
+    """Send the queries of a collection, for nothing that there is."""
+    part = f"MongoDB query of {contract.name}"
     try:
-        collection.find_one({}, {"_id": 1}, max_time_ms=round(settings.mongodb_timeout_seconds * 1000))
-        indexes = collection.index_information().values()
+        for query in _asked(contract, night):
+            list(reader.batches(contract, query.for_nothing()))
+        if contract.domain_name == "billingusages":
+            reader.count(contract, {"_id": {"$in": []}})
     except OperationFailure as error:
-        return Diagnosis(part, "failed", f"the user may not read it (code {error.code}); grant it the role read")
+        if error.code == _UNAUTHORIZED:
+            return Diagnosis(part, "failed", f"the user may not read it (code {error.code}); grant it the role read")
+        said = str(error).split(", full error:")[0]
+        again = "; it may pass, try again" if is_transient(error) else ""
+        return Diagnosis(
+            part, "failed", f"the server refuses what a night asks (code {error.code}): {said[:200]}{again}"
+        )
+    return Diagnosis(part, "ok", "the server takes what a night asks")
+
+
+def _asked(contract: CollectionContract, night: NightWeeks) -> Iterator[Query]:
+    yield documents_of(contract, night.matching_keys)
+    if contract.domain_name == "billingusages":
+        yield odd_weeks(contract, night.matching_keys)
+
+
+def _index(client: Client, settings: Settings, contract: CollectionContract) -> Diagnosis:
+    part, wanted = f"MongoDB index of {contract.name}", KEYS[contract.domain_name]
+    fields = ", ".join(wanted)
+    try:
+        indexes = client[settings.mongodb_database][contract.name].index_information().values()
+    except OperationFailure as error:
+        return Diagnosis(
+            part, "warning", f"the user may not list indexes (code {error.code}): ({fields}) is not checked"
+        )
+    near: list[str] = []
     for index in indexes:
         if [field for field, _ in index["key"]][: len(wanted)] == list(wanted):
-            return Diagnosis(part, "ok", f"({fields}) is there")
+            flaw = unfit_for_order(index, len(wanted))
+            if not flaw:
+                return Diagnosis(part, "ok", f"({fields}) is there")
+            near.append(flaw)
     order = ", ".join(f"{field}: 1" for field in wanted)
+    there = f"; there is one that is {near[0]}" if near else ""
     return Diagnosis(
-        part, "warning", f"({fields}) is missing, nights sort the whole collection; createIndex({{{order}}})"
+        part, "warning", f"({fields}) is missing{there}; nights sort the whole collection; createIndex({{{order}}})"
     )
+
+
+def unfit_for_order(index: Mapping[str, object], fields: int) -> str:
+    """What keeps an index from giving all documents in the order of its first fields; empty where nothing does.
+
+    An index that descends in all of them is walked backwards.
+    """
+    key: list[tuple[str, object]] = index["key"]  # pyright: ignore[reportAssignmentType]
+    directions = [direction for _, direction in key[:fields]]
+    for direction in directions:
+        if not isinstance(direction, int | float):
+            return str(direction)
+    if len({direction > 0 for direction in directions}) > 1:  # pyright: ignore[reportOperatorIssue]
+        return "ascending in one field and descending in another"
+    collation = index.get("collation")
+    if isinstance(collation, Mapping) and collation.get("locale") != "simple":
+        return f"of the collation {collation.get('locale')}"
+    for option, flaw in (("sparse", "sparse"), ("partialFilterExpression", "partial"), ("hidden", "hidden")):
+        if index.get(option):
+            return flaw
+    return ""

@@ -14,14 +14,19 @@ from datetime import datetime
 import bson
 import pandas as pd
 from bson import CodecOptions, ObjectId
-from pymongo import MongoClient, ReadPreference
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.cursor import Cursor
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from billing_dq.credits.ledger_writer import WrittenCredit, written_credit
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.connection import DECODED, connect, is_transient
+from billing_dq.sources.mongodb.contract import EARLIEST, LATEST
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXTRAS_BALANCES,
@@ -32,6 +37,7 @@ from billing_dq.tables import (
 )
 
 Document = dict[str, object]
+_RAW = CodecOptions[RawBSONDocument](document_class=RawBSONDocument)
 _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 _CLAWBACK = re.compile(r"refund-dispute_.+-(?P<topup>[^-]+)")
 _CORRECTION = re.compile(r"(^|[^A-Za-z0-9])d[up]_")
@@ -51,8 +57,9 @@ class OrganizationReader:
 
     def __init__(self, settings: Settings, database: Database[Document]) -> None:
         self._names = settings.collections
+        self._limit = round(settings.mongodb_timeout_seconds * 1000)
         self._database = database.with_options(
-            CodecOptions(tz_aware=True), read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+            DECODED, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
         )
 
     def read(self, organization_id: str) -> OrganizationReading:
@@ -64,15 +71,25 @@ class OrganizationReader:
         """
         key = ObjectId(organization_id)
         with _reading():
-            organization = self._database[self._names.organizations].find_one({"_id": key}, {"plan": 1})
-            subscription = self._database[self._names.subscriptions].find_one({"organization": key})
-            balances = list(self._database[self._names.billingextrabalances].find({"organization": key}))
+            organization = self._database[self._names.organizations].find_one(
+                {"_id": key}, {"plan": 1}, max_time_ms=self._limit
+            )
+            subscription = self._database[self._names.subscriptions].find_one(
+                {"organization": key}, max_time_ms=self._limit
+            )
+            found = (
+                self._database[self._names.billingextrabalances]
+                .with_options(_RAW)
+                .find({"organization": key}, max_time_ms=self._limit)
+            )
+            raw = [document.raw for document in found]
+        balances = [bson.decode(document, DECODED) for document in raw]
         reasons = [_unsound(balance) for balance in balances]
         sound = balances[0] if len(balances) == 1 and reasons == [None] else None
         rows = {
             ORGANIZATIONS: _organization_rows(organization),
             SUBSCRIPTIONS: _subscription_rows(organization_id, subscription),
-            EXTRAS_BALANCES: _balance_rows(organization_id, sound),
+            EXTRAS_BALANCES: _balance_rows(organization_id, sound, sum(map(len, raw))),
             DISPUTE_ENTRIES: _dispute_rows(organization_id, _ledger(sound)),
             PACK_PURCHASES: _purchase_rows(organization_id, _ledger(sound)),
             UNREADABLE_KEYS: _unreadable_rows(organization_id, balances, sound),
@@ -111,14 +128,18 @@ class OrganizationReader:
                     {"$unwind": "$ledger"},
                     {"$match": {"ledger.refId": pattern}},
                     {"$project": {"_id": 0, "organization": 1, "ledger": 1}},
-                ]
+                ],
+                maxTimeMS=self._limit,
             )
             return [written_credit(str(balance["organization"]), balance["ledger"]) for balance in found]
 
     def _with(self, entry: Document) -> list[str]:
         with _reading():
-            found = self._database[self._names.billingextrabalances].find({"ledger": entry}, {"organization": 1})
+            found = self._balances({"ledger": entry}, {"organization": 1})
             return sorted({str(balance["organization"]) for balance in found})
+
+    def _balances(self, query: Document, fields: Document | None = None) -> Cursor[Document]:
+        return self._database[self._names.billingextrabalances].find(query, fields, max_time_ms=self._limit)
 
 
 @contextmanager
@@ -130,18 +151,7 @@ def open_organization_reader(settings: Settings) -> Iterator[OrganizationReader]
     """
     if settings.mongodb_uri is None:
         raise SourceError("no MongoDB address: set BILLING_DQ_MONGODB_URI (a read-only user is enough)")
-    try:
-        client = MongoClient[Document](
-            settings.mongodb_uri.get_secret_value(),
-            appname="billing_dq",
-            tz_aware=True,
-            serverSelectionTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
-            connectTimeoutMS=int(settings.mongodb_connect_seconds * 1000),
-            socketTimeoutMS=int(settings.mongodb_timeout_seconds * 1000),
-        )
-    except (PyMongoError, ValueError):  # the driver's message may hold the address, and with it the password
-        raise SourceError("BILLING_DQ_MONGODB_URI is no MongoDB address") from None
-    with client:
+    with connect(settings.mongodb_uri, settings) as client:
         yield OrganizationReader(settings, client[settings.mongodb_database])
 
 
@@ -149,9 +159,9 @@ def open_organization_reader(settings: Settings) -> Iterator[OrganizationReader]
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (ConnectionFailure, ExecutionTimeout) as error:
-        raise TransientSourceError(f"MongoDB cannot be read right now: {type(error).__name__}") from None
-    except OperationFailure as error:
+    except (ConnectionFailure, OperationFailure) as error:
+        if isinstance(error, ConnectionFailure) or is_transient(error):
+            raise TransientSourceError(f"MongoDB cannot be read right now: {type(error).__name__}") from None
         raise SourceError(f"MongoDB cannot be read: error {error.code}") from None
 
 
@@ -169,7 +179,8 @@ def _unsound(balance: Document) -> str | None:
             "_id": isinstance(entry.get("_id"), ObjectId),
             "kind": isinstance(entry.get("kind"), str),
             "amount": _is_number(entry.get("amount")),
-            "at": isinstance(entry.get("at"), datetime),
+            "at": isinstance(entry.get("at"), datetime | DatetimeMS),
+            **{name: _is_utf8(entry.get(name)) for name in ("kind", "refId", "stripeSessionId")},
         }
         if not all(sound.values()):
             return f"ledger.{next(name for name, is_sound in sound.items() if not is_sound)}"
@@ -207,19 +218,18 @@ def _subscription_rows(organization_id: str, subscription: Document | None) -> l
     ]
 
 
-def _balance_rows(organization_id: str, balance: Document | None) -> list[Document]:
+def _balance_rows(organization_id: str, balance: Document | None, size: int) -> list[Document]:
     if balance is None:
         return []
     ledger = _ledger(balance)
-    at = balance.get("cachedBalanceAt")
     return [
         {
             "organization_id": organization_id,
             "cached_balance": balance["cachedBalance"],
             "ledger_sum": math.fsum(float(str(entry["amount"])) for entry in ledger),
             "entry_count": len(ledger),
-            "document_bytes": len(bson.encode(balance)),
-            "cached_balance_at": at if isinstance(at, datetime) else None,
+            "document_bytes": size,
+            "cached_balance_at": _instant(balance.get("cachedBalanceAt")),
         }
     ]
 
@@ -235,7 +245,7 @@ def _dispute_rows(organization_id: str, ledger: Sequence[Document]) -> list[Docu
             "kind": entry["kind"],
             "ref_id": ref_id,
             "amount": entry["amount"],
-            "at": entry["at"],
+            "at": _instant(entry["at"]),
         }
         for entry in ledger
         if (ref_id := _text(entry.get("refId"))) is not None and _is_of_a_dispute(entry, ref_id, expirations)
@@ -256,7 +266,7 @@ def _purchase_rows(organization_id: str, ledger: Sequence[Document]) -> list[Doc
             "entry_id": str(entry["_id"]),
             "stripe_session_id": session,
             "amount": entry["amount"],
-            "at": entry["at"],
+            "at": _instant(entry["at"]),
         }
         for entry in ledger
         if entry["kind"] == "topup" and (session := _text(entry.get("stripeSessionId"))) is not None
@@ -279,4 +289,16 @@ def _unreadable_rows(organization_id: str, balances: list[Document], sound: Docu
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and _is_utf8(value) else None
+
+
+def _is_utf8(value: object) -> bool:
+    """False of text whose bytes are no UTF-8: the driver stands surrogates for them."""
+    return not isinstance(value, str) or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _instant(value: object) -> datetime | None:
+    """A date that can be shown; the driver has a type of its own for those that Python cannot hold."""
+    if isinstance(value, DatetimeMS):
+        return LATEST if int(value) > 0 else EARLIEST
+    return value if isinstance(value, datetime) else None

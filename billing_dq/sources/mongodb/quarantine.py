@@ -19,16 +19,15 @@ _HEX = re.compile(r"[0-9a-fA-F]{24}")
 
 @dataclass
 class Quarantine:
-    """Collects quarantined documents; ``ids`` has their `_id`s by the collection's name in docs/domain.md."""
+    """Collects quarantined documents."""
 
-    ids: dict[str, list[object]] = field(default_factory=dict[str, list[object]])
     _rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _unreadable: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _names: dict[tuple[str, str], object] = field(default_factory=dict[tuple[str, str], object])
 
     def add(self, contract: CollectionContract, document: Mapping[str, object], faults: Mapping[str, str]) -> None:
         """Quarantine a document for these faults, reasons by field; it leaves its organization's key unreadable."""
-        name = self._hold(contract, document)
+        name = self._named(contract, document)
         rows = list(faults.items())
         if len(rows) > _MOST_FIELDS:
             rest = len(rows) - _MOST_FIELDS
@@ -49,25 +48,16 @@ class Quarantine:
 
     def add_duplicate(self, contract: CollectionContract, document: Mapping[str, object], key: str) -> None:
         """Quarantine a document because a newer one has its key; that one is read, nothing is left in the dark."""
-        name = self._hold(contract, document)
+        name = self._named(contract, document)
         self._rows.append({"collection": contract.name, "document_id": name, "field": key, "reason": DUPLICATE})
-
-    def count(self, contract: CollectionContract) -> int:
-        """The number of quarantined documents of a collection."""
-        return len(self.ids.get(contract.domain_name, []))
-
-    def others(self, contract: CollectionContract) -> dict[str, object]:
-        """The query for the documents of a collection that are not quarantined."""
-        ids = self.ids.get(contract.domain_name)
-        return {"_id": {"$nin": ids}} if ids else {}
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """`quarantined_documents` and `unreadable_keys`."""
         return QUARANTINED_DOCUMENTS.from_rows(self._rows), UNREADABLE_KEYS.from_rows(self._unreadable)
 
-    def _hold(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
-        identity = document["_id"]
-        self.ids.setdefault(contract.domain_name, []).append(identity)
+    def _named(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
+        """The text of a document's `_id`, made different from that of all others."""
+        identity = document.get("_id", "(no _id)")
         name = str(identity)
         if (contract.name, name) in self._names:  # the text of an ObjectId and that same text, or 1 and "1"
             name = f"{name} ({type(identity).__name__} {len(self._names)})"

@@ -1,102 +1,77 @@
-"""What the server is asked, as plain pipelines: each sends only the fields that the tables of frames.py need.
+"""What the server is asked: for each collection one plain `find` in the order of its key; no aggregation.
 
-SecantusDB gives nothing for `{$sum: "$meterBreakdown.x"}` and its like over arrays, hence `$map`.
+Documents come whole where their size is judged (balances), else with the fields of the contract only: what else the
+application stores, names and addresses among it, stays where it is.
 """
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from billing_dq.sources.mongodb import ledgers
+from bson import MinKey
 
-Pipeline = list[dict[str, object]]
+from billing_dq.sources.mongodb.contract import WEEK_PATTERN, CollectionContract
 
+Filter = dict[str, object]
 
-def organizations(sound: dict[str, object]) -> Pipeline:
-    """Organizations, in their order."""
-    return [{"$match": sound}, {"$sort": {"_id": 1}}, {"$project": {"organization": "$_id", "_id": 0, "plan": 1}}]
+#: What makes two documents of a collection one, and the order in which it is read. A duplicate is reported under the
+#: last field.
+KEYS: dict[str, tuple[str, ...]] = {
+    "organizations": ("_id",),
+    "subscriptions": ("organization",),
+    "billingusages": ("organizationId", "weekKey"),
+    "billingextrabalances": ("organization",),
+    "processedstripeevents": ("eventId",),
+}
 
-
-def subscriptions(sound: dict[str, object]) -> Pipeline:
-    """Subscriptions, in organization order."""
-    fields = (
-        "organization",
-        "stripeCustomerId",
-        "stripeSubscriptionId",
-        "plan",
-        "status",
-        "currentPeriodStart",
-        "pastDueSince",
-        "lastInvoiceEventCreatedAt",
-        "lastSubscriptionEventCreatedAt",
-        "adminUpdatedAt",
-        "updatedAt",
-    )
-    return [
-        {"$match": sound},
-        {"$sort": {"organization": 1}},
-        {"$project": {"_id": 0, **dict.fromkeys(fields, 1)}},
-    ]
+#: Documents in one reply: enough that the round trips do not count, few enough that reading overlaps with work.
+_REPLY_DOCUMENTS = 1_000
+_REPLY_LEDGERS = 200
 
 
-def usage(sound: dict[str, object]) -> Pipeline:
-    """Usage documents in organization and week order.
+@dataclass(frozen=True)
+class Query:
+    """A `find`: which documents, with which top fields (None: all), in which order, and how many in one reply."""
 
-    ``keys`` are the attribution keys, those of older documents (`consumedHistoryIds`) first. ``breakdown`` is null but
-    where the document holds the settlement key of its week: the sum of `meterBreakdown`, infinity where there is none.
+    filter: Filter
+    fields: tuple[str, ...] | None
+    order: tuple[str, ...]
+    reply_documents: int = _REPLY_DOCUMENTS
+
+    @property
+    def projection(self) -> dict[str, int] | None:
+        """The fields as the driver takes them; `_id` always comes."""
+        return None if self.fields is None else dict.fromkeys(self.fields, 1)
+
+    def for_nothing(self) -> "Query":
+        """The same question about no document that there is."""
+        return replace(self, filter={"$and": [self.filter, {"_id": {"$in": []}}]})
+
+
+def documents_of(contract: CollectionContract, weeks: Sequence[str]) -> Query:
+    """The query for the documents of a collection; of usage those of these weeks.
+
+    The order of usage would have the server fetch the documents of all years. With a predicate on the field that leads
+    the index, however wide, it seeks the weeks in the index.
     """
-    keys = {"$ifNull": ["$consumedAttributionKeys", []]}
-    initial = {"$map": {"input": "$consumedHistoryIds", "in": {"$concat": [{"$toString": "$$this"}, ":initial"]}}}
-    older = {"$filter": {"input": initial, "cond": {"$not": [{"$in": ["$$this", keys]}]}}}
-    settled = {"$in": [{"$concat": ["settle:", "$weekKey"]}, keys]}
-    values = {"$map": {"input": {"$objectToArray": "$meterBreakdown"}, "in": "$$this.v"}}
-    present = {"$eq": [{"$type": "$meterBreakdown"}, "object"]}
-    return [
-        {"$match": sound},
-        {"$sort": {"organizationId": 1, "weekKey": 1}},
-        {
-            "$project": {
-                "_id": 0,
-                "organization": "$organizationId",
-                "weekKey": 1,
-                "meterUsed": 1,
-                "meterQuota": 1,
-                "planVersion": 1,
-                "updatedAt": 1,
-                "breakdown": {"$cond": [settled, {"$cond": [present, {"$sum": values}, math.inf]}, None]},
-                "keys": {
-                    "$cond": [
-                        {"$isArray": "$consumedHistoryIds"},
-                        {"$concatArrays": [older, keys]},
-                        keys,
-                    ]
-                },
-            }
-        },
-    ]
+    order = KEYS[contract.domain_name]
+    if contract.domain_name == "billingextrabalances":
+        return Query({}, None, order, _REPLY_LEDGERS)
+    fields = tuple(field.name for field in contract.fields)
+    if contract.domain_name == "billingusages":
+        return Query({order[0]: {"$gte": MinKey()}, "weekKey": {"$in": list(weeks)}}, fields, order)
+    return Query({}, fields, order)
 
 
-def balances(sound: dict[str, object]) -> Pipeline:
-    """Balance documents with their whole ledgers, in organization order.
+def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:
+    """The query for usage documents whose week key is no week: of another type, or impossible.
 
-    ``count`` is the server's own word on the ledger's length; ``bytes`` is the size of the document.
+    A comparison with a list holds where it holds for one of its items, hence the list by itself; `$` also matches
+    before a final newline.
     """
-    return [
-        {"$match": sound},
-        {"$sort": {"organization": 1}},
-        {
-            "$project": {
-                "_id": 0,
-                "organization": 1,
-                "cachedBalance": 1,
-                "cachedBalanceAt": 1,
-                "count": {"$size": "$ledger"},
-                "bytes": {"$bsonSize": "$$ROOT"},
-                **{f"ledger.{field}": 1 for field in ledgers.ENTRY},
-            }
-        },
+    odd: list[Filter] = [
+        {"weekKey": {"$ne": None, "$not": {"$regex": WEEK_PATTERN}}},
+        {"weekKey": {"$regex": "\n"}},
+        {"weekKey": {"$type": "array"}},
     ]
-
-
-def dead_letters(sound: dict[str, object]) -> Pipeline:
-    """Events that the application gave up on."""
-    wanted = {"_id": 0, "eventId": 1, "type": 1, "lastError": 1, "attempts": 1, "processedAt": 1}
-    return [{"$match": {"$and": [{"deadLetter": True}, sound]}}, {"$sort": {"eventId": 1}}, {"$project": wanted}]
+    fields = tuple(field.name for field in contract.fields)
+    return Query({"weekKey": {"$nin": list(weeks)}, "$or": odd}, fields, ())

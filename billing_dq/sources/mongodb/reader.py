@@ -1,32 +1,46 @@
-"""Reads of one database, inside one snapshot where the server offers it, with the time spent by stage."""
+"""Reads of one database as raw batches, inside one snapshot where the server gives one.
+
+The next reply is fetched by a thread while the last one is worked on.
+"""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, cast
 
-import pyarrow as pa
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.cursor import RawBatchCursor
 from pymongo.errors import ConfigurationError, OperationFailure
 
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.bson_tables import Columns, decode
-from billing_dq.sources.mongodb.connection import Client
+from billing_dq.sources.mongodb.ahead import ahead
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
 from billing_dq.sources.mongodb.contract import CollectionContract
+from billing_dq.sources.mongodb.queries import Filter, Query
 
 Stage = Literal["server", "decode", "write"]
-Query = dict[str, object]
 
 #: What servers answer to a snapshot read that they do not offer: a standalone server, or one that is too old.
-_NO_SNAPSHOT = {20, 72, 123, 263}
+_NO_SNAPSHOT = frozenset({20, 72, 123, 263})
+
+#: Bytes that are worked on at once, where an organization has no more: compiled code pays a little for each call.
+_PIECE_BYTES = 8 * 1024 * 1024
 
 
 class Reader:
-    """Reads with server time-outs; ``seconds`` are those waited for the server, spent decoding and writing."""
+    """Reads with server time-outs.
 
-    def __init__(self, client: Client, settings: Settings, session: ClientSession | None) -> None:
+    Attributes:
+        seconds: waited for the server, spent decoding and writing.
+        plainly_because: why the reads are not of one instant; empty where they are.
+    """
+
+    def __init__(
+        self, client: Client, settings: Settings, session: ClientSession | None, plainly_because: str = ""
+    ) -> None:
         self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+        self.plainly_because = plainly_because
         self._database = client[settings.mongodb_database]
         self._session = session
         self._limit = round(settings.mongodb_timeout_seconds * 1000)
@@ -36,60 +50,22 @@ class Reader:
         """Whether all reads see the database at one instant."""
         return self._session is not None
 
-    def count(self, contract: CollectionContract, query: Query) -> int:
-        """The number of documents that match."""
+    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
+        """The number of documents, counted in the index of `_id`: without a hint the server fetches each document."""
         with self.timed("server"):
-            return self._collection(contract).count_documents(query, session=self._session, maxTimeMS=self._limit)
-
-    def documents(
-        self, contract: CollectionContract, query: Query, fields: Sequence[str]
-    ) -> Iterator[dict[str, object]]:
-        """The documents that match, with these fields and their `_id`; for the few that need a closer look."""
-        yield from self._collection(contract).find(
-            query, dict.fromkeys(fields, 1), session=self._session, max_time_ms=self._limit
-        )
-
-    def rows(self, contract: CollectionContract, pipeline: list[Query]) -> list[dict[str, object]]:
-        """The few result rows of a pipeline."""
-        with self.timed("server"):
-            return list(
-                self._collection(contract).aggregate(
-                    pipeline, session=self._session, allowDiskUse=True, maxTimeMS=self._limit
-                )
+            return self._collection(contract).count_documents(
+                query or {}, hint="_id_", session=self._session, maxTimeMS=self._limit
             )
 
-    def stream(
-        self, contract: CollectionContract, pipeline: list[Query], columns: Columns, required: Sequence[str]
-    ) -> Iterator[pa.Table]:
-        """The result of a pipeline as Arrow tables, one for each raw batch of the server.
-
-        Raises:
-            Undecodable: a value that ``columns`` cannot take, or a null in a required column.
-        """
-        with self.timed("server"):
-            batches = iter(
-                self._collection(contract).aggregate_raw_batches(
-                    pipeline, session=self._session, allowDiskUse=True, maxTimeMS=self._limit
-                )
-            )
-        while True:
-            with self.timed("server"):
-                batch = next(batches, None)
-            if not batch:  # the end, or the one empty batch of an empty result
-                return
-            with self.timed("decode"):
-                table = decode(cast(bytes, batch), columns, required)
-            yield table
-
-    def unique_keys(self, contract: CollectionContract) -> list[list[str]]:
-        """The fields of each full unique index."""
-        with self.timed("server"):
-            indexes = self._collection(contract).index_information().values()
-        return [
-            [name for name, _ in index["key"]]
-            for index in indexes
-            if index.get("unique") and "partialFilterExpression" not in index and not index.get("sparse")
-        ]
+    def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
+        """The documents of a query, raw, one after the other, some megabytes at a time."""
+        held: list[bytes] = []
+        for reply in self._replies(self._find(contract, query)):
+            held.append(reply)
+            if sum(map(len, held)) >= _PIECE_BYTES:
+                yield b"".join(held)
+                held.clear()
+        yield b"".join(held)
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
@@ -100,30 +76,66 @@ class Reader:
         finally:
             self.seconds[stage] += time.perf_counter() - started
 
+    def _find(self, contract: CollectionContract, query: Query) -> RawBatchCursor[dict[str, object]]:
+        return self._collection(contract).find_raw_batches(
+            query.filter,
+            query.projection,
+            sort=[(name, 1) for name in query.order] or None,
+            batch_size=query.reply_documents,
+            allow_disk_use=True if query.order else None,
+            max_time_ms=self._limit,
+            session=self._session,
+        )
+
+    def _replies(self, cursor: RawBatchCursor[dict[str, object]]) -> Iterator[bytes]:
+        """The replies of the server; while one is worked on, a thread waits for the next."""
+        coming = ahead(lambda: next(cursor, None))
+        while True:
+            with self.timed("server"):
+                reply = cast(bytes | None, coming())
+            if not reply:  # the end, or the one empty reply of an empty result
+                return
+            coming = ahead(lambda: next(cursor, None))
+            yield reply
+
     def _collection(self, contract: CollectionContract) -> Collection[dict[str, object]]:
         return self._database[contract.name]
 
 
 @contextmanager
 def open_reader(client: Client, settings: Settings, probe: str) -> Iterator[Reader]:
-    """A reader inside one snapshot where the server offers it, else one that reads plainly.
+    """A reader inside one snapshot where the settings want it and the server gives one, else one that reads plainly.
 
     ``probe`` is the name of a collection, to find out.
     """
+    if settings.mongodb_snapshot == "off":
+        yield Reader(client, settings, None, "mongodb_snapshot is off")
+        return
     with client.start_session(snapshot=True) as session:
-        if _offers_snapshots(client, settings, probe, session):
+        refusal = _no_snapshot(client, settings, probe, session)
+        if not refusal:
             yield Reader(client, settings, session)
             return
-    yield Reader(client, settings, None)
+    yield Reader(client, settings, None, refusal)
 
 
-def _offers_snapshots(client: Client, settings: Settings, probe: str, session: ClientSession) -> bool:
+def _no_snapshot(client: Client, settings: Settings, probe: str, session: ClientSession) -> str:
+    """Why there is no snapshot to read in; empty where there is one, which is where the server names its instant.
+
+    That it takes the read concern says nothing: some servers take it and pay no heed to it.
+    """
+    database = client[settings.mongodb_database]
+    limit = round(settings.mongodb_timeout_seconds * 1000)
     try:
-        client[settings.mongodb_database][probe].find_one({}, {"_id": 1}, session=session)
+        reply = database.command(
+            "find", probe, projection={"_id": 1}, limit=1, singleBatch=True, maxTimeMS=limit, session=session
+        )
     except ConfigurationError:
-        return False
+        return "the server offers no snapshots"
     except OperationFailure as error:
-        if error.code in _NO_SNAPSHOT:
-            return False
+        if error.code in _NO_SNAPSHOT | SNAPSHOT_GONE:
+            return f"the server offers no snapshots (error {error.code})"
         raise
-    return True
+    if reply["cursor"].get("atClusterTime") is None:
+        return "the server takes the read concern and names no instant"
+    return ""

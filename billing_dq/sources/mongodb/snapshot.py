@@ -1,8 +1,7 @@
-"""The MongoDB source: one snapshot of the five collections as the tables of frames.py, and what could not be read.
+"""The MongoDB source: one snapshot of the five collections as the tables of a night, and what could not be read.
 
-Soundness first: the server names the documents that break the contract, these few are explained and quarantined.
-All others stream as raw BSON in organization order into Arrow columns and on to Parquet, a batch of organizations at a
-time.
+Each collection crosses the wire once, as raw BSON in organization order. One walk over the bytes finds the fields and
+the documents that break the contract; these few are explained and quarantined, all others go on to Parquet.
 """
 
 import time
@@ -10,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
+from pymongo.errors import OperationFailure
 
 from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.connection import clear_errors, connect
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, clear_errors, connect
 from billing_dq.sources.mongodb.contract import contracts
-from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
-from billing_dq.sources.mongodb.reader import open_reader
-from billing_dq.sources.mongodb.sounding import Counts, Sounding
-from billing_dq.sources.mongodb.tables import SnapshotTables
+from billing_dq.sources.mongodb.counts import Counts
+from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
-
-__all__ = ["Counts", "Diagnosis", "Snapshot", "SnapshotFacts", "connect", "diagnose", "read_snapshot"]
 
 #: Collections that an application may not have made yet; that is told, not refused.
 _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
@@ -33,12 +29,14 @@ _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
 class SnapshotFacts:
     """What is to be told about a snapshot; ``counts`` by the collections' names in docs/domain.md.
 
-    ``seconds`` by stage: server (waiting for it), decode, write, and total.
+    ``read_plainly_because`` is empty where all tables are of one instant. ``seconds`` by stage: server (waiting for
+    it), decode, write, and total.
     """
 
     server_version: str
     topology: str
     one_snapshot: bool
+    read_plainly_because: str
     missing_collections: tuple[str, ...]
     counts: dict[str, Counts]
     seconds: dict[str, float]
@@ -59,25 +57,47 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
         TransientSourceError: the server cannot be reached or is too slow.
         SourceError: not authorized, the wrong database, a missing collection, or documents that do not add up.
     """
+    # numba costs half a second, which a code location that only shows the assets need not pay
+    from billing_dq.sources.mongodb.tables import SnapshotTables
+
     started = time.perf_counter()
     uri = address(settings)
     names = settings.collections.model_dump()
+
+    def write_all(reader: Reader) -> SnapshotTables:
+        tables = SnapshotTables(reader, night, directory, settings.batch_organizations, progress)
+        for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
+            if collection in missing:
+                tables.write_empty(collection)
+            else:
+                tables.write(contract)
+        tables.write_quarantine()
+        return tables
+
     with clear_errors(uri, settings), connect(uri, settings) as client:
-        present = set(client[settings.mongodb_database].list_collection_names())
+        # a user may have been granted single collections
+        present = set(client[settings.mongodb_database].list_collection_names(authorizedCollections=True))
         missing = _missing(present, names, settings)
         server_version = str(client.server_info()["version"])
-        with open_reader(client, settings, next(name for name in names.values() if name in present)) as reader:
-            sounding = Sounding(reader, night, contracts(names, tuple(settings.plans), night.as_of))
-            tables = SnapshotTables(reader, sounding, night, directory, settings.batch_organizations, progress)
-            for collection in names:
-                if collection in missing:
-                    tables.write_empty(collection)
-                else:
-                    tables.write(collection)
-            tables.write_quarantine()
+        try:
+            with open_reader(client, settings, probe=next(one for one in names.values() if one in present)) as reader:
+                tables = write_all(reader)
+        except OperationFailure as error:
+            if not reader.one_snapshot or error.code not in SNAPSHOT_GONE:
+                raise
+            # the night takes longer than the server keeps a snapshot: better read plainly than not at all
+            reader = Reader(client, settings, None, f"the server did not keep the snapshot (error {error.code})")
+            tables = write_all(reader)
         topology = client.topology_description.topology_type_name
-    seconds: dict[str, float] = {**reader.seconds, "total": time.perf_counter() - started}
-    facts = SnapshotFacts(server_version, topology, reader.one_snapshot, tuple(missing), dict(sounding.counts), seconds)
+    facts = SnapshotFacts(
+        server_version=server_version,
+        topology=topology,
+        one_snapshot=reader.one_snapshot,
+        read_plainly_because=reader.plainly_because,
+        missing_collections=tuple(missing),
+        counts=tables.counts,
+        seconds={**reader.seconds, "total": time.perf_counter() - started},
+    )
     return Snapshot(tables.stored, facts)
 
 

@@ -1,31 +1,33 @@
-"""Ledgers that the server should not have let through: refused, never read as something else."""
+"""Ledgers as tables: places, sums, whole ledgers, and entries that repeat an earlier one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import bson
+import numpy as np
 import pyarrow as pa
-import pytest
 from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
 
-from billing_dq.sources.mongodb.bson_tables import Undecodable, decode
-from billing_dq.sources.mongodb.ledgers import DOCUMENT, REQUIRED, tables_of
+from billing_dq.settings import Collections
+from billing_dq.sources.mongodb.contract import contracts
+from billing_dq.sources.mongodb.judged import Level, judge_documents
+from billing_dq.sources.mongodb.ledgers import ledger_tables
 from tests.support.mongo_world import NIGHT
 
+CONTRACT = contracts(Collections().model_dump(), ("free",), NIGHT.as_of)["billingextrabalances"]
 ENTRY = {"_id": ObjectId(), "kind": "debit", "amount": -2.75, "refId": "a:initial", "at": datetime(2026, 11, 20)}
 
 
-def documents(*ledgers: object, count: int = 2) -> pa.Table:
-    """Balance documents as the server sends them."""
-    raw = [
-        {"organization": ObjectId(), "cachedBalance": 0, "count": count, "bytes": 100, "ledger": ledger}
-        for ledger in ledgers
-    ]
-    return decode(b"".join(bson.encode(one) for one in raw), DOCUMENT, REQUIRED)
+def tables_of(*ledgers: list[object]) -> dict[str, pa.Table]:
+    """The tables that the sound ones of some ledgers come to."""
+    documents = [{"organization": ObjectId(), "cachedBalance": 0, "ledger": ledger} for ledger in ledgers]
+    rows = judge_documents(Level(CONTRACT.fields), CONTRACT, b"".join(map(bson.encode, documents)))
+    return ledger_tables(rows, np.flatnonzero(~rows.broken), NIGHT)
 
 
 def test_entries_keep_their_place_and_their_organization() -> None:
     second = {**ENTRY, "_id": ObjectId(), "refId": "b:initial"}
-    tables = tables_of(documents([ENTRY, second], [second, ENTRY]), NIGHT)
+    tables = tables_of([ENTRY, second], [second, ENTRY])
     entries = tables["ledger_entries"].to_pylist()
     assert [(one["position"], one["ref_id"]) for one in entries] == [
         (0, "a:initial"),
@@ -39,10 +41,18 @@ def test_entries_keep_their_place_and_their_organization() -> None:
     assert tables["ledger_suspects"].num_rows == 0
 
 
+def test_a_broken_ledger_between_others_moves_nothing() -> None:
+    broken = [ENTRY, 5, {**ENTRY, "amount": "x"}, None]
+    tables = tables_of([ENTRY], broken, [ENTRY, {**ENTRY, "refId": "b:initial"}], broken)
+    assert tables["extras_balances"].column("entry_count").to_pylist() == [1, 2]
+    assert tables["ledger_entries"].column("position").to_pylist() == [0, 0, 1]
+    assert tables["ledger_entries"].column("ref_id").to_pylist() == ["a:initial", "a:initial", "b:initial"]
+
+
 def suspected(*entries: dict[str, object]) -> list[str]:
     """References (else kinds) of one ledger's entries that the rules are to judge."""
     whole = [{**ENTRY, "_id": ObjectId(), **entry} for entry in entries]
-    rows = tables_of(documents(whole, count=len(whole)), NIGHT)["ledger_suspects"].to_pylist()
+    rows = tables_of(whole)["ledger_suspects"].to_pylist()
     return [row["ref_id"] or row["kind"] for row in rows]
 
 
@@ -62,19 +72,28 @@ def test_only_entries_that_a_rule_may_be_about_are_kept_from_whole_ledgers() -> 
         assert suspected({}, {"kind": kind, "amount": amount, "refId": "x"}) == ["x"]
 
 
-@pytest.mark.parametrize("ledger", [[ENTRY], "a text", {"an": "object"}, [ENTRY, ENTRY, ENTRY]])
-def test_a_ledger_of_another_length_than_the_server_counted_is_refused(ledger: object) -> None:
-    with pytest.raises(Undecodable, match="ledger"):
-        tables_of(documents([ENTRY, ENTRY], ledger), NIGHT)
+def test_the_same_reference_in_two_ledgers_repeats_nothing() -> None:
+    empty = {**ENTRY, "kind": "topup", "amount": 5, "refId": ""}
+    other = {**ENTRY, "refId": "b"}
+    assert tables_of([ENTRY], [ENTRY, other], [empty, empty])["ledger_suspects"].num_rows == 0
+    assert tables_of([ENTRY], [ENTRY, other, ENTRY], [ENTRY])["ledger_suspects"].num_rows == 3
 
 
-@pytest.mark.parametrize("entry", [None, 5, {**ENTRY, "amount": None}, {**ENTRY, "at": None}, {"kind": "debit"}])
-def test_an_entry_that_is_no_object_or_lacks_a_required_field_is_refused(entry: object) -> None:
-    with pytest.raises(Undecodable, match="ledger"):
-        tables_of(documents([ENTRY, entry]), NIGHT)
+def test_a_session_is_repeated_among_top_ups_only() -> None:
+    bought = {**ENTRY, "kind": "topup", "amount": 5, "refId": None, "stripeSessionId": "cs_1"}
+    debit = {**ENTRY, "stripeSessionId": "cs_1"}
+    assert tables_of([bought, debit])["ledger_suspects"].num_rows == 0
+    assert tables_of([bought, debit, bought])["ledger_suspects"].num_rows == 3
 
 
-@pytest.mark.parametrize("change", [{"amount": "1"}, {"at": 5}, {"refId": 5}, {"_id": "x"}])
-def test_a_value_of_another_type_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(Undecodable):
-        tables_of(documents([ENTRY, ENTRY | change]), NIGHT)
+def test_a_date_that_cannot_be_shown_is_stored_as_the_last_that_can() -> None:
+    never = {**ENTRY, "kind": "topup", "amount": 5, "at": NIGHT.as_of, "expiresAt": DatetimeMS(8_640_000_000_000_000)}
+    entry = tables_of([never])["ledger_entries"].to_pylist()[0]
+    assert entry["expires_at"] == datetime(10_000 - 1, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+
+
+def test_a_date_of_long_ago_is_late() -> None:
+    early = {**ENTRY, "kind": "topup", "amount": 5, "at": NIGHT.as_of, "expiresAt": DatetimeMS(-(2**63))}
+    assert tables_of([early])["expiring_ledgers"].num_rows == 1
+    soon = {**early, "expiresAt": NIGHT.as_of - timedelta(hours=48)}
+    assert tables_of([soon])["expiring_ledgers"].num_rows == 0

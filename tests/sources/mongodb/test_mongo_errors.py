@@ -1,6 +1,5 @@
 """What cannot be read is told in one line that holds no secret; what is merely absent is told in the facts."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,15 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors
-from billing_dq.sources.mongodb.snapshot import diagnose, read_snapshot
-from billing_dq.sources.mongodb.sounding import Sounding
+from billing_dq.sources.mongodb.reader import Reader
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 from tests.support.mongo_world import (
-    AS_OF,
     NIGHT,
     Document,
     empty_world,
     fill,
     frames_of,
     random_world,
-    settings_for,
     snapshot_of,
 )
 
@@ -145,46 +142,6 @@ def test_documents_that_do_not_add_up_end_the_night(
     database: Database[Document], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(database, random_world(23, organizations=5))
-    monkeypatch.setattr(Sounding, "_out_of_scope", lambda self, contract: 1)
-    with pytest.raises(SourceError, match="1 out of scope; the night is not to be trusted"):
+    monkeypatch.setattr(Reader, "count", lambda self, contract: 1)
+    with pytest.raises(SourceError, match=r"1 documents counted, but .*; the night is not to be trusted"):
         snapshot_of(database, mongodb_uri, tmp_path)
-
-
-def test_what_the_server_lets_pass_is_found_when_it_cannot_be_decoded(
-    database: Database[Document], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = random_world(24, organizations=5)
-    bad: list[Document] = [
-        {"_id": "a", "organization": ObjectId(), "cachedBalance": "5", "ledger": []},
-        {"_id": "b", "organization": None, "cachedBalance": 5, "ledger": []},
-        {
-            "_id": "c",
-            "organization": ObjectId(),
-            "cachedBalance": 5,
-            "ledger": [{"_id": ObjectId(), "kind": 3, "amount": 1, "at": AS_OF - timedelta(days=1)}],
-        },
-    ]
-    sound = len(world["billingextrabalances"])
-    world["billingextrabalances"] += bad
-    fill(database, world)
-    monkeypatch.setattr("billing_dq.sources.mongodb.sounding.unsound", lambda contract: {"_id": {"$in": []}})
-    snapshot = snapshot_of(database, mongodb_uri, tmp_path)
-    assert set(frames_of(snapshot)["quarantined_documents"]["document_id"]) == {"a", "b", "c"}
-    assert snapshot.facts.counts["billingextrabalances"].read == sound
-
-
-def test_a_diagnosis_names_server_privileges_collections_and_missing_indexes(
-    database: Database[Document], mongodb_uri: str
-) -> None:
-    world = empty_world()
-    del world["processedstripeevents"]
-    fill(database, world)
-    database["billingextrabalances"].create_index("organization", unique=True)
-    told = {one.part: one for one in diagnose(settings_for(database, mongodb_uri))}
-    assert "runs MongoDB" in told["MongoDB"].detail
-    assert told["MongoDB database"].state == "warning"
-    assert "missing: processedstripeevents" in told["MongoDB database"].detail
-    assert told["MongoDB index of billingextrabalances"].state == "ok"
-    assert told["MongoDB index of billingusages"].state == "warning"
-    assert "createIndex({organizationId: 1, weekKey: 1})" in told["MongoDB index of billingusages"].detail
-    assert "MongoDB privileges" in told

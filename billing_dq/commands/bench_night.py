@@ -1,0 +1,112 @@
+"""One night on a company that is in a MongoDB, without Dagster: what each stage costs."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+from upath import UPath
+
+from billing_dq.progress import Progress
+from billing_dq.reconcile.meter.context import MeterContext
+from billing_dq.reconcile.meter.meter_extras import reconcile_meter
+from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.snapshot import Snapshot, read_snapshot
+from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.batches import organization_batches
+from billing_dq.storage.stored_table import TableWriter
+from billing_dq.tables import METER_EXTRAS_DELTAS
+from billing_dq.weeks import NightWeeks
+
+DATABASE = "bench"
+AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Seconds by stage of a night, its keys and entries, and what this process used.
+
+    Attributes:
+        server: waiting for the server, while nothing else was left to do.
+        work: walking over the bytes, sorting, columns.
+        write: Parquet.
+        match: keys and debits, causes (pure).
+        merge: reading back, merging, writing the deltas.
+        cpu: seconds of CPU of this process, the import of numba among them.
+        peak_megabytes: the most memory that this process held.
+    """
+
+    entries: int
+    keys: int
+    server: float
+    work: float
+    write: float
+    match: float
+    merge: float
+    total: float
+    cpu: float
+    peak_megabytes: float
+
+
+def bench_settings(uri: str, weeks: int) -> tuple[Settings, NightWeeks]:
+    """The settings and weeks of the measured night."""
+    settings = Settings(mongodb_uri=SecretStr(uri), mongodb_database=DATABASE, weeks_back=weeks - 1)
+    return settings, NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
+
+
+def take_night(settings: Settings, night: NightWeeks, directory: Path, progress: Progress) -> tuple[Stages, Snapshot]:
+    """Read the tables of a night into a directory, and reconcile the meter.
+
+    Raises:
+        SourceError: MongoDB cannot be read.
+    """
+    cpu, started = cpu_seconds(), time.perf_counter()
+    snapshot = read_snapshot(settings, night, directory, progress)
+    read = time.perf_counter()
+    tables = snapshot.tables
+    context = MeterContext(
+        night=night,
+        tolerance=settings.meter_tolerance,
+        quota_of_plan=settings.quota_of_plan,
+        subscriptions=tables["subscriptions"].frame(),
+        balances=tables["extras_balances"].frame(),
+        unreadable=tables["unreadable_keys"].frame(),
+        earlier_quotas=tables["weekly_usage"].frame(["organization_id", "week_key", "meter_quota"]).iloc[:0],
+    )
+    entries = keys = 0
+    matching = 0.0
+    with TableWriter(METER_EXTRAS_DELTAS, UPath(directory / "deltas.parquet")) as out:
+        for batch in organization_batches(tables["weekly_usage"], tables["ledger_entries"]):
+            before = time.perf_counter()
+            result = reconcile_meter(batch.usage, batch.keys, batch.entries, context)
+            matching += time.perf_counter() - before
+            entries, keys = entries + len(batch.entries), keys + len(batch.keys)
+            out.write(to_arrow(METER_EXTRAS_DELTAS, result.deltas))
+    ended = time.perf_counter()
+    seconds = snapshot.facts.seconds
+    return Stages(
+        entries=entries,
+        keys=keys,
+        server=seconds["server"],
+        work=read - started - seconds["server"] - seconds["write"],
+        write=seconds["write"],
+        match=matching,
+        merge=ended - read - matching,
+        total=ended - started,
+        cpu=cpu_seconds() - cpu,
+        peak_megabytes=_peak_megabytes(),
+    ), snapshot
+
+
+def cpu_seconds() -> float:
+    """Seconds of CPU of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _peak_megabytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,69 @@
+"""Chosen rows of judged documents as Arrow columns; only here bytes become text, and only of what is stored."""
+
+import numpy as np
+import pyarrow as pa
+
+from billing_dq.sources.mongodb import bson_types as bson
+from billing_dq.sources.mongodb.bson_types import Bytes
+from billing_dq.sources.mongodb.contract import EARLIEST, LATEST
+from billing_dq.sources.mongodb.contract_table import milliseconds
+from billing_dq.sources.mongodb.judged import Mask, Rows
+from billing_dq.sources.mongodb.texts import gathered, hex_text
+from billing_dq.sources.mongodb.walker import Cells
+
+_TIME = pa.timestamp("ms", "UTC")
+_HEX_LENGTH = 24
+
+
+class Columns:
+    """Columns of some rows, none of which break the contract."""
+
+    def __init__(self, rows: Rows, chosen: np.ndarray) -> None:
+        self._rows = rows
+        self._chosen = chosen
+
+    def ids(self, name: str) -> pa.Array:
+        """ObjectIds as 24 hex characters."""
+        return hex_array(self._rows.buffer, self._rows.cells(name).values[self._chosen])
+
+    def text(self, name: str) -> pa.Array:
+        """Text, null where it is missing."""
+        return text_array(self._rows.buffer, self._rows.cells(name), self._chosen)
+
+    def numbers(self, name: str) -> pa.Array:
+        """Numbers as float64, null where they are missing."""
+        cells = self._rows.cells(name)
+        values = cells.values[self._chosen].view(np.float64)
+        return pa.array(values, pa.float64(), mask=_missing(cells, self._chosen))
+
+    def times(self, name: str) -> pa.Array:
+        """Dates as UTC times that can be shown, null where they are missing."""
+        cells = self._rows.cells(name)
+        shown = np.clip(cells.values[self._chosen], milliseconds(EARLIEST), milliseconds(LATEST))
+        return pa.array(shown, pa.int64(), mask=_missing(cells, self._chosen)).cast(_TIME)
+
+    def seconds(self, name: str) -> pa.Array:
+        """Numbers that are Unix seconds as UTC times, in whole milliseconds towards zero."""
+        cells = self._rows.cells(name)
+        missing = _missing(cells, self._chosen)
+        seconds = np.where(missing, 0.0, cells.values[self._chosen].view(np.float64))
+        return pa.array((seconds * 1000.0).astype(np.int64), pa.int64(), mask=missing).cast(_TIME)
+
+
+def text_array(buffer: Bytes, cells: Cells, chosen: np.ndarray) -> pa.Array:
+    """The texts of the chosen cells, null where a cell holds none."""
+    ends, text = gathered(buffer, cells, chosen)
+    missing = _missing(cells, chosen)
+    valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    return pa.StringArray.from_buffers(len(chosen), pa.py_buffer(ends), pa.py_buffer(text), valid)
+
+
+def hex_array(buffer: Bytes, places: np.ndarray) -> pa.Array:
+    """The ObjectIds at these places as hex text."""
+    ends = np.arange(0, (len(places) + 1) * _HEX_LENGTH, _HEX_LENGTH, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(places), pa.py_buffer(ends), pa.py_buffer(hex_text(buffer, places)))
+
+
+def _missing(cells: Cells, chosen: np.ndarray) -> Mask:
+    kinds = cells.kinds[chosen]
+    return (kinds == bson.ABSENT) | (kinds == bson.NULL) | (kinds == bson.UNDEFINED)

@@ -1,0 +1,210 @@
+"""Text where it lies: what it is, without making Python text of it.
+
+Cells are those of one field, or of items; cells of other types than text are passed over. Sizes are in bytes.
+"""
+
+import numpy as np
+
+from billing_dq.sources.mongodb import bson_types as bson
+from billing_dq.sources.mongodb.bson_types import Bytes
+from billing_dq.sources.mongodb.compiled import compiled
+from billing_dq.sources.mongodb.walker import Cells
+
+WEEK_LENGTH = 8
+
+_OFFSET = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+
+
+@compiled
+def is_text(kind: int) -> bool:
+    """Whether a BSON type is text; a symbol is the old name of it."""
+    return kind == bson.TEXT or kind == bson.SYMBOL
+
+
+@compiled
+def not_utf8(buffer: Bytes, cells: Cells) -> np.ndarray:
+    """Which texts are not UTF-8 (which surrogates alone are not)."""
+    kinds, places, sizes = cells
+    wrong = np.zeros(len(kinds), dtype=np.bool_)
+    for row in range(len(kinds)):
+        if is_text(kinds[row]):
+            every = np.uint8(0)
+            for place in range(places[row], places[row] + sizes[row]):
+                every |= buffer[place]
+            wrong[row] = every >= 0x80 and not _is_utf8(buffer, places[row], places[row] + sizes[row])
+    return wrong
+
+
+@compiled
+def _is_utf8(buffer: Bytes, place: int, end: int) -> bool:
+    while place < end:
+        lead = int(buffer[place])
+        place += 1
+        if lead < 0x80:
+            continue
+        low, high = 0x80, 0xBF  # of the second byte: no overlong form, no surrogate, nothing above U+10FFFF
+        if 0xC2 <= lead <= 0xDF:
+            more = 1
+        elif 0xE0 <= lead <= 0xEF:
+            more = 2
+            low = 0xA0 if lead == 0xE0 else 0x80
+            high = 0x9F if lead == 0xED else 0xBF
+        elif 0xF0 <= lead <= 0xF4:
+            more = 3
+            low = 0x90 if lead == 0xF0 else 0x80
+            high = 0x8F if lead == 0xF4 else 0xBF
+        else:
+            return False
+        if place + more > end:
+            return False
+        for byte in range(more):
+            if not low <= buffer[place + byte] <= high:
+                return False
+            low, high = 0x80, 0xBF
+        place += more
+    return True
+
+
+@compiled
+def word_codes(buffer: Bytes, cells: Cells, words: Bytes, word_ends: np.ndarray) -> np.ndarray:
+    """The place of each text in a list of words (one after the other, with their ends); -1 for others."""
+    kinds, places, sizes = cells
+    codes = np.full(len(kinds), -1, dtype=np.int8)
+    for row in range(len(kinds)):
+        if is_text(kinds[row]):
+            for word in range(len(word_ends)):
+                start = word_ends[word - 1] if word else 0
+                length = word_ends[word] - start
+                if length == sizes[row] and _same(buffer, places[row], words, start, length):
+                    codes[row] = word
+                    break
+    return codes
+
+
+@compiled
+def starts_with(buffer: Bytes, cells: Cells, prefix: Bytes) -> np.ndarray:
+    """Which texts start with a prefix."""
+    kinds, places, sizes = cells
+    found = np.zeros(len(kinds), dtype=np.bool_)
+    for row in range(len(kinds)):
+        if is_text(kinds[row]) and sizes[row] >= len(prefix):
+            found[row] = _same(buffer, places[row], prefix, 0, len(prefix))
+    return found
+
+
+@compiled
+def week_codes(buffer: Bytes, cells: Cells, years: np.ndarray) -> np.ndarray:
+    """Week keys as numbers, 2026-W47 as 202647; -1 for what is no possible week.
+
+    ``years`` are the number of weeks by year, 0 where the year is none that a key may have.
+    """
+    kinds, places, sizes = cells
+    codes = np.full(len(kinds), -1, dtype=np.int64)
+    for row in range(len(kinds)):
+        if is_text(kinds[row]) and sizes[row] == WEEK_LENGTH:
+            place = places[row]
+            year, week = _digits(buffer, place, 4), _digits(buffer, place + 6, 2)
+            between = buffer[place + 4] == 0x2D and buffer[place + 5] == 0x57  # "-W"
+            if between and 0 <= year < len(years) and 1 <= week <= years[year]:
+                codes[row] = year * 100 + week
+    return codes
+
+
+@compiled
+def repeated(buffer: Bytes, cells: Cells, firsts: np.ndarray) -> np.ndarray:
+    """Which items have a text, not empty, that an earlier item of the same list has.
+
+    ``firsts`` are the lists' first items, and at last the number of items. Hashes find, bytes decide.
+    """
+    kinds, places, sizes = cells
+    again = np.zeros(len(kinds), dtype=np.bool_)
+    longest = 0
+    for row in range(len(firsts) - 1):
+        longest = max(longest, firsts[row + 1] - firsts[row])
+    table = np.empty(_slots(longest), dtype=np.int64)
+    for row in range(len(firsts) - 1):
+        slots = _slots(firsts[row + 1] - firsts[row])
+        table[:slots] = -1
+        for item in range(firsts[row], firsts[row + 1]):
+            if is_text(kinds[item]) and sizes[item] > 0:
+                slot = _hash(buffer, places[item], sizes[item]) & (slots - 1)
+                while table[slot] >= 0:
+                    other = int(table[slot])
+                    if sizes[other] == sizes[item] and _same(buffer, places[other], buffer, places[item], sizes[item]):
+                        again[item] = True
+                        break
+                    slot = (slot + 1) & (slots - 1)
+                if table[slot] < 0:
+                    table[slot] = item
+    return again
+
+
+@compiled
+def gathered(buffer: Bytes, cells: Cells, rows: np.ndarray) -> tuple[np.ndarray, Bytes]:
+    """The texts of some rows one after the other: their ends, the first of which is 0, and their bytes."""
+    kinds, places, sizes = cells
+    ends = np.zeros(len(rows) + 1, dtype=np.int32)
+    for number in range(len(rows)):
+        row = int(rows[number])
+        ends[number + 1] = ends[number] + (sizes[row] if is_text(kinds[row]) else 0)
+    text = np.empty(ends[len(rows)], dtype=np.uint8)
+    for number in range(len(rows)):
+        start, place = ends[number], places[int(rows[number])]
+        for byte in range(ends[number + 1] - start):
+            text[start + byte] = buffer[place + byte]
+    return ends, text
+
+
+@compiled
+def hex_text(buffer: Bytes, places: np.ndarray) -> Bytes:
+    """ObjectIds as 24 hex characters each, one after the other."""
+    text = np.empty(len(places) * 24, dtype=np.uint8)
+    for row in range(len(places)):
+        for byte in range(12):
+            value = int(buffer[places[row] + byte])
+            text[row * 24 + 2 * byte] = _hex_digit(value >> 4)
+            text[row * 24 + 2 * byte + 1] = _hex_digit(value & 15)
+    return text
+
+
+@compiled
+def _hex_digit(value: int) -> int:
+    return value + 48 if value < 10 else value + 87
+
+
+@compiled
+def _digits(buffer: Bytes, place: int, count: int) -> int:
+    """The number of so many decimal digits; -1 where there are others."""
+    number = 0
+    for digit in range(count):
+        value = int(buffer[place + digit]) - 48
+        if not 0 <= value <= 9:
+            return -1
+        number = number * 10 + value
+    return number
+
+
+@compiled
+def _same(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
+    for byte in range(length):  # noqa: SIM110 (numba compiles no generators)
+        if one[place + byte] != other[start + byte]:
+            return False
+    return True
+
+
+@compiled
+def _hash(buffer: Bytes, place: int, size: int) -> int:
+    value = _OFFSET
+    for byte in range(size):
+        value = (value ^ np.uint64(buffer[place + byte])) * _PRIME
+    return int(np.int64(value ^ (value >> np.uint64(32))))
+
+
+@compiled
+def _slots(items: int) -> int:
+    """A power of two at least twice as large."""
+    slots = 2
+    while slots < 2 * items:
+        slots *= 2
+    return slots

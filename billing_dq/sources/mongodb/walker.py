@@ -1,0 +1,220 @@
+"""The walk over raw documents: where each field of a contract is, of which type, and which documents break it.
+
+Nothing is decoded and nothing is copied: a cell is a BSON type, a place in the buffer (or the number itself) and a
+size. What a walk does not know it passes over by its size, so depth costs nothing.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from billing_dq.sources.mongodb import bson_types as bson
+from billing_dq.sources.mongodb.bson_types import Bytes, after_zero, int32_at, int64_at, value_size
+from billing_dq.sources.mongodb.compiled import compiled
+from billing_dq.sources.mongodb.contract_table import TYPE_NUMBERS, FieldTable
+
+_OBJECT_ID = TYPE_NUMBERS["objectId"]
+_TEXT = TYPE_NUMBERS["string"]
+_NUMBER = TYPE_NUMBERS["number"]
+_DATE = TYPE_NUMBERS["date"]
+_BOOL = TYPE_NUMBERS["bool"]
+_OBJECT = TYPE_NUMBERS["object"]
+_ARRAY = TYPE_NUMBERS["array"]
+
+
+#: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
+_ITEM_BYTES = 24
+
+
+class Cells(NamedTuple):
+    """Values by field and row (or of one field, by row).
+
+    Attributes:
+        kinds: BSON types; 0 where the field is missing.
+        values: of numbers the bits of the float64, of dates the milliseconds, of true 1, of everything else the place
+            of its bytes.
+        sizes: of text its bytes, of objects and lists all of theirs, else 0.
+    """
+
+    kinds: np.ndarray
+    values: np.ndarray
+    sizes: np.ndarray
+
+
+class Walk(NamedTuple):
+    """What a walk found: ``cells`` (fields x rows), which rows break the contract, and which of these are malformed: no
+    BSON, or with a field that comes twice. The cells of malformed rows may be incomplete.
+    """
+
+    cells: Cells
+    broken: np.ndarray
+    malformed: np.ndarray
+
+
+class Items(NamedTuple):
+    """The items of lists, or the values of objects: ``firsts`` (rows + 1) are each row's first item, the last their
+    number; ``broken`` are the rows whose bytes are no list.
+    """
+
+    firsts: np.ndarray
+    cells: Cells
+    broken: np.ndarray
+
+
+@compiled
+def documents(buffer: Bytes) -> np.ndarray:
+    """The places of the documents that lie one after the other, and at last where they end.
+
+    That end is before the end of the buffer where the bytes there are no document.
+    """
+    count, end = 0, 0
+    size = value_size(buffer, bson.OBJECT, 0, len(buffer))
+    while size > 0:
+        count, end = count + 1, end + size
+        size = value_size(buffer, bson.OBJECT, end, len(buffer))
+    places = np.empty(count + 1, dtype=np.int64)
+    place = 0
+    for row in range(count):
+        places[row] = place
+        place += int32_at(buffer, place)
+    places[count] = place
+    return places
+
+
+@compiled
+def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
+    """Find the fields of the documents at ``starts``: whole documents by `value_size`, such as `documents` tells.
+
+    A document breaks the contract where it is malformed or a field is of another type, out of bounds, or required and
+    missing or null. What text must be is judged elsewhere.
+    """
+    # taken apart once: each look into the tuple counts references, which costs more than the rest of the loop
+    names, name_ends, types, required, smallest, largest, latest = fields
+    rows, width = len(starts), len(types)
+    kinds = np.zeros((width, rows), dtype=np.uint8)
+    values = np.zeros((width, rows), dtype=np.int64)
+    sizes = np.zeros((width, rows), dtype=np.int32)
+    broken = np.zeros(rows, dtype=np.bool_)
+    malformed = np.zeros(rows, dtype=np.bool_)
+    follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
+    for row in range(rows):
+        place, before = starts[row] + 4, width
+        end = starts[row] + int32_at(buffer, starts[row]) - 1
+        while place < end:
+            kind, name = int(buffer[place]), place + 1
+            place = after_zero(buffer, name, end)
+            size = value_size(buffer, kind, place, end) if place >= 0 else -1
+            if size < 0:
+                malformed[row] = True
+                break
+            field = _field_of(buffer, name, place - 1 - name, names, name_ends, follower[before])
+            if field < width:
+                follower[before], before = field, field
+                value, length = _value(buffer, kind, place, size)
+                if kinds[field, row] != bson.ABSENT:
+                    malformed[row] = True
+                elif kind == bson.NULL or kind == bson.UNDEFINED:
+                    broken[row] |= required[field]
+                elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
+                    broken[row] = True
+                kinds[field, row], values[field, row], sizes[field, row] = kind, value, length
+            place += size
+        for needed in range(width):
+            if required[needed] and kinds[needed, row] == bson.ABSENT:
+                broken[row] = True
+    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed)
+
+
+@compiled
+def items(buffer: Bytes, lists: Cells) -> Items:
+    """The items of each list or object among ``lists`` (of one field); rows of other types have none."""
+    room = 16 + lists.sizes.sum() // _ITEM_BYTES
+    found, fits = _items_in(buffer, lists, room)
+    while not fits:
+        room *= 2
+        found, fits = _items_in(buffer, lists, room)
+    return found
+
+
+@compiled
+def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
+    """The items, and whether there is room for all of them."""
+    list_kinds, list_places, list_sizes = lists
+    rows, count = len(list_kinds), 0
+    firsts = np.zeros(rows + 1, dtype=np.int64)
+    broken = np.zeros(rows, dtype=np.bool_)
+    kinds = np.empty(room, dtype=np.uint8)
+    values = np.empty(room, dtype=np.int64)
+    sizes = np.empty(room, dtype=np.int32)
+    for row in range(rows):
+        place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
+        if list_kinds[row] != bson.ARRAY and list_kinds[row] != bson.OBJECT:
+            end = place
+        while place < end and count < room:
+            kind = int(buffer[place])
+            place = after_zero(buffer, place + 1, end)
+            size = value_size(buffer, kind, place, end) if place >= 0 else -1
+            if size < 0:
+                broken[row] = True
+                break
+            kinds[count] = kind
+            values[count], sizes[count] = _value(buffer, kind, place, size)
+            count, place = count + 1, place + size
+        firsts[row + 1] = count
+        if 0 <= place < end and not broken[row]:
+            return Items(firsts, Cells(kinds, values, sizes), broken), False
+    return Items(firsts, Cells(kinds[:count], values[:count], sizes[:count]), broken), True
+
+
+@compiled
+def _field_of(buffer: Bytes, name: int, length: int, names: Bytes, name_ends: np.ndarray, first: int) -> int:
+    """The field of a name, where ``first`` is the likeliest; the number of fields where it is none of them."""
+    width = len(name_ends)
+    for step in range(width):
+        field = first + step if first + step < width else first + step - width
+        start = name_ends[field - 1] if field else 0
+        if name_ends[field] - start == length:
+            letter = 0
+            while letter < length and buffer[name + letter] == names[start + letter]:
+                letter += 1
+            if letter == length:
+                return field
+    return width
+
+
+@compiled
+def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
+    """The value and the size of a cell."""
+    if kind == bson.DOUBLE or kind == bson.DATE:
+        return int64_at(buffer, place), 0
+    if kind == bson.INT32:
+        return int(np.float64(int32_at(buffer, place)).view(np.int64)), 0
+    if kind == bson.INT64:
+        return int(np.float64(int64_at(buffer, place)).view(np.int64)), 0
+    if kind == bson.BOOL:
+        return int(buffer[place]), 0
+    if kind == bson.TEXT or kind == bson.SYMBOL:
+        return place + 4, size - 5
+    if kind == bson.OBJECT or kind == bson.ARRAY:
+        return place, size
+    return place, 0
+
+
+@compiled
+def _sound(kind: int, value: int, wanted: int, smallest: float, largest: float, latest: int) -> bool:
+    """Whether a value that is not null is of the wanted type and within its bounds."""
+    if wanted == _NUMBER:
+        if kind != bson.DOUBLE and kind != bson.INT32 and kind != bson.INT64:
+            return False
+        number = np.int64(value).view(np.float64)
+        return math.isfinite(number) and smallest <= number <= largest
+    if wanted == _DATE:
+        return kind == bson.DATE and value <= latest
+    return (
+        (wanted == _TEXT and (kind == bson.TEXT or kind == bson.SYMBOL))
+        or (wanted == _OBJECT_ID and kind == bson.OBJECT_ID)
+        or (wanted == _BOOL and kind == bson.BOOL)
+        or (wanted == _OBJECT and kind == bson.OBJECT)
+        or (wanted == _ARRAY and kind == bson.ARRAY)
+    )

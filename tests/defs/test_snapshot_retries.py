@@ -1,0 +1,39 @@
+"""A night whose server cannot be read right now is tried again; one that is refused for good is not."""
+
+import logging
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+
+from billing_dq.defs.snapshot import RETRIES, _taken
+from billing_dq.errors import SourceError, TransientSourceError
+
+
+def attempt(number: int, error: SourceError) -> None:
+    """An attempt at a night, after so many others, that ends with an error."""
+
+    def read() -> None:
+        raise error
+
+    context = SimpleNamespace(retry_number=number, log=logging.getLogger("test"))
+    _taken(context, 10.0, read)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(0, 10.0), (1, 20.0)])
+def test_what_passes_by_itself_is_tried_again_after_a_while(number: int, seconds: float) -> None:
+    with pytest.raises(dg.RetryRequested) as asked:
+        attempt(number, TransientSourceError("an election"))
+    assert asked.value.seconds_to_wait == seconds
+    assert asked.value.max_retries == RETRIES
+
+
+def test_after_enough_attempts_the_reason_is_told() -> None:
+    with pytest.raises(dg.Failure, match="an election") as told:
+        attempt(RETRIES, TransientSourceError("an election"))
+    assert told.value.allow_retries is False
+
+
+def test_a_refusal_is_told_at_once() -> None:
+    with pytest.raises(dg.Failure, match="no right"):
+        attempt(0, SourceError("no right"))
