@@ -1,7 +1,7 @@
 """The `billing-dq` command. Each subcommand is a module of `billing_dq.commands` that is imported when it is used.
 
-Exit status: 0 nothing to act on, 1 findings at or above the asked severity, 2 the work could not be done. An error is
-one line on standard error, without a traceback and without a secret.
+Exit status: 0 nothing to act on, 1 findings at or above the asked severity, 2 the work could not be done, 130 stopped
+by SIGINT or SIGTERM. An error is one line on standard error, without a traceback and without a secret.
 """
 
 import importlib
@@ -14,17 +14,17 @@ from billing_dq.settings import SettingsError
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {
-    "demo": "Run the main job on a simulated company in an embedded MongoDB.",
-    "nightly": "Run the nightly job against the configured sources.",
-    "explain": "Explain an organization's week, from a stored night.",
-    "dispute": "Show the timeline of a dispute across Stripe and ledger.",
-    "findings": "List the findings of a stored night.",
-    "credits": "List, approve and apply the credits of reinstated disputes.",
-    "export": "Write a stored table as CSV, JSON or Parquet.",
-    "simulate": "Load a simulated company into a MongoDB.",
-    "score": "Measure recall, precision and cause accuracy on simulated worlds.",
-    "doctor": "Reach and name every part this installation needs.",
-    "bench": "Measure a night on a large simulated company.",
+    "demo": "Show what this tool does on a simulated company, without any set-up.",
+    "nightly": "Reconcile one night: read MongoDB and Stripe, compare, print the findings.",
+    "explain": "Explain how an organization's usage of a week became its debits.",
+    "dispute": "Show what became of one dispute, at Stripe and in the ledger.",
+    "findings": "List the findings of a stored night, worst first.",
+    "credits": "Give back the units of disputes that were won.",
+    "export": "Write one table of a stored night as CSV, JSON or Parquet.",
+    "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",
+    "score": "Measure how many planted faults are found, on simulated companies.",
+    "doctor": "Try every part this installation needs, and say how to mend what fails.",
+    "bench": "Measure the time and memory of a night on a large company.",
 }
 
 
@@ -53,7 +53,11 @@ class LazyCommands(click.Group):
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="billing-dq")
 def cli() -> None:
-    """Prove every night that what was metered is what was charged."""
+    """Prove every night that what was metered is what was charged.
+
+    Settings come from billing_dq.toml and from variables BILLING_DQ_...; secrets from variables only. Start with
+    `billing-dq demo`, which needs no settings, or with `billing-dq doctor`, which tries yours.
+    """
 
 
 def main() -> None:

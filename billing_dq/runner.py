@@ -1,7 +1,6 @@
 """Runs a night through Dagster in this process, with its history kept, and says what came of it."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
+from billing_dq.storage.places import dagster_directory, why_not_writable
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 
@@ -47,7 +47,7 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
-class NightResult:
+class StoredNight:
     """A night that was taken: where it is stored, and what the command shows of it."""
 
     night: str
@@ -72,16 +72,13 @@ def dagster_home(settings: Settings) -> Path:
     Raises:
         SourceError: it cannot be written.
     """
-    directory = Path(os.environ.get("DAGSTER_HOME") or Path(settings.home) / "dagster").absolute()
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        config = directory / "dagster.yaml"
-        if not config.exists():
-            config.write_text(DAGSTER_YAML, encoding="utf-8")
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise SourceError(f"Dagster's home {directory} cannot be written: {error.strerror}; set DAGSTER_HOME") from None
+    directory = dagster_directory(settings.home)
+    reason = why_not_writable(str(directory))
+    if reason is not None:
+        raise SourceError(f"Dagster's home {directory} cannot be written: {reason}; set DAGSTER_HOME")
+    config = directory / "dagster.yaml"
+    if not config.exists():
+        config.write_text(DAGSTER_YAML, encoding="utf-8")
     return directory
 
 
@@ -99,7 +96,7 @@ def run_night(
     as_of: datetime | None = None,
     again: bool = False,
     progress: Progress | None = None,
-) -> NightResult:
+) -> StoredNight:
     """Take a night: read, reconcile, check, report. A night that was read but not concluded is concluded.
 
     Of two processes that take one night at once, one does and the other is refused.
@@ -120,7 +117,7 @@ def run_night(
     instant = (as_of or now).astimezone(UTC)
     night = instant.date().isoformat()
     if night < settings.first_night.isoformat():
-        raise SourceError(f"the night of {night} is before first_night, {settings.first_night}")
+        raise SourceError(f"the night of {night} is before first_night, {settings.first_night}; set an earlier one")
     if instant.date() > now.date():  # Dagster has no partition of it
         raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
     locks = NightLocks(settings.home)
@@ -159,7 +156,7 @@ def wait_for_runs(seconds: float) -> None:
 
 def stored_night(
     settings: Settings, night: str, run_id: str = "", checks: tuple[CheckOutcome, ...] = ()
-) -> NightResult:
+) -> StoredNight:
     """A night as it is stored.
 
     Raises:
@@ -169,7 +166,7 @@ def stored_night(
     stripe = StripeReadingRecord.of(settings.home, night)
     if stripe is None:
         raise SourceError(f"the night of {night} is not stored under {lake.root}")
-    return NightResult(
+    return StoredNight(
         night,
         run_id,
         SnapshotFactsRecord.require(settings.home, night),
@@ -188,15 +185,9 @@ def require_home(settings: Settings) -> None:
     Raises:
         SourceError: the output location cannot be written.
     """
-    root = Lake(settings.home).root
-    probe = root / f".writable-{os.getpid()}"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except (OSError, ValueError, ImportError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME") from None
+    reason = why_not_writable(settings.home, "lake")
+    if reason is not None:
+        raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME")
 
 
 def _is_read(settings: Settings, night: str) -> bool:
@@ -209,7 +200,7 @@ def _concluded(settings: Settings, night: str) -> bool:
 
 
 def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:
-    return lake.newest(table, night)[1].frame()
+    return lake.require(table, night).frame()
 
 
 def _outcomes(result: dg.ExecuteInProcessResult) -> list[CheckOutcome]:

@@ -24,7 +24,8 @@ from billing_dq.progress import BarProgress, LineProgress
 from billing_dq.reconcile.meter.meter_extras import MeterContext, divergences, expected_units, reconcile_meter
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import read_snapshot
-from billing_dq.storage.lake import TableWriter, explode_keys, merge_by_organization, to_arrow, to_pandas
+from billing_dq.storage.arrow import explode_keys, to_arrow, to_pandas
+from billing_dq.storage.stored_table import TableWriter, merge_by_organization
 from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
@@ -54,8 +55,8 @@ class Figures:
 
 
 @click.command(name="bench")
-@click.option("--organizations", type=click.IntRange(1), default=20_000, show_default=True)
-@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True)
+@click.option("--organizations", type=click.IntRange(1), default=20_000, show_default=True, help="How many there are.")
+@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="How many weeks of usage.")
 @click.option("--entries", type=click.IntRange(1), default=30, show_default=True, help="A week and organization.")
 @click.option("--to", "uri", help="Another server than the embedded one; its database `bench` is made and dropped.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

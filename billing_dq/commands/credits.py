@@ -7,18 +7,18 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from billing_dq.credits import approvals, parking, verification
-from billing_dq.credits import launches as requests
+from billing_dq.commands.console import table_of
+from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.audit import AuditReading, Record, Subject
-from billing_dq.credits.plan import REINSTATE_PREFIX, CreditPlan
+from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
+from billing_dq.vocabulary.references import REINSTATEMENT
 
 _FOR_A_PERSON = ("needs_approval", "above_cap", "parked", "refused")
 
@@ -35,27 +35,39 @@ def _checked(check: Callable[[str], str]) -> Callable[[click.Context, click.Para
     return callback
 
 
-_dispute = click.argument("dispute", callback=_checked(requests.dispute_id))
-_organization = click.argument("organization", callback=_checked(requests.organization_id))
+_dispute = click.argument("dispute", callback=_checked(validation.dispute_id))
+_organization = click.argument("organization", callback=_checked(validation.organization_id))
 _plan = click.option(
-    "--plan", "plan_hash", required=True, callback=_checked(requests.plan_hash), help="Hash of the plan, from `show`."
+    "--plan",
+    "plan_hash",
+    required=True,
+    callback=_checked(validation.plan_hash),
+    help="The plan's hash, from `credits show`: this very plan or none.",
 )
-_by = click.option("--by", required=True, callback=_checked(requests.person), help="Who you are.")
-_why = click.option("--why", required=True, callback=_checked(requests.why), help="The reason, 10 characters at least.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_by = click.option("--by", required=True, callback=_checked(validation.person), help="Who you are; it goes on record.")
+_why = click.option(
+    "--why",
+    required=True,
+    callback=_checked(validation.why),
+    help="Your reason, 10 to 500 characters; it goes on record.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 @click.group(name="credits")
 def command() -> None:
-    """List, approve and apply the credits of reinstated disputes."""
+    """Give back the units of disputes that were won: list what is due, approve it, write it, prove what was written.
+
+    The setting credits.mode says how far this goes: off, propose (the default, nothing is written) or apply.
+    """
 
 
 @command.command(name="list")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--all", "everything", is_flag=True, help="Show disputes without anything due, too.")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--all", "everything", is_flag=True, help="List disputes that nothing is due for, too.")
 @_json
 def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
-    """List the plans of a stored night; nothing is asked of MongoDB or Stripe."""
+    """List what is due to disputes, from a stored night; nothing is asked of MongoDB or Stripe."""
     settings = load_settings()
     records = audit_log(settings).read().records
     found = plans_of_night(settings, frozenset(parking.parked_organizations(records)), night)
@@ -64,31 +76,24 @@ def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
         rows = [_plan_row(plan, records) for plan in plans]
         click.echo(json.dumps({"night": found.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
         return
-    table = RichTable(
-        title=f"Credits on the night of {found.night}, mode {settings.credits.mode}", title_justify="left"
-    )
-    for name in ("dispute", "organization", "decision", "reason", "units", "plan", "since then"):
-        table.add_column(name, justify="right" if name == "units" else "left", overflow="fold")
-    for plan in plans:
-        row = _plan_row(plan, records)
-        since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else ""
-        table.add_row(
-            plan.dispute_id,
-            plan.organization_id or "",
-            plan.decision,
-            plan.reason,
-            f"{plan.units:,.0f}" if plan.units else "",
-            plan.plan_hash,
-            since,
+    Console().print(
+        table_of(
+            f"Credits on the night of {found.night}, mode {settings.credits.mode}",
+            ("dispute", "organization", "decision", "reason", "units", "plan", "since then"),
+            [_plan_cells(plan, records) for plan in plans],
+            right=("units",),
         )
-    Console().print(table)
+    )
 
 
 @command.command(name="show")
 @_dispute
 @_json
 def show(dispute: str, as_json: bool) -> None:
-    """Show the plan of one dispute as the world is now, and what the audit log has about it."""
+    """Show what is due to one dispute now, and what the audit log says about it.
+
+    DISPUTE is the id at Stripe, du_... or dp_... Stripe and MongoDB are read again for it.
+    """
     settings = load_settings()
     records = audit_log(settings).read().records
     plan = plan_now(settings, dispute)
@@ -109,7 +114,10 @@ def show(dispute: str, as_json: bool) -> None:
 @_by
 @_why
 def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
-    """Approve the plan of one dispute, as it stands now and no other."""
+    """Approve the plan of one dispute, where its size needs a person's approval.
+
+    DISPUTE is the id at Stripe. The approval is good for the plan with this hash and for no other.
+    """
     settings = load_settings()
     plan = plan_now(settings, dispute)
     try:
@@ -120,16 +128,29 @@ def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
 
 
 @command.command(name="apply")
-@click.argument("dispute", required=False, callback=_checked(requests.dispute_id))
-@click.option("--plan", "plan_hash", callback=_checked(requests.plan_hash), help="Hash of the plan, from `show`.")
-@click.option("--by", callback=_checked(requests.person), help="Who you are; required for a single dispute.")
-@click.option("--why", callback=_checked(requests.why), help="The reason; required for a single dispute.")
+@click.argument("dispute", required=False, callback=_checked(validation.dispute_id))
+@click.option(
+    "--plan",
+    "plan_hash",
+    callback=_checked(validation.plan_hash),
+    help="The plan's hash, from `credits show`; required for a single dispute.",
+)
+@click.option(
+    "--by",
+    callback=_checked(validation.person),
+    help="Who you are; required for a single dispute, your login name otherwise.",
+)
+@click.option(
+    "--why",
+    callback=_checked(validation.why),
+    help="Your reason, 10 to 500 characters; required for a single dispute.",
+)
 @_json
 def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str | None, as_json: bool) -> int:
-    """Apply everything that is due and approved, or the plan of one dispute.
+    """Write the credits that are due and approved, of all disputes or of one DISPUTE.
 
-    In the mode `propose` it shows what would be written. Exit status: 0 done, 1 something waits for a person, 2 it
-    could not be done.
+    In the mode propose it shows what would be written. Exit status: 0 done, 1 a credit waits for a person, 2 a credit
+    could not be written.
     """
     settings = load_settings()
     if dispute is None and plan_hash is not None:
@@ -139,7 +160,9 @@ def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str |
         raise click.ClickException(off)
     if dispute is not None:
         if plan_hash is None or by is None or why is None:
-            raise click.ClickException("a single dispute needs --plan, --by and --why")
+            raise click.ClickException(
+                "a single dispute needs --plan, --by and --why; `billing-dq credits show` prints its plan"
+            )
         return _apply_one(settings, CreditRequest(dispute, by, why, plan_hash), as_json)
     disputes = candidates(settings)
     if settings.credits.mode == "propose":
@@ -153,7 +176,7 @@ def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str |
 @_by
 @_why
 def park(organization: str, by: str, why: str) -> None:
-    """Credit nothing to an organization until it is unparked."""
+    """Credit nothing to the ORGANIZATION of this id until it is unparked, whatever is due to it."""
     _switch(parking.park, organization, by, why, "parked")
 
 
@@ -162,33 +185,41 @@ def park(organization: str, by: str, why: str) -> None:
 @_by
 @_why
 def unpark(organization: str, by: str, why: str) -> None:
-    """Let an organization be credited again."""
+    """Let the ORGANIZATION of this id be credited again."""
     _switch(parking.unpark, organization, by, why, "not parked any more")
 
 
 @command.command(name="verify-audit")
 @click.option(
-    "--acknowledge", metavar="ENTRY", callback=_checked(requests.organization_id), help="An entry looked into."
+    "--acknowledge",
+    metavar="ENTRY",
+    callback=_checked(validation.organization_id),
+    help="The id of a ledger entry that differs and that you have looked into: from now on it is no fault.",
 )
-@click.option("--by", callback=_checked(requests.person), help="Who acknowledges it.")
-@click.option("--why", callback=_checked(requests.why), help="What was found out.")
+@click.option("--by", callback=_checked(validation.person), help="Who you are; required with --acknowledge.")
+@click.option("--why", callback=_checked(validation.why), help="What you found out; required with --acknowledge.")
 @_json
 def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_json: bool) -> int:
-    """Prove the audit log's chain, and that log and ledgers tell the same. Exit status 1 where they do not."""
+    """Prove that the audit log is whole and that it agrees with the ledgers, entry by entry.
+
+    Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.
+    """
     settings = load_settings()
     log = audit_log(settings)
     reading = log.read()
     with open_organization_reader(settings) as reader:
-        entries = reader.credits(REINSTATE_PREFIX)
+        entries = reader.credits(REINSTATEMENT)
     if acknowledge is not None:
         if by is None or why is None:
             raise click.ClickException("--acknowledge needs --by and --why")
-        found = [one for one in verification.compare(reading.records, entries, REINSTATE_PREFIX) if one.is_fault]
+        found = [one for one in verification.compare(reading.records, entries, REINSTATEMENT) if one.is_fault]
         if acknowledge not in {one.entry_id for one in found}:
-            raise click.ClickException(f"there is no difference about the entry {acknowledge}")
+            raise click.ClickException(
+                f"there is no fault about the entry {acknowledge}; `billing-dq credits verify-audit` lists them"
+            )
         log.append("acknowledged", Subject(), by, why, {"entry_id": acknowledge})
         reading = log.read()
-    found = verification.compare(reading.records, entries, REINSTATE_PREFIX)
+    found = verification.compare(reading.records, entries, REINSTATEMENT)
     faults = sum(one.is_fault for one in found)
     if as_json:
         click.echo(json.dumps(_audit_report(reading, len(entries), found), indent=1))
@@ -205,7 +236,9 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_js
 
 def _apply_one(settings: Settings, request: CreditRequest, as_json: bool) -> int:
     if settings.credits.mode == "propose":
-        raise click.ClickException("nothing was written: the setting credits.mode is propose")
+        raise click.ClickException(
+            'nothing was written: the setting credits.mode is propose; with "apply" credits are written'
+        )
     with open_applier(settings, load_settings) as applier:
         outcome = applier.apply(request, RunBudget.of(settings))
     if outcome.state not in ("credited", "nothing_due"):
@@ -258,6 +291,13 @@ def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | fl
     approval = approvals.approval_of(records, plan)
     credited = any(record.kind == "verified" and record.dispute_id == plan.dispute_id for record in records)
     return {**asdict(plan), "approved_by": approval.actor if approval else None, "credited": credited}
+
+
+def _plan_cells(plan: CreditPlan, records: Iterable[Record]) -> tuple[str | None, ...]:
+    row = _plan_row(plan, records)
+    since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else None
+    units = f"{plan.units:,.0f}" if plan.units else None
+    return plan.dispute_id, plan.organization_id, plan.decision, plan.reason, units, plan.plan_hash, since
 
 
 def _outcome_row(outcome: CreditOutcome) -> dict[str, str | float | None]:

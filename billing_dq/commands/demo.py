@@ -16,7 +16,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from billing_dq.commands.nightly import progress_here, quiet_dagster
+from billing_dq.commands.console import print_line, progress_here
+from billing_dq.commands.nightly import quiet_dagster
 from billing_dq.commands.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, SettingsError, load_settings
@@ -32,12 +33,32 @@ _KEY = "rk_live_demo"
 
 
 @click.command(name="demo")
-@click.option("--ui", is_flag=True, help="Leave the Dagster UI up with the demo's history, until Ctrl-C.")
-@click.option("--organizations", type=click.IntRange(20, 20_000), default=250, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same company.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep everything in this directory.")
+@click.option("--ui", is_flag=True, help="Start the Dagster UI afterwards, to look at the demo's runs; Ctrl-C ends it.")
+@click.option(
+    "--organizations",
+    type=click.IntRange(20, 20_000),
+    default=250,
+    show_default=True,
+    help="How many organizations the simulated company has.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Seed of the simulation: the same seed makes the same company.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep settings, database and results in this empty or new directory. Without it: they are removed.",
+)
 def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
-    """Run the main job on a simulated company in an embedded MongoDB."""
+    """Show what this tool does on a simulated company, without any set-up.
+
+    It starts a MongoDB and a local Stripe of its own, plants faults, takes two nights and credits the disputes that are
+    due in between. Nothing of yours is read or written.
+    """
     console = Console()
     with StopSignals() as stop, quiet_dagster(), contextlib.ExitStack() as stack:
         home = stack.enter_context(_home(keep))
@@ -136,4 +157,4 @@ def _home(keep: Path | None) -> Iterator[Path]:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
+    print_line(console, text, style="bold")

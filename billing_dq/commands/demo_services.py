@@ -13,30 +13,26 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from billing_dq.commands.console import print_line
 from billing_dq.credits import verification
-from billing_dq.credits.plan import reinstatement_ref
 from billing_dq.credits.run import audit_log
 from billing_dq.embedded import free_port
 from billing_dq.errors import SourceError
-from billing_dq.runner import NightResult, dagster_home, wait_for_runs
+from billing_dq.runner import StoredNight, dagster_home, wait_for_runs
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import DISPUTE_POSITIONS, METER_EXTRAS_EVIDENCE
+from billing_dq.vocabulary.references import REINSTATEMENT, reinstatement_ref
 
 _CREDIT_SECONDS = 90.0
 _UI_SECONDS = 60.0
 _MODULE = ("-m", "billing_dq.definitions")
 
 
-def say(console: Console, text: str) -> None:
-    """Print plain text, unwrapped."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, settings: Settings) -> None:
+def show_planted(console: Console, labels: pd.DataFrame, night: StoredNight, settings: Settings) -> None:
     """Print how many of the planted faults the night found, by kind of fault."""
-    evidence = Lake(settings.home).newest(METER_EXTRAS_EVIDENCE, night.night)[1].frame()
+    evidence = Lake(settings.home).require(METER_EXTRAS_EVIDENCE, night.night).frame()
     tellable = labels[labels["tellable"]]
     found = was_found(tellable, night.open_findings, evidence)
     lines = [f"Planted faults: {int(found.sum())} of {len(tellable)} found"]
@@ -46,7 +42,7 @@ def show_planted(console: Console, labels: pd.DataFrame, night: NightResult, set
     untold = len(labels) - len(tellable)
     if untold:
         lines.append(f"  and {untold} that the data cannot tell")
-    say(console, "\n".join(lines))
+    print_line(console, "\n".join(lines))
 
 
 def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFrame) -> "pd.Series[bool]":
@@ -66,7 +62,7 @@ def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFra
     )
 
 
-def apply_through_the_daemon(console: Console, settings: Settings, night: NightResult) -> list[str]:
+def apply_through_the_daemon(console: Console, settings: Settings, night: StoredNight) -> list[str]:
     """Run Dagster's daemon until its sensor has credited every dispute that is due; the disputes.
 
     Raises:
@@ -77,10 +73,10 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
     due = frame[(frame["decision"] == "due") & (frame["due_units"] <= settings.credits.approve_above_units)]
     disputes = sorted(due["dispute_id"])
     if not disputes:
-        say(console, "No reinstated dispute is due: nothing to credit")
+        print_line(console, "No reinstated dispute is due: nothing to credit")
         return []
     units = float(due["due_units"].sum())
-    say(
+    print_line(
         console,
         f"Credits: {len(disputes)} reinstated disputes are due, {units:,.0f} units; "
         "Dagster's daemon and its sensor reinstated_disputes apply them ...",
@@ -93,7 +89,7 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: NightR
                 raise SourceError(f"the daemon did not credit them in time; see {_log(settings, 'dagster-daemon')}")
             time.sleep(0.5)
         wait_for_runs(_CREDIT_SECONDS)
-    say(console, f"  credited: {', '.join(disputes)}")
+    print_line(console, f"  credited: {', '.join(disputes)}")
     return disputes
 
 
@@ -105,8 +101,8 @@ def verified_audit(settings: Settings) -> str:
     """
     records = audit_log(settings).read().records
     with open_organization_reader(settings) as reader:
-        entries = reader.credits(reinstatement_ref(""))
-    faults = [one for one in verification.compare(records, entries, reinstatement_ref("")) if one.is_fault]
+        entries = reader.credits(REINSTATEMENT)
+    faults = [one for one in verification.compare(records, entries, REINSTATEMENT) if one.is_fault]
     if faults:
         raise SourceError(f"the audit log and the ledgers differ: {faults[0].problem}: {faults[0].detail}")
     return f"Audit: {len(records):,} records, the chain is whole, {len(entries):,} entries in the ledgers agree with it"
@@ -157,4 +153,4 @@ def _log(settings: Settings, program: str) -> Path:
 
 def _credited(settings: Settings) -> set[str]:
     with open_organization_reader(settings) as reader:
-        return {entry.ref_id for entry in reader.credits(reinstatement_ref(""))}
+        return {entry.ref_id for entry in reader.credits(REINSTATEMENT)}

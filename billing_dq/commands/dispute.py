@@ -4,8 +4,9 @@ import json
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
+from rich.table import Table
 
+from billing_dq.commands.console import table_of
 from billing_dq.reconcile.disputes.timeline import Timeline, timeline
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
@@ -14,15 +15,19 @@ from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES
 
 @click.command(name="dispute")
 @click.argument("dispute")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(dispute: str, night: str | None, as_json: bool) -> None:
-    """Show the timeline of a dispute (du_... or dp_...), with the arithmetic of what is due."""
+    """Show what became of one dispute, from a stored night; nothing is asked of MongoDB or Stripe.
+
+    DISPUTE is the id at Stripe, du_... or dp_... It prints what Stripe took and gave back and what the ledger took and
+    gave back, in order of time, and from both the units that are still due.
+    """
     lake = Lake(load_settings().home)
-    chosen, stored = lake.newest(DISPUTE_POSITIONS, night)
+    chosen, stored = lake.choose(DISPUTE_POSITIONS, night)
     positions = stored.frame()
     disputes, entries, purchases = (
-        lake.newest(table, chosen)[1].frame() for table in (STRIPE_DISPUTES, DISPUTE_ENTRIES, PACK_PURCHASES)
+        lake.require(table, chosen).frame() for table in (STRIPE_DISPUTES, DISPUTE_ENTRIES, PACK_PURCHASES)
     )
     try:
         story = timeline(dispute, disputes, entries, purchases, positions)
@@ -48,12 +53,10 @@ def _plain(story: Timeline) -> dict[str, object]:
     return {"events": events, "arithmetic": list(story.arithmetic)}
 
 
-def _table(story: Timeline) -> RichTable:
-    table = RichTable()
-    for name in ("when (UTC)", "where", "what", "how much", "reference"):
-        table.add_column(name, justify="right" if name == "how much" else "left", overflow="fold")
+def _table(story: Timeline) -> Table:
+    rows: list[tuple[str, str, str, str, str]] = []
     for event in story.events:
         unit = "units" if event.unit == "units" else f"{event.unit} minor"
         when = event.at.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(when, event.side, event.event, f"{event.amount:,.0f} {unit}", event.reference)
-    return table
+        rows.append((when, event.side, event.event, f"{event.amount:,.0f} {unit}", event.reference))
+    return table_of(None, ("when (UTC)", "where", "what", "how much", "reference"), rows, right=("how much",))

@@ -1,23 +1,24 @@
 """`billing-dq doctor`: reach and name every part this installation needs, and say what to do about what is missing."""
 
 import os
-import tempfile
-from pathlib import Path
 
 import click
-from upath import UPath
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.snapshot import Diagnosis, diagnose
 from billing_dq.sources.stripe.api import probe
+from billing_dq.storage.places import dagster_directory, why_not_writable
 
 _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
 @click.command(name="doctor")
 def command() -> int:
-    """Reach and name every part this installation needs; exit status 2 where one fails."""
+    """Try MongoDB, Stripe, the credits' settings and the places to write to, and say how to mend what fails.
+
+    Nothing is changed. Exit status: 0 all parts work or are switched off, 2 a part fails.
+    """
     settings = load_settings()
     lines = [*_mongodb(settings), _stripe(settings), _credits(settings), _home(settings.home), _dagster(settings.home)]
     for line in lines:
@@ -50,25 +51,16 @@ def _credits(settings: Settings) -> Diagnosis:
 
 
 def _home(home: str) -> Diagnosis:
-    try:
-        directory = UPath(home)
-        directory.mkdir(parents=True, exist_ok=True)
-        probe_file = directory / f".doctor-{os.getpid()}"
-        probe_file.write_text("")
-        probe_file.unlink()
-    except (OSError, ValueError, ImportError) as error:
-        return Diagnosis("output location", "failed", f"{home} cannot be written: {error}; set BILLING_DQ_HOME")
+    reason = why_not_writable(home)
+    if reason is not None:
+        return Diagnosis("output location", "failed", f"{home} cannot be written: {reason}; set BILLING_DQ_HOME")
     return Diagnosis("output location", "ok", f"{home} can be written")
 
 
 def _dagster(home: str) -> Diagnosis:
-    given = os.environ.get("DAGSTER_HOME")
-    directory = Path(given) if given else Path(home) / "dagster"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        return Diagnosis("Dagster home", "failed", f"{directory} cannot be written: {error}; set DAGSTER_HOME")
-    note = "" if given else " (DAGSTER_HOME is not set)"
+    directory = dagster_directory(home)
+    reason = why_not_writable(str(directory))
+    if reason is not None:
+        return Diagnosis("Dagster home", "failed", f"{directory} cannot be written: {reason}; set DAGSTER_HOME")
+    note = "" if os.environ.get("DAGSTER_HOME") else " (DAGSTER_HOME is not set)"
     return Diagnosis("Dagster home", "ok", f"{directory}{note}")

@@ -10,24 +10,35 @@ import click
 import pandas as pd
 import pyarrow.parquet as pq
 from rich.console import Console
-from rich.table import Table as RichTable
 
+from billing_dq.commands.console import print_line, table_of
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.settings import Collections, load_settings
-from billing_dq.storage.lake import Lake, to_pandas
-from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
-from billing_dq.tables import Table as Contract
+from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import (
+    LEDGER_ENTRIES,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    SUBSCRIPTIONS,
+    WEEKLY_USAGE,
+    Table,
+)
 from billing_dq.weeks import Week
 
 
 @click.command(name="explain")
 @click.argument("organization")
 @click.argument("week_key", metavar="WEEK")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(organization: str, week_key: str, night: str | None, as_json: bool) -> None:
-    """Explain an ORGANIZATION's WEEK (such as 2026-W47): from its usage to its debits, line by line."""
+    """Explain line by line how an organization's usage of a week became the debits of that week.
+
+    ORGANIZATION is its id, 24 hexadecimal digits; WEEK is an ISO week such as 2026-W47. All of it comes from a stored
+    night; the queries at the end show the raw documents in mongosh.
+    """
     if not re.fullmatch(r"[0-9a-f]{24}", organization):
         raise click.ClickException(f"{organization!r} is no organization id: 24 hexadecimal digits are needed")
     try:
@@ -36,7 +47,7 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
         raise click.ClickException(str(error)) from None
     settings = load_settings()
     lake = Lake(settings.home)
-    chosen, _ = lake.newest(METER_EXTRAS_DELTAS, night)
+    chosen, _ = lake.choose(METER_EXTRAS_DELTAS, night)
     rows = _of_organization(lake, METER_EXTRAS_DELTAS, chosen, organization)
     row = rows[rows["week_key"] == week.key]
     if row.empty:
@@ -82,9 +93,9 @@ def mongosh(organization: str, week: Week, collections: Collections) -> list[str
     ]
 
 
-def _of_organization(lake: Lake, table: Contract, night: str, organization: str) -> pd.DataFrame:
+def _of_organization(lake: Lake, table: Table, night: str, organization: str) -> pd.DataFrame:
     """The rows of one organization; only the row groups that may hold it are read."""
-    _, stored = lake.newest(table, night)
+    stored = lake.require(table, night)
     with stored.path.open("rb") as file:
         return to_pandas(table, pq.read_table(file, filters=[("organization_id", "==", organization)]))
 
@@ -105,34 +116,32 @@ def _as_json(night: str, delta: dict[str, object], found: Waterfall, queries: li
 def _show(night: str, delta: dict[str, object], found: Waterfall, queries: list[str]) -> None:
     console = Console()
     title = f"{delta['organization_id']} in {delta['week_key']} ({delta['week_state']}), night of {night}"
-    console.print(f"{title}: {delta['grade']}", highlight=False)
-    console.print(str(delta["explanation"]), highlight=False)
-    lines = _table("From usage to debits", "", "units", "")
-    for line in found.lines:
-        lines.add_row(line.name, "" if line.units is None else number(line.units), line.note)
-    console.print(lines)
+    print_line(console, f"{title}: {delta['grade']}")
+    print_line(console, str(delta["explanation"]))
+    lines = [(line.name, "" if line.units is None else number(line.units), line.note) for line in found.lines]
+    console.print(table_of("From usage to debits", ("", "units", ""), lines, right=("units",)))
     if found.steps:
-        steps = _table("Keys, in commit order", "key", "debited", "at", "entry", "")
-        for step in found.steps:
-            units = "" if step.debited is None else number(step.debited)
-            steps.add_row(step.key, units, _instant(step.at), step.entry_id or "", step.remark)
-        console.print(steps)
+        steps = [
+            (
+                step.key,
+                "" if step.debited is None else number(step.debited),
+                _instant(step.at),
+                step.entry_id,
+                step.remark,
+            )
+            for step in found.steps
+        ]
+        headings = ("key", "debited", "at", "entry", "")
+        console.print(table_of("Keys, in commit order", headings, steps, right=("debited",)))
     if found.other_entries:
-        others = _table("Other entries of the week", "entry", "kind", "refId", "amount", "at", "")
-        for entry in found.other_entries:
-            row = (entry.entry_id, entry.kind, entry.ref_id or "", number(entry.amount), _instant(entry.at))
-            others.add_row(*row, entry.remark)
-        console.print(others)
+        others = [
+            (entry.entry_id, entry.kind, entry.ref_id, number(entry.amount), _instant(entry.at), entry.remark)
+            for entry in found.other_entries
+        ]
+        headings = ("entry", "kind", "refId", "amount", "at", "")
+        console.print(table_of("Other entries of the week", headings, others, right=("amount",)))
     for query in queries:
-        console.print(query, highlight=False, soft_wrap=True, markup=False)
-
-
-def _table(title: str, *columns: str) -> RichTable:
-    """A table that breaks long ids on a narrow terminal and never cuts them: they are there to be copied."""
-    table = RichTable(title=title, title_justify="left")
-    for name in columns:
-        table.add_column(name, justify="right" if name in ("units", "debited", "amount") else "left", overflow="fold")
-    return table
+        print_line(console, query)
 
 
 def _instant(at: datetime | None) -> str:

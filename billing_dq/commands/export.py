@@ -7,18 +7,34 @@ from pathlib import Path
 import click
 
 from billing_dq.settings import load_settings
-from billing_dq.storage.lake import Lake, to_pandas
+from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.lake import Lake
 from billing_dq.tables import TABLES
 
 
 @click.command(name="export")
-@click.argument("asset", type=click.Choice(sorted(TABLES)), metavar="ASSET")
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--format", "kind", type=click.Choice(["csv", "json", "parquet"]), default="csv", show_default=True)
-@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="A file; standard output else.")
+@click.argument("asset", type=click.Choice(sorted(TABLES)), metavar="TABLE")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "json", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Format of the output; json is one object a line.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of standard output; parquet needs it.",
+)
 def command(asset: str, night: str | None, kind: str, target: Path | None) -> None:
-    """Write a stored table as CSV, JSON lines or Parquet."""
-    _, stored = Lake(load_settings().home).newest(TABLES[asset], night)
+    """Write one table of a stored night as CSV, JSON lines or Parquet.
+
+    TABLE is its name, such as findings or meter_extras_deltas; a wrong name prints all of them.
+    """
+    _, stored = Lake(load_settings().home).choose(TABLES[asset], night)
     if kind == "parquet":
         if target is None:
             raise click.ClickException("Parquet needs a file: add --to FILE")

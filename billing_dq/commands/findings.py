@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import click
 import pandas as pd
 from rich.console import Console
-from rich.table import Table as RichTable
 
+from billing_dq.commands.console import table_of
 from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.settings import load_settings
@@ -25,15 +25,19 @@ def _not_blank(_context: click.Context, parameter: click.Parameter, value: str |
 
 _by = click.option("--by", callback=_not_blank, help="Who you are; your login name by default.")
 _why = click.option("--why", required=True, callback=_not_blank, help="The reason, for whoever reads it later.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one list.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
 
 
 @click.group(name="findings", invoke_without_command=True)
-@click.option("--night", metavar="YYYY-MM-DD", help="The night; the newest stored one by default.")
-@click.option("--kind", help="Only findings of this kind.")
-@click.option("--organization", help="Only findings of this organization (24 hex characters).")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option("--kind", help="Only findings of this kind, such as ledger_violation.")
+@click.option("--organization", help="Only findings of the organization with this id, 24 hexadecimal digits.")
 @click.option(
-    "--severity", type=click.Choice(SEVERITIES), default="info", show_default=True, help="At least so severe."
+    "--severity",
+    type=click.Choice(SEVERITIES),
+    default="info",
+    show_default=True,
+    help="Only findings of this severity and worse ones.",
 )
 @click.option("--resolved", is_flag=True, help="Show resolved findings too.")
 @_json
@@ -121,7 +125,7 @@ def select(
 def _findings(night: str | None) -> tuple[str, pd.DataFrame]:
     """A stored night, the newest by default, with what was accepted since it was taken."""
     settings = load_settings()
-    chosen, stored = Lake(settings.home).newest(FINDINGS, night)
+    chosen, stored = Lake(settings.home).choose(FINDINGS, night)
     reading, frame = AcceptanceLog(settings.home).read(), stored.frame()
     if reading.torn_lines:
         click.echo(
@@ -168,17 +172,8 @@ def _as_json(findings: pd.DataFrame) -> str:
 
 
 def _show(night: str, findings: pd.DataFrame) -> None:
-    table = RichTable(title=f"{len(findings):,} findings of the night of {night}", title_justify="left")
-    table.add_column("id", no_wrap=True)
-    table.add_column("severity")
-    table.add_column("kind")
-    table.add_column("organization")
-    table.add_column("subject")
-    table.add_column("USD", justify="right")
-    table.add_column("state")
-    table.add_column("why", overflow="fold")
-    for row in findings.to_dict("records"):
-        table.add_row(
+    rows = [
+        (
             row["finding_id"],
             row["severity"],
             row["kind"],
@@ -188,7 +183,11 @@ def _show(night: str, findings: pd.DataFrame) -> None:
             f"{row['state']}, {row['nights_open']} nights",
             row["explanation"] + _acceptance(row["accepted_by"], row["accepted_why"], row["accepted_until"]),
         )
-    Console().print(table)
+        for row in findings.to_dict("records")
+    ]
+    title = f"{len(findings):,} findings of the night of {night}"
+    headings = ("id", "severity", "kind", "organization", "subject", "USD", "state", "why")
+    Console().print(table_of(title, headings, rows, right=("USD",), whole=("id",)))
 
 
 def _acceptance(by: object, why: object, until: object) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
+from billing_dq.commands.console import print_line, table_of, text_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
@@ -16,14 +16,14 @@ from billing_dq.report.figures import (
     worst_findings,
     worst_weeks,
 )
-from billing_dq.runner import NightResult
+from billing_dq.runner import StoredNight
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 
 _SHOWN = 10
 
 
-def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
+def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
     """The night as one JSON-safe mapping."""
     seen = result.open_findings
     to_act_on = seen[~is_accepted(seen)]
@@ -51,14 +51,14 @@ def as_data(result: NightResult, settings: Settings) -> dict[str, object]:
     }
 
 
-def show(result: NightResult, settings: Settings, console: Console) -> None:
+def show(result: StoredNight, settings: Settings, console: Console) -> None:
     """Print the summary."""
     snapshot, seen = result.snapshot, result.open_findings
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else "no snapshot session: read plainly"
-    _line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
     if snapshot.missing_collections:
-        _line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")
+        print_line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")
     _table(
         console,
         "Read",
@@ -95,13 +95,13 @@ def show(result: NightResult, settings: Settings, console: Console) -> None:
         ],
     )
     _checks(console, result)
-    _line(console, f"Tables: {Lake(settings.home).root}/<asset>/{result.night}.parquet")
-    _line(
+    print_line(console, f"Tables: {Lake(settings.home).root}/<asset>/{result.night}.parquet")
+    print_line(
         console, "More: billing-dq findings | explain ORGANIZATION WEEK | dispute ID; `dagster dev` shows the history"
     )
 
 
-def _stripe(result: NightResult) -> str:
+def _stripe(result: StoredNight) -> str:
     if result.stripe.state == "read":
         return f"Stripe read with {sum(result.stripe.requests.values()):,} requests"
     if result.stripe.state == "failed":
@@ -109,14 +109,14 @@ def _stripe(result: NightResult) -> str:
     return f"Stripe not run: {result.stripe.reason}"
 
 
-def _meter(console: Console, result: NightResult) -> None:
+def _meter(console: Console, result: StoredNight) -> None:
     summary = deltas_summary(result.deltas)
     grades = ", ".join(
         f"{value:,} {name.removeprefix('grade_').replace('_', ' ')}"
         for name, value in summary.items()
         if name.startswith("grade_")
     )
-    _line(
+    print_line(
         console,
         f"Meter against extras: {summary['organization_weeks']:,} weeks of {summary['organizations']:,} organizations; "
         f"{summary['diverged']:,} diverge ({grades})",
@@ -132,9 +132,9 @@ def _meter(console: Console, result: NightResult) -> None:
     )
 
 
-def _checks(console: Console, result: NightResult) -> None:
+def _checks(console: Console, result: StoredNight) -> None:
     red = [check for check in result.checks if not check.passed]
-    _line(console, f"Checks: {len(result.checks) - len(red)} green, {len(red)} red")
+    print_line(console, f"Checks: {len(result.checks) - len(red)} green, {len(red)} red")
     _table(console, "Red checks", ("check", "on", "said"), [(check.name, check.asset, check.said) for check in red])
 
 
@@ -142,27 +142,12 @@ def _table(console: Console, title: str, columns: Sequence[str], rows: Sequence[
     if not rows:
         return
     if not console.is_terminal:
-        _line(console, f"{title}:")
+        print_line(console, f"{title}:")
         for row in rows:
-            _line(console, "  " + "  ".join(_text(cell) for cell in row))
+            print_line(console, "  " + "  ".join(text_of(cell) for cell in row))
         return
-    table = RichTable(title=title, title_justify="left")
-    for place, name in enumerate(columns):
-        numeric = all(isinstance(row[place], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    console.print(table)
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _text(cell: Plain) -> str:
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        return f"{cell:,.10g}"
-    return "" if cell is None else str(cell)
+    numeric = [name for place, name in enumerate(columns) if all(isinstance(row[place], (int, float)) for row in rows)]
+    console.print(table_of(title, columns, rows, right=numeric))
 
 
 def _usd(cents: Plain) -> str:

@@ -1,33 +1,43 @@
 """`billing-dq score`: recall, precision and cause accuracy by fault kind, on simulated worlds of several seeds."""
 
 import json
-import sys
 from dataclasses import replace
 
 import click
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from billing_dq.progress import BarProgress, LineProgress
+from billing_dq.commands.console import progress_here, table_of
 from billing_dq.score import SCORED, Score, score
 from billing_dq.simulation.config import WorldConfig
 
 
 @click.command(name="score")
-@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Worlds, of the seeds 1, 2, ...")
-@click.option("--organizations", type=click.IntRange(1), default=500, show_default=True, help="In each world.")
-@click.option("--weeks", type=click.IntRange(1, 520), default=5, show_default=True)
 @click.option(
-    "--rate", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Of each fault; 0: no faults."
+    "--seeds",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="How many simulated companies, of the seeds 1, 2, ...",
+)
+@click.option(
+    "--organizations",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="How many organizations each has.",
+)
+@click.option("--weeks", type=click.IntRange(1, 520), default=5, show_default=True, help="How many weeks of usage.")
+@click.option(
+    "--rate", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Share that gets each fault; 0: none."
 )
 @click.option(
     "--trouble",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="Of the second table: how much natural trouble there is; 0: no second table.",
+    help="How much natural trouble the second table has, from 0 to 1; 0: no second table.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: float, as_json: bool) -> None:
     """Measure recall, precision and cause accuracy on simulated worlds with labelled faults.
 
@@ -38,7 +48,7 @@ def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: fl
     configs = [
         WorldConfig(seed=seed, organizations=organizations, weeks=weeks, faults=faults) for seed in range(1, seeds + 1)
     ]
-    progress = BarProgress() if sys.stderr.isatty() else LineProgress(lambda line: click.echo(line, err=True))
+    progress = progress_here()
     plain = score(configs, progress)
     troubled = score([replace(config, trouble=trouble) for config in configs], progress) if trouble else None
     if as_json:
@@ -79,13 +89,8 @@ def _plain(result: Score) -> dict[str, object]:
 
 
 def _show(title: str, result: Score) -> None:
-    table = RichTable(title=title, title_justify="left")
-    table.add_column("fault", no_wrap=True)
-    for name in ("labels", "found", "recall", "cause right", "may be lost", "cannot be told"):
-        table.add_column(name, justify="right")
-    table.add_column("causes found", overflow="fold")
-    for name, tally in sorted(result.faults.items()):
-        table.add_row(
+    rows = [
+        (
             name,
             f"{tally.labels:,}",
             f"{tally.found:,}",
@@ -95,8 +100,11 @@ def _show(title: str, result: Score) -> None:
             f"{tally.untellable:,}" if tally.untellable else "",
             ", ".join(f"{cause} {count:,}" for cause, count in tally.confusion.most_common()),
         )
+        for name, tally in sorted(result.faults.items())
+    ]
+    counts = ("labels", "found", "recall", "cause right", "may be lost", "cannot be told")
     console = Console()
-    console.print(table)
+    console.print(table_of(title, ("fault", *counts, "causes found"), rows, right=counts, whole=("fault",)))
     for title, lines in (
         ("missed", result.missed),
         ("explained faults", result.explained),

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from bson import ObjectId
 
-from billing_dq.credits import launches as requests
+from billing_dq.credits import validation
 from billing_dq.credits.approvals import approval_of
 from billing_dq.credits.audit import AuditLog, Kind, Record, Subject, Value
 from billing_dq.credits.ledger_writer import Credit, LedgerReading, LedgerWriter
 from billing_dq.credits.parking import parked_organizations
-from billing_dq.credits.plan import CreditPlan, reinstatement_ref
+from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget, State
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings, SettingsError
+from billing_dq.vocabulary.references import reinstatement_ref
 
 _ATTEMPTS = 5
 _CLOSED = ("verified", "unverified", "missed", "refused", "resolved")
@@ -110,7 +111,7 @@ class Applier:
         if stopped is not None:
             return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
         approver = _approver(request, approval) if plan.decision == "needs_approval" else None
-        if approver is not None and (approval is None or not requests.same_person(approval.actor, approver)):
+        if approver is not None and (approval is None or not validation.same_person(approval.actor, approver)):
             self._record("approved", subject, approver, {"units": plan.units}, request.why)
         before = self.writer.read(organization_id, reinstatement_ref(plan.dispute_id))
         if length is None or before.length != length:
@@ -138,7 +139,7 @@ class Applier:
             approver = _approver(request, approval)
             if approver is None:
                 return outcome("needs_approval", plan.reason)
-            if request.requested_by is not None and requests.same_person(approver, request.requested_by):
+            if request.requested_by is not None and validation.same_person(approver, request.requested_by):
                 return outcome("refused", "same_person: who asks for a credit cannot approve it")
         if credits.mode == "propose":
             return outcome("proposed", plan.reason)

@@ -13,10 +13,10 @@ from typing import Literal
 
 import pandas as pd
 
+from billing_dq.vocabulary.references import TOOL_CREDIT, is_clawback_of, reinstatement_ref
+
 Decision = Literal["due", "needs_approval", "above_cap", "parked", "refused", "nothing_due"]
 
-REINSTATE_PREFIX = "dispute_reinstate_"
-HAND_CREDIT_PREFIX = "dispute-credit-"
 _HASH_LENGTH = 24
 
 
@@ -123,11 +123,6 @@ def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[Disput
     )
 
 
-def reinstatement_ref(dispute_id: str) -> str:
-    """The `refId` of this system's credit for a dispute."""
-    return REINSTATE_PREFIX + dispute_id
-
-
 def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> CreditPlan:
     """Decide about one dispute (STRIPE.md, credit, 1 to 5 and 7). Mode, kill switch and the run's caps come later."""
     clawback = _clawback(position.dispute_id, ledger.entries)
@@ -152,7 +147,7 @@ def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> Cred
 def _clawback(dispute_id: str, entries: Iterable[DisputeEntry]) -> DisputeEntry | None:
     """The first refund entry that names the dispute; a second one is a finding, not a debt."""
     for entry in entries:
-        names_it = entry.ref_id.startswith(f"refund-dispute_{dispute_id}-") or entry.ref_id == f"dispute_{dispute_id}"
+        names_it = is_clawback_of(entry.ref_id, dispute_id)
         if entry.kind == "refund" and names_it:
             return entry
     return None
@@ -202,7 +197,7 @@ def _hash(position: Position, entries: Iterable[DisputeEntry], clawback: Dispute
     credits = [
         [entry.entry_id, entry.ref_id, entry.amount]
         for entry in entries
-        if entry.ref_id == ours or entry.ref_id.startswith(HAND_CREDIT_PREFIX)
+        if entry.ref_id == ours or entry.ref_id.startswith(TOOL_CREDIT)
     ]
     rests_on = {
         "dispute": position.dispute_id,

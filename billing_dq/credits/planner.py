@@ -63,9 +63,9 @@ def plans_of_night(settings: Settings, parked: frozenset[str], night: str | None
         SourceError: no such night is stored, or a table of it is missing.
     """
     lake = Lake(settings.home)
-    chosen, stored = lake.newest(DISPUTE_POSITIONS, night)
+    chosen, stored = lake.choose(DISPUTE_POSITIONS, night)
     frames = {
-        table.name: lake.newest(table, chosen)[1].frame()
+        table.name: lake.require(table, chosen).frame()
         for table in (DISPUTE_ENTRIES, EXTRAS_BALANCES, ORGANIZATIONS, SUBSCRIPTIONS)
     }
     return NightPlans(chosen, tuple(plans_of_frames(stored.frame(), frames, parked, limits_of(settings))))
@@ -136,7 +136,7 @@ class Planner:
         stored = lake.stored(STRIPE_DISPUTES, nights[-1]) if nights else None
         if stored is None:
             return dispute
-        positions = lake.newest(DISPUTE_POSITIONS, nights[-1])[1].frame()
+        positions = lake.require(DISPUTE_POSITIONS, nights[-1]).frame()
         names = positions.loc[positions["organization_id"] == organization_id, "dispute_id"]
         disputes = stored.frame()
         others = disputes.loc[

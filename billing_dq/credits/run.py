@@ -29,7 +29,7 @@ def audit_log(settings: Settings) -> AuditLog:
 def credits_off(settings: Settings) -> str | None:
     """Why nothing can be credited at all; None where credits are on. To propose, no address to write to is needed."""
     if settings.credits.mode == "off":
-        return "credits are off: the setting credits.mode is off"
+        return 'credits are off: the setting credits.mode is off; "propose" shows them, "apply" writes them'
     if settings.credits.mode == "apply" and settings.mongodb_write_uri is None:
         return "credits are off: set BILLING_DQ_MONGODB_WRITE_URI to a user who may update balances"
     return None

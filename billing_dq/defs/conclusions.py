@@ -1,4 +1,4 @@
-"""What the night concludes: the comparison with Stripe, the findings with their life, the headline figures.
+"""What the night concludes: the comparison with Stripe, the findings with their ageing, the headline figures.
 
 One step for the comparison and the findings: without a reading of Stripe, `subscription_drift` and `dispute_positions`
 do not exist that night, and the findings are made all the same.

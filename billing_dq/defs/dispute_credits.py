@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field, field_validator
 
-from billing_dq.credits import launches as requests
+from billing_dq.credits import validation
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import parked_organizations
 from billing_dq.credits.planner import plans_of_night
@@ -70,27 +70,27 @@ class DisputeCreditConfig(dg.Config):
     @field_validator("dispute_id")
     @classmethod
     def _a_dispute(cls, value: str) -> str:
-        return requests.dispute_id(value)
+        return validation.dispute_id(value)
 
     @field_validator("plan_hash")
     @classmethod
     def _a_plan(cls, value: str) -> str:
-        return requests.plan_hash(value)
+        return validation.plan_hash(value)
 
     @field_validator("requested_by")
     @classmethod
     def _a_person(cls, value: str) -> str:
-        return requests.person(value)
+        return validation.person(value)
 
     @field_validator("why")
     @classmethod
     def _a_reason(cls, value: str) -> str:
-        return requests.why(value)
+        return validation.why(value)
 
     @field_validator("approved_by")
     @classmethod
     def _another_person(cls, value: Optional[str]) -> Optional[str]:  # noqa: UP045
-        return None if value is None or not value.strip() else requests.person(value)
+        return None if value is None or not value.strip() else validation.person(value)
 
 
 def dispute_credit_definitions(
@@ -176,7 +176,7 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(Lake(settings.home).newest(DISPUTE_POSITIONS, context.partition_key)[1].frame())
+            yield _judge(Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame())
 
     return dg.Definitions(
         assets=[dispute_credits],

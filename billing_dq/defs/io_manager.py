@@ -14,8 +14,10 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
-from billing_dq.storage.lake import Lake, StoredTable, TableWriter, to_arrow
+from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import TABLES, Table
 
 FACTS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}

@@ -16,10 +16,12 @@ from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeT
 from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
 from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import frames_by_batch, organization_batches
 from billing_dq.storage.history import earlier_quotas
-from billing_dq.storage.lake import Lake, StoredTable, TableWriter, to_arrow
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 
 GROUP = "reconciliation"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from billing_dq.instants import parse_instant
 from billing_dq.progress import LineProgress, Progress
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
@@ -18,7 +19,7 @@ class NightConfig(dg.ConfigurableResource):
     """When the snapshot is taken, and whether a stored night may be replaced; part of the run's config."""
 
     as_of: str = ""
-    """An ISO 8601 instant with a time zone, for simulated and restored databases; empty: now."""
+    """An ISO 8601 instant, UTC where it has no time zone, for simulated and restored databases; empty: now."""
     again: bool = False
     """Replace what the night has read before, knowingly."""
 
@@ -26,15 +27,12 @@ class NightConfig(dg.ConfigurableResource):
         """The instant of the snapshot, in UTC and whole milliseconds (what MongoDB and Parquet keep).
 
         Raises:
-            dg.Failure: the text is no instant with a time zone.
+            dg.Failure: the text is no instant.
         """
         try:
-            given = datetime.fromisoformat(self.as_of) if self.as_of else datetime.now(UTC)
-        except ValueError:
-            given = None
-        if given is None or given.tzinfo is None:
-            raise dg.Failure(f"as_of {self.as_of!r} is no instant with a time zone, such as 2026-11-21T03:10:00Z")
-        given = given.astimezone(UTC)
+            given = parse_instant(self.as_of) if self.as_of else datetime.now(UTC)
+        except ValueError as error:
+            raise dg.Failure(f"as_of: {error}", allow_retries=False) from None
         return given.replace(microsecond=given.microsecond // 1000 * 1000)
 
 

@@ -26,6 +26,11 @@ GROUP = "stripe"
 NO_KEY = "no Stripe key is set (BILLING_DQ_STRIPE_API_KEY): nothing was compared with Stripe"
 
 
+def unexpected(error: Exception, run_id: str) -> str:
+    """The reason of a reading that failed in a way nobody foresaw, as one line."""
+    return f"an unexpected {type(error).__name__} while Stripe was read; the log of run {run_id} in Dagster has it all"
+
+
 def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """The multi-asset of Stripe's side."""
     snapshot_facts = dg.AssetKey(SnapshotFactsRecord.name)
@@ -73,6 +78,10 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 reading = read_stripe(settings, snapshot_facts.as_of, again, progress.of(context))
             except SourceError as error:
                 record = record.model_copy(update={"state": "failed", "reason": str(error)})
+            except Exception as error:  # a defect of the reading; the rest of the night needs no Stripe
+                # not the error's own words: they are written for programmers, and may quote what was sent
+                context.log.exception("Stripe was not read because of an unexpected error")
+                record = record.model_copy(update={"state": "failed", "reason": unexpected(error, context.run.run_id)})
             else:
                 record = StripeReadingRecord(
                     state="read",

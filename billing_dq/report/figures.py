@@ -128,16 +128,6 @@ def headlines(
     return NIGHTLY_REPORT.from_rows({"name": n, "value": float(v), "unit": u} for n, v, u in figures)
 
 
-def markdown_table(rows: Sequence[Mapping[str, Plain]]) -> str:
-    """Plain rows as a Markdown table; empty text without rows."""
-    if not rows:
-        return ""
-    names = list(rows[0])
-    lines = [" | ".join(names), " | ".join("---" for _ in names)]
-    lines += [" | ".join(_cell(row[name]) for name in names) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
 def week_picture(deltas: pd.DataFrame) -> str:
     """How organizations' weeks ended, by week and grade, as a Markdown image; empty text without rows."""
     if deltas.empty:
@@ -193,9 +183,3 @@ def _markdown_image(figure, text: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"
-
-
-def _cell(value: Plain) -> str:
-    if isinstance(value, float):
-        return f"{value:,.2f}".rstrip("0").rstrip(".")
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from billing_dq.reconcile.inputs import OrganizationBatch
-from billing_dq.storage.lake import StoredTable, explode_keys, merge_by_organization, to_pandas
+from billing_dq.storage.arrow import explode_keys, to_pandas
+from billing_dq.storage.stored_table import StoredTable, merge_by_organization
 from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE
 
 

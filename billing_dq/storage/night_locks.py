@@ -71,6 +71,6 @@ def _take(descriptor: int, night: str) -> None:
     except BlockingIOError:
         holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
         by = f"process {holder}" if holder else "another process"
-        raise SourceError(f"the night of {night} is being taken by {by}; it is taken once") from None
+        raise SourceError(f"the night of {night} is being taken by {by}; wait until it has ended") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -2,6 +2,7 @@
 
 from billing_dq.tables.columns import ORGANIZATION_ID, WEEK_KEY
 from billing_dq.tables.contract import Column, Table
+from billing_dq.vocabulary.statuses import SUBSCRIPTION_STATUSES
 
 ORGANIZATIONS = Table(
     "organizations",
@@ -18,7 +19,7 @@ SUBSCRIPTIONS = Table(
         Column("stripe_customer_id", "str", "cus_..., null for organizations that never paid", nullable=True),
         Column("stripe_subscription_id", "str", "sub_..., null for free organizations", nullable=True),
         Column("plan", "str", "plan in the application", nullable=True),
-        Column("status", "str", "status in the application", nullable=True),
+        Column("status", "str", "status in the application", nullable=True, known=SUBSCRIPTION_STATUSES),
         Column("current_period_start", "time", "start of the paid period", nullable=True),
         Column("past_due_since", "time", "set while a payment is overdue", nullable=True),
         Column("last_invoice_event_at", "time", "creation of the newest invoice event applied", nullable=True),
@@ -35,8 +36,8 @@ WEEKLY_USAGE = Table(
     (
         ORGANIZATION_ID,
         WEEK_KEY,
-        Column("meter_used", "float64", "units used, settlements included"),
-        Column("meter_quota", "float64", "units included, as snapshotted in the document"),
+        Column("meter_used", "float64", "units used, settlements included", least=0),
+        Column("meter_quota", "float64", "units included, as snapshotted in the document", least=0),
         Column("plan_version", "str", "label of the plan's definition", nullable=True),
         Column(
             "settled_units",
@@ -58,7 +59,7 @@ EXTRAS_BALANCES = Table(
         ORGANIZATION_ID,
         Column("cached_balance", "float64", "units, as the document caches them"),
         Column("ledger_sum", "float64", "units, sum of the amounts of the whole ledger"),
-        Column("entry_count", "int64", "entries in the ledger"),
+        Column("entry_count", "int64", "entries in the ledger", least=0),
         Column("document_bytes", "int64", "BSON size of the document"),
         Column("cached_balance_at", "time", "when the balance was last written", nullable=True),
     ),

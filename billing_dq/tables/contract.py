@@ -28,12 +28,23 @@ class FrameError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its dtype, whether it may hold nulls, and what it means, with the unit."""
+    """One column: its dtype, whether it may hold nulls, and what it means, with the unit.
+
+    The rest is what its values should be. A frame is not refused for it: the checks of the night report what breaks it.
+
+    Attributes:
+        pattern: a regular expression that text matches.
+        known: the values that are known.
+        least: the smallest number.
+    """
 
     name: str
     dtype: Dtype
     doc: str
     nullable: bool = False
+    pattern: str | None = None
+    known: tuple[str, ...] = ()
+    least: float | None = None
 
     @property
     def pandas_dtype(self) -> DtypeObj:
@@ -54,6 +65,14 @@ class Table:
     def column_names(self) -> list[str]:
         """The columns, in order."""
         return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """The column of a name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {column.name: column for column in self.columns}[name]
 
     def empty(self) -> pd.DataFrame:
         """A frame without rows that keeps the contract."""

@@ -68,7 +68,7 @@ DISPUTE_POSITIONS = Table(
 
 FINDINGS = Table(
     "findings",
-    "a finding, with its life from night to night",
+    "a finding, and how it stands from night to night",
     (
         Column("finding_id", "str", "stable from night to night"),
         Column("kind", "str", "a finding kind of DESIGN.md"),

@@ -1,6 +1,7 @@
 """What Stripe says."""
 
 from billing_dq.tables.contract import Column, Table
+from billing_dq.vocabulary.statuses import DISPUTE_STATUSES, SUBSCRIPTION_STATUSES
 
 STRIPE_SUBSCRIPTIONS = Table(
     "stripe_subscriptions",
@@ -8,7 +9,7 @@ STRIPE_SUBSCRIPTIONS = Table(
     (
         Column("stripe_subscription_id", "str", "sub_..."),
         Column("customer_id", "str", "cus_..."),
-        Column("status", "str", "status at Stripe, passed on as it is"),
+        Column("status", "str", "status at Stripe, passed on as it is", known=SUBSCRIPTION_STATUSES),
         Column("price_ids", "list<str>", "price of each item"),
         Column("plan", "str", "plan of the items, or `unresolved` or `ambiguous`"),
         Column("created", "time", "creation"),
@@ -52,7 +53,7 @@ STRIPE_DISPUTES = Table(
     (
         Column("dispute_id", "str", "du_... or dp_..."),
         Column("charge_id", "str", "ch_..."),
-        Column("status", "str", "status at Stripe, passed on as it is"),
+        Column("status", "str", "status at Stripe, passed on as it is", known=DISPUTE_STATUSES),
         Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units"),
         Column(
             "charge_amount_minor", "Int64", "amount of the whole charge, likewise; null where not told", nullable=True

@@ -1,1 +1,4 @@
-"""The words of the domain, each said in one place: kinds of findings. No rule belongs here, and no table."""
+"""The words of the domain, each said in one place: kinds of findings, references, statuses.
+
+No rule belongs here, and no table.
+"""

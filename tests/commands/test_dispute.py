@@ -10,7 +10,7 @@ from upath import UPath
 from billing_dq.cli import cli
 from billing_dq.commands.dispute import command
 from billing_dq.errors import SourceError
-from billing_dq.storage import lake
+from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, PACK_PURCHASES, STRIPE_DISPUTES, Table
 
 NIGHT = "2026-11-21"
@@ -21,8 +21,8 @@ OPENED = datetime(2026, 10, 20, 12, tzinfo=UTC)
 def store(home: Path, table: Table, frame: pd.DataFrame) -> None:
     path = home / "lake" / table.name / f"{NIGHT}.parquet"
     path.parent.mkdir(parents=True)
-    with lake.TableWriter(table, UPath(path)) as writer:
-        writer.write(lake.to_arrow(table, frame))
+    with stored_table.TableWriter(table, UPath(path)) as writer:
+        writer.write(arrow.to_arrow(table, frame))
 
 
 def moved(amount: int, days: int) -> dict[str, object]:

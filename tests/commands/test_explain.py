@@ -9,7 +9,8 @@ from upath import UPath
 
 from billing_dq.commands.explain import command
 from billing_dq.errors import SourceError
-from billing_dq.storage.lake import TableWriter, to_arrow
+from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
 from tests.support.meter_sample import context, entry_rows, reconcile_sample, usage_rows
 

@@ -8,7 +8,7 @@ from upath import UPath
 
 from billing_dq.commands import export, findings
 from billing_dq.errors import SourceError
-from billing_dq.storage import lake
+from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import FINDINGS
 
 
@@ -48,8 +48,8 @@ def nights(home: Path) -> Path:
     for night, kept in (("2026-11-20", rows[:1]), ("2026-11-21", rows)):
         path = home / "lake" / "findings" / f"{night}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with lake.TableWriter(FINDINGS, UPath(path)) as writer:
-            writer.write(lake.to_arrow(FINDINGS, FINDINGS.from_rows(kept)))
+        with stored_table.TableWriter(FINDINGS, UPath(path)) as writer:
+            writer.write(arrow.to_arrow(FINDINGS, FINDINGS.from_rows(kept)))
     return home
 
 

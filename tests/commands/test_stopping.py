@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from dagster._utils.interrupts import capture_interrupts
 
-from billing_dq import cli
-from billing_dq.commands import demo
+from billing_dq import cli, runner
+from billing_dq.commands import demo, nightly
 from billing_dq.commands.stopping import StopSignals
 
 STOPS = [signal.SIGINT, signal.SIGTERM]
@@ -109,6 +109,24 @@ def test_sigterm_still_ends_what_was_started_with_sigint_ignored_after_a_run_of_
             pass
         stop.raise_if_asked()
         send(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_night_that_is_stopped_between_two_steps_does_not_end_with_0(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def night(*_: object) -> None:
+        with capture_interrupts():
+            send(number)
+
+    monkeypatch.setattr(nightly, "load_settings", lambda: None)
+    monkeypatch.setattr(runner, "open_instance", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(runner, "run_night", night)
+    monkeypatch.setattr("sys.argv", ["billing-dq", "nightly"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == "billing-dq: stopped"
 
 
 @pytest.mark.parametrize("number", STOPS)

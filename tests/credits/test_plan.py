@@ -16,10 +16,10 @@ from billing_dq.credits.plan import (
     entries_of,
     plan_credit,
     positions_of,
-    reinstatement_ref,
 )
 from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS
 from billing_dq.units import round_half_up
+from billing_dq.vocabulary.references import reinstatement_ref
 
 DISPUTE = "du_1"
 ORGANIZATION = "6aba68021f1483412b0fa60e"

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
-from billing_dq.runner import DAGSTER_YAML, NightResult, run_night
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import LocalStripe, serve
 from billing_dq.storage.lake import Lake
@@ -44,7 +44,7 @@ class Taken:
     settings: Settings
     instance: dg.DagsterInstance
     stripe: LocalStripe
-    result: NightResult
+    result: StoredNight
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +159,23 @@ def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_ru
     assert not [check for check in absent.checks if "stripe" in check.name or "stripe" in check.asset]
     assert all(check.passed for check in absent.checks)
     assert set(absent.findings["state"]) == {"persisting"}
+
+
+def test_a_defect_in_the_reading_of_stripe_is_a_failed_reading_and_the_meter_still_runs(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("rk_live_secret")
+
+    monkeypatch.setattr("billing_dq.defs.stripe.read_stripe", broken)
+    settings = taken.settings.model_copy(update={"home": str(tmp_path)})
+    result = run_night(settings, taken.instance, SAMPLE_AS_OF)
+    assert result.stripe.state == "failed"
+    assert result.stripe.reason == (
+        f"an unexpected KeyError while Stripe was read; the log of run {result.run_id} in Dagster has it all"
+    )
+    assert len(result.deltas) == 386
+    assert "stripe_was_read" in {check.name for check in result.checks if not check.passed}
 
 
 def test_a_dropped_debit_and_a_bad_document_are_found_and_turn_the_checks_red(

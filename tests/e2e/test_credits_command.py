@@ -92,7 +92,7 @@ def test_in_the_mode_propose_apply_shows_what_it_would_write(settings: Settings,
     (proposed,) = shown("apply")
     assert (proposed["state"], proposed["units"]) == ("proposed", 6000)
     refused = run("apply", night.DISPUTE, "--plan", proposed["plan_hash"], "--by", "anna", "--why", WHY)
-    assert str(refused.exception) == "nothing was written: the setting credits.mode is propose"
+    assert "nothing was written: the setting credits.mode is propose" in str(refused.exception)
     assert ours(database) == []
     night.rewrite(settings, '"propose"', '"apply"')
     (applied,) = shown("apply", night.DISPUTE, "--plan", proposed["plan_hash"], "--by", "anna", "--why", WHY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import reconcile_night
-from billing_dq.storage.lake import arrow_schema, to_pandas
+from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import TABLES
 from tests.reconcile.test_night import IDS, POLICY, ours, theirs
 

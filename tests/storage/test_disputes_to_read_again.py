@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.history import disputes_to_read_again
-from billing_dq.storage.lake import Lake, TableWriter, to_arrow
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import DISPUTE_POSITIONS, STRIPE_DISPUTES, Table
 from tests.support.dispute_rows import World, clawback, dispute, moved, own_credit
 

@@ -8,6 +8,7 @@ import pytest
 from upath import UPath
 
 from billing_dq.storage.acceptances import AcceptanceLog
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.history import (
     documents_of_findings,
     earlier_closed_weeks,
@@ -15,8 +16,9 @@ from billing_dq.storage.history import (
     findings_before,
     payments_to_read_again,
 )
-from billing_dq.storage.lake import Lake, TableWriter, to_arrow
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import (
     ACCEPTANCES,
     FINDINGS,

@@ -20,7 +20,7 @@ from billing_dq.settings import Settings, load_settings
 from billing_dq.simulation import local_stripe
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.stripe.api import read_stripe
-from billing_dq.storage import lake
+from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import DISPUTE_POSITIONS, STRIPE_DISPUTES, Table
 from billing_dq.weeks import NightWeeks
 
@@ -96,5 +96,5 @@ def store_night(settings: Settings, night: str = NIGHT, days: int = 0) -> pd.Dat
 def _store(settings: Settings, night: str, table: Table, frame: pd.DataFrame) -> None:
     path = Path(settings.home) / "lake" / table.name / f"{night}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with lake.TableWriter(table, UPath(path)) as writer:
-        writer.write(lake.to_arrow(table, frame))
+    with stored_table.TableWriter(table, UPath(path)) as writer:
+        writer.write(arrow.to_arrow(table, frame))

@@ -1,4 +1,4 @@
-"""Small result tables of a night, for findings and their life."""
+"""Small result tables of a night, for findings and their ageing."""
 
 import pandas as pd
 

@@ -1,38 +1,25 @@
-"""What the source tables are expected to be, as plain data: keys, allowed values, ranges. One check an expectation.
+"""What the source tables are expected to be, as plain data, taken from their contracts. One check an expectation.
 
 `kind` and `arguments` are those of Great Expectations; `great_expectations` is where it is imported. A critical one
 blocks what follows: it says that the reading itself went wrong. Stripe's are never critical, so that they hide nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from billing_dq.settings import Settings
-
-STATUSES = (
-    "incomplete",
-    "incomplete_expired",
-    "trialing",
-    "active",
-    "past_due",
-    "canceled",
-    "unpaid",
-    "paused",
+from billing_dq.tables import (
+    EXTRAS_BALANCES,
+    LEDGER_ENTRIES,
+    ORGANIZATIONS,
+    STRIPE_DISPUTES,
+    STRIPE_INVOICES,
+    STRIPE_SUBSCRIPTIONS,
+    SUBSCRIPTIONS,
+    WEEKLY_USAGE,
+    Column,
+    Table,
 )
-DISPUTE_STATUSES = (
-    "warning_needs_response",
-    "warning_under_review",
-    "warning_closed",
-    "needs_response",
-    "under_review",
-    "appeal_needs_response",
-    "appeal_under_review",
-    "won",
-    "lost",
-    "prevented",
-)
-_OBJECT_ID = r"^[0-9a-f]{24}$"
-_WEEK = r"^[0-9]{4}-W[0-5][0-9]$"
 
 
 @dataclass(frozen=True)
@@ -52,72 +39,61 @@ class Expectation:
         return [named] if isinstance(named, str) else [str(name) for name in named] if isinstance(named, list) else []
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A table whose key is checked, and the columns that are checked besides: each costs time over every row."""
+
+    table: Table
+    columns: tuple[str, ...] = ()
+    critical: bool = True
+
+
+_CHECKED = (
+    Checked(ORGANIZATIONS, ("organization_id",)),
+    Checked(SUBSCRIPTIONS, ("status", "plan")),
+    Checked(WEEKLY_USAGE, ("week_key", "meter_used", "meter_quota")),
+    Checked(EXTRAS_BALANCES, ("cached_balance", "entry_count")),
+    Checked(LEDGER_ENTRIES, ("amount", "at")),
+    Checked(STRIPE_SUBSCRIPTIONS, ("status",), critical=False),
+    Checked(STRIPE_INVOICES, critical=False),
+    Checked(STRIPE_DISPUTES, ("status",), critical=False),
+)
+
+
 def expectations(settings: Settings) -> list[Expectation]:
-    """All expectations, by table."""
-    plans = sorted(settings.plans)
-    return [
-        _unique("organizations", "organization_id"),
-        _matches("organizations", "organization_id", _OBJECT_ID),
-        _unique("subscriptions", "organization_id"),
-        _one_of("subscriptions", "status", list(STATUSES)),
-        _one_of("subscriptions", "plan", plans),
-        _key("weekly_usage", "organization_id", "week_key"),
-        _matches("weekly_usage", "week_key", _WEEK),
-        _at_least("weekly_usage", "meter_used", 0),
-        _at_least("weekly_usage", "meter_quota", 0),
-        _unique("extras_balances", "organization_id"),
-        _present("extras_balances", "cached_balance"),
-        _at_least("extras_balances", "entry_count", 0),
-        _key("ledger_entries", "organization_id", "position"),
-        _present("ledger_entries", "amount"),
-        _present("ledger_entries", "at"),
-        _unique("stripe_subscriptions", "stripe_subscription_id", critical=False),
-        _one_of("stripe_subscriptions", "status", list(STATUSES)),
-        _unique("stripe_invoices", "stripe_subscription_id", critical=False),
-        _unique("stripe_disputes", "dispute_id", critical=False),
-        _one_of("stripe_disputes", "status", list(DISPUTE_STATUSES)),
-    ]
+    """All expectations, by table. The plans that are known are those of the settings."""
+    return [one for checked in _CHECKED for one in _of_table(checked, tuple(sorted(settings.plans)))]
 
 
-def _unique(asset: str, column: str, critical: bool = True) -> Expectation:
-    return Expectation(
-        asset, f"{column}_is_unique", "ExpectColumnValuesToBeUnique", {"column": column}, critical=critical
-    )
+def _of_table(checked: Checked, plans: tuple[str, ...]) -> Iterator[Expectation]:
+    table = checked.table
+    yield _key(table, checked.critical)
+    for name in checked.columns:
+        column = table.column(name)
+        yield _of_column(table.name, column, plans if name == "plan" else column.known)
 
 
-def _key(asset: str, *columns: str) -> Expectation:
-    return Expectation(
-        asset,
-        f"{'_and_'.join(columns)}_are_unique",
-        "ExpectCompoundColumnsToBeUnique",
-        {"column_list": list(columns)},
-        critical=True,
-    )
+def _key(table: Table, critical: bool) -> Expectation:
+    if len(table.key) == 1:
+        (column,) = table.key
+        unique = ("ExpectColumnValuesToBeUnique", {"column": column})
+        return Expectation(table.name, f"{column}_is_unique", *unique, critical=critical)
+    together = ("ExpectCompoundColumnsToBeUnique", {"column_list": list(table.key)})
+    return Expectation(table.name, f"{'_and_'.join(table.key)}_are_unique", *together, critical=critical)
 
 
-def _present(asset: str, column: str) -> Expectation:
-    return Expectation(
-        asset, f"{column}_is_present", "ExpectColumnValuesToNotBeNull", {"column": column}, critical=True
-    )
-
-
-def _one_of(asset: str, column: str, values: list[str]) -> Expectation:
-    return Expectation(
-        asset, f"{column}_is_known", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values}
-    )
-
-
-def _matches(asset: str, column: str, regex: str) -> Expectation:
-    return Expectation(
-        asset, f"{column}_is_well_formed", "ExpectColumnValuesToMatchRegex", {"column": column, "regex": regex}
-    )
-
-
-def _at_least(asset: str, column: str, least: float) -> Expectation:
-    return Expectation(
-        asset,
-        f"{column}_is_not_negative",
-        "ExpectColumnValuesToBeBetween",
-        {"column": column, "min_value": least},
-        critical=True,
-    )
+def _of_column(asset: str, column: Column, known: tuple[str, ...]) -> Expectation:
+    """What the contract says of a column's values, else that there is always one."""
+    of_column = {"column": column.name}
+    if known:
+        allowed = {**of_column, "value_set": list(known)}
+        return Expectation(asset, f"{column.name}_is_known", "ExpectColumnValuesToBeInSet", allowed)
+    if column.pattern is not None:
+        form = {**of_column, "regex": column.pattern}
+        return Expectation(asset, f"{column.name}_is_well_formed", "ExpectColumnValuesToMatchRegex", form)
+    if column.least is not None:
+        bound = {**of_column, "min_value": column.least}
+        return Expectation(
+            asset, f"{column.name}_is_not_negative", "ExpectColumnValuesToBeBetween", bound, critical=True
+        )
+    return Expectation(asset, f"{column.name}_is_present", "ExpectColumnValuesToNotBeNull", of_column, critical=True)

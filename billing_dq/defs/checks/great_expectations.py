@@ -17,7 +17,8 @@ from billing_dq.defs.checks.expectations import Expectation, expectations
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.report.figures import Plain, plain
 from billing_dq.settings import Settings
-from billing_dq.storage.lake import StoredTable, to_pandas
+from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.stored_table import StoredTable
 
 SAMPLES = 5
 

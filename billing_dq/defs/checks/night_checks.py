@@ -18,8 +18,8 @@ from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.report.figures import findings_by_kind, worst_findings
 from billing_dq.settings import Settings
-from billing_dq.storage.lake import StoredTable
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.stored_table import StoredTable
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_check
 from billing_dq.weeks import NightWeeks
 

@@ -19,11 +19,8 @@ from datetime import datetime
 import pandas as pd
 
 from billing_dq.reconcile.disputes.hand_credits import HandCredit
+from billing_dq.vocabulary.references import EXPIRATION, TOOL_CREDIT, clawback_of, reinstated_dispute
 
-_CLAWBACK = re.compile(r"refund-dispute_(?P<new>.+)-(?P<topup>[^-]+)|dispute_(?P<old>.+)")
-_CREDIT = re.compile(r"dispute_reinstate_(.+)")
-_BY_HAND = "dispute-credit-"
-_EXPIRED = "expire-"
 _NAMED = re.compile(r"(?:^|[^A-Za-z0-9])(d[up]_\w+)")
 
 
@@ -69,24 +66,24 @@ def read_dispute_entries(entries: pd.DataFrame) -> DisputeLedgers:
     Oldest first is by time, then by entry id (which grows with time), whatever the order of the rows.
     """
     ledgers = DisputeLedgers()
-    expired: dict[tuple[str, str], float] = {}
+    expired: dict[tuple[str, str | None], float] = {}
     # Row by row: a company has a few hundred of these, and each goes somewhere else.
     for row in entries.sort_values(["at", "entry_id", "amount"]).itertuples():
         organization, entry_id, ref = str(row.organization_id), str(row.entry_id), str(row.ref_id)
         amount, at = float(str(row.amount)), pd.Timestamp(str(row.at))
-        clawback, credit, named = _CLAWBACK.fullmatch(ref), _CREDIT.fullmatch(ref), _NAMED.search(ref)
+        clawback, credit, named = clawback_of(ref), reinstated_dispute(ref), _NAMED.search(ref)
         entry = DisputeEntry(organization, entry_id, abs(amount), at)
-        if row.kind == "expiration" and ref.startswith(_EXPIRED):
-            topup = (organization, ref.removeprefix(_EXPIRED))
+        if row.kind == "expiration" and ref.startswith(EXPIRATION):
+            topup = (organization, ref.removeprefix(EXPIRATION))
             expired[topup] = expired.get(topup, 0.0) + abs(amount)
         elif row.kind == "refund" and amount < 0 and clawback:
-            topup_id = clawback["topup"]
+            topup_id = clawback.topup_id
             before = expired.get((organization, topup_id), 0.0)
             entry = DisputeEntry(organization, entry_id, abs(amount), at, topup_id, before)
-            ledgers.traces.setdefault(clawback["new"] or clawback["old"], Traces()).clawbacks.append(entry)
+            ledgers.traces.setdefault(clawback.dispute_id, Traces()).clawbacks.append(entry)
         elif row.kind == "adjustment" and amount > 0 and credit:
-            ledgers.traces.setdefault(credit[1], Traces()).credits.append(entry)
-        elif row.kind == "adjustment" and amount > 0 and ref.startswith(_BY_HAND):
+            ledgers.traces.setdefault(credit, Traces()).credits.append(entry)
+        elif row.kind == "adjustment" and amount > 0 and ref.startswith(TOOL_CREDIT):
             ledgers.by_hand.setdefault(organization, []).append(HandCredit(entry_id, amount, at))
         elif row.kind in ("refund", "adjustment") and amount < 0 and named and not (clawback or credit):
             ledgers.traces.setdefault(named[1], Traces()).corrections.append(entry)

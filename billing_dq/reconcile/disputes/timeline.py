@@ -8,6 +8,7 @@ import pandas as pd
 from billing_dq.reconcile.disputes.cases import DisputeCase, dispute_cases
 from billing_dq.reconcile.disputes.entries import read_dispute_entries
 from billing_dq.reconcile.disputes.movements import movements_of, sort_movements
+from billing_dq.vocabulary.references import TOOL_CREDIT
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -
     for row in entries.to_dict("records"):  # hundreds at most
         event = named.get(str(row["entry_id"]))
         own = row["organization_id"] == case.organization_id and row["at"] >= since
-        if event is None and own and str(row["ref_id"]).startswith("dispute-credit-"):
+        if event is None and own and str(row["ref_id"]).startswith(TOOL_CREDIT):
             event = "credit by hand (names no dispute)"
         if event is not None:
             yield TimelineEvent(row["at"], "ledger", event, float(row["amount"]), "units", str(row["ref_id"]))

@@ -1,4 +1,4 @@
-"""The life of findings: new, persisting, resolved, reopened (DESIGN.md, "Outputs").
+"""The ageing of findings from night to night: new, persisting, resolved, reopened (DESIGN.md, "Outputs").
 
 A night's table lists everything that is open, and what this night resolved, once. A finding that the night could not
 examine stays open as it was: `persisting`, with its old `last_seen`. Nothing that somebody has to act on leaves the
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS, is_accepted
-from billing_dq.reconcile.findings.examination import Examined
+from billing_dq.reconcile.findings.examination import Coverage
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from billing_dq.tables import FINDINGS
 from billing_dq.weeks import NightWeeks
@@ -30,14 +30,14 @@ WasExamined = Callable[[str, str | None, str, str], bool]
 def findings_of_night(
     inputs: FindingInputs,
     previous: pd.DataFrame | None,
-    night_key: str,
-    night: NightWeeks,
+    night: str,
+    weeks: NightWeeks,
     dollars_to_units: float,
     runbook_url: str,
 ) -> pd.DataFrame:
-    """All findings of a night with their life, in `FINDINGS`; see `plain_findings` and `with_life`."""
-    tonight = plain_findings(inputs, night, dollars_to_units, runbook_url)
-    return with_life(tonight, previous, night_key, Examined(inputs, night).finding)
+    """All findings of a night with their ageing, in `FINDINGS`; see `plain_findings` and `with_ageing`."""
+    tonight = plain_findings(inputs, weeks, dollars_to_units, runbook_url)
+    return with_ageing(tonight, previous, night, Coverage(inputs, weeks).covers)
 
 
 def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
@@ -54,20 +54,20 @@ def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
     return FINDINGS.conform(known)
 
 
-def with_life(
-    tonight: pd.DataFrame, previous: pd.DataFrame | None, night_key: str, was_examined: WasExamined
+def with_ageing(
+    tonight: pd.DataFrame, previous: pd.DataFrame | None, night: str, was_examined: WasExamined
 ) -> pd.DataFrame:
-    """Tonight's findings and the open ones of the night before, with their life, in `FINDINGS`, by finding_id.
+    """Tonight's findings and the open ones of the night before, with their ageing, in `FINDINGS`, by finding_id.
 
     Args:
         tonight: plain findings.
         previous: `FINDINGS` of the newest stored earlier night, or `known_before` of several; None: there is none.
-        night_key: the night, ``YYYY-MM-DD``.
+        night: the night, ``YYYY-MM-DD``.
         was_examined: whether tonight examined an earlier finding that it did not find.
     """
     before = FINDINGS.empty() if previous is None else previous
     was_open = before["state"] != "resolved"
-    found = _found(tonight, before.set_index("finding_id"), night_key)
+    found = _found(tonight, before.set_index("finding_id"), night)
 
     gone = before.loc[was_open & ~before["finding_id"].isin(tonight["finding_id"])]
     examined = np.array(
@@ -80,17 +80,17 @@ def with_life(
         dtype="bool",
     )
     resolved = gone.loc[examined].assign(state="resolved", **dict.fromkeys(ACCEPTANCE_COLUMNS, None))
-    kept = _worth_keeping(gone.loc[~examined], night_key).assign(state="persisting")
+    kept = _worth_keeping(gone.loc[~examined], night).assign(state="persisting")
     kept = kept.assign(nights_open=kept["nights_open"] + 1)
     return FINDINGS.conform(pd.concat([found, resolved, kept]).sort_values("finding_id"))
 
 
-def seen_open(findings: pd.DataFrame, night_key: str) -> pd.DataFrame:
+def seen_open(findings: pd.DataFrame, night: str) -> pd.DataFrame:
     """What a night itself found: neither resolved, nor carried over unexamined. Checks and exit statuses judge this."""
-    return findings.loc[findings["last_seen"] == night_key]
+    return findings.loc[findings["last_seen"] == night]
 
 
-def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.DataFrame:
+def _found(tonight: pd.DataFrame, before: pd.DataFrame, night: str) -> pd.DataFrame:
     state_before = tonight["finding_id"].map(before["state"])
     known = state_before.notna()
     state = pd.Series("persisting", index=tonight.index)
@@ -98,13 +98,13 @@ def _found(tonight: pd.DataFrame, before: pd.DataFrame, night_key: str) -> pd.Da
     return tonight.assign(
         **dict.fromkeys(ACCEPTANCE_COLUMNS, None),
         state=state,
-        first_seen=tonight["finding_id"].map(before["first_seen"]).astype("str").fillna(night_key),
-        last_seen=night_key,
+        first_seen=tonight["finding_id"].map(before["first_seen"]).astype("str").fillna(night),
+        last_seen=night,
         nights_open=tonight["finding_id"].map(before["nights_open"]).fillna(0).astype("int64") + 1,
     )
 
 
-def _worth_keeping(carried: pd.DataFrame, night_key: str) -> pd.DataFrame:
-    oldest = (date.fromisoformat(night_key) - timedelta(days=KEEP_DAYS)).isoformat()
+def _worth_keeping(carried: pd.DataFrame, night: str) -> pd.DataFrame:
+    oldest = (date.fromisoformat(night) - timedelta(days=KEEP_DAYS)).isoformat()
     needs_nobody = (carried["severity"] == "info") | (is_accepted(carried) & carried["accepted_until"].isna())
     return carried.loc[~needs_nobody | (carried["last_seen"] >= oldest)]

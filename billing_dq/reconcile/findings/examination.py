@@ -1,7 +1,7 @@
 """Which findings a night examined: only such a night may resolve them (DESIGN.md, "Outputs").
 
-A night did not examine what its failed source would have told, what a document it could not read is about, and what its
-window has left. A bad document that does not tell what it is about keeps open whatever it might be about.
+A night did not examine what a source that failed would have shown, what a document that could not be read is about, and
+what is no longer in its window. A document that does not say what it is about keeps open whatever it might be about.
 """
 
 import pandas as pd
@@ -13,21 +13,21 @@ from billing_dq.vocabulary.collections import Collection
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_result
 from billing_dq.weeks import NightWeeks, Week
 
-#: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Examined.finding`.
+#: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Coverage.covers`.
 _SUBSCRIPTION_KINDS = kinds_of_result("subscription_drift")
 _OF_DISPUTE = KINDS["dispute_parked"].rests_on
 
 
-class Examined:
+class Coverage:
     """What a night looked at, from its result tables."""
 
-    def __init__(self, inputs: FindingInputs, night: NightWeeks) -> None:
+    def __init__(self, inputs: FindingInputs, weeks: NightWeeks) -> None:
         self._inputs = inputs
-        self._keys = frozenset(night.keys)
-        self._read_keys = frozenset(night.matching_keys)
-        self._current = night.keys[-1]
-        self._dark = _dark(inputs.unreadable)
-        self._dark_weeks = _dark_weeks(inputs.deltas)
+        self._keys = frozenset(weeks.keys)
+        self._read_keys = frozenset(weeks.matching_keys)
+        self._current = weeks.keys[-1]
+        self._unreadable = _unreadable(inputs.unreadable)
+        self._unreadable_weeks = _unreadable_weeks(inputs.deltas)
         self._compared = _compared(inputs.deltas)
         self._bad_stripe = _bad_stripe(inputs.quarantined_stripe)
         self._invoices_not_read = inputs.invoices_not_read
@@ -41,24 +41,24 @@ class Examined:
             "pack_without_topup": _values(inputs.charges, "charge_id"),
             "refund_failed": _values(inputs.refunds, "refund_id"),
         }
-        pending = Pending(night.as_of, inputs.pending_minutes)
+        pending = Pending(weeks.as_of, inputs.pending_minutes)
         self._just_written = _just_written(inputs.subscriptions, pending)
         self._just_changed = _just_changed(inputs.stripe_subscriptions, pending)
         before = inputs.quarantined_before
         self._documents = {} if before is None else collection_and_week_by_finding(before)
 
-    def finding(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
+    def covers(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
         """Whether the night would have found this, were it still there."""
         if kind == "quarantined_documents":
             return self._document(finding_id)
         if not self._source_was_read(kind, subject):
             return False
         if kind == "dead_lettered_event":
-            return not self._is_dark(KINDS[kind].rests_on, None)
+            return not self._cannot_be_read(KINDS[kind].rests_on, None)
         if _is_about_dispute(kind, subject):
             # Stripe's list looks back some months only: a dispute that left it was not looked at.
-            return subject in self._disputes and not self._is_dark(_OF_DISPUTE, organization_id)
-        if self._is_dark(KINDS[kind].rests_on, organization_id):
+            return subject in self._disputes and not self._cannot_be_read(_OF_DISPUTE, organization_id)
+        if self._cannot_be_read(KINDS[kind].rests_on, organization_id):
             return False
         if kind in self._payments:
             # Stripe's lists look back some time only: a payment with a finding is read by its id after that.
@@ -85,20 +85,20 @@ class Examined:
         return source is not None and (week is None or week in self._read_keys)
 
     def _week(self, organization_id: str | None, week: str) -> bool:
-        """Whether the organization's week lies in the window, and no bad usage document leaves it in the dark."""
-        if week not in self._keys or (organization_id, week) in self._dark_weeks:
+        """Whether the organization's week lies in the window, and no bad usage document may be about it."""
+        if week not in self._keys or (organization_id, week) in self._unreadable_weeks:
             return False
         if (organization_id, week) in self._compared:
             return True
-        # Nothing of this week was read: a bad document, of an untold week or organization too, may be the missing one.
-        about = self._dark.get("billingusages", {})
-        dark = about.get(organization_id, frozenset()) | about.get(None, frozenset())
-        return week not in dark and None not in dark
+        # Nothing of this week was read: a bad document, of an unknown week or organization too, may be the missing one.
+        about = self._unreadable.get("billingusages", {})
+        weeks = about.get(organization_id, frozenset()) | about.get(None, frozenset())
+        return week not in weeks and None not in weeks
 
-    def _is_dark(self, collections: frozenset[Collection], organization_id: str | None) -> bool:
+    def _cannot_be_read(self, collections: frozenset[Collection], organization_id: str | None) -> bool:
         """Whether a bad document of these collections is about the organization, or does not tell what it is about."""
         for collection in collections:
-            about = self._dark.get(collection, {})
+            about = self._unreadable.get(collection, {})
             read = organization_id in self._read.get(collection, frozenset())
             if organization_id in about or (None in about and not read) or (organization_id is None and about):
                 return True
@@ -107,25 +107,25 @@ class Examined:
     def _stripe_object_is_bad(self, kind: str, subject: str) -> bool:
         if subject in self._bad_stripe.get("stripe.subscriptions", frozenset()):
             return True
-        invoice_is_dark = "stripe.invoices" in self._bad_stripe or subject in self._invoices_not_read
-        return kind == "invoice_marker_lag" and invoice_is_dark
+        invoice_is_missing = "stripe.invoices" in self._bad_stripe or subject in self._invoices_not_read
+        return kind == "invoice_marker_lag" and invoice_is_missing
 
 
 def _is_about_dispute(kind: str, subject: str) -> bool:
     return kind.startswith("dispute_") or (kind == "livemode_mix" and subject.startswith(("du_", "dp_")))
 
 
-def _dark(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozenset[str | None]]]:
-    """By collection and organization (None: not told): the weeks that are dark (None: any)."""
-    dark: dict[str, dict[str | None, frozenset[str | None]]] = {}
+def _unreadable(unreadable: pd.DataFrame | None) -> dict[str, dict[str | None, frozenset[str | None]]]:
+    """By collection and organization (None: unknown): the weeks that cannot be read (None: any)."""
+    found: dict[str, dict[str | None, frozenset[str | None]]] = {}
     if unreadable is None:
-        return dark
+        return found
     columns = ["collection", "organization_id", "week_key"]
     for collection, organization, week in unreadable[columns].itertuples(index=False, name=None):
-        about = dark.setdefault(str(collection), {})
+        about = found.setdefault(str(collection), {})
         key = organization if isinstance(organization, str) else None
         about[key] = about.get(key, frozenset()) | {week if isinstance(week, str) else None}
-    return dark
+    return found
 
 
 def _just_written(subscriptions: pd.DataFrame | None, pending: Pending) -> frozenset[str]:
@@ -143,7 +143,7 @@ def _just_changed(at_stripe: pd.DataFrame | None, pending: Pending) -> frozenset
     return _values(at_stripe.loc[at_stripe["customer_id"].isin(customers)], "stripe_subscription_id")
 
 
-def _dark_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
+def _unreadable_weeks(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
     return _weeks_where(deltas, unreadable=True)
 
 

@@ -1,7 +1,7 @@
 """Findings in plain form: one row for each thing a night found wrong, from all of its result tables.
 
-Kinds, subjects and words are DESIGN.md's ("Outputs"). A finding's life from night to night is `life`'s; how severe it
-is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to the customer.
+Kinds, subjects and words are DESIGN.md's ("Outputs"). A finding's way from night to night is `ageing`'s; how
+severe it is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to the customer.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Ca
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
 from billing_dq.vocabulary.kinds import KINDS, Result
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
 
-#: Columns of a plain finding: all of `FINDINGS` but its life.
+#: Columns of a plain finding: all of `FINDINGS` but its ageing.
 PLAIN_COLUMNS = FINDINGS.column_names[: FINDINGS.column_names.index("state")]
 
 
@@ -63,7 +64,7 @@ class FindingInputs:
     refunds: pd.DataFrame | None = None
     #: `DEAD_LETTERED_EVENTS`
     dead_lettered: pd.DataFrame | None = None
-    #: `QUARANTINED_DOCUMENTS`, `QUARANTINED_STRIPE_OBJECTS`, and what the former leave in the dark (`UNREADABLE_KEYS`)
+    #: `QUARANTINED_DOCUMENTS`, `QUARANTINED_STRIPE_OBJECTS`, and what the former are about (`UNREADABLE_KEYS`)
     quarantined: pd.DataFrame | None = None
     quarantined_stripe: pd.DataFrame | None = None
     unreadable: pd.DataFrame | None = None
@@ -76,19 +77,19 @@ class FindingInputs:
         return frame is not None
 
 
-def plain_findings(inputs: FindingInputs, night: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
-    """All findings of a night without their life: the `PLAIN_COLUMNS`, one row a `finding_id`, in its order.
+def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
+    """All findings of a night without their ageing: the `PLAIN_COLUMNS`, one row a `finding_id`, in its order.
 
     Args:
         inputs: the night's result tables.
-        night: the night's weeks.
+        weeks: those of the night.
         dollars_to_units: the general ratio, to price units.
         runbook_url: address of RUNBOOKS.md; a finding links to the section of its kind.
     """
     rows = [
         *_weeks(inputs),
         *_balances(inputs),
-        *_violations(inputs, night),
+        *_violations(inputs, weeks),
         *subscription_findings(inputs.subscription_drift, inputs.stale_past_due, inputs.subscriptions),
         *_plain(inputs.disputes),
         *_plain(inputs.payments),
@@ -229,16 +230,16 @@ def _balances(inputs: FindingInputs) -> Iterator[Finding]:
             )
 
 
-def _violations(inputs: FindingInputs, night: NightWeeks) -> Iterator[Finding]:
+def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
     if inputs.violations is None:
         return
     full: set[str] = set()
     if inputs.balances is not None:
         full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= PAGE_BYTES, "organization_id"])
-    states = night.states()
+    states = weeks.states()
     for row in records(inputs.violations):
         organization, rule = text(row, "organization_id"), text(row, "rule")
-        week = text(row, "ref_id").removeprefix("settle:") if rule == "settlement_half_applied" else ""
+        week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
         yield Finding(
             kind="ledger_violation",
             organization_id=organization,

@@ -21,9 +21,9 @@ def quarantine_findings(
         quarantined_stripe: `QUARANTINED_STRIPE_OBJECTS`, likewise.
         unreadable: `UNREADABLE_KEYS`, for what a document is about.
     """
-    dark: dict[str, tuple[str | None, str | None]] = {}
+    about: dict[str, tuple[str | None, str | None]] = {}
     if unreadable is not None:
-        dark = {
+        about = {
             text(row, "document_id"): (text_or_none(row, "organization_id"), text_or_none(row, "week_key"))
             for row in records(unreadable)
         }
@@ -35,7 +35,7 @@ def quarantine_findings(
             key = (text(row, "collection"), text(row, "document_id"))
             reasons.setdefault(key, []).append(f"{text(row, 'field')} {text(row, 'reason')}")
         for (collection, document), bad in reasons.items():
-            organization, week = dark.get(document, (None, None))
+            organization, week = about.get(document, (None, None))
             yield Finding(
                 kind=KIND,
                 organization_id=organization,
@@ -53,10 +53,10 @@ _REASONS = 3
 
 
 def _quarantine_sentence(collection: str, week: str | None, reasons: list[str]) -> str:
-    told = "; ".join(sorted(reasons)[:_REASONS]) + (
+    shown = "; ".join(sorted(reasons)[:_REASONS]) + (
         f"; and {more} more" if (more := len(reasons) - _REASONS) > 0 else ""
     )
-    return f"a document of {collection}{f' for {week}' if week else ''} could not be read: {told}"
+    return f"a document of {collection}{f' for {week}' if week else ''} could not be read: {shown}"
 
 
 def documents_of(quarantined: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:

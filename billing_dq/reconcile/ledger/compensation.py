@@ -16,6 +16,7 @@ import pandas as pd
 from billing_dq.reconcile.ledger.entry_rules import is_correction
 from billing_dq.tables import LEDGER_VIOLATIONS
 from billing_dq.units import units_of_cents
+from billing_dq.vocabulary.references import CLAWBACK, OLD_CLAWBACK, TOOL_CREDIT
 
 #: Rules whose break is undone by the opposite amount. Other breaks end when their cause does, or cannot be undone.
 CORRECTABLE = (
@@ -27,8 +28,7 @@ CORRECTABLE = (
     "expiry_twice",
     "expiry_too_much",
 )
-_CREDIT_BY_TOOL = "dispute-credit-"
-_CLAWBACKS = ("refund-dispute_", "dispute_")
+_CLAWBACKS = (CLAWBACK, OLD_CLAWBACK)
 
 
 def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars_to_units: float) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def _corrections(suspects: pd.DataFrame, breaks: pd.DataFrame) -> defaultdict[st
     broken = pd.MultiIndex.from_frame(breaks[["organization_id", "entry_id"]])
     whole = ~pd.MultiIndex.from_frame(of_breaks[["organization_id", "entry_id"]]).isin(broken)
     reference = of_breaks["ref_id"].fillna("")
-    by_tool = (of_breaks["kind"] == "adjustment") & reference.str.startswith(_CREDIT_BY_TOOL)
+    by_tool = (of_breaks["kind"] == "adjustment") & reference.str.startswith(TOOL_CREDIT)
     clawback = (of_breaks["kind"] == "refund") & reference.str.startswith(_CLAWBACKS)
     told = of_breaks.assign(by_hand=is_correction(of_breaks), by_tool=by_tool, clawback=clawback, whole=whole)
     found: defaultdict[str, _Corrections] = defaultdict(_Corrections)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.vocabulary.references import EXPIRATION, OLD_CLAWBACK, REFUND, SETTLEMENT, TOOL_CREDIT
 
 KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 #: An entry dated later than this after the snapshot is dated in the future; less is a difference of clocks.
@@ -17,7 +18,7 @@ CLOCK_GRACE = timedelta(minutes=5)
 #: Rules that question an entry's form and not its amount: nobody owes its units to anybody.
 OF_NO_MONEY = ("future_entry", "missing_ref", "unknown_kind")
 #: Beginnings of the references that the application, or this system, builds.
-_BUILT = ("refund-", "dispute_", "dispute-credit-", "settle:", "expire-")
+_BUILT = (REFUND, OLD_CLAWBACK, TOOL_CREDIT, SETTLEMENT, EXPIRATION)
 
 _SENTENCES = {
     "duplicate_ref": "{a} {kind} of {amount} units repeats the refId {ref} of an earlier entry",

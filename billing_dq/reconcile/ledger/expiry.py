@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.vocabulary.references import expiration_ref
 from billing_dq.weeks import NightWeeks
 
 SWEEP_HOURS = 48
@@ -21,7 +22,6 @@ SWEEP_HOURS = 48
 ROUNDING = 1e-6
 _SWEEP_MS = SWEEP_HOURS * 3_600_000
 _NEVER = float("inf")
-_PREFIX = "expire-"
 
 
 class Entry(NamedTuple):
@@ -82,7 +82,7 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
             uncovered -= repaid
             lot = Lot(entry, order, entry.amount - repaid, entry.expires_at)
             lots.append(lot)
-            by_sweep[_PREFIX + entry.entry_id] = lot
+            by_sweep[expiration_ref(entry.entry_id)] = lot
             if entry.kind == "topup" and entry.stripe_session_id is not None:
                 by_session.setdefault(entry.stripe_session_id, lot)
             insort(drawable, (lot.expires_at, order, lot))

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
 
 GRACE = timedelta(hours=48)
 #: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
 ROUNDING = 1e-6
-_PREFIX = "settle:"
 
 
 def settlement_violations(
@@ -55,9 +55,9 @@ def settlement_violations(
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     """The usage side: organization_id, week_key, settled_units, written_at."""
-    keys = keys.loc[keys["key"].str.startswith(_PREFIX)]
+    keys = keys.loc[keys["key"].str.startswith(SETTLEMENT)]
     rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
-    rows = rows.loc[(rows["key"] == _PREFIX + rows["week_key"]) & rows["week_key"].isin(night.keys)]
+    rows = rows.loc[(rows["key"] == SETTLEMENT + rows["week_key"]) & rows["week_key"].isin(night.keys)]
     ends = pd.Series({week.key: week.end for week in night.weeks})
     return pd.DataFrame(
         {
@@ -71,8 +71,8 @@ def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.D
 
 def _credited(entries: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     """The ledger side: organization_id, week_key, entry_id, amount, at; of a repeated reference the first entry."""
-    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_PREFIX)]
-    rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(_PREFIX))
+    rows = entries.loc[(entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(SETTLEMENT)]
+    rows = rows.assign(week_key=rows["ref_id"].str.removeprefix(SETTLEMENT))
     rows = rows.loc[rows["week_key"].isin(night.keys)].sort_values("position")
     rows = rows.drop_duplicates(["organization_id", "week_key"])
     return rows[["organization_id", "week_key", "entry_id", "amount", "at"]]
@@ -101,7 +101,7 @@ def _violations(rows: pd.DataFrame, units: pd.Series, sentence: Callable[[str, f
                 "organization_id": rows["organization_id"],
                 "rule": "settlement_half_applied",
                 "entry_id": rows["entry_id"],
-                "ref_id": _PREFIX + rows["week_key"],
+                "ref_id": SETTLEMENT + rows["week_key"],
                 "units": units,
                 "detail": details,
                 "compensated_by": None,

@@ -10,9 +10,7 @@ import pandas as pd
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
-
-#: Statuses in which a subscription is in force (DOMAIN.md, "Against Stripe").
-LIVE = ("active", "past_due", "trialing", "unpaid")
+from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
 #: What stripe_subscriptions.plan says where no item names a known plan, or two items name two; and the finding.
 _NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
@@ -36,12 +34,12 @@ def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_mi
     subscriptions, unreadable = ours.subscriptions, ours.unreadable
     stripe_subscriptions, livemode = theirs.subscriptions, theirs.livemode
     pending = Pending(ours.weeks.as_of, pending_minutes)
-    dark = unreadable[unreadable["collection"] == "subscriptions"]
+    bad_documents = unreadable[unreadable["collection"] == "subscriptions"]
     in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
     found = [
-        *_compared(subscriptions, in_mode, pending, dark),
-        _missing(subscriptions, stripe_subscriptions, pending, dark, theirs.quarantined),
-        _unknown(subscriptions, in_mode[~pending.changed(in_mode)], pending, dark),
+        *_compared(subscriptions, in_mode, pending, bad_documents),
+        _missing(subscriptions, stripe_subscriptions, pending, bad_documents, theirs.quarantined),
+        _unknown(subscriptions, in_mode[~pending.changed(in_mode)], pending, bad_documents),
         _several(subscriptions, in_mode, pending),
         _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
     ]
@@ -51,12 +49,14 @@ def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_mi
 
 
 def _compared(
-    subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, dark: pd.DataFrame
+    subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, bad_documents: pd.DataFrame
 ) -> list[pd.DataFrame]:
     """Status and plan of the pairs of which either side is live and none has just changed."""
     columns = ["stripe_subscription_id", "status", "plan", "changed_at"]
-    pairs = _pointing(subscriptions, dark).merge(stripe[columns], on="stripe_subscription_id", suffixes=("", "_there"))
-    live = pairs["status"].isin(LIVE) | pairs["status_there"].isin(LIVE)
+    pairs = _pointing(subscriptions, bad_documents).merge(
+        stripe[columns], on="stripe_subscription_id", suffixes=("", "_there")
+    )
+    live = pairs["status"].isin(LIVE_SUBSCRIPTION) | pairs["status_there"].isin(LIVE_SUBSCRIPTION)
     pairs = pairs[live & ~pending.written(pairs) & ~pending.changed(pairs)]
     no_one_plan = pairs["plan_there"].isin(list(_NO_ONE_PLAN))
     other_status = pairs["status"] != pairs["status_there"]
@@ -72,33 +72,36 @@ def _missing(
     subscriptions: pd.DataFrame,
     stripe: pd.DataFrame,
     pending: Pending,
-    dark: pd.DataFrame,
+    bad_documents: pd.DataFrame,
     quarantined_objects: pd.DataFrame,
 ) -> pd.DataFrame:
     """Documents in force whose subscription Stripe does not know, in either mode."""
-    rows = _pointing(subscriptions, dark)
+    rows = _pointing(subscriptions, bad_documents)
     known = rows["stripe_subscription_id"].isin(stripe["stripe_subscription_id"])
     known |= rows["stripe_subscription_id"].isin(quarantined_objects["document_id"])
-    rows = rows[rows["status"].isin(LIVE) & ~known & ~pending.written(rows)]
+    rows = rows[rows["status"].isin(LIVE_SUBSCRIPTION) & ~known & ~pending.written(rows)]
     return _rows(rows, "subscription_missing_in_stripe", "status", None)
 
 
-def _unknown(subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, dark: pd.DataFrame) -> pd.DataFrame:
+def _unknown(
+    subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending, bad_documents: pd.DataFrame
+) -> pd.DataFrame:
     """Subscriptions in force at Stripe that no document points to, as far as the unreadable ones let us know."""
-    told_ids, told_customers = dark["stripe_subscription_id"], dark["stripe_customer_id"]
-    if bool((told_ids.isna() & told_customers.isna()).any()):
+    known_ids, known_customers = bad_documents["stripe_subscription_id"], bad_documents["stripe_customer_id"]
+    if bool((known_ids.isna() & known_customers.isna()).any()):
         return SUBSCRIPTION_DRIFT.empty()
     # Where the customer's document was just written, a change from one subscription to the next may be under way.
     busy = subscriptions.loc[pending.written(subscriptions), "stripe_customer_id"]
-    excused = stripe["stripe_subscription_id"].isin(pd.concat([subscriptions["stripe_subscription_id"], told_ids]))
-    excused |= stripe["customer_id"].isin(pd.concat([busy, told_customers]).dropna())
-    rows = stripe[stripe["status"].isin(LIVE) & ~excused].assign(organization_id=None)
+    excused = stripe["stripe_subscription_id"].isin(pd.concat([subscriptions["stripe_subscription_id"], known_ids]))
+    excused |= stripe["customer_id"].isin(pd.concat([busy, known_customers]).dropna())
+    rows = stripe[stripe["status"].isin(LIVE_SUBSCRIPTION) & ~excused].assign(organization_id=None)
     return _rows(rows, "subscription_unknown_here", None, "status")
 
 
 def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending) -> pd.DataFrame:
     """Customers with several subscriptions in force, one row each."""
-    live = stripe[stripe["status"].isin(LIVE)].sort_values(["customer_id", "created", "stripe_subscription_id"])
+    live = stripe[stripe["status"].isin(LIVE_SUBSCRIPTION)]
+    live = live.sort_values(["customer_id", "created", "stripe_subscription_id"])
     live = live[live.duplicated("customer_id", keep=False)]
     customers = live.groupby("customer_id").agg(
         stripe_subscription_id=("stripe_subscription_id", "first"),
@@ -136,10 +139,10 @@ def _mode(livemode: bool) -> str:
     return "live" if livemode else "test"
 
 
-def _pointing(subscriptions: pd.DataFrame, dark: pd.DataFrame) -> pd.DataFrame:
+def _pointing(subscriptions: pd.DataFrame, bad_documents: pd.DataFrame) -> pd.DataFrame:
     """The readable documents that point to a subscription at Stripe."""
     pointing = subscriptions["stripe_subscription_id"].notna()
-    return subscriptions[pointing & ~subscriptions["organization_id"].isin(dark["organization_id"].dropna())]
+    return subscriptions[pointing & ~subscriptions["organization_id"].isin(bad_documents["organization_id"].dropna())]
 
 
 def _rows(rows: pd.DataFrame, kind: str, here: str | None, there: str | None) -> pd.DataFrame:

@@ -67,8 +67,8 @@ def stale_past_due(
 
 
 def _readable(subscriptions: pd.DataFrame, unreadable: pd.DataFrame) -> pd.DataFrame:
-    dark = unreadable.loc[unreadable["collection"] == "subscriptions", "organization_id"].dropna()
-    return subscriptions[~subscriptions["organization_id"].isin(dark)]
+    hidden = unreadable.loc[unreadable["collection"] == "subscriptions", "organization_id"].dropna()
+    return subscriptions[~subscriptions["organization_id"].isin(hidden)]
 
 
 def _iso(times: "pd.Series[pd.Timestamp]") -> "pd.Series[str]":

@@ -25,7 +25,7 @@ from billing_dq.sources.mongodb.bson_tables import (
     unnest,
 )
 from billing_dq.sources.mongodb.contract import GRACE
-from billing_dq.storage.lake import arrow_schema, arrow_table
+from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.tables import LEDGER_SUSPECTS, Table
 from billing_dq.weeks import NightWeeks
 

@@ -20,7 +20,7 @@ from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
 from billing_dq.sources.mongodb.reader import open_reader
 from billing_dq.sources.mongodb.sounding import Counts, Sounding
 from billing_dq.sources.mongodb.tables import SnapshotTables
-from billing_dq.storage.lake import StoredTable
+from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
 
 __all__ = ["Counts", "Diagnosis", "Snapshot", "SnapshotFacts", "connect", "diagnose", "read_snapshot"]

@@ -28,7 +28,8 @@ from billing_dq.sources.mongodb.bson_tables import (
 )
 from billing_dq.sources.mongodb.reader import Query, Reader
 from billing_dq.sources.mongodb.sounding import Sounding
-from billing_dq.storage.lake import StoredTable, TableWriter, arrow_table, to_arrow
+from billing_dq.storage.arrow import arrow_table, to_arrow
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks
 

@@ -1,4 +1,4 @@
-"""The life of findings by example, and for any sequence of nights against what each night's reader may expect."""
+"""The ageing of findings by example, and for any sequence of nights against what each night's reader may expect."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
-from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, seen_open, with_life
+from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, seen_open, with_ageing
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from tests.support.finding_rows import deltas, events, evidence, violation, violations, week
 from tests.support.ledger_rows import NIGHT, ORG
@@ -34,33 +34,33 @@ def lives(frame: pd.DataFrame) -> dict[str, tuple[str, str, str, int]]:
 
 
 def test_a_finding_is_new_then_persisting_then_resolved_once_then_gone():
-    first = with_life(broken("a"), None, "2026-11-01", everything)
+    first = with_ageing(broken("a"), None, "2026-11-01", everything)
     assert lives(first) == {"a": ("new", "2026-11-01", "2026-11-01", 1)}
-    second = with_life(broken("a"), first, "2026-11-03", everything)
+    second = with_ageing(broken("a"), first, "2026-11-03", everything)
     assert lives(second) == {"a": ("persisting", "2026-11-01", "2026-11-03", 2)}
-    third = with_life(broken(), second, "2026-11-04", everything)
+    third = with_ageing(broken(), second, "2026-11-04", everything)
     assert lives(third) == {"a": ("resolved", "2026-11-01", "2026-11-03", 2)}
-    assert lives(with_life(broken(), third, "2026-11-05", everything)) == {}
+    assert lives(with_ageing(broken(), third, "2026-11-05", everything)) == {}
 
 
 def test_a_finding_that_comes_back_is_reopened_and_goes_on_counting():
-    first = with_life(broken("a"), None, "2026-11-01", everything)
-    resolved = with_life(broken(), first, "2026-11-02", everything)
-    again = with_life(broken("a"), resolved, "2026-11-03", everything)
+    first = with_ageing(broken("a"), None, "2026-11-01", everything)
+    resolved = with_ageing(broken(), first, "2026-11-02", everything)
+    again = with_ageing(broken("a"), resolved, "2026-11-03", everything)
     assert lives(again) == {"a": ("reopened", "2026-11-01", "2026-11-03", 2)}
-    assert lives(with_life(broken("a"), again, "2026-11-04", everything))["a"][0] == "persisting"
+    assert lives(with_ageing(broken("a"), again, "2026-11-04", everything))["a"][0] == "persisting"
 
 
 def test_older_nights_tell_what_comes_back_after_a_while():
-    found = with_life(broken("a"), None, "2026-11-01", everything)
+    found = with_ageing(broken("a"), None, "2026-11-01", everything)
     nights = [found]
     for night in ("2026-11-02", "2026-11-03", "2026-11-04"):
-        nights.append(with_life(broken(), known_before(nights), night, everything))
+        nights.append(with_ageing(broken(), known_before(nights), night, everything))
     assert nights[-1].empty
-    again = with_life(broken("a"), known_before(nights), "2026-11-05", everything)
+    again = with_ageing(broken("a"), known_before(nights), "2026-11-05", everything)
     assert lives(again) == {"a": ("reopened", "2026-11-01", "2026-11-05", 2)}
-    assert lives(with_life(broken("a"), nights[-1], "2026-11-05", everything))["a"][0] == "new"
-    assert lives(with_life(broken("a"), known_before(nights[:3]), "2026-11-04", everything))["a"][0] == "reopened"
+    assert lives(with_ageing(broken("a"), nights[-1], "2026-11-05", everything))["a"][0] == "new"
+    assert lives(with_ageing(broken("a"), known_before(nights[:3]), "2026-11-04", everything))["a"][0] == "reopened"
     known = known_before([*nights, again])
     assert known is not None
     assert lives(known) == lives(again)
@@ -68,11 +68,11 @@ def test_older_nights_tell_what_comes_back_after_a_while():
 
 
 def test_a_night_that_did_not_examine_a_thing_leaves_it_open_as_it_was():
-    first = with_life(broken("a"), None, "2026-11-01", everything)
-    second = with_life(broken(), first, "2026-11-02", nothing)
+    first = with_ageing(broken("a"), None, "2026-11-01", everything)
+    second = with_ageing(broken(), first, "2026-11-02", nothing)
     assert lives(second) == {"a": ("persisting", "2026-11-01", "2026-11-01", 2)}
     assert seen_open(second, "2026-11-02").empty
-    third = with_life(broken(), second, "2026-11-03", everything)
+    third = with_ageing(broken(), second, "2026-11-03", everything)
     assert lives(third) == {"a": ("resolved", "2026-11-01", "2026-11-01", 2)}
 
 
@@ -81,22 +81,22 @@ def accepted(frame: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
 
 
 def test_the_life_of_a_finding_carries_an_acceptance_only_where_the_night_could_not_look():
-    first = accepted(with_life(broken("a"), None, "2026-11-01", everything))
-    carried = with_life(broken(), first, "2026-11-02", nothing)
+    first = accepted(with_ageing(broken("a"), None, "2026-11-01", everything))
+    carried = with_ageing(broken(), first, "2026-11-02", nothing)
     assert carried["accepted_by"].tolist() == ["anna"]
     for judged_anew in (
-        with_life(broken("a"), first, "2026-11-02", everything),
-        with_life(broken(), first, "2026-11-02", everything),
+        with_ageing(broken("a"), first, "2026-11-02", everything),
+        with_ageing(broken(), first, "2026-11-02", everything),
     ):
         assert judged_anew[list(ACCEPTANCE_COLUMNS)].isna().all(axis=None)
 
 
 def test_an_accepted_finding_that_no_night_can_examine_is_forgotten_after_a_while():
-    first = with_life(broken("a"), None, "2026-06-01", everything)
-    assert with_life(broken(), accepted(first), "2026-11-01", nothing).empty
-    assert len(with_life(broken(), accepted(first), "2026-09-01", nothing)) == 1
+    first = with_ageing(broken("a"), None, "2026-06-01", everything)
+    assert with_ageing(broken(), accepted(first), "2026-11-01", nothing).empty
+    assert len(with_ageing(broken(), accepted(first), "2026-09-01", nothing)) == 1
     for somebody_has_to_look in (first, accepted(first, until="2026-12-31")):
-        assert len(with_life(broken(), somebody_has_to_look, "2026-11-01", nothing)) == 1
+        assert len(with_ageing(broken(), somebody_has_to_look, "2026-11-01", nothing)) == 1
 
 
 def test_the_findings_text_and_severity_are_those_of_its_last_sight():
@@ -121,7 +121,7 @@ def test_a_night_is_asked_about_everything_that_it_did_not_find():
         asked.append((kind, organization_id, subject, finding_id))
         return True
 
-    with_life(broken(), first, "2026-11-02", note)
+    with_ageing(broken(), first, "2026-11-02", note)
     ids = dict(zip(first["kind"], first["finding_id"], strict=True))
     assert sorted(asked, key=lambda question: question[0]) == [
         ("dead_lettered_event", None, "evt_1", ids["dead_lettered_event"]),
@@ -158,8 +158,8 @@ def test_a_night_resolves_what_it_looked_for_and_did_not_find():
 
 
 def test_checks_judge_what_the_night_itself_found():
-    first = with_life(broken("a", "b", "c"), None, "2026-11-01", everything)
-    second = with_life(broken("a"), first, "2026-11-02", lambda kind, organization, subject, text: subject == "b")
+    first = with_ageing(broken("a", "b", "c"), None, "2026-11-01", everything)
+    second = with_ageing(broken("a"), first, "2026-11-02", lambda kind, organization, subject, text: subject == "b")
     assert {subject: life[0] for subject, life in lives(second).items()} == {
         "a": "persisting",
         "b": "resolved",
@@ -169,10 +169,10 @@ def test_checks_judge_what_the_night_itself_found():
 
 
 def test_what_needs_nobody_and_no_night_can_examine_is_kept_for_a_quarter():
-    frame = with_life(broken("a", "b"), None, "2026-01-01", everything)
+    frame = with_ageing(broken("a", "b"), None, "2026-01-01", everything)
     frame["severity"] = frame["severity"].mask(frame["subject"] == "b", "info")
-    assert set(lives(with_life(broken(), frame, "2026-04-03", nothing))) == {"a", "b"}
-    assert set(lives(with_life(broken(), frame, "2026-04-04", nothing))) == {"a"}
+    assert set(lives(with_ageing(broken(), frame, "2026-04-03", nothing))) == {"a", "b"}
+    assert set(lives(with_ageing(broken(), frame, "2026-04-04", nothing))) == {"a"}
 
 
 @dataclass
@@ -202,8 +202,8 @@ def test_in_any_sequence_of_nights_nothing_disappears_unresolved(plans: list[tup
         def was_examined(kind: str, organization: str | None, subject: str, text: str, of: set[str] = examined) -> bool:
             return subject in of
 
-        frame = with_life(tonight, previous, key, was_examined)
-        pd.testing.assert_frame_equal(frame, with_life(tonight, previous, key, was_examined))  # run again: the same
+        frame = with_ageing(tonight, previous, key, was_examined)
+        pd.testing.assert_frame_equal(frame, with_ageing(tonight, previous, key, was_examined))  # run again: the same
         for subject, finding_id in zip(frame["subject"], frame["finding_id"], strict=True):
             assert ids.setdefault(subject, finding_id) == finding_id
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from billing_dq.reconcile.findings.examination import Examined
+from billing_dq.reconcile.findings.examination import Coverage
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from billing_dq.reconcile.findings.quarantine import documents_of
 from billing_dq.reconcile.findings.severity import OF_KIND
@@ -49,7 +49,7 @@ def inputs(**more: object) -> FindingInputs:
 
 
 def examined(kind: str, subject: str = ORG, organization: str | None = ORG, **more: object) -> bool:
-    return Examined(inputs(**more), NIGHT).finding(kind, organization, subject, "an id")
+    return Coverage(inputs(**more), NIGHT).covers(kind, organization, subject, "an id")
 
 
 def document_examined(bad: pd.DataFrame, dark: pd.DataFrame | None = None, **more: object) -> bool:
@@ -57,8 +57,8 @@ def document_examined(bad: pd.DataFrame, dark: pd.DataFrame | None = None, **mor
     before = FindingInputs(quarantined=bad, unreadable=dark)
     finding_id = str(plain_findings(before, NIGHT, 1000.0, "R.md")["finding_id"].item())
     known = documents_of(bad, unreadable() if dark is None else dark)
-    night = Examined(inputs(quarantined_before=known, **more), NIGHT)
-    return night.finding("quarantined_documents", None, str(bad["document_id"].iloc[0]), finding_id)
+    night = Coverage(inputs(quarantined_before=known, **more), NIGHT)
+    return night.covers("quarantined_documents", None, str(bad["document_id"].iloc[0]), finding_id)
 
 
 def subject_of(kind: str) -> str:
@@ -80,7 +80,7 @@ def test_a_night_that_read_everything_examined_everything(kind: str):
 
 @pytest.mark.parametrize("kind", OF_KIND)
 def test_a_night_that_read_nothing_examined_nothing(kind: str):
-    assert not Examined(FindingInputs(), NIGHT).finding(kind, ORG, subject_of(kind), "an id")
+    assert not Coverage(FindingInputs(), NIGHT).covers(kind, ORG, subject_of(kind), "an id")
 
 
 def test_without_stripe_what_needs_no_stripe_is_examined_all_the_same():
@@ -161,9 +161,9 @@ DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
     ],
 )
 def test_a_bad_document_keeps_open_what_rests_on_its_collection_and_nothing_else(collection: str, kinds: set[str]):
-    night = Examined(inputs(unreadable=unreadable(collection)), NIGHT)
-    assert {kind for kind in OF_TABLES if not night.finding(kind, ORG, subject_of(kind), "an id")} == kinds
-    assert all(night.finding(kind, OTHER, subject_of(kind), "an id") for kind in OF_TABLES)
+    night = Coverage(inputs(unreadable=unreadable(collection)), NIGHT)
+    assert {kind for kind in OF_TABLES if not night.covers(kind, ORG, subject_of(kind), "an id")} == kinds
+    assert all(night.covers(kind, OTHER, subject_of(kind), "an id") for kind in OF_TABLES)
 
 
 @pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])

@@ -11,7 +11,7 @@ from billing_dq.settings import Plan
 from billing_dq.simulation.faults.stripe import Faults
 from billing_dq.simulation.local_stripe import load, serve
 from billing_dq.sources.stripe.api import probe, read_dispute, read_stripe
-from billing_dq.storage.lake import to_arrow
+from billing_dq.storage.arrow import to_arrow
 from billing_dq.tables import (
     QUARANTINED_STRIPE_OBJECTS,
     STRIPE_CHARGES,

@@ -1,0 +1,111 @@
+"""Tables as Parquet: written by row group, read whole (small tables) or by batch (those that grow with the ledger).
+
+A row group of a table in organization order holds whole organizations, so that a batch can be reconciled by itself.
+`merge_by_organization` walks two such tables side by side. Paths may be of any fsspec file system.
+"""
+
+# pyarrow.compute makes its functions at import, where a type checker cannot see them:
+# pyright: reportAttributeAccessIssue=false
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from upath import UPath
+
+from billing_dq.storage.arrow import arrow_schema, to_pandas
+from billing_dq.tables import FrameError, Table
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table in a Parquet file, not read yet."""
+
+    table: Table
+    path: UPath
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, from the file's footer."""
+        with self.path.open("rb") as file:
+            return pq.ParquetFile(file).metadata.num_rows
+
+    def frame(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """The whole table as a pandas frame; for tables that do not grow with the ledger.
+
+        A nullable column that the table did not have yet when it was stored is null.
+        """
+        with self.path.open("rb") as file:
+            stored = to_pandas(self.table, pq.read_table(file, columns=columns))
+        if columns is not None:
+            return stored
+        absent = [one for one in self.table.columns if one.nullable and one.name not in stored.columns]
+        nulls = {one.name: pd.Series(None, stored.index, dtype=one.pandas_dtype) for one in absent}
+        return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The table by row group; each holds whole organizations."""
+        with self.path.open("rb") as file:
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                yield parquet.read_row_group(group, columns=columns)
+
+
+class TableWriter:
+    """Writes a table to a local Parquet file, one row group for each `write`; a context manager."""
+
+    def __init__(self, table: Table, path: UPath) -> None:
+        self.table = table
+        self.path = path
+        self.rows = 0
+        self._writer = pq.ParquetWriter(str(path), arrow_schema(table), compression="zstd")
+
+    def write(self, data: pa.Table) -> None:
+        """Add a row group (none for an empty table).
+
+        Raises:
+            FrameError: the columns are not the contract's, or a null is where none may be.
+        """
+        if not data.num_rows:
+            return
+        schema = arrow_schema(self.table)
+        if data.schema.names != schema.names or data.schema.types != schema.types:
+            raise FrameError(f"{self.table.name}: {data.schema} is not the contract {schema}")
+        for field, column in zip(schema, data.columns, strict=True):
+            if column.null_count and not field.nullable:
+                raise FrameError(f"{self.table.name}.{field.name} holds {column.null_count} nulls and may hold none")
+        self._writer.write_table(data.cast(schema), row_group_size=data.num_rows)
+        self.rows += data.num_rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+
+def merge_by_organization(left: StoredTable, right: StoredTable) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Pairs of batches that cover the same organizations, of two tables in organization order.
+
+    Every row comes out once. A pair ends at the smaller of the two sides' last organizations, so at most one batch of
+    each side is held at a time. Where a side has nothing for them, its part of the pair has no rows.
+    """
+    readers = [left.batches(), right.batches()]
+    nothing = [arrow_schema(left.table).empty_table(), arrow_schema(right.table).empty_table()]
+    held = [next(reader, None) for reader in readers]
+    while any(batch is not None for batch in held):
+        last = min(batch.column("organization_id")[-1].as_py() for batch in held if batch is not None)
+        pair = list(nothing)
+        for side, batch in enumerate(held):
+            if batch is not None:
+                cut = int(pc.sum(pc.less_equal(batch.column("organization_id"), last)).as_py())
+                pair[side] = batch.slice(0, cut)
+                held[side] = batch.slice(cut) if cut < batch.num_rows else next(readers[side], None)
+        yield pair[0], pair[1]
