@@ -1,14 +1,14 @@
 """The report of a night as Markdown, short enough for a ticket: the first screen, and the findings to look at first."""
 
 import re
-from collections.abc import Sequence
-
-import pandas as pd
+from collections.abc import Mapping, Sequence
 
 from billing_dq.reconcile.meter.sentences import number
+from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
-from billing_dq.report.verdicts import GRADES, VERDICTS, coverage
+from billing_dq.report.verdicts import GRADES, Amounts, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.tables import FINDINGS
 
 #: Findings that are listed; the page has the others.
 LISTED = 50
@@ -25,7 +25,7 @@ def markdown(night: ReportNight) -> str:
         f"Night of {night.night}, snapshot of {night.snapshot.as_of:%Y-%m-%d %H:%M} UTC. {escaped(told.sentence)}",
         _table(
             ("", "findings", "owed to us", "units", "owed to customers", "units"),
-            [_totals(name, told.totals) for name in VERDICTS],
+            [_totals(name, amounts) for name, amounts in told.totals.items()],
         ),
         ", ".join(f"{count:,} {name}" for name, count in told.changes.items()) + ".",
         "Organization-weeks: "
@@ -35,7 +35,7 @@ def markdown(night: ReportNight) -> str:
         "## Findings",
         _table(
             ("severity", "kind", "organization", "subject", "owed", "nights", "why", "more"),
-            [_finding(row, night.night) for row in unresolved.head(LISTED).to_dict("records")],
+            [_finding(row, night.night) for row in rows_of(unresolved.head(LISTED), FINDINGS.column_names)],
         ),
     ]
     if len(unresolved) > LISTED:
@@ -50,31 +50,25 @@ def escaped(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", line)
 
 
-def _totals(name: str, totals: pd.DataFrame) -> list[str]:
-    row = totals.loc[name]
+def _totals(name: str, amounts: Amounts) -> list[str]:
     return [
         name.replace("_", " "),
-        number(row["findings"]),
-        dollars(row["cents_to_us"]),
-        number(row["units_to_us"]),
-        dollars(row["cents_to_customers"]),
-        number(row["units_to_customers"]),
+        number(amounts.findings),
+        dollars(amounts.cents_to_us),
+        number(amounts.units_to_us),
+        dollars(amounts.cents_to_customers),
+        number(amounts.units_to_customers),
     ]
 
 
-def _finding(row: dict[str, object], night: str) -> list[str]:
-    organization = row["organization_id"]
-    texts = (
-        row["severity"],
-        row["kind"],
-        organization if isinstance(organization, str) else "",
-        row["subject"],
-        owed(float(str(row["usd_cents"]))),
-        row["nights_open"],
-        row["explanation"],
-        commands(row, night)[0],
-    )
-    return [escaped(text) for text in texts]
+def _finding(row: Mapping[str, Plain], night: str) -> list[str]:
+    names = ("severity", "kind", "organization_id", "subject", "nights_open", "explanation")
+    cells = ["" if row[name] is None else escaped(row[name]) for name in names]
+    return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(commands(row, night)[0])]
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _sources(night: ReportNight) -> str:

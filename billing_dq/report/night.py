@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.settings import Settings
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
@@ -70,6 +72,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     deltas = lake.require(METER_EXTRAS_DELTAS, night).frame()
     evidence = lake.require(METER_EXTRAS_EVIDENCE, night).frame()
     stored = lake.require(FINDINGS, night).frame()
+    stored = with_acceptances(stored, stored, AcceptanceLog(settings.home).read().frame, night)  # since it was taken
     findings = in_order_of_work(stored, verdicts(stored, deltas))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
     return ReportNight(

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 
 import jinja2
@@ -19,48 +19,54 @@ from markdown_it import MarkdownIt
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
-from billing_dq.report.figures import plain
+from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
-from billing_dq.report.verdicts import GRADES, VERDICTS, changes, coverage
+from billing_dq.report.verdicts import GRADES, changes, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.tables import FINDINGS
 from billing_dq.vocabulary.severities import SEVERITIES
 
 #: Findings that the page holds; the others are counted. Characters of text that all of them share, and of one.
-FINDINGS, TEXT, TEXT_OF_ONE = 10_000, 6_000_000, 4_000
+MOST_FINDINGS, TEXT, TEXT_OF_ONE = 10_000, 6_000_000, 4_000
 #: Keys and entries of a week that the page shows.
 STEPS = 30
-#: Columns of a row of the findings' table, as `page.js` reads them.
-_COLUMNS = ("severity", "change", "verdict", "kind", "organization_id", "subject", "usd_cents", "units", "nights_open")
-_MORE = ("cause", "explanation", "first_seen", "last_seen", "finding_id", "accepted")
+#: Columns of a row of the findings' table, as `page.js` reads them; who accepted it and the commands follow.
+_COLUMNS = (
+    *("severity", "change", "verdict", "kind", "organization_id", "subject", "usd_cents", "units", "nights_open"),
+    *("cause", "explanation", "first_seen", "last_seen", "finding_id"),
+)
 
 
 def page(night: ReportNight) -> str:
     """The report as HTML."""
     told = summary(night)
     script = _asset("page.js")
-    return _environment().get_template("page.html.jinja").render(
-        night=night,
-        told=told,
-        verdicts=VERDICTS,
-        shares=coverage(night.deltas),
-        grades=GRADES,
-        grade_colours=pictures.GRADE_COLOURS,
-        first=[_first(row, night.night) for row in told.first.to_dict("records")],
-        pictures=_pictures(night),
-        findings=_packed(night),
-        left_out=max(0, len(night.findings) - FINDINGS),
-        weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
-        steps=STEPS,
-        runbook=list(_runbook(night.runbook)),
-        style=_asset("page.css"),
-        table_style=_component("dt_bundle.css"),
-        table_script=_compressed(_component("dt_bundle.js")),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            night=night,
+            told=told,
+            shares=coverage(night.deltas),
+            grades=GRADES,
+            grade_colours=pictures.GRADE_COLOURS,
+            first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
+            pictures=_pictures(night),
+            findings=_packed(night),
+            left_out=max(0, len(night.findings) - MOST_FINDINGS),
+            weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
+            steps=STEPS,
+            runbook=list(_runbook(night.runbook)),
+            style=_asset("page.css"),
+            table_style=_component("dt_bundle.css"),
+            table_script=_compressed(_component("dt_bundle.js")),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        )
     )
 
 
-def _first(row: dict[str, object], night: str) -> dict[str, object]:
+def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
     return row | {"owed": owed(float(str(row["usd_cents"]))), "command": commands(row, night)[0]}
 
 
@@ -79,16 +85,15 @@ def _pictures(night: ReportNight) -> dict[str, str]:
 
 
 def _packed(night: ReportNight) -> str:
-    """The findings as gzip of JSON in base64: a list of rows, `_COLUMNS` and `_MORE`, and their commands."""
+    """The findings for `page.js`: a list of rows. The more there are, the less text each may have."""
     shown = night.findings.assign(
         change=changes(night.findings, night.previous, night.night),
         verdict=night.verdict.str.replace("_", " "),
-        accepted=[_accepted(row) for row in night.findings.to_dict("records")],
-    ).head(FINDINGS)
+    ).head(MOST_FINDINGS)
     limit = min(TEXT_OF_ONE, TEXT // max(1, len(shown)))
     rows = [
-        [*(_clipped(plain(row[name]), limit) for name in (*_COLUMNS, *_MORE)), commands(row, night.night)]
-        for row in shown.to_dict("records")
+        [*(_clipped(row[name], limit) for name in _COLUMNS), _accepted(row), commands(row, night.night)]
+        for row in rows_of(shown, [*FINDINGS.column_names, "change", "verdict"])
     ]
     return _compressed(json.dumps({"rows": rows, "severities": SEVERITIES}))
 
@@ -98,14 +103,14 @@ def _compressed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _accepted(row: dict[str, object]) -> str:
-    if not isinstance(row["accepted_by"], str):
+def _accepted(row: Mapping[str, Plain]) -> str:
+    if row["accepted_by"] is None:
         return ""
-    until = row["accepted_until"]
-    return f"accepted{f' until {until}' if isinstance(until, str) else ''} by {row['accepted_by']}: {row['accepted_why']}"
+    until = "" if row["accepted_until"] is None else f" until {row['accepted_until']}"
+    return f"accepted{until} by {row['accepted_by']}: {row['accepted_why']}"
 
 
-def _clipped(value: object, limit: int) -> object:
+def _clipped(value: Plain, limit: int) -> Plain:
     return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
 
 
@@ -125,8 +130,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"dollars": dollars, "number": number, "words": lambda name: str(name).replace("_", " ")}
+    environment.filters |= {"dollars": dollars, "number": number, "words": _words}
     return environment
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _asset(name: str) -> str:

@@ -8,6 +8,7 @@ function is given a table and gives an empty text where there is nothing to draw
 # pyright: reportArgumentType=false, reportCallIssue=false
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import altair as alt
 import numpy as np
@@ -134,9 +135,9 @@ def deltas_against_tolerance(deltas: pd.DataFrame) -> str:
         return ""
     times = rows["delta_units"] / rows["tolerance_units"].where(rows["tolerance_units"] > 0, np.nan)
     times = times.fillna(np.sign(rows["delta_units"]) * np.inf)  # without a tolerance every difference is too large
-    names = [_step(low, high) for low, high in zip(_STEPS, _STEPS[1:], strict=False)]
+    names = [_step(low, high) for low, high in pairwise(_STEPS)]
     # a difference of exactly the tolerance is no divergence, on either side
-    edges = [np.nextafter(edge, -np.inf) if edge in (-1.0,) else edge for edge in _STEPS]
+    edges = [np.nextafter(edge, -np.inf) if edge == -1.0 else edge for edge in _STEPS]
     counts = pd.cut(times, edges, labels=names, include_lowest=True).value_counts().reindex(names, fill_value=0)
     table = pd.DataFrame({"step": names, "weeks": counts.to_numpy(), "inside": [_inside(name) for name in names]})
     chart = (

@@ -26,7 +26,16 @@ GRADES: Mapping[str, str] = {
     "unreadable": "unreadable",
 }
 
-SIDES = ("findings", "units_to_us", "units_to_customers", "cents_to_us", "cents_to_customers")
+
+@dataclass(frozen=True)
+class Amounts:
+    """Findings of one verdict, and what is owed either way: units of the meter, US cents; all positive."""
+
+    findings: int
+    units_to_us: float
+    units_to_customers: float
+    cents_to_us: int
+    cents_to_customers: int
 
 
 @dataclass(frozen=True)
@@ -56,19 +65,9 @@ def verdicts(findings: pd.DataFrame, deltas: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series(verdict, index=findings.index, dtype="str")
 
 
-def sums(findings: pd.DataFrame, verdict: "pd.Series[str]") -> pd.DataFrame:
-    """Of each verdict: its findings, and units and US cents owed to us and to customers; `SIDES`, all positive."""
-    sided = pd.DataFrame(
-        {
-            "findings": 1.0,
-            "units_to_us": findings["units"].clip(lower=0),
-            "units_to_customers": -findings["units"].clip(upper=0),
-            "cents_to_us": findings["usd_cents"].clip(lower=0),
-            "cents_to_customers": -findings["usd_cents"].clip(upper=0),
-        },
-        index=findings.index,
-    )
-    return sided.groupby(verdict).sum().reindex(list(VERDICTS), fill_value=0).astype("float64")
+def sums(findings: pd.DataFrame, verdict: "pd.Series[str]") -> dict[str, Amounts]:
+    """What the findings of each verdict add up to, all of `VERDICTS`."""
+    return {name: _amounts(findings[verdict == name]) for name in VERDICTS}
 
 
 def changes(findings: pd.DataFrame, previous: pd.DataFrame | None, night: str) -> "pd.Series[str]":
@@ -102,7 +101,10 @@ def coverage(deltas: pd.DataFrame) -> list[Share]:
     tenths = np.floor(exact).astype("int64")
     largest = (exact - tenths).sort_values(ascending=False, kind="stable").index[: 1000 - int(tenths.sum())]
     tenths[largest] += 1
-    return [Share(str(grade), int(counts[grade]), tenths[grade] / 10) for grade in GRADES]
+    return [
+        Share(grade, weeks, tenth / 10)
+        for grade, weeks, tenth in zip(GRADES, counts.tolist(), tenths.tolist(), strict=True)
+    ]
 
 
 def in_order_of_work(findings: pd.DataFrame, verdict: "pd.Series[str]") -> pd.DataFrame:
@@ -118,3 +120,14 @@ def in_order_of_work(findings: pd.DataFrame, verdict: "pd.Series[str]") -> pd.Da
         }
     )
     return findings.loc[order.sort_values(list(order.columns)).index]
+
+
+def _amounts(findings: pd.DataFrame) -> Amounts:
+    units, cents = findings["units"], findings["usd_cents"]
+    return Amounts(
+        findings=len(findings),
+        units_to_us=float(units.clip(lower=0).sum()),
+        units_to_customers=float(units.clip(upper=0).abs().sum()),
+        cents_to_us=int(cents.clip(lower=0).sum()),
+        cents_to_customers=int(cents.clip(upper=0).abs().sum()),
+    )

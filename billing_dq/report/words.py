@@ -1,11 +1,14 @@
 """Numbers and findings in words, for the page and the Markdown alike."""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from billing_dq.report.figures import Plain
 from billing_dq.report.night import ReportNight
-from billing_dq.report.verdicts import changes, sums
+from billing_dq.report.verdicts import Amounts, changes, sums
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
@@ -26,7 +29,7 @@ class Summary:
 
     verdict: str
     sentence: str
-    totals: pd.DataFrame
+    totals: Mapping[str, Amounts]
     changes: dict[str, int]
     first: pd.DataFrame
 
@@ -58,17 +61,16 @@ def owed(cents: float) -> str:
     return f"{dollars(cents)} to {'us' if cents > 0 else 'customer'}"
 
 
-def commands(finding: dict[str, object], night: str) -> list[str]:
-    """The commands that show more of a finding."""
-    organization, subject, kind = finding["organization_id"], str(finding["subject"]), str(finding["kind"])
-    shown = [f"billing-dq findings --night {night} --kind {kind}"]
-    if isinstance(organization, str):
-        shown = [f"{shown[0]} --organization {organization}"]
+def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
+    """The commands that show more of a finding, the best first; safe to paste into a shell."""
+    organization, subject, kind = (finding[name] for name in ("organization_id", "subject", "kind"))
+    listed = ["findings", "--night", night, "--kind", kind, *(["--organization", organization] if organization else [])]
+    shown = [listed]
     if kind == "meter_extras_divergence":
-        shown.insert(0, f"billing-dq explain {organization} {subject} --night {night}")
-    if kind.startswith("dispute_"):
-        shown.insert(0, f"billing-dq dispute {subject} --night {night}")
-    return shown
+        shown.insert(0, ["explain", organization, subject, "--night", night])
+    elif str(kind).startswith("dispute_"):
+        shown.insert(0, ["dispute", subject, "--night", night])
+    return [shlex.join(["billing-dq", *(str(part) for part in parts)]) for parts in shown]
 
 
 def _verdict(breaks: pd.DataFrame) -> str:
@@ -77,16 +79,17 @@ def _verdict(breaks: pd.DataFrame) -> str:
     return "Money is leaking." if breaks["usd_cents"].any() else "Something is broken; no money is owed."
 
 
-def _sentence(breaks: pd.DataFrame, totals: pd.DataFrame) -> str:
+def _sentence(breaks: pd.DataFrame, totals: Mapping[str, Amounts]) -> str:
     if breaks.empty:
         return "No finding needs anybody tonight."
     new = int((breaks["state"] == "new").sum())
-    row = totals.loc["unexplained"]
-    oldest = breaks.sort_values("nights_open", ascending=False, kind="stable").iloc[0]
+    row = totals["unexplained"]
+    nights = int(breaks["nights_open"].max())
+    since = breaks.loc[breaks["nights_open"] == nights, "first_seen"].min()
     return (
         f"{_count(new, 'break')} {'is' if new == 1 else 'are'} new of {len(breaks):,} open; "
-        f"{dollars(row['cents_to_us'])} is owed to us and {dollars(row['cents_to_customers'])} to customers; "
-        f"the oldest has been open for {_count(int(oldest['nights_open']), 'night')}, since {oldest['first_seen']}."
+        f"{dollars(row.cents_to_us)} is owed to us and {dollars(row.cents_to_customers)} to customers; "
+        f"the oldest has been open for {_count(nights, 'night')}, since {since}."
     )
 
 
