@@ -80,15 +80,15 @@ def click(browser: webdriver.Chrome, selector: str) -> None:
 
 def test_the_most_urgent_finding_is_first_and_a_click_sorts_by_money(browser: webdriver.Chrome) -> None:
     assert cells(browser, 1)[0] == "critical"
-    click(browser, "#findings-table thead th:nth-child(7) .dtcc-button_order")
+    click(browser, "#findings-table thead tr > :nth-child(7) .dt-column-order")
     assert dollars(browser) == sorted(dollars(browser))
     assert dollars(browser)[0] == -7.0
-    click(browser, "#findings-table thead th:nth-child(7) .dtcc-button_order")
+    click(browser, "#findings-table thead tr > :nth-child(7) .dt-column-order")
     assert dollars(browser)[0] == 9.9
 
 
 def test_severity_sorts_by_rank_and_not_by_letter(browser: webdriver.Chrome) -> None:
-    click(browser, "#findings-table thead th:nth-child(1) .dtcc-button_order")
+    click(browser, "#findings-table thead tr > :nth-child(1) .dt-column-order")
     assert cells(browser, 1)[:2] == ["info", "error"]
 
 
@@ -107,7 +107,7 @@ def test_a_button_of_the_first_screen_filters_the_table(browser: webdriver.Chrom
 
 
 def test_a_column_filters_by_a_value_chosen_from_its_list(browser: webdriver.Chrome) -> None:
-    click(browser, "#findings-table thead th:nth-child(4) .dtcc-button_dropdown")
+    click(browser, "#findings-table thead tr > :nth-child(4) .dtcc-button_dropdown")
     choices = browser.find_elements(By.CSS_SELECTOR, ".dtcc-dropdown .dtcc-list-buttons .dtcc-button")
     assert {choice.get_attribute("textContent") for choice in choices} == {
         "ledger violation",

@@ -1,5 +1,5 @@
 // Fills the table of findings. What comes from data goes into text nodes, never into HTML.
-const SEVERITY = 0, CHANGE = 1, KIND = 3, ORGANIZATION = 4, SUBJECT = 5, CENTS = 6, UNITS = 7;
+const SEVERITY = 0, CHANGE = 1, VERDICT = 2, KIND = 3, ORGANIZATION = 4, SUBJECT = 5, CENTS = 6, UNITS = 7, NIGHTS = 8;
 const CAUSE = 9, EXPLANATION = 10, FIRST_SEEN = 11, LAST_SEEN = 12, ID = 13, ACCEPTED = 14, COMMANDS = 15;
 
 const unpacked = (id) => {
@@ -19,26 +19,24 @@ const words = (name) => (name ?? "").replaceAll("_", " ");
 const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text ?? "" }).innerHTML;
 const amount = (value, digits) => value ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits || 2 }) : "";
 const text = (show) => (value, type) => type === "display" ? escaped(show(value)) : type === "filter" ? show(value) : value ?? "";
-const ranked = (value, type) => type === "sort" ? severities.indexOf(value) : value;
-const choose = { columnControl: ["order", ["searchList"]] };
+const ranked = (value, type) => type === "sort" ? severities.indexOf(value) : type === "display" ? escaped(value) : value;
+const choose = { columnControl: [["searchList"]] };
 
-const column = (title, data, render, more = {}) => ({ title, data, render, ...more });
+const column = (data, render, more = {}) => ({ data, render, ...more });
 const table = new DataTable("#findings-table", {
   data: rows,
   columns: [
-    column("Severity", SEVERITY, ranked, { ...choose, createdCell: (cell, value) => cell.classList.add(value) }),
-    column("Change", CHANGE, text(words), choose),
-    column("Verdict", 2, text(words), { ...choose, className: "narrow-out" }),
-    column("Kind", KIND, text(words), choose),
-    column("Organization", ORGANIZATION, text(words), { className: "id" }),
-    column("Subject", SUBJECT, text((value) => value), { className: "id narrow-out" }),
-    column("USD", CENTS, text((cents) => amount(cents / 100, 2)), { className: "number", type: "num" }),
-    column("Units", UNITS, text((units) => amount(units, 0)), { className: "number narrow-out", type: "num" }),
-    column("Nights", 8, text((nights) => String(nights)), { className: "number", type: "num" }),
-    column("Why", EXPLANATION, (value, type) => type === "display" ? `<div class="clip">${escaped(value)}</div>` : value, { columnControl: [] }),
+    column(SEVERITY, ranked, { ...choose, createdCell: (cell, value) => cell.classList.add(value) }),
+    column(CHANGE, text(words), choose),
+    column(VERDICT, text(words), { ...choose, className: "narrow-out" }),
+    column(KIND, text(words), choose),
+    column(ORGANIZATION, text(words), { className: "id" }),
+    column(SUBJECT, text((value) => value), { className: "id narrow-out" }),
+    column(CENTS, text((cents) => amount(cents / 100, 2)), { className: "number", type: "num" }),
+    column(UNITS, text((units) => amount(units, 0)), { className: "number narrow-out", type: "num" }),
+    column(NIGHTS, text((nights) => String(nights)), { className: "number", type: "num" }),
+    column(EXPLANATION, (value, type) => type === "display" ? `<div class="clip">${escaped(value)}</div>` : value, { orderable: false }),
   ],
-  columnControl: ["order"],
-  ordering: { indicators: false, handler: false },
   order: [],
   autoWidth: false,
   deferRender: true,
