@@ -15,4 +15,5 @@ def policy_of(settings: Settings) -> Policy:
         dollars_to_units=settings.dollars_to_units,
         pending_minutes=settings.stripe_pending_minutes,
         runbook_url=settings.runbook_url,
+        change_resets_usage=settings.plan_change_resets_usage,
     )

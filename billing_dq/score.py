@@ -2,8 +2,8 @@
 
 A label is found where a finding has its kind, organization and subject. A week graded `explained` finds nothing, and
 one graded `undecided` finds a label only where that says that the data cannot tell more. A finding is expected where it
-has a label, and false where it has none and is not by design (an explained week, drift that DOMAIN.md calls by design,
-an `info` about a ledger: made good by a later entry, or left by an old version of the application);
+has a label, and false where it has none and is not by design (an explained week, drift that docs/domain.md calls by
+design, an `info` about a ledger: made good by a later entry, or left by an old version of the application);
 an `undecided` warning without a label is neither: it is counted apart. Stripe is read
 over the loopback by the real source; the documents are decoded plainly, so malformed documents, which need the real
 reader, are not scored here but in the tests of the MongoDB source.
@@ -33,7 +33,7 @@ from billing_dq.weeks import NightWeeks
 
 #: Kind, organization (empty: none) and subject of a finding.
 Key = tuple[str, str, str]
-#: Causes that the application's design accounts for (DESIGN.md, "Outputs").
+#: Causes that the application's design accounts for (docs/causes.md, "The causes").
 DESIGN = ALWAYS_BY_DESIGN | {Cause.USAGE_RESET}
 
 #: Faults whose kind of finding no rule makes yet.
@@ -215,7 +215,7 @@ def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
         reading = read_stripe(settings, config.as_of, [], SilentProgress())
     weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
     ours = ApplicationTables(weeks, plain_frames(documents, weeks, config.as_of))
-    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))
+    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), reading.events_since)
     return labels, reconcile_night(ours, theirs, policy_of(settings))
 
 

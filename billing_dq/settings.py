@@ -1,6 +1,6 @@
 """Every knob, typed. Sources, strongest first: environment ``BILLING_DQ_*`` (``__`` between levels),
-``billing_dq.toml``, the defaults of DOMAIN.md. The file's path is in ``BILLING_DQ_CONFIG``, else the working directory
-is looked at.
+``billing_dq.toml``, the defaults of docs/domain.md. The file's path is in ``BILLING_DQ_CONFIG``, else the working
+directory is looked at.
 
 Anything unknown, of a wrong type or impossible is refused with the file (or variable), the key and the reason. Secrets
 are taken from the environment only, held as `SecretStr`, and never printed.
@@ -99,7 +99,7 @@ def _default_plans() -> dict[str, Plan]:
 
 
 class Settings(BaseSettings):
-    """All settings, validated. Plans given by the user join (and replace) the four names of DOMAIN.md."""
+    """All settings, validated. Plans given by the user join (and replace) the four names of docs/domain.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     stripe_budget_seconds: Annotated[float, Field(gt=0)] = 900.0
     stripe_dispute_days: Annotated[int, Field(ge=1)] = 180
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
+    plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)

@@ -1,7 +1,7 @@
 """Money and units: the only place where one becomes the other, and the tolerance between two amounts of units.
 
-Money is an integer number of minor units (cents of USD), units are float64. The rules are DOMAIN.md's, "Money and
-units" and "What must hold".
+Money is an integer number of minor units (cents of USD), units are float64. The rules are in docs/domain.md, "Money and
+units" and "Meter against extras".
 """
 
 import math

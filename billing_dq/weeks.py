@@ -1,8 +1,8 @@
 """ISO 8601 weeks in UTC: their keys, bounds and neighbours, and the weeks that a night covers.
 
-The source of every rule here is DOMAIN.md: weeks run from Monday 00:00 (inclusive) to the next Monday (exclusive), and
-a key looks like ``2026-W47``. A week belongs to the year of its Thursday, so 29 December may be in W01 and 3 January
-in W53.
+The source of every rule here is docs/domain.md, "Weeks": weeks run from Monday 00:00 (inclusive) to the next Monday
+(exclusive), and a key looks like ``2026-W47``. A week belongs to the year of its Thursday, so 29 December may be in W01
+and 3 January in W53.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Names and columns that others rely on (DESIGN.md, "Outputs"). A change here is a change of the contract."""
+"""Names and columns that others rely on (docs/tables.md). A change here is a change of the contract."""
 
 from billing_dq.definitions import build_definitions
 from billing_dq.settings import Settings

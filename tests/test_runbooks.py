@@ -314,7 +314,8 @@ def test_a_remedy_ends_its_finding_and_makes_no_other(tried: Remedy) -> None:
     ended = after.loc[after["kind"] == tried.finding[0]].iloc[0]
     assert ended["state"] == ("resolved" if tried.ends == "resolved" else "persisting")
     if tried.ends == "info":
-        assert ended["units"] == 0 and "makes it good" in ended["explanation"]
+        assert ended["units"] == 0
+        assert "makes it good" in ended["explanation"]
 
 
 @pytest.mark.parametrize(
@@ -402,4 +403,5 @@ def test_links_within_the_runbooks_lead_to_a_heading() -> None:
 
 def test_every_fence_names_its_language() -> None:
     fences = re.findall(r"^```(.*)$", RUNBOOKS, flags=re.MULTILINE)
-    assert all(fences[::2]) and not any(fences[1::2])
+    assert all(fences[::2])
+    assert not any(fences[1::2])

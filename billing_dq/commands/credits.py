@@ -225,8 +225,8 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_js
         click.echo(json.dumps(_audit_report(reading, len(entries), found), indent=1))
     else:
         for one in found:
-            told = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
-            click.echo(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{told}")
+            note = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
+            click.echo(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{note}")
         torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
         click.echo(
             f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults"
@@ -278,12 +278,12 @@ def _proposed(plan: CreditPlan) -> CreditOutcome:
     return CreditOutcome(plan.dispute_id, state, plan.reason, 0.0, plan)
 
 
-def _switch(switch: Callable[..., Record], organization: str, by: str, why: str, told: str) -> None:
+def _switch(switch: Callable[..., Record], organization: str, by: str, why: str, now: str) -> None:
     try:
         switch(audit_log(load_settings()), organization, by, why)
     except approvals.CreditError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"organization {organization} is {told}")
+    click.echo(f"organization {organization} is {now}")
 
 
 def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | float | int | bool | None]:

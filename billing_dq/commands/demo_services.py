@@ -1,4 +1,4 @@
-"""What the demo starts beside itself, and how it tells what became of the planted faults."""
+"""What the demo starts beside itself, and what it prints about the planted faults."""
 
 import contextlib
 import os
@@ -47,11 +47,11 @@ def show_planted(console: Console, labels: pd.DataFrame, night: StoredNight, set
 
 def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFrame) -> "pd.Series[bool]":
     """Whether a finding of the label's kind, organization and subject is there; small differences are evidence only."""
-    told = set(zip(findings["kind"], findings["organization_id"].fillna(""), findings["subject"], strict=True))
+    found = set(zip(findings["kind"], findings["organization_id"].fillna(""), findings["subject"], strict=True))
     proved = set(zip(evidence["organization_id"], evidence["week_key"], strict=True))
     return pd.Series(
         [
-            (kind, organization, subject) in told
+            (kind, organization, subject) in found
             or (kind == "meter_extras_divergence" and (organization, subject) in proved)
             for kind, organization, subject in zip(
                 labels["finding_kind"], labels["organization_id"].fillna(""), labels["subject"], strict=True

@@ -18,7 +18,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """A block that ends with `KeyboardInterrupt` once SIGINT or SIGTERM has come; for the main thread.
 
-    Most signals end it at once. One that a library took is told by `raise_if_asked`, and at the block's end at the
+    Most signals end it at once. One that a library took is raised by `raise_if_asked`, and at the block's end at the
     latest, also where the block ends with another error: what fails after a signal fails because of it.
     """
 
@@ -65,7 +65,7 @@ class StopSignals:
         self._asked = False
 
     def shield(self) -> None:
-        """From now on interrupt nothing, so that what was started is put away whole; the block's end tells."""
+        """From now on interrupt nothing, so that what was started is put away whole; the block's end raises."""
         self._raises = False
 
     def _listen(self) -> None:

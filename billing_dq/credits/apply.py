@@ -1,4 +1,6 @@
-"""Carries out the credit of one dispute: plan afresh, record the intent, write once, verify (STRIPE.md, credit, 5, 6).
+"""Carries out the credit of one dispute: plan afresh, record the intent, write once, verify.
+
+The rule is docs/stripe.md, "The credit of a reinstated dispute", 5 and 6.
 
 Every step leaves a record before the next one starts. Whatever was interrupted is settled first when the dispute is
 looked at again: the ledger says whether the entry of an open intent is there.
@@ -57,7 +59,7 @@ class Applier:
         Raises:
             TransientSourceError: a source does not answer, or the ledger kept changing; trying again may help.
             UnverifiedCredit: what was read after the write is not what was written.
-        SourceError: the server refuses.
+            SourceError: the server refuses.
             AuditError: the audit log is not whole.
         """
         settled = self.settle(request.dispute_id, request.actor)

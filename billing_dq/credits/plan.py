@@ -1,7 +1,7 @@
 """The plan of a dispute's credit: what one position, one ledger and the limits allow, and a hash of what it rests on.
 
 Pure: the same inputs give the same plan, whoever asks, so what was proposed is what is applied. The source of every
-rule is STRIPE.md, "The credit of a reinstated dispute". No money becomes units here: the clawback is mirrored.
+rule is docs/stripe.md, "The credit of a reinstated dispute". No money becomes units here: the clawback is mirrored.
 """
 
 import hashlib
@@ -124,7 +124,10 @@ def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[Disput
 
 
 def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> CreditPlan:
-    """Decide about one dispute (STRIPE.md, credit, 1 to 5 and 7). Mode, kill switch and the run's caps come later."""
+    """Decide about one dispute, by docs/stripe.md, "The credit of a reinstated dispute", 1 to 5 and 7.
+
+    Mode, kill switch and the run's caps come later.
+    """
     clawback = _clawback(position.dispute_id, ledger.entries)
     decision, reason = _decide(position, ledger, clawback, limits)
     carries_units = decision in ("due", "needs_approval", "above_cap")

@@ -1,6 +1,6 @@
 """Plans: of a stored night, without asking anybody, and of one dispute as the world is now.
 
-Both use the same rules (`reconcile.disputes`, `reconcile.credits`), so where nothing changed they agree to the hash.
+Both use the same rules (`reconcile.disputes`, `credits.plan`), so where nothing changed they agree to the hash.
 """
 
 from collections.abc import Callable, Mapping
@@ -149,9 +149,9 @@ class Planner:
 
     def _livemode(self, dispute: pd.DataFrame) -> bool:
         """The mode of the key, else the one that the newest night found, else the dispute's own."""
-        told = mode_of_key(self.settings)
-        if told is not None:
-            return told
+        mode = mode_of_key(self.settings)
+        if mode is not None:
+            return mode
         nights = Lake(self.settings.home).nights(DISPUTE_POSITIONS)
         reading = StripeReadingRecord.of(self.settings.home, nights[-1]) if nights else None
         stored = reading.livemode if reading else None

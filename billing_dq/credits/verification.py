@@ -1,7 +1,7 @@
 """Whether the audit log and the ledgers tell one story: every entry of ours has its record, and the other way round.
 
 A fault that a person has looked into and that cannot be undone (records lost with a disk, say) is acknowledged: that
-is a record as well, with a name and a reason, and the difference is told as such from then on.
+is a record as well, with a name and a reason, and the difference is shown as such from then on.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ Problem = Literal[
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """One difference between log and ledgers; `older_than_the_log` is told and is no fault."""
+    """One difference between log and ledgers; `older_than_the_log` is shown and is no fault."""
 
     problem: Problem
     dispute_id: str

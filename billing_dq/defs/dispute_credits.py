@@ -1,6 +1,6 @@
 """The one correction, as Dagster sees it: the job that credits a dispute, the sensor that starts it, what is observed.
 
-Nothing is decided here. `corrections` plans, checks and writes; `dispatch` says which credits are to be started.
+Nothing is decided here. `credits` plans, checks and writes; `dispatch` says which credits are to be started.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ dispute_credits = dg.AssetSpec(
     "dispute_credits",
     deps=["dispute_positions"],
     description="The credits of reinstated disputes, in the application's own ledgers: one observation a credit.",
-    group_name="corrections",
+    group_name="credits",
     kinds={"mongodb"},
 )
 

@@ -1,6 +1,6 @@
-"""Tables and facts in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for facts.
+"""Tables and records in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for records.
 
-What goes out keeps its contract (`frames`) and arrives whole: it is written beside its place and moved there. A table
+What goes out keeps its contract (`tables`) and arrives whole: it is written beside its place and moved there. A table
 that grows with the ledger comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's
 parameter is typed as, a frame or a `StoredTable`.
 """
@@ -20,9 +20,9 @@ from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import TABLES, Table
 
-FACTS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
-Facts = SnapshotFactsRecord | StripeReadingRecord
-Storable = pd.DataFrame | StoredTable | Facts
+RECORDS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
+Record = SnapshotFactsRecord | StripeReadingRecord
+Storable = pd.DataFrame | StoredTable | Record
 
 
 class LakeIOManager(dg.UPathIOManager):
@@ -32,11 +32,11 @@ class LakeIOManager(dg.UPathIOManager):
         super().__init__(base_path=lake.root)
 
     def get_path_for_partition(self, context: dg.InputContext | dg.OutputContext, path: UPath, partition: str) -> UPath:
-        """`<asset>/<night>.parquet`, or `.json` for facts."""
-        return path / f"{partition}{'.json' if _asset(context) in FACTS else '.parquet'}"
+        """`<asset>/<night>.parquet`, or `.json` for a record."""
+        return path / f"{partition}{'.json' if _asset(context) in RECORDS else '.parquet'}"
 
     def dump_to_path(self, context: dg.OutputContext, obj: Storable, path: UPath) -> None:
-        """Write a frame, a stored table or facts; all or nothing."""
+        """Write a frame, a stored table or a record; all or nothing."""
         place = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             if isinstance(obj, (SnapshotFactsRecord, StripeReadingRecord)):
@@ -52,8 +52,8 @@ class LakeIOManager(dg.UPathIOManager):
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Storable:
         """Read what the parameter's type asks for."""
         name = _asset(context)
-        if name in FACTS:
-            return FACTS[name].model_validate_json(path.read_text(encoding="utf-8"))
+        if name in RECORDS:
+            return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
         if not path.exists():
             raise FileNotFoundError(f"{name} is not stored: {path}")
         stored = StoredTable(TABLES[name], path)

@@ -18,7 +18,7 @@ from billing_dq.report.figures import deltas_summary, rows_of, week_picture, wor
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import frames_by_batch, organization_batches
-from billing_dq.storage.history import earlier_quotas
+from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
@@ -54,7 +54,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             ApplicationTables(weeks, frames),
             stripe_tables(lake, key, stripe_reading),
             policy_of(settings),
-            earlier_quotas(lake, key, weeks.keys),
+            earlier_evidence(lake, key, weeks, frames["subscriptions"]),
         )
         with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))

@@ -12,10 +12,10 @@ from billing_dq.settings import Settings
 
 
 def newly_red(before: Mapping[str, str], now: Mapping[str, str | None]) -> list[str]:
-    """Checks that failed in an execution that has not been told yet.
+    """Checks that failed in an execution that nobody was alerted of yet.
 
     Args:
-        before: by check, the execution that was told last.
+        before: by check, the execution of the last alert.
         now: by check, its newest failed execution; None where its newest execution passed.
     """
     return sorted(name for name, failed in now.items() if failed is not None and before.get(name) != failed)
@@ -28,9 +28,9 @@ def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefini
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
     def sensor(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         """Alert once for every check that failed anew."""
-        told: dict[str, str] = json.loads(context.cursor or "{}")
+        alerted: dict[str, str] = json.loads(context.cursor or "{}")
         now = newest_failures(context.instance, keys)
-        red = newly_red(told, now)
+        red = newly_red(alerted, now)
         for name in red:
             alert(settings.home, datetime.now(UTC), "failed_check", name, f"failed in run {now[name]}")
         context.update_cursor(json.dumps({name: failed for name, failed in now.items() if failed is not None}))

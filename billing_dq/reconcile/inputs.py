@@ -6,10 +6,12 @@ was not read is never taken for an empty one.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import PackPrice
+from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.tables import ACCEPTANCES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
@@ -33,6 +35,7 @@ class Policy:
     dollars_to_units: float
     pending_minutes: float
     runbook_url: str
+    change_resets_usage: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,13 @@ class StripeTables:
         frames: tables of `billing_dq.tables` by name.
         livemode: the mode of the key that read them.
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+        events_since: the instant from which on no event of a subscription is missing; None where none was read.
     """
 
     frames: Mapping[str, pd.DataFrame]
     livemode: bool
     invoices_not_read: frozenset[str] = frozenset()
+    events_since: datetime | None = None
 
     @property
     def subscriptions(self) -> pd.DataFrame:
@@ -187,6 +192,8 @@ class Earlier:
 
     Attributes:
         quotas: `QUOTA_COLUMNS` of the night's weeks, as earlier nights saw them (repeats allowed).
+        plans: ``organization_id``, ``seen_at``, ``plan`` of subscriptions, as earlier nights within the night's weeks
+            saw them, without those that the night sees itself.
         closed_weeks: `METER_EXTRAS_DELTAS` rows of the weeks that are closed and that the night does not cover.
         findings: `FINDINGS` of the night before, and what older nights resolved; None: there is no earlier night.
         quarantined: ``collection``, ``document_id`` and ``week_key`` (nullable) of the documents that the open
@@ -195,6 +202,7 @@ class Earlier:
     """
 
     quotas: pd.DataFrame = field(default_factory=_no_quotas)
+    plans: pd.DataFrame = field(default_factory=no_earlier_plans)
     closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
     findings: pd.DataFrame | None = None
     quarantined: pd.DataFrame | None = None

@@ -29,6 +29,7 @@ from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.settlements import settlement_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
+from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents, quota_events
 from billing_dq.reconcile.payments.findings import payment_findings
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
@@ -92,7 +93,7 @@ def reconcile_night(
     """
     before = earlier or Earlier()
     large = large_tables(ours)
-    parts = list(meter_stage(large.batches, ours, theirs, policy, before.quotas))
+    parts = list(meter_stage(large.batches, ours, theirs, policy, before))
     results = NightResults(
         meter=MeterResult(
             METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
@@ -118,7 +119,7 @@ def meter_stage(
     ours: ApplicationTables,
     theirs: StripeTables | None,
     policy: Policy,
-    earlier_quotas: pd.DataFrame,
+    earlier: Earlier,
 ) -> Iterator[MeterResult]:
     """The meter against the extras: a result a batch, and at last the unreadable weeks that no batch has.
 
@@ -127,7 +128,7 @@ def meter_stage(
         ours: subscriptions, balances and unreadable keys.
         theirs: evidence of why a week differs; None, or without events, there is less of it, and that is no error.
         policy: tolerance and quotas.
-        earlier_quotas: see `Earlier`.
+        earlier: quotas and plans that earlier nights saw.
     """
     context = MeterContext(
         night=ours.weeks,
@@ -136,14 +137,28 @@ def meter_stage(
         subscriptions=ours.subscriptions,
         balances=ours.balances,
         unreadable=ours.unreadable,
-        earlier_quotas=earlier_quotas,
-        subscription_events=None if theirs is None else theirs.subscription_events,
+        earlier_quotas=earlier.quotas,
+        earlier_plans=earlier.plans,
+        quota_events=_quota_events(ours, theirs, policy),
+        change_resets_usage=policy.change_resets_usage,
     )
     seen: set[str] = set()
     for batch in batches:
         seen.update(batch.usage["organization_id"], batch.entries["organization_id"])
         yield reconcile_meter(batch.usage, batch.keys, batch.entries, context)
     yield MeterResult(unreadable_elsewhere(seen, context), METER_EXTRAS_EVIDENCE.empty())
+
+
+def _quota_events(ours: ApplicationTables, theirs: StripeTables | None, policy: Policy) -> QuotaEvents | None:
+    if theirs is None or theirs.subscription_events is None or theirs.events_since is None:
+        return None
+    return quota_events(
+        theirs.subscription_events,
+        theirs.subscriptions,
+        ours.subscriptions,
+        policy.quota_of_plan,
+        theirs.events_since,
+    )
 
 
 def runaway_stage(usage: Iterable[pd.DataFrame], ours: ApplicationTables, policy: Policy) -> pd.DataFrame:

@@ -173,7 +173,7 @@ def worst_weeks(deltas: pd.DataFrame) -> str:
             color=alt.Color(
                 "unexplained_units:Q",
                 scale=alt.Scale(type="symlog", range=[TO_CUSTOMERS, "#88888822", TO_US], domainMid=0),
-                legend=alt.Legend(title="units", type="symbol", tickCount=3)  # a gradient brings an id,
+                legend=alt.Legend(title="units", type="symbol", tickCount=3),  # a gradient brings an id,
             ),
         )
     )

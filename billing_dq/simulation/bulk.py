@@ -1,7 +1,7 @@
 """A large, dull company for the benchmark: every step of every organization is debited, nothing is broken.
 
-It runs as a process, ``python -m billing_dq.simulation.bulk --help``, so that memory and CPU of the benchmark stay
-those of the night.
+It runs as a process, ``python -m billing_dq.simulation.company.bulk --help``, so that memory and CPU of the
+benchmark stay those of the night.
 """
 
 from collections.abc import Iterator

@@ -52,7 +52,8 @@ class WorldConfig:
         as_of: the instant at which the documents are looked at; nothing in a clean world is later.
         entries_per_week: mean number of finished steps of an organization in a week.
         faults: rate by fault kind (see `faults.catalogue.FAULTS`), for each organization that can have it.
-        trouble: how much of the trouble that is no fault happens (DOMAIN.md, "What was learnt later"): 0 none of it,
+        trouble: how much of the trouble that is no fault happens (docs/domain.md, "What was learnt later"): 0 none of
+        it,
             1 all of it at its full rates.
         document_bytes: how large the document of the fault ``large_document`` is made.
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 Document = dict[str, object]
 
-#: Faults of this prefix are no faults: DOMAIN.md's drift by design, which a night reports at `warning` or below.
+#: Faults of this prefix are no faults: drift by design (docs/domain.md, "Against Stripe"), which a night reports at
+#: `warning` or below.
 BY_DESIGN = "by_design_"
 
 
@@ -15,12 +16,12 @@ class Label:
     Attributes:
         fault: kind of the fault, a name of `faults.catalogue.FAULTS`, or one that starts with `BY_DESIGN`.
         organization_id: 24 hex characters; empty where a finding names no organization.
-        subject: as in DESIGN.md: week key, dispute, subscription, entry, event or document id, else the organization.
+        subject: as in docs/tables.md, "Subjects and ids".
         units: what is at stake, signed as the finding would be: positive is undercharged.
         tellable: whether the data tells it at all.
-        finding_kind: a finding kind of DESIGN.md. A `meter_extras_divergence` whose units are within the tolerance is
+        finding_kind: one of docs/tables.md. A `meter_extras_divergence` whose units are within the tolerance is
             no finding; it is still in the evidence of its organization's week.
-        cause: the cause of CAUSES.md, the rule of a ledger violation, or None.
+        cause: the cause of docs/causes.md, the rule of a ledger violation, or None.
         why_not: why the data does not tell it, None where it does.
         undecided: the data fits this fault and the application's design alike, and attests neither: the best answer is
             a warning that tells both.

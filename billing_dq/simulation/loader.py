@@ -21,7 +21,7 @@ from billing_dq.simulation.world import account_objects, simulate
 #: How long a server is looked for.
 CONNECT_MS = 10_000
 
-#: The indexes of the application (DOMAIN.md, Collections): the fields of each, and whether they are unique.
+#: The indexes of the application (docs/domain.md, "Collections"): the fields of each, and whether they are unique.
 _INDEXES: dict[str, tuple[tuple[tuple[str, ...], bool], ...]] = {
     "subscriptions": ((("organization",), True),),
     "billingusages": ((("organizationId", "weekKey"), False),),

@@ -8,6 +8,7 @@ from billing_dq.reconcile.disputes.statuses import FINAL, WON
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.inputs import Earlier
+from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
@@ -18,6 +19,7 @@ from billing_dq.tables import (
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
     STRIPE_DISPUTES,
+    SUBSCRIPTIONS,
     UNREADABLE_KEYS,
     WEEKLY_USAGE,
     Table,
@@ -28,6 +30,20 @@ from billing_dq.weeks import NightWeeks
 _RESOLVED_NIGHTS = 30
 #: Findings whose subject is a charge or a refund.
 _OF_PAYMENTS = ("pack_without_topup", "refund_failed")
+
+
+def earlier_evidence(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.DataFrame) -> Earlier:
+    """The quotas and plans that earlier nights saw in the night's weeks: evidence for the meter.
+
+    Args:
+        lake: the stored nights.
+        night: the night, YYYY-MM-DD.
+        weeks: its weeks.
+        subscriptions: its `SUBSCRIPTIONS`.
+    """
+    return Earlier(
+        quotas=earlier_quotas(lake, night, weeks.keys), plans=earlier_plans(lake, night, weeks, subscriptions)
+    )
 
 
 def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataFrame:
@@ -44,9 +60,27 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
     return seen.reset_index(drop=True)
 
 
+def earlier_plans(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.DataFrame) -> pd.DataFrame:
+    """``organization_id``, ``seen_at``, ``plan`` of subscriptions that earlier nights saw with another plan.
+
+    Only nights within the night's weeks are asked: a plan that was live before them tells nothing about them.
+    """
+    now = subscriptions.set_index("organization_id")["plan"]
+    found = [no_earlier_plans()]
+    for earlier in reversed(_before(lake, SUBSCRIPTIONS, night)):
+        facts = SnapshotFactsRecord.of(lake.home, earlier)
+        stored = lake.stored(SUBSCRIPTIONS, earlier)
+        if facts is None or stored is None or facts.as_of < weeks.weeks[0].start:
+            break
+        seen = stored.frame(["organization_id", "plan"]).dropna()
+        other = seen[seen["plan"] != seen["organization_id"].map(now)]
+        found.append(other.assign(seen_at=pd.Timestamp(facts.as_of).as_unit("ms"))[list(found[0].columns)])
+    return pd.concat(found, ignore_index=True).astype(found[0].dtypes.to_dict())
+
+
 def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
-    """What earlier nights knew of closed weeks and findings, and what people accepted since; the quotas, which are the
-    meter's, are `earlier_quotas`.
+    """What earlier nights knew of closed weeks and findings, and what people accepted since; the evidence for the meter
+    is `earlier_evidence`.
 
     Args:
         lake: the stored nights.

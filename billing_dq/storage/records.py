@@ -12,24 +12,24 @@ from billing_dq.errors import SourceError
 from billing_dq.weeks import NightWeeks
 
 
-class _Facts(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
 
     @classmethod
     def path(cls, home: str, night: str) -> UPath:
-        """Where the facts of a night are stored."""
+        """Where the record of a night is stored."""
         return UPath(home) / "lake" / cls.name / f"{night}.json"
 
     @classmethod
     def of(cls, home: str, night: str) -> Self | None:
-        """The stored facts of a night, None where that night has none."""
+        """The stored record of a night, None where that night has none."""
         path = cls.path(home, night)
         return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
     @classmethod
     def require(cls, home: str, night: str) -> Self:
-        """The stored facts of a night.
+        """The stored record of a night.
 
         Raises:
             SourceError: that night is not stored.
@@ -50,7 +50,7 @@ class CollectionCounts(BaseModel):
     out_of_scope: int
 
 
-class SnapshotFactsRecord(_Facts):
+class SnapshotFactsRecord(_Record):
     """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with."""
 
     name: ClassVar[str] = "snapshot_facts"
@@ -70,7 +70,7 @@ class SnapshotFactsRecord(_Facts):
         return NightWeeks(self.as_of, self.weeks_back, self.settling_hours)
 
 
-class StripeReadingRecord(_Facts):
+class StripeReadingRecord(_Record):
     """Whether Stripe was read in a night, and the reason where it was not. Without a reading its tables are absent.
 
     ``absent`` names the tables that could not be read although the rest could, each with the reason. From

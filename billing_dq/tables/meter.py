@@ -32,7 +32,7 @@ METER_EXTRAS_EVIDENCE = Table(
     (
         ORGANIZATION_ID,
         WEEK_KEY,
-        Column("cause", "str", "a cause of CAUSES.md"),
+        Column("cause", "str", "a cause of docs/causes.md"),
         Column("rule", "str", "the proof, in a word"),
         Column("confidence", "str", "proved, consistent or guess"),
         Column("ref_id", "str", "attribution key or refId it rests on", nullable=True),

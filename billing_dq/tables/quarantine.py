@@ -27,7 +27,7 @@ UNREADABLE_KEYS = Table(
     "unreadable_keys",
     "an organization, or a week of one, that a quarantined document leaves in the dark (duplicate_key leaves nothing)",
     (
-        Column("collection", "str", "the collection's name in DOMAIN.md, whatever it is called in the settings"),
+        Column("collection", "str", "the collection's name in docs/domain.md, whatever it is called in the settings"),
         Column("document_id", "str", "_id of the document as text"),
         Column("organization_id", "str", "organization, null where the document does not tell", nullable=True),
         Column("week_key", "str", "week, null: every week that has no other document", nullable=True),

@@ -21,7 +21,7 @@ LEDGER_VIOLATIONS = Table(
     "a broken rule of the ledger",
     (
         ORGANIZATION_ID,
-        Column("rule", "str", "a ledger rule of DESIGN.md"),
+        Column("rule", "str", "a ledger rule of docs/tables.md"),
         Column("entry_id", "str", "entry, null where the rule is about the whole ledger", nullable=True),
         REF_ID,
         Column("units", "float64", "units at stake, signed as in the detail"),
@@ -71,7 +71,7 @@ FINDINGS = Table(
     "a finding, and how it stands from night to night",
     (
         Column("finding_id", "str", "stable from night to night"),
-        Column("kind", "str", "a finding kind of DESIGN.md"),
+        Column("kind", "str", "a finding kind of docs/tables.md"),
         Column("organization_id", "str", "organization, null where none is concerned", nullable=True),
         Column("subject", "str", "week key, dispute, subscription, entry, event or document id, else the organization"),
         Column("severity", "str", "info, warning, error or critical"),

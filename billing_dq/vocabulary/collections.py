@@ -1,4 +1,4 @@
-"""The application's collections, by their names in DOMAIN.md, whatever they are called in the settings."""
+"""The application's collections, by their names in docs/domain.md, whatever they are called in the settings."""
 
 from typing import Literal
 

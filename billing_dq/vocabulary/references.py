@@ -1,6 +1,6 @@
 """The references of ledger entries (`refId`), and of attribution keys that name one: how they are built and read.
 
-The application builds them (DOMAIN.md, "Billing data"); `dispute_reinstate_` is this system's own.
+The application builds them (docs/domain.md, "Collections"); `dispute_reinstate_` is this system's own.
 
 | reference | entry |
 |---|---|

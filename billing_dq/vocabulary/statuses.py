@@ -13,7 +13,7 @@ SUBSCRIPTION_STATUSES: Final = (
     "unpaid",
     "paused",
 )
-#: Those of a subscription that is in force (DOMAIN.md, "Against Stripe").
+#: Those of a subscription that is in force (docs/domain.md, "Against Stripe").
 LIVE_SUBSCRIPTION: Final = ("active", "past_due", "trialing", "unpaid")
 
 #: Every status of a dispute that Stripe knows.

@@ -102,7 +102,8 @@ def test_an_acceptance_without_a_date_holds_until_something_changes_and_can_be_t
     assert (back.exit_code, back.output) == (0, "f1 (runaway_balance) counts again\n")
     assert accepted() == []
     again = run("unaccept", "f1", "--why", "a mistake")
-    assert again.exit_code != 0 and "f1 is not accepted" in again.output
+    assert again.exit_code != 0
+    assert "f1 is not accepted" in again.output
 
 
 @pytest.mark.usefixtures("nights")
@@ -121,7 +122,8 @@ def test_what_cannot_be_accepted_is_refused_in_a_line_and_nothing_is_recorded(
     arguments: list[str], reason: str
 ) -> None:
     refused = run("accept", *arguments)
-    assert refused.exit_code != 0 and reason in refused.output
+    assert refused.exit_code != 0
+    assert reason in refused.output
     assert accepted() == []
 
 

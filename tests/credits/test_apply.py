@@ -50,7 +50,9 @@ def test_a_due_credit_is_written_once_with_the_whole_story_on_record(
     assert list(written) == ["kind", "amount", "refId", "at", "_id", "memo"]
     assert written["amount"] == 6000
     assert isinstance(written["amount"], int)
-    assert world.DISPUTE in written["memo"] and "ch_1" in written["memo"] and outcome.plan.plan_hash in written["memo"]
+    assert world.DISPUTE in written["memo"]
+    assert "ch_1" in written["memo"]
+    assert outcome.plan.plan_hash in written["memo"]
     balance = database.billingextrabalances.find_one({})
     assert balance["cachedBalance"] == 5500
     assert balance["cachedBalanceAt"] == balance["updatedAt"] == written["at"]

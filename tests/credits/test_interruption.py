@@ -1,7 +1,7 @@
 """A credit is written exactly once, whatever dies on the way and whoever else writes.
 
 `BILLING_DQ_TEST_CRASH_POINTS` sets the number of seeded points at which the applying process is killed (40 by default);
-a longer run is `BILLING_DQ_TEST_CRASH_POINTS=1000 pytest tests/corrections/test_interruption.py`. For every twenty of
+a longer run is `BILLING_DQ_TEST_CRASH_POINTS=1000 pytest tests/credits/test_interruption.py`. For every twenty of
 them there is one at which the server is killed as well.
 """
 

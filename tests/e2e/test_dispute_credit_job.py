@@ -7,7 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from bson import ObjectId
-from dagster._core.errors import DagsterInvalidConfigError
 from dagster_shared.utils.warnings import PreviewWarning
 from pymongo.database import Database
 
@@ -93,7 +92,8 @@ def test_the_sensor_starts_the_due_credit_and_the_job_writes_it_once(
     definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, database: Database[Document]
 ) -> None:
     (request,) = tick(definitions, instance).run_requests
-    assert request.run_key is not None and request.run_key.endswith("-attempt-1")
+    assert request.run_key is not None
+    assert request.run_key.endswith("-attempt-1")
     assert request.tags[defs.DISPUTE_TAG] == night.DISPUTE
     result = execute(definitions, instance, request)
     assert result.success
@@ -180,7 +180,7 @@ def test_what_is_transient_is_tried_again(
     [{"dispute_id": "pi_1"}, {"plan_hash": "12"}, {"requested_by": " "}, {"why": "too short"}],
 )
 def test_the_launchpad_refuses_what_is_invalid(changes: dict[str, str]) -> None:
-    with pytest.raises((ValueError, DagsterInvalidConfigError)):
+    with pytest.raises((ValueError, dg.DagsterInvalidConfigError)):
         defs.DisputeCreditConfig(**{**config()["ops"][defs.OP]["config"], **changes})
 
 

@@ -8,6 +8,7 @@ import pytest
 from billing_dq.reconcile import night as night_module
 from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult
+from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
 from billing_dq.reconcile.night import NightResult, reconcile_night, split_keys
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
@@ -251,10 +252,10 @@ OF_OUR_OWN = [
     ("ledger_violation", "unexpired", "pack", "error", 100, 20, "expiry_not_swept"),
     ("ledger_violation", "wrong_sign", "signed", "error", 3, 1, "sign"),
     ("meter_extras_divergence", "dark_debits", "2026-W45", "error", -77, -15, "no_usage_document"),
-    ("meter_extras_divergence", "drifts", "2026-W44", "info", 20, 4, "debit_altered"),
-    ("meter_extras_divergence", "drifts", "2026-W45", "info", 20, 4, "debit_altered"),
-    ("meter_extras_divergence", "drifts", "2026-W46", "info", 20, 4, "debit_altered"),
-    ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "debit_altered"),
+    ("meter_extras_divergence", "drifts", "2026-W44", "info", 20, 4, "unexplained"),
+    ("meter_extras_divergence", "drifts", "2026-W45", "info", 20, 4, "unexplained"),
+    ("meter_extras_divergence", "drifts", "2026-W46", "info", 20, 4, "unexplained"),
+    ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "unexplained"),
     ("meter_extras_drift", "drifts", "drifts", "warning", 60, 12, None),
     ("orphan_balance", "nobody", "nobody", "error", -7, -1, None),
     ("quarantined_documents", "dark_week", "dark_week", "warning", 0, 0, None),
@@ -283,9 +284,9 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
         [IDS["dark_only"], "2026-W45"],
     ]
     assert night.meter.evidence["cause"].tolist() == [
-        *["debit_altered"] * 3,
+        *["unexplained"] * 3,
         "settlement_half_applied",
-        "debit_altered",
+        "unexplained",
         "no_usage_document",
     ]
     assert night.violations["rule"].tolist() == [
@@ -297,7 +298,8 @@ def test_the_tables_behind_the_findings_are_handed_out() -> None:
     ]
     assert night.violations["detail"].iloc[-1].endswith("at its pace it is full in 276.9 weeks")
     assert night.runaway["rule"].tolist() == ["week_quota", "plan_quota", "floor"]
-    assert night.drift is not None and night.disputes is not None
+    assert night.drift is not None
+    assert night.disputes is not None
     assert told(night.drift[["kind", "in_database", "in_stripe"]]) == [
         ("subscription_missing_in_stripe", "active", None),
         ("subscription_plan", "pro", "starter"),
@@ -375,13 +377,22 @@ def test_the_meter_is_given_stripes_events_where_they_were_read(monkeypatch: pyt
     given: list[object] = []
 
     def note(usage: object, keys: object, entries: object, context: MeterContext) -> MeterResult:
-        given.append(context.subscription_events)
+        given.append(context.quota_events)
         return MeterResult(METER_EXTRAS_DELTAS.empty(), METER_EXTRAS_EVIDENCE.empty())
 
     monkeypatch.setattr(night_module, "reconcile_meter", note)
-    events = pd.DataFrame({"event_id": ["evt_1"]})
-    with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True)
+    events = pd.DataFrame(
+        [["evt_1", "sub_status", "customer.subscription.updated", AS_OF, "starter", "pro", "active", "active"]],
+        columns=[
+            *("event_id", "stripe_subscription_id", "type", "created"),
+            *("plan_before", "plan_after", "status_before", "status_after"),
+        ],
+    ).astype({"created": "datetime64[ms, UTC]"})
+    with_events = StripeTables({**theirs().frames, "stripe_subscription_events": events}, True, events_since=ago(720))
     for stripe in (with_events, theirs(), None):
         reconcile_night(ours(), stripe, POLICY)
-    assert [one is events for one in given] == [True, False, False]
+    assert isinstance(given[0], QuotaEvents)
+    assert given[0].changes[["organization_id", "before", "after"]].to_numpy().tolist() == [
+        [IDS["other_status"], 500.0, 5000.0]
+    ]
     assert given[1:] == [None, None]

@@ -114,7 +114,9 @@ def take(step: Document, database: Database[Document], stripe: local_stripe.Loca
         changed = next(one for one in stripe.objects[change["resource"]] if one["id"] == change["id"])
         changed.update(change.get("set", {}))
         for name, added in change.get("append", {}).items():
-            changed[name].extend(added)
+            held = changed[name]
+            assert isinstance(held, list)
+            held.extend(added)
         return None
     if "mongo" in step:
         change = json_util.loads(json.dumps(step["mongo"]))

@@ -1,7 +1,7 @@
 """Disputes and what the ledgers say about them, for tests: one of a pack, won and reinstated, by default."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -133,9 +133,9 @@ class World:
             policy(packs=PACKS, dollars_to_units=1000.0),
         )
 
-    def position(self, dispute_id: str = "du_1") -> "pd.Series[object]":
+    def position(self, dispute_id: str = "du_1") -> pd.Series:
         positions = self.judged().positions
-        return positions.set_index("dispute_id").loc[dispute_id]
+        return positions.set_index("dispute_id").loc[[dispute_id]].iloc[0]
 
     def decision(self, dispute_id: str = "du_1") -> tuple[str, str, float]:
         """Decision, reason, units due."""
@@ -150,7 +150,8 @@ class World:
 
 def world(*entries: dict[str, object], disputes: Iterable[dict[str, object]] | None = None, **more: object) -> World:
     """A world with these ledger entries and (unless given) the one dispute."""
-    return World(list(disputes) if disputes is not None else [dispute()], list(entries), **more)
+    plain = World(list(disputes) if disputes is not None else [dispute()], list(entries))
+    return replace(plain, **more)
 
 
 def _balance(name: str) -> dict[str, object]:

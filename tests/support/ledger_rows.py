@@ -106,7 +106,8 @@ def keys(*pairs: tuple[int, str]) -> pd.DataFrame:
 
 
 def subscriptions(**plan_of: str | None) -> pd.DataFrame:
-    rows = [dict.fromkeys(SUBSCRIPTIONS.column_names) | {"organization_id": o, "plan": p} for o, p in plan_of.items()]
+    empty: dict[str, object] = {**dict.fromkeys(SUBSCRIPTIONS.column_names)}
+    rows = [empty | {"organization_id": organization, "plan": plan} for organization, plan in plan_of.items()]
     return SUBSCRIPTIONS.from_rows(rows)
 
 

@@ -124,7 +124,7 @@ def reconcile(*orgs: Org, **more: object) -> MeterResult:
 def causes(result: MeterResult, week: str, name: str = ORG) -> dict[str, float]:
     """Units by cause of an organization's week."""
     mine = result.evidence[(result.evidence["organization_id"] == name) & (result.evidence["week_key"] == week)]
-    return mine.groupby("cause")["units"].sum().to_dict()
+    return {str(cause): float(units) for cause, units in mine.groupby("cause")["units"].sum().items()}
 
 
 def row(result: MeterResult, week: str, name: str = ORG) -> pd.Series:

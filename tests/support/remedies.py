@@ -123,7 +123,7 @@ def company() -> Company:
         "_id": ObjectId(),
         "organization": ORGANIZATION,
         "ledger": ledger,
-        "cachedBalance": sum(one["amount"] for one in ledger),
+        "cachedBalance": sum(float(str(one["amount"])) for one in ledger),
         "updatedAt": day(11),
     }
     documents = {

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from billing_dq.credits.apply import Applier
 from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.ledger_writer import LedgerWriter, open_ledger_writer
-from billing_dq.credits.plan import CreditPlan, LedgerState, Limits, Position, entries_of, plan_credit
+from billing_dq.credits.plan import CreditPlan, DisputeEntry, LedgerState, Limits, Position, entries_of, plan_credit
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.settings import Credits, Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader
@@ -82,7 +82,7 @@ def settings_for(uri: str, database: str, home: Path, credits: Credits | None = 
     )
 
 
-def position_of(entries: tuple[object, ...], dispute: str = DISPUTE, fraction: float = 1.0) -> Position:
+def position_of(entries: tuple[DisputeEntry, ...], dispute: str = DISPUTE, fraction: float = 1.0) -> Position:
     """The position of the one dispute, all of whose credits are this system's or by hand at the right amount."""
     credited = sum(one.amount for one in entries if one.kind == "adjustment" and _is_credit(one.ref_id, dispute))
     due = max(0.0, CLAWBACK * fraction - credited)
@@ -183,11 +183,21 @@ def credits_in(database: Database[Document], organization: str = ORGANIZATION) -
     """The entries of ours in the ledger."""
     balance = database.billingextrabalances.find_one({"organization": ObjectId(organization)})
     assert balance is not None
-    return [one for one in balance["ledger"] if str(one["refId" if "refId" in one else "kind"]) == REF]
+    return [one for one in _list(balance["ledger"]) if str(one["refId" if "refId" in one else "kind"]) == REF]
 
 
 def gap(database: Database[Document], organization: str = ORGANIZATION) -> float:
     """What the cached balance is off its ledger by."""
     balance = database.billingextrabalances.find_one({"organization": ObjectId(organization)})
     assert balance is not None
-    return balance["cachedBalance"] - sum(one["amount"] for one in balance["ledger"])
+    return _number(balance["cachedBalance"]) - sum(_number(one["amount"]) for one in _list(balance["ledger"]))
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return value
+
+
+def _list(value: object) -> list[Document]:
+    assert isinstance(value, list)
+    return value

@@ -24,7 +24,7 @@ def minutes_ago(minutes: float) -> datetime:
 
 def here(**fields: object) -> dict[str, object]:
     """A subscription document."""
-    row: dict[str, object] = dict.fromkeys(SUBSCRIPTIONS.column_names)
+    row: dict[str, object] = {**dict.fromkeys(SUBSCRIPTIONS.column_names)}
     row |= {
         "organization_id": ORG,
         "stripe_customer_id": "cus_1",

@@ -1,6 +1,6 @@
 """A dispute with everything that is known about it on both sides, before anything is decided.
 
-Where a dispute belongs is STRIPE.md's, "Disputes": the organization of the charge's metadata (or its payment
+Where a dispute belongs is said in docs/stripe.md, "Disputes": the organization of the charge's metadata (or its payment
 intent's), else the one whose ledger holds the checkout session; where neither tells, the one whose ledger was debited
 in the dispute's name.
 """
@@ -26,9 +26,14 @@ class PackPrice(Protocol):
     """A pack: its price in US cents, and the units it gives."""
 
     @property
-    def price_cents(self) -> int: ...
+    def price_cents(self) -> int:
+        """Price in US cents."""
+        ...
+
     @property
-    def units(self) -> float: ...
+    def units(self) -> float:
+        """Units that the pack gives."""
+        ...
 
 
 @dataclass(frozen=True)

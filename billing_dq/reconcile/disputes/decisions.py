@@ -1,4 +1,4 @@
-"""What is to be done about a dispute, and why, in a word each (STRIPE.md, "The credit of a reinstated dispute").
+"""What is to be done about a dispute, and why, in a word each (docs/stripe.md, "The credit of a reinstated dispute").
 
 | decision | reasons |
 |---|---|

@@ -8,8 +8,8 @@
 | `refund` or `adjustment` below 0 | any other that names a dispute, such as `correction-<dispute>` | a correction |
 | `expiration` | `expire-<topup entry>` | what was left of a pack that was clawed back |
 
-The application has no tool that takes units back, so a person writes a correction into the ledger (DOMAIN.md, "What was
-learnt later"). Only the dispute's id in its reference ties it to its dispute.
+The application has no tool that takes units back, so a person writes a correction into the ledger (docs/domain.md,
+"Tools of the application"). Only the dispute's id in its reference ties it to its dispute.
 """
 
 import re

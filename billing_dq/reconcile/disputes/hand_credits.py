@@ -1,4 +1,4 @@
-"""Which dispute a credit given by hand was for (STRIPE.md, "The credit of a reinstated dispute", 4).
+"""Which dispute a credit given by hand was for (docs/stripe.md, "The credit of a reinstated dispute", 4).
 
 Nothing ties such a credit to its dispute but the organization, the time and the amount. A reading gives each credit to
 one dispute, or to none: credits alone or several together make one of the amounts that a person may have meant. Of all

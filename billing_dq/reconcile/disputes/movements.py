@@ -1,10 +1,12 @@
-"""The money of a dispute: what was withdrawn, what came back, and in which proportion (STRIPE.md, "Disputes").
+"""The money of a dispute: what was withdrawn, what came back, and in which proportion.
+
+See docs/stripe.md, "The money of a dispute".
 
 Movements are in the settlement currency, the dispute in the charge's. Everything is compared in the charge's currency,
 so that a rate that moved between the two days does not look like a partial win.
 
 Beside withdrawal and reversal there can be small movements of either sign for the conversion of the currency
-(STRIPE.md, "What public reports showed later"). They are neither withdrawn nor reinstated, as a fee is neither, but
+(docs/stripe.md, "The money of a dispute"). They are neither withdrawn nor reinstated, as a fee is neither, but
 they widen what counts as all of the money: 500 withdrawn, 12 gained, 488 reversed is a net of nothing, so everything
 came back.
 """

@@ -1,7 +1,8 @@
 """The position of every dispute: what was taken and given back on both sides, what is due, and what is wrong.
 
-The rules are STRIPE.md's, "Disputes" and "The credit of a reinstated dispute". A clawback is mirrored in the proportion
-in which the money came back; money is never turned into units that are credited. Only the disputes that were read are
+The rules are those of docs/stripe.md, "The money of a dispute" and "The credit of a reinstated dispute". A clawback is
+mirrored in the proportion in which the money came back; money is never turned into units that are credited. Only the
+disputes that were read are
 judged: a credit for a dispute older than the look-back is no finding.
 """
 

@@ -1,4 +1,7 @@
-"""What each status of a dispute at Stripe says of it (STRIPE.md, "Disputes"). A status that is not here is unknown."""
+"""What each status of a dispute at Stripe says of it. A status that is not here is unknown.
+
+See docs/stripe.md, "Disputes".
+"""
 
 from typing import Final
 

@@ -1,4 +1,6 @@
-"""The ageing of findings from night to night: new, persisting, resolved, reopened (DESIGN.md, "Outputs").
+"""The ageing of findings from night to night: new, persisting, resolved, reopened.
+
+See docs/tables.md, "States of a finding".
 
 A night's table lists everything that is open, and what this night resolved, once. A finding that the night could not
 examine stays open as it was: `persisting`, with its old `last_seen`. Nothing that somebody has to act on leaves the

@@ -1,12 +1,12 @@
 """Cumulative drift: an organization whose newest weeks are all within the tolerance, and all wrong in one direction.
 
-CAUSES.md, "Match by key first, by time second": on a closed week with a stable quota, no settlement and nothing dropped
-expected equals actual exactly, so what stays below the tolerance every week is no noise.
+docs/causes.md, "Match by key first, by time second": on a closed week with a stable quota, no settlement and nothing
+dropped expected equals actual exactly, so what stays below the tolerance every week is no noise.
 """
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota_path import EPSILON
+from billing_dq.reconcile.meter.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.units import Tolerance
 

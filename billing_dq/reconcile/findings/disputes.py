@@ -1,4 +1,7 @@
-"""What is wrong with a dispute: each kind told apart, in one sentence with the numbers (DOMAIN.md, "Disputes")."""
+"""What is wrong with a dispute: each kind told apart, in one sentence with the numbers.
+
+See docs/domain.md, "Disputes of packs".
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which findings a night examined: only such a night may resolve them (DESIGN.md, "Outputs").
+"""Which findings a night examined: only such a night may resolve them (docs/tables.md, "States of a finding").
 
 A night did not examine what a source that failed would have shown, what a document that could not be read is about, and
 what is no longer in its window. A document that does not say what it is about keeps open whatever it might be about.

@@ -1,6 +1,6 @@
 """Many organizations whose debits were lost in the same few minutes are one incident, not forty findings.
 
-A key without a debit has no time of its own, but the ObjectId of its history has (CAUSES.md, "Known real incidents").
+A key without a debit has no time of its own, but the ObjectId of its history has (docs/causes.md, "Known incidents").
 """
 
 from datetime import timedelta
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.reconcile.meter.causes import Cause
-from billing_dq.reconcile.meter.quota_evidence import created
+from billing_dq.reconcile.meter.quota_scenarios import begun
 
 #: Lost debits further apart than this belong to different incidents.
 GAP = timedelta(minutes=5)
@@ -50,16 +50,21 @@ def incident_sentences(evidence: pd.DataFrame) -> dict[tuple[str, str], str]:
 def _losses(evidence: pd.DataFrame) -> pd.DataFrame:
     """The lost debits that are part of an incident, oldest first: ``organization_id``, ``week_key``, ``incident`` (a
     number) and the columns of `incidents`.
+
+    A week that lost a debit lists the keys that may be the lost one, so the units are those of the week, once each.
     """
-    lost = evidence[(evidence["cause"] == Cause.MISSING_DEBIT) & evidence["ref_id"].notna()]
-    begun = pd.to_datetime(lost["ref_id"].map(created).astype("float64"), unit="s", utc=True)
-    known = lost[["organization_id", "week_key", "units"]].assign(begun=begun).dropna().sort_values("begun")
+    missing = evidence[evidence["cause"] == Cause.MISSING_DEBIT]
+    week = ["organization_id", "week_key"]
+    lost = missing.assign(units=missing.groupby(week)["units"].transform("sum")).dropna(subset=["ref_id"])
+    begun_at = pd.to_datetime(lost["ref_id"].map(begun).astype("float64"), unit="s", utc=True)
+    known = lost[[*week, "units"]].assign(begun=begun_at).dropna().sort_values("begun")
     known["incident"] = known["begun"].diff().gt(GAP).cumsum()
     groups = known.groupby("incident")
+    once = known["units"].mask(known.duplicated(["incident", *week]), 0.0)
     known = known.assign(
         started=groups["begun"].transform("min"),
         ended=groups["begun"].transform("max"),
         organizations=groups["organization_id"].transform("nunique"),
-        units=groups["units"].transform("sum"),
+        units=once.groupby(known["incident"]).transform("sum"),
     )
     return known[known["organizations"] >= LEAST_ORGANIZATIONS]

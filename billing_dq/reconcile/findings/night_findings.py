@@ -1,7 +1,8 @@
 """Findings in plain form: one row for each thing a night found wrong, from all of its result tables.
 
-Kinds, subjects and words are DESIGN.md's ("Outputs"). A finding's way from night to night is `ageing`'s; how
-severe it is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to the customer.
+Kinds and subjects are those of docs/tables.md, "Finding kinds" and "Subjects and ids". A finding's way from night to
+night is `ageing`'s; how severe it is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to
+the customer.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from billing_dq.reconcile.findings.quarantine import quarantine_findings
 from billing_dq.reconcile.findings.subscriptions import subscription_findings
 from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
 from billing_dq.reconcile.ledger.entry_rules import OF_NO_MONEY
-from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, CANCELLATION, Cause
+from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, RESETS_BY_DESIGN, STORIES, Cause
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
 from billing_dq.vocabulary.kinds import KINDS, Result
@@ -124,7 +125,7 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
         together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
         made_good = _made_good(inputs.evidence, inputs.violations)
         key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
-        unexplained = inputs.deltas["grade"] == "unexplained"
+        unexplained = inputs.deltas["grade"].isin(["unexplained", "undecided"])
         diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
         wrong = diverged | unexplained | key.isin(list(defects))
         for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
@@ -171,9 +172,9 @@ def _of_defects(evidence: pd.DataFrame) -> pd.DataFrame:
 
     A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
     """
-    canceled = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["rule"] == CANCELLATION)
+    reset = (evidence["cause"] == Cause.USAGE_RESET) & evidence["rule"].isin(list(RESETS_BY_DESIGN))
     of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
-    return evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~canceled & ~of_ledger]
+    return evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~reset & ~of_ledger & ~_in_doubt(evidence)]
 
 
 def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -> dict[tuple[str, str], str]:
@@ -194,6 +195,19 @@ def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -
         (str(organization), str(week)): f"Made good by {', '.join(entries.unique())}."
         for (organization, week), entries in whole
     }
+
+
+def _in_doubt(evidence: pd.DataFrame) -> pd.Series:
+    """Of every item: whether its week has a story by design beside it, which carries no units.
+
+    Such a week is a finding where it is graded undecided; below the tolerance it is none.
+    """
+    stories = evidence.loc[(evidence["confidence"] == "guess") & evidence["cause"].isin([*STORIES])]
+    stories = stories.loc[stories["units"] == 0]
+    week = ["organization_id", "week_key"]
+    return pd.Series(
+        pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week])), index=evidence.index
+    )
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """How severe a finding is: its kind's severity, and the few rules that depend on more than its kind.
 
-A check is green where no finding of its kind is `error` or above (DESIGN.md, "Outputs"): a broken invariant is an
-`error`, what is lost while one sleeps is `critical`, what may be by design or needs no hurry a `warning`, what is
+A check is green where no finding of its kind is `error` or above (docs/tables.md, "Severities"): a broken invariant is
+an `error`, what is lost while one sleeps is `critical`, what may be by design or needs no hurry a `warning`, what is
 explained or immaterial `info`. Nothing about the meter of an open or settling week is above `warning`.
 """
 
@@ -25,10 +25,12 @@ def rank(severities: "pd.Series[str]") -> "pd.Series[int]":
 
 
 def of_week(grade: str, diverged: bool, week_state: str) -> Severity:
-    """Of an organization's week: `unexplained` is an error once the week is closed.
+    """Of an organization's week: `unexplained` is an error once the week is closed, `undecided` always a warning.
 
     An explained divergence and a defect within the tolerance are info.
     """
+    if grade == "undecided":
+        return "warning"
     if grade != "unexplained":
         return "info"
     if week_state != "closed":

@@ -1,4 +1,4 @@
-"""Findings about subscriptions, and which drift is by design (DOMAIN.md, "How the application writes", 2)."""
+"""Findings about subscriptions, and which drift is by design (docs/domain.md, "Plan changes")."""
 
 from collections.abc import Iterator
 
@@ -56,8 +56,7 @@ def subscription_findings(
 def _drift_by_design(drift: pd.DataFrame | None, subscriptions: pd.DataFrame | None) -> set[int]:
     """Positions of the drift that the application's design leaves: a plan changed by hand, and dunning.
 
-    Dunning sets `unpaid` and `free` here against `past_due` and a paid plan at Stripe (DOMAIN.md, "How the application
-    writes", 2).
+    Dunning sets `unpaid` and `free` here against `past_due` and a paid plan at Stripe (docs/domain.md, "Plan changes").
     """
     if drift is None or subscriptions is None:
         return set()

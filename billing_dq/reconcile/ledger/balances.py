@@ -1,6 +1,6 @@
 """Balances that no business explains: deeply negative ones, and those of organizations that do not exist.
 
-The rules are DOMAIN.md's, "What must hold" (runaway balance, existence). A document that could not be read is not an
+The rules are those of docs/domain.md, "Runaway balance" and "Existence". A document that could not be read is not an
 absent one: where it might change the verdict, nothing is said.
 """
 

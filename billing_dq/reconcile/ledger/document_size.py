@@ -1,4 +1,7 @@
-"""Ledgers near MongoDB's 16 MiB for a document, past which every debit is refused and lost (CAUSES.md)."""
+"""Ledgers near MongoDB's 16 MiB for a document, past which every debit is refused and lost.
+
+See docs/causes.md, "Known incidents".
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Rules of single entries and of repeated references, over whole ledgers (DOMAIN.md, "What must hold": Ledger).
+"""Rules of single entries and of repeated references, over whole ledgers (docs/domain.md, "Ledger").
 
 The application writes references of a few forms. A refund or adjustment with a reference of any other form was written
 by a person, to correct something: a ledger is append only, so a correction is an entry of its own, and one that takes

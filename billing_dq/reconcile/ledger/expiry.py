@@ -1,8 +1,9 @@
 """Expiry of packs and grants: a replay of the ledger's lots, and whether each expired one was swept once, and rightly.
 
-The rules are DOMAIN.md's, "What must hold" (ledger). What is *left* of a top-up is what neither debts of before it nor
-draws while it was live took; a balance below zero takes nothing from it, because what was spent after its end was
-spent without it. Units of violations are signed as money is: positive is owed to us, negative to the customer.
+The rules are those of docs/domain.md, "Ledger" and "What is left of a credit". What is *left* of a top-up is what
+neither debts of before it nor draws while it was live took; a balance below zero takes nothing from it, because what
+was spent after its end was spent without it. Units of violations are signed as money is: positive is owed to us,
+negative to the customer.
 """
 
 from bisect import insort
@@ -128,8 +129,8 @@ def expiry_violations(ledgers: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
         - `expiry_too_much`: an expiration that took more than was left, or names no top-up; units are the excess,
           negative. Entries of a repeated refId are a break of their own: the excess is what remains without them, too.
         - `expiry_in_full`: the same, of an entry older than the night's weeks that took all that its top-up ever gave.
-          Old versions of the application expired packs so, and their entries were left (DOMAIN.md, "What was learnt
-          later"); no present defect is told by it.
+          Old versions of the application expired packs so, and their entries were left (docs/domain.md, "Packs, grants,
+          expiry and refunds"); no present defect is told by it.
     """
     end = night.as_of.timestamp() * 1000
     first = night.weeks[0].start.timestamp() * 1000

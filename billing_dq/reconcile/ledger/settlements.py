@@ -1,4 +1,4 @@
-"""Weekly settlements that stand on one side only (DOMAIN.md, "What must hold", ledger; CAUSES.md)."""
+"""Weekly settlements that stand on one side only (docs/domain.md, "Ledger"; docs/causes.md)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,7 +44,8 @@ def settlement_violations(
     only_key = both["at"].isna() & (both["written_at"] < latest)
     only_entry = both["written_at"].isna() & (both["at"] < latest)
     # A side that is missing has no amount, and nothing differs from none.
-    differ = (both["settled_units"] > 0) & ((both["settled_units"] - both["amount"]).abs() > ROUNDING)
+    comparable = (both["settled_units"] > 0) & both["same_quota"].eq(True)
+    differ = comparable & (both["amount"] - both["settled_units"] > ROUNDING)
     frames = [
         _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
         _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
@@ -54,7 +55,10 @@ def settlement_violations(
 
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
-    """The usage side: organization_id, week_key, settled_units, written_at."""
+    """The usage side: organization_id, week_key, settled_units, written_at, same_quota (as in the document before)."""
+    before = usage.sort_values("week_key").groupby("organization_id")["meter_quota"].shift(1)
+    before = before.reindex(usage.index)
+    usage = usage.assign(same_quota=before.isna() | (before == usage["meter_quota"]))
     keys = keys.loc[keys["key"].str.startswith(SETTLEMENT)]
     rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
     rows = rows.loc[(rows["key"] == SETTLEMENT + rows["week_key"]) & rows["week_key"].isin(night.keys)]
@@ -64,6 +68,7 @@ def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.D
             "organization_id": rows["organization_id"],
             "week_key": rows["week_key"],
             "settled_units": rows["settled_units"],
+            "same_quota": rows["same_quota"],
             "written_at": rows["updated_at"].fillna(rows["week_key"].map(ends).astype(rows["updated_at"].dtype)),
         }
     )
@@ -120,4 +125,4 @@ def _only_entry(week: str, settled: float, amount: float) -> str:
 
 
 def _differ(week: str, settled: float, amount: float) -> str:
-    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week"
+    return f"the settlement of {week} credited {amount:,.10g} units and charged {settled:,.10g} to the week at most"

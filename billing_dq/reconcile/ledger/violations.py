@@ -1,4 +1,4 @@
-"""Integrity of whole ledgers: sums and entries (DOMAIN.md, "What must hold"), and all breaks of a night in one table.
+"""Integrity of whole ledgers: sums and entries (docs/domain.md, "Ledger"), and all breaks of a night in one table.
 
 Units of violations are signed as money is: positive is owed to us, negative to the customer. Breaks of single entries
 are `entry_rules`', of expiry `expiry`'s, settlements on one side `settlements`', large documents `document_size`'s;

@@ -4,17 +4,24 @@ The frames of a context cover the whole company and are indexed once; a batch as
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
 Booleans = npt.NDArray[np.bool_]
+
+
+def no_earlier_plans() -> pd.DataFrame:
+    """``organization_id``, ``seen_at``, ``plan`` of a first night."""
+    columns = {"organization_id": "str", "seen_at": "datetime64[ms, UTC]", "plan": "str"}
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,9 @@ class MeterContext:
         balances: EXTRAS_BALANCES, of the whole company.
         unreadable: UNREADABLE_KEYS.
         earlier_quotas: ``organization_id``, ``week_key``, ``meter_quota`` as stored nights saw them (repeats allowed).
-        subscription_events: ``stripe_subscription_events`` of the whole company; None where they were not read.
+        earlier_plans: ``organization_id``, ``seen_at``, ``plan`` as stored nights saw them in subscriptions.
+        quota_events: changes of live quotas that Stripe's events show; None where they were not read.
+        change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
 
     night: NightWeeks
@@ -39,7 +48,9 @@ class MeterContext:
     balances: pd.DataFrame
     unreadable: pd.DataFrame
     earlier_quotas: pd.DataFrame
-    subscription_events: pd.DataFrame | None = None
+    earlier_plans: pd.DataFrame = field(default_factory=no_earlier_plans)
+    quota_events: QuotaEvents | None = None
+    change_resets_usage: bool = False
 
     @cached_property
     def unreadable_usage(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The evidence of a batch: what each entry, each settlement and each week contributes to the deltas, piece by piece.
+"""The evidence of a batch: what each entry, each settlement and each week contributes to the deltas, item by item.
 
 Entries are judged in columns; weeks whose document and debits disagree are few and are looked at one by one.
 """
@@ -10,50 +10,67 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.meter.causes import Cause, Confidence, Piece
+from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
+from billing_dq.reconcile.meter.free_usage import EPSILON, Steps
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
-from billing_dq.reconcile.meter.organization_weeks import Codes, Grid
-from billing_dq.reconcile.meter.quota_evidence import QuotaTraces
-from billing_dq.reconcile.meter.quota_path import EPSILON
-from billing_dq.reconcile.meter.week_explanation import Key, Week, explain_week
+from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks
+from billing_dq.reconcile.meter.quota_records import QuotaRecords
+from billing_dq.reconcile.meter.quota_scenarios import (
+    QuotaRecord,
+    StepTimes,
+    attested,
+    begun,
+    plausible_begin,
+    possible,
+)
+from billing_dq.reconcile.meter.week_explanation import WeekAccount, explain_week
 from billing_dq.units import Floats
+from billing_dq.weeks import Week
 
 #: A document written so recently that the debit of its last steps may still be on its way. The application writes a
 #: debit right after the usage; minutes are generous, and anything older is looked at as lost.
 LATE_DEBIT = timedelta(minutes=5)
 
-#: One side of a settlement alone for longer than this is a defect (DOMAIN.md, "What must hold").
+#: One side of a settlement alone for longer than this is a defect (docs/domain.md, "Ledger").
 SETTLEMENT_GRACE = timedelta(hours=48)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """The usage documents of a batch, by cell of the grid; units, and `updated_at` in milliseconds (0: unknown)."""
+    """The usage documents of a batch, by cell.
+
+    Attributes:
+        used, quota: units.
+        present: whether there is a document.
+        unreadable: whether it, or the ledger of its organization, could not be read.
+        settled_at_most: units that a settlement can have charged; NaN where the document does not tell.
+        updated_at: milliseconds since 1970; 0 where unknown.
+    """
 
     used: Floats
     quota: Floats
     present: Booleans
-    dark: Booleans
-    settled: Floats
+    unreadable: Booleans
+    settled_at_most: Floats
     updated_at: Codes
 
 
 @dataclass
 class Evidence:
-    """Pieces of evidence and the cells that they belong to, in the order in which they were found."""
+    """Items of evidence and the cells that they belong to, in the order in which they were found."""
 
     cells: list[int] = field(default_factory=list[int])
-    pieces: list[Piece] = field(default_factory=list[Piece])
+    items: list[EvidenceItem] = field(default_factory=list[EvidenceItem])
 
-    def add(self, cell: int, piece: Piece) -> None:
-        """Add a piece to a cell."""
+    def add(self, cell: int, item: EvidenceItem) -> None:
+        """Add an item to a cell."""
         self.cells.append(cell)
-        self.pieces.append(piece)
+        self.items.append(item)
 
 
 def collect_evidence(
-    grid: Grid,
+    index: OrganizationWeeks,
     usage: Usage,
     keys: Keys,
     debits: Debits,
@@ -63,13 +80,15 @@ def collect_evidence(
 ) -> Evidence:
     """All evidence of the night's weeks that could be read; `expected` is by cell."""
     evidence = Evidence()
-    wanted = grid.inner() & ~usage.dark
-    _judge_entries(evidence, wanted, usage, debits)
-    _judge_weeks(evidence, wanted, grid, usage, keys, debits, ledger, expected, context)
+    wanted = index.inner() & ~usage.unreadable
+    _judge_entries(evidence, wanted, usage, index, debits)
+    _judge_weeks(evidence, wanted, index, usage, keys, debits, ledger, expected, context)
     return evidence
 
 
-def _judge_entries(evidence: Evidence, wanted: Booleans, usage: Usage, debits: Debits) -> None:
+def _judge_entries(
+    evidence: Evidence, wanted: Booleans, usage: Usage, index: OrganizationWeeks, debits: Debits
+) -> None:
     """Copies, debits of no usage, and debits dated in another week than their usage."""
     strays = debits.copies | (debits.owners != debits.cells)
     for place in np.flatnonzero(strays):
@@ -78,43 +97,54 @@ def _judge_entries(evidence: Evidence, wanted: Booleans, usage: Usage, debits: D
         ref = ref if isinstance(ref, str) else None
         entry = str(debits.entry_ids.iloc[place])
         if debits.copies[place]:
-            found = [(cell, Piece(Cause.DUPLICATE_DEBIT, "one_reference_two_entries", "proved", -units, ref, entry))]
+            found = [
+                (cell, EvidenceItem(Cause.DUPLICATE_DEBIT, "one_reference_two_entries", "proved", -units, ref, entry))
+            ]
         elif owner < 0:
-            found = [(cell, _unmatched(usage, cell, units, ref, entry))]
+            found = [(cell, _unmatched(usage, index, cell, units, ref, entry))]
         else:
             cause, rule, confidence = _move(owner, cell)
             found = [
-                (owner, Piece(cause, rule, confidence, units, ref, entry)),
-                (cell, Piece(cause, rule, confidence, -units, ref, entry)),
+                (owner, EvidenceItem(cause, rule, confidence, units, ref, entry)),
+                (cell, EvidenceItem(cause, rule, confidence, -units, ref, entry)),
             ]
-        for at, piece in found:
+        for at, item in found:
             if at >= 0 and wanted[at]:
-                evidence.add(at, piece)
+                evidence.add(at, item)
 
 
-def _unmatched(usage: Usage, cell: int, units: float, ref: str | None, entry: str) -> Piece:
-    """A debit whose key is in no document."""
-    if cell > 0 and usage.dark[cell - 1]:
-        return Piece(Cause.BOUNDARY_SKEW, "week_before_is_unreadable", "guess", -units, ref, entry)
+def _unmatched(
+    usage: Usage, index: OrganizationWeeks, cell: int, units: float, ref: str | None, entry: str
+) -> EvidenceItem:
+    """A debit whose key is in no document that was read."""
+    made = begun(ref) if ref is not None else None
+    if made is not None and made < Week.parse(index.weeks[0]).start.timestamp():
+        # Its usage may stand in a document of a week before those that a night reads: charged late, or never used.
+        rule = "key_older_than_the_weeks_read"
+        return EvidenceItem(Cause.DEBIT_WITHOUT_USAGE, rule, "consistent", -units, ref, entry, in_doubt=True)
+    if cell > 0 and usage.unreadable[cell - 1]:
+        return EvidenceItem(Cause.BOUNDARY_SKEW, "week_before_is_unreadable", "guess", -units, ref, entry)
     if cell >= 0 and not usage.present[cell]:
-        return Piece(Cause.NO_USAGE_DOCUMENT, "usage_document_absent", "proved", -units, ref, entry)
+        return EvidenceItem(Cause.NO_USAGE_DOCUMENT, "usage_document_absent", "proved", -units, ref, entry)
     rule = "key_in_no_document" if ref is not None else "debit_without_reference"
-    return Piece(Cause.DEBIT_WITHOUT_USAGE, rule, "proved", -units, ref, entry)
+    return EvidenceItem(Cause.DEBIT_WITHOUT_USAGE, rule, "proved", -units, ref, entry)
 
 
 def _move(owner: int, cell: int) -> tuple[Cause, str, Confidence]:
     """What it means that a debit is dated in another week than the one whose document holds its key."""
     if cell == owner + 1:
         return Cause.BOUNDARY_SKEW, "dated_in_the_next_week", "proved"
+    if cell > owner:
+        return Cause.BOUNDARY_SKEW, "dated_weeks_later", "proved"
     if cell == owner - 1:
         return Cause.BOUNDARY_SKEW, "dated_in_the_week_before", "consistent"
-    return Cause.UNEXPLAINED, "dated_in_a_far_week", "guess"
+    return Cause.UNEXPLAINED, "dated_weeks_before", "guess"
 
 
 def _judge_weeks(
     evidence: Evidence,
     wanted: Booleans,
-    grid: Grid,
+    index: OrganizationWeeks,
     usage: Usage,
     keys: Keys,
     debits: Debits,
@@ -123,83 +153,142 @@ def _judge_weeks(
     context: MeterContext,
 ) -> None:
     """Weeks whose document asks for other units than its keys were debited, replays and half settlements."""
-    owned = grid.sums(debits.owners, debits.amounts)
-    core = expected - owned
-    settle_places = _own_settlements(grid, keys)
-    in_document = grid.any(keys.cells[settle_places])
-    amiss = _amiss(usage, ledger, in_document, context)
-    replayed = grid.any(keys.cells[keys.replays])
-    odd = np.abs(core) > EPSILON
-    chosen = wanted & ((usage.present & (odd | replayed)) | (amiss != 0))
-    traces = QuotaTraces(grid, context, np.where(usage.present, usage.quota, np.nan), usage.dark)
-    balances = context.balances_of(grid.organizations)
+    owned = index.sums(debits.owners, debits.amounts)
+    in_document = index.any(keys.cells[_own_settlements(index, keys)])
+    mismatch = _settlement_mismatch(usage, ledger, in_document, context)
+    replayed = index.any(keys.cells[keys.replays])
+    differs = np.abs(expected - owned) > EPSILON
+    chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0))
+    records = QuotaRecords(index, context, np.where(usage.present, usage.quota, np.nan), usage.unreadable)
+    balances = context.balances_of(index.organizations)
     gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64)
-    fresh = _fresh(grid, usage, context)
-    owed = expected.reshape(-1, len(grid.weeks))
+    fresh = _fresh(index, usage, context)
+    owed = expected.reshape(-1, len(index.weeks))
     owed_before = (np.cumsum(owed, axis=1) > owed).ravel()
     held = dict(_keys_by_cell(keys, chosen))
-    for cell in np.flatnonzero(chosen):
-        places = held.get(int(cell), np.zeros(0, dtype=np.int64))
-        settles = np.flatnonzero(keys.settlements[places])
-        own_keys = [_key(keys, debits, int(place)) for place in places if not keys.settlements[place]]
-        week = Week(
-            keys=own_keys,
+    for cell in np.flatnonzero(chosen).tolist():  # few weeks differ, and each is looked at by itself
+        places = held.get(cell, np.zeros(0, dtype=np.int64))
+        gap = float(gaps[cell // len(index.weeks)])
+        steps = _Steps.of(keys, debits, places, _charged(usage, ledger, owned, cell) if in_document[cell] else 0.0)
+        record = records.of(cell) if usage.present[cell] else None
+        times = steps.times(record) if record else StepTimes((), ())
+        week = WeekAccount(
+            steps=steps.steps,
+            refs=steps.refs,
+            replayed=steps.replayed,
             meter_used=float(usage.used[cell]),
             meter_quota=float(usage.quota[cell]),
-            settled=float(usage.settled[cell]) if in_document[cell] else 0.0,
-            settled_before=int(settles[0]) if len(settles) else 0,
-            settled_amiss=float(amiss[cell]),
-            earlier_quotas=traces.earlier(int(cell)),
-            live_changes=traces.live(int(cell)),
-            middle_quotas=traces.middle(int(cell)),
-            steps_before_change=traces.steps_before_change(int(cell), [key.ref_id for key in own_keys]),
-            cancelled=traces.cancelled(int(cell)),
-            quota_unknown=traces.subscription_is_dark(int(cell)) or traces.neighbour_is_dark(int(cell)),
+            attested=attested(record, times) if record else [],
+            possible=possible(record, times) if record else [],
+            settlement_mismatch=float(mismatch[cell]),
+            settlement_at_most=float(usage.settled_at_most[cell]),
             fresh=bool(fresh[cell]),
-            has_balance=not np.isnan(gaps[cell // len(grid.weeks)]),
+            has_balance=not np.isnan(gap),
             owed_before=bool(owed_before[cell]),
-            balance_gap=float(np.nan_to_num(gaps[cell // len(grid.weeks)])),
+            balance_gap=0.0 if np.isnan(gap) else gap,
         )
-        pieces = explain_week(week) if odd[cell] else []
-        for piece in (*pieces, *_without_units(week, pieces)):
-            evidence.add(int(cell), piece)
+        items = explain_week(week) if differs[cell] and record else []
+        for item in (*items, *_without_units(week, items)):
+            evidence.add(cell, item)
 
 
-def _without_units(week: Week, pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Defects that are certain and that the delta does not show: a replay below the quota, a settlement amiss."""
-    causes = {piece.cause for piece in pieces}
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of one week's document, the settlement among them, with the key and the debit of each."""
+
+    steps: Steps
+    refs: list[str]
+    replayed: Booleans
+    debited_at: Codes
+
+    @classmethod
+    def of(cls, keys: Keys, debits: Debits, places: Codes, settled: float) -> "_Steps":
+        """The steps of the keys at some places; of settlements only the first counts, and none without units."""
+        settlements = keys.settlements[places]
+        first = np.flatnonzero(settlements)[:1] if settled else np.zeros(0, dtype=np.int64)
+        kept = ~settlements
+        kept[first] = True
+        settled_at = np.zeros(len(places))
+        settled_at[first] = settled
+        entries = np.where(settlements, -1, keys.debits[places])[kept]
+        has_debit = entries >= 0
+        amounts = np.where(has_debit, debits.amounts[entries], np.nan) if len(debits.amounts) else entries * np.nan
+        at = np.where(has_debit, debits.at[entries], 0) if len(debits.at) else np.zeros(len(entries), dtype=np.int64)
+        return cls(
+            Steps(amounts, settled_at[kept]),
+            keys.texts.iloc[places[kept]].tolist(),
+            keys.replays[places[kept]],
+            at.astype(np.int64),
+        )
+
+    def times(self, record: QuotaRecord) -> StepTimes:
+        """When the steps were begun and debited."""
+        begins = [plausible_begin(ref, record.start, record.end) for ref in self.refs]
+        return StepTimes(self.debited_at.tolist(), begins)
+
+
+def _without_units(week: WeekAccount, items: Sequence[EvidenceItem]) -> Iterator[EvidenceItem]:
+    """Defects that are certain and that the delta does not show: a replay below the quota, half of a settlement."""
+    causes = {item.cause for item in items}
     if Cause.REPLAYED_ACROSS_WEEKS not in causes:
-        for key in week.keys:
-            if key.replayed:
-                yield Piece(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", 0.0, key.ref_id)
-    if week.settled_amiss and Cause.SETTLEMENT_HALF_APPLIED not in causes:
-        yield Piece(Cause.SETTLEMENT_HALF_APPLIED, week.half_applied, "proved", 0.0)
+        for place in np.flatnonzero(week.replayed).tolist():
+            yield EvidenceItem(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", 0.0, week.refs[place])
+    if week.settlement_mismatch and Cause.SETTLEMENT_HALF_APPLIED not in causes:
+        yield EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, week.mismatch_rule, "proved", 0.0)
 
 
-def _own_settlements(grid: Grid, keys: Keys) -> Codes:
+def _charged(usage: Usage, ledger: Settlements, owned: Floats, cell: int) -> float:
+    """Units that the settlement of a week added to its meter.
+
+    The ledger tells; where its side is missing, or credits more than the document can hold, the document does. Its
+    breakdown gives no more than an upper bound, as units can be in no part of it, so no more is taken than the week's
+    debits leave room for.
+    """
+    at_most = float(usage.settled_at_most[cell])
+    if ledger.present[cell]:
+        return float(ledger.units[cell]) if np.isnan(at_most) else min(float(ledger.units[cell]), max(0.0, at_most))
+    above = float(usage.used[cell] - usage.quota[cell] - owned[cell])
+    return 0.0 if np.isnan(at_most) else min(max(0.0, at_most), max(0.0, above))
+
+
+def _own_settlements(index: OrganizationWeeks, keys: Keys) -> Codes:
     """Places of the settle keys that name the week of their own document."""
     places = np.flatnonzero(keys.settlements)
-    named = grid.week_codes(keys.texts.iloc[places].str.removeprefix("settle:"))
-    return places[named == keys.cells[places] % len(grid.weeks)]
+    named = index.week_codes(keys.texts.iloc[places].str.removeprefix("settle:"))
+    return places[named == keys.cells[places] % len(index.weeks)]
 
 
-def _amiss(usage: Usage, ledger: Settlements, in_document: Booleans, context: MeterContext) -> Floats:
-    """Units by which the two sides of a settlement differ: meter less ledger, 0 where they agree or may yet."""
+def _settlement_mismatch(usage: Usage, ledger: Settlements, in_document: Booleans, context: MeterContext) -> Floats:
+    """Units by which the two sides of a settlement differ: meter less ledger, 0 where they agree or may yet.
+
+    The breakdown bounds what the meter was charged from above only, so the amounts differ for certain only where the
+    ledger credits more than that.
+    """
+    weeks = len(context.night.matching_keys)
     as_of = int(context.night.as_of.timestamp() * 1000)
     grace = as_of - int(SETTLEMENT_GRACE.total_seconds() * 1000)
     meter_only = in_document & ~ledger.present & (usage.updated_at > 0) & (usage.updated_at < grace)
     ledger_only = ledger.present & ~in_document & (ledger.at < grace)
-    # a cancellation sets the meter to 0 and keeps the key: nothing is left to compare
-    both = in_document & ledger.present & (usage.settled > 0) & (np.abs(usage.settled - ledger.units) > EPSILON)
-    return np.where(meter_only | both, usage.settled - ledger.units, np.where(ledger_only, -ledger.units, 0.0))
+    # a cancellation or a change of plan may set the meter to 0 and keeps the key: nothing is left to compare
+    comparable = in_document & ledger.present & (usage.settled_at_most > 0) & _same_quota(usage, weeks)
+    too_little = comparable & (ledger.units - usage.settled_at_most > EPSILON)
+    at_most = np.nan_to_num(usage.settled_at_most)
+    return np.where(meter_only | too_little, at_most - ledger.units, np.where(ledger_only, -ledger.units, 0.0))
 
 
-def _fresh(grid: Grid, usage: Usage, context: MeterContext) -> Booleans:
+def _same_quota(usage: Usage, weeks: int) -> Booleans:
+    """Of every cell: whether its quota is that of the newest document before it, if there is one."""
+    quotas = pd.DataFrame(np.where(usage.present, usage.quota, np.nan).reshape(-1, weeks))
+    before = quotas.ffill(axis=1).shift(1, axis=1).to_numpy().ravel()
+    return np.isnan(before) | (before == usage.quota)
+
+
+def _fresh(index: OrganizationWeeks, usage: Usage, context: MeterContext) -> Booleans:
     """Of every cell: whether its week is open or settling and its document was written minutes ago."""
     states = context.night.states()
-    unsettled = np.array([states.get(week) != "closed" for week in grid.weeks])
+    unsettled = np.array([states.get(week) != "closed" for week in index.weeks])
     since = int((context.night.as_of - LATE_DEBIT).timestamp() * 1000)
-    return np.tile(unsettled, len(grid.organizations)) & (usage.updated_at >= since)
+    return np.tile(unsettled, len(index.organizations)) & (usage.updated_at >= since)
 
 
 def _keys_by_cell(keys: Keys, chosen: Booleans) -> Iterator[tuple[int, Codes]]:
@@ -213,30 +302,21 @@ def _keys_by_cell(keys: Keys, chosen: Booleans) -> Iterator[tuple[int, Codes]]:
             yield int(cells[start]), part
 
 
-def _key(keys: Keys, debits: Debits, place: int) -> Key:
-    debit = int(keys.debits[place])
-    return Key(
-        ref_id=str(keys.texts.iloc[place]),
-        debited=float(debits.amounts[debit]) if debit >= 0 else None,
-        replayed=bool(keys.replays[place]),
-    )
-
-
-def evidence_frame(grid: Grid, evidence: Evidence, keep: Booleans) -> pd.DataFrame:
-    """The columns of METER_EXTRAS_EVIDENCE for the pieces in `keep`, ordered by cell, then as they were found."""
+def evidence_frame(index: OrganizationWeeks, evidence: Evidence, keep: Booleans) -> pd.DataFrame:
+    """The columns of METER_EXTRAS_EVIDENCE for the items in `keep`, ordered by cell, then as they were found."""
     order: list[int] = np.argsort(np.array(evidence.cells, dtype=np.int64), kind="stable").tolist()
     places = [place for place in order if keep[place]]
-    pieces = [evidence.pieces[place] for place in places]
+    items = [evidence.items[place] for place in places]
     cells = [evidence.cells[place] for place in places]
     return pd.DataFrame(
         {
-            "organization_id": [grid.organizations[cell // len(grid.weeks)] for cell in cells],
-            "week_key": [grid.weeks[cell % len(grid.weeks)] for cell in cells],
-            "cause": [piece.cause.value for piece in pieces],
-            "rule": [piece.rule for piece in pieces],
-            "confidence": [piece.confidence for piece in pieces],
-            "ref_id": [piece.ref_id for piece in pieces],
-            "entry_id": [piece.entry_id for piece in pieces],
-            "units": [piece.units for piece in pieces],
+            "organization_id": [index.organizations[cell // len(index.weeks)] for cell in cells],
+            "week_key": [index.weeks[cell % len(index.weeks)] for cell in cells],
+            "cause": [item.cause.value for item in items],
+            "rule": [item.rule for item in items],
+            "confidence": [item.confidence for item in items],
+            "ref_id": [item.ref_id for item in items],
+            "entry_id": [item.entry_id for item in items],
+            "units": [item.units for item in items],
         }
     )

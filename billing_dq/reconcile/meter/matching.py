@@ -1,6 +1,6 @@
 """Matching of attribution keys and debits, entry by entry, for every organization and week of a batch.
 
-CAUSES.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
+docs/causes.md, "Match by key first, by time second": a debit belongs to the week whose document holds its key; its `at`
 decides only where no document does.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.reconcile.meter.context import Booleans
-from billing_dq.reconcile.meter.organization_weeks import Codes, Grid
+from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks, milliseconds
 from billing_dq.units import Floats
 
 _SETTLE = "settle:"
@@ -21,12 +21,14 @@ class Debits:
     """The debits of a batch in commit order; `codes` of their references are shared with the keys'.
 
     Attributes:
-        cells: by `at`; -1 outside the grid.
+        at: milliseconds since 1970.
+        cells: by `at`; -1 outside the index.
         owners: cell of the document that holds the key; -1 where none does, and for copies.
         copies: whether an earlier debit has the same reference.
     """
 
     amounts: Floats
+    at: Codes
     cells: Codes
     owners: Codes
     copies: Booleans
@@ -39,7 +41,7 @@ class Keys:
     """The keys of a batch's usage documents.
 
     Attributes:
-        cells: of their documents; -1 outside the grid.
+        cells: of their documents; -1 outside the index.
         settlements: whether one is a settlement, not usage.
         debits: place of the debit that is matched to the key in this document; -1 where none is.
         replays: whether another week's document is the one that the key's debit belongs to.
@@ -62,12 +64,12 @@ class Settlements:
 
 
 def match(
-    grid: Grid, keys: pd.DataFrame, usage_cells: Codes, debits: pd.DataFrame, organizations: Codes
+    index: OrganizationWeeks, keys: pd.DataFrame, usage_cells: Codes, debits: pd.DataFrame, organizations: Codes
 ) -> tuple[Keys, Debits]:
     """Match the keys with the debits.
 
     Args:
-        grid: of the batch.
+        index: of the batch.
         keys: ``row`` (position of a usage row) and ``key``.
         usage_cells: cells of the usage rows.
         debits: LEDGER_ENTRIES of kind debit.
@@ -79,10 +81,10 @@ def match(
     settlements = keys["key"].str.startswith(_SETTLE).to_numpy()
     codes = _codes(
         pd.concat([keys["key"], debits["ref_id"]]),
-        np.concatenate([key_cells // len(grid.weeks), organizations]),
+        np.concatenate([key_cells // len(index.weeks), organizations]),
     )
     key_codes, debit_codes = codes[: len(keys)], codes[len(keys) :]
-    at_cells = grid.of(organizations, grid.weeks_of_instants(debits["at"]))
+    at_cells = index.of(organizations, index.weeks_of_instants(debits["at"]))
     usable = ~settlements & (key_cells >= 0)
 
     holder = _last_by_code(codes, key_codes[usable], key_cells[usable])
@@ -96,19 +98,29 @@ def match(
     mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(debits) else np.zeros(len(keys), dtype=bool)
     return (
         Keys(keys["key"], key_cells, settlements, np.where(mine, candidate, -1), replays),
-        Debits(np.abs(debits["amount"].to_numpy()), at_cells, owners, copies, debits["ref_id"], debits["entry_id"]),
+        Debits(
+            np.abs(debits["amount"].to_numpy()),
+            milliseconds(debits["at"]),
+            at_cells,
+            owners,
+            copies,
+            debits["ref_id"],
+            debits["entry_id"],
+        ),
     )
 
 
-def ledger_settlements(grid: Grid, entries: pd.DataFrame, organizations: Codes, instants: Codes) -> Settlements:
+def ledger_settlements(
+    index: OrganizationWeeks, entries: pd.DataFrame, organizations: Codes, instants: Codes
+) -> Settlements:
     """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
     chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy()
-    weeks = grid.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
-    cells = grid.of(organizations[chosen], weeks)
-    newest = np.zeros(grid.size, dtype=np.int64)
+    weeks = index.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
+    cells = index.of(organizations[chosen], weeks)
+    newest = np.zeros(index.size, dtype=np.int64)
     inside = cells >= 0
     np.maximum.at(newest, cells[inside], instants[chosen][inside])
-    return Settlements(grid.sums(cells, entries["amount"].to_numpy()[chosen]), grid.any(cells), newest)
+    return Settlements(index.sums(cells, entries["amount"].to_numpy()[chosen]), index.any(cells), newest)
 
 
 def _codes(texts: pd.Series, organizations: Codes) -> Codes:

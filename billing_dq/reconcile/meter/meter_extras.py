@@ -1,7 +1,7 @@
 """The meter against the extras: for every organization and week, what should have been debited and what was.
 
-`expected_units`, `actual_units` and `diverged` are the plain rule of DOMAIN.md ("What must hold") and nothing else. The
-causes come from the evidence, and the grade from both.
+`expected_units`, `actual_units` and `diverged` are the plain rule of docs/domain.md, "Meter against extras", and
+nothing else. The causes come from the evidence, and the grade from both.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from billing_dq.reconcile.meter.causes import CAUSE_ORDER, Cause, Piece
+from billing_dq.reconcile.meter.causes import CAUSE_ORDER, Cause, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.evidence import Evidence, Usage, collect_evidence, evidence_frame
+from billing_dq.reconcile.meter.free_usage import EPSILON
 from billing_dq.reconcile.meter.matching import ledger_settlements, match
 from billing_dq.reconcile.meter.organization_weeks import (
     Codes,
-    Grid,
-    grid_of,
+    OrganizationWeeks,
     milliseconds,
+    organization_weeks_of,
     unreadable_cells,
     unreadable_documents,
 )
-from billing_dq.reconcile.meter.quota_path import EPSILON
 from billing_dq.reconcile.meter.sentences import EXACT, explain_in_words, unreadable_in_words
 from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 from billing_dq.units import Floats, Tolerance
@@ -71,19 +71,19 @@ def reconcile_meter(
     Raises:
         ReconciliationError: evidence does not add up to a delta, or a row has no grade.
     """
-    grid, usage_organizations, entry_organizations = grid_of(usage, entries, context.night)
-    usage_cells = grid.of(usage_organizations, grid.week_codes(usage["week_key"]))
+    index, usage_organizations, entry_organizations = organization_weeks_of(usage, entries, context.night)
+    usage_cells = index.of(usage_organizations, index.week_codes(usage["week_key"]))
     debit = (entries["kind"] == "debit").to_numpy(dtype=bool)
-    found_keys, debits = match(grid, keys, usage_cells, entries[debit], entry_organizations[debit])
-    ledger = ledger_settlements(grid, entries, entry_organizations, milliseconds(entries["at"]))
-    documents = _documents(grid, usage, usage_cells, ledger.units, context)
+    found_keys, debits = match(index, keys, usage_cells, entries[debit], entry_organizations[debit])
+    ledger = ledger_settlements(index, entries, entry_organizations, milliseconds(entries["at"]))
+    documents = _documents(index, usage, usage_cells, context)
 
     expected = expected_units(documents.used, documents.quota)
-    actual = grid.sums(debits.cells, debits.amounts)
-    evidence = collect_evidence(grid, documents, found_keys, debits, ledger, expected, context)
-    dark_documents = unreadable_documents(grid, context)
-    rows = np.flatnonzero(grid.inner() & (documents.present | grid.any(debits.cells) | dark_documents))
-    return _result(grid, rows, documents, expected[rows], actual[rows], evidence, context)
+    actual = index.sums(debits.cells, debits.amounts)
+    evidence = collect_evidence(index, documents, found_keys, debits, ledger, expected, context)
+    unreadable_usage = unreadable_documents(index, context)
+    rows = np.flatnonzero(index.inner() & (documents.present | index.any(debits.cells) | unreadable_usage))
+    return _result(index, rows, documents, expected[rows], actual[rows], evidence, context)
 
 
 def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) -> pd.DataFrame:
@@ -112,31 +112,31 @@ def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) ->
             "cause": None,
             "explained_units": 0.0,
             "unexplained_units": 0.0,
-            "explanation": unreadable_in_words(usage_is_dark=True, ledger_is_dark=False),
+            "explanation": unreadable_in_words(usage_unreadable=True, ledger_unreadable=False),
         }
         for organization, week in zip(known["organization_id"], known["week_key"], strict=True)
     ]
     return METER_EXTRAS_DELTAS.from_rows(rows)
 
 
-def _documents(grid: Grid, usage: pd.DataFrame, cells: Codes, ledger_settled: Floats, context: MeterContext) -> Usage:
-    present = grid.any(cells)
-    settled = usage["settled_units"].to_numpy()
-    settled = np.where(np.isnan(settled), ledger_settled[cells], settled)
-    updated_at = np.zeros(grid.size, dtype=np.int64)
+def _documents(index: OrganizationWeeks, usage: pd.DataFrame, cells: Codes, context: MeterContext) -> Usage:
+    present = index.any(cells)
+    settled_at_most = np.zeros(index.size)
+    settled_at_most[cells] = usage["settled_units"].to_numpy()
+    updated_at = np.zeros(index.size, dtype=np.int64)
     updated_at[cells] = np.maximum(milliseconds(usage["updated_at"]), 0)
     return Usage(
-        used=grid.sums(cells, usage["meter_used"].to_numpy()),
-        quota=grid.sums(cells, usage["meter_quota"].to_numpy()),
+        used=index.sums(cells, usage["meter_used"].to_numpy()),
+        quota=index.sums(cells, usage["meter_quota"].to_numpy()),
         present=present,
-        dark=unreadable_cells(grid, present, context),
-        settled=np.maximum(0.0, grid.sums(cells, settled)),
+        unreadable=unreadable_cells(index, present, context),
+        settled_at_most=settled_at_most,
         updated_at=updated_at,
     )
 
 
 def _result(
-    grid: Grid,
+    index: OrganizationWeeks,
     rows: Codes,
     usage: Usage,
     expected: Floats,
@@ -145,32 +145,32 @@ def _result(
     context: MeterContext,
 ) -> MeterResult:
     delta, limit, diverged = divergences(expected, actual, context.tolerance)
-    dark = usage.dark[rows]
-    pieces = _pieces_by_row(grid, rows, evidence)
-    totals = _Totals.of(pieces, len(rows))
-    _assert_it_adds_up(delta, totals, dark)
-    grade = _grades(delta, limit, diverged, dark, totals)
+    unreadable = usage.unreadable[rows]
+    items = _items_by_row(index, rows, evidence)
+    totals = _Totals.of(items, len(rows))
+    _assert_it_adds_up(delta, totals, unreadable)
+    grade = _grades(delta, limit, diverged, unreadable, totals)
     exact = grade == "exact"
     states = context.night.states()
-    week_keys = grid.week_keys(rows)
+    week_keys = index.week_keys(rows)
     explanations = [EXACT] * len(rows)
-    for row in np.flatnonzero(~exact & ~dark):
+    for row in np.flatnonzero(~exact & ~unreadable):
         explanations[row] = explain_in_words(
             float(usage.used[rows[row]]),
             float(usage.quota[rows[row]]),
             float(expected[row]),
             float(actual[row]),
-            pieces[int(row)],
+            items[int(row)],
         )
-    for row in np.flatnonzero(dark):
-        organization = grid.organizations[rows[row] // len(grid.weeks)]
-        ledger_is_dark = organization in context.unreadable_ledgers
-        usage_is_dark = not usage.present[rows[row]] or not ledger_is_dark
-        explanations[row] = unreadable_in_words(usage_is_dark, ledger_is_dark)
+    for row in np.flatnonzero(unreadable):
+        organization = index.organizations[rows[row] // len(index.weeks)]
+        ledger_unreadable = organization in context.unreadable_ledgers
+        usage_unreadable = not usage.present[rows[row]] or not ledger_unreadable
+        explanations[row] = unreadable_in_words(usage_unreadable, ledger_unreadable)
     explained = np.where(exact, 0.0, totals.design)
     deltas = pd.DataFrame(
         {
-            "organization_id": grid.organizations[rows // len(grid.weeks)],
+            "organization_id": index.organizations[rows // len(index.weeks)],
             "week_key": week_keys,
             "week_state": [states[key] for key in week_keys],
             "meter_used": usage.used[rows],
@@ -179,75 +179,98 @@ def _result(
             "actual_units": actual,
             "delta_units": delta,
             "tolerance_units": limit,
-            "diverged": pd.Series(diverged, dtype="boolean").mask(pd.Series(dark)),
+            "diverged": pd.Series(diverged, dtype="boolean").mask(pd.Series(unreadable)),
             "grade": grade,
-            "cause": [None if exact[row] or dark[row] else _main_cause(pieces[row]) for row in range(len(rows))],
+            "cause": [None if exact[row] or unreadable[row] else _main_cause(items[row]) for row in range(len(rows))],
             "explained_units": explained,
             "unexplained_units": delta - explained,
             "explanation": explanations,
         }
     )
-    shown = np.zeros(grid.size, dtype=bool)
+    shown = np.zeros(index.size, dtype=bool)
     shown[rows[~exact]] = True
     return MeterResult(
         METER_EXTRAS_DELTAS.conform(deltas),
-        METER_EXTRAS_EVIDENCE.conform(evidence_frame(grid, evidence, shown[np.array(evidence.cells, dtype=np.int64)])),
+        METER_EXTRAS_EVIDENCE.conform(evidence_frame(index, evidence, shown[np.array(evidence.cells, dtype=np.int64)])),
     )
 
 
 @dataclass(frozen=True)
 class _Totals:
-    """Sums of the pieces of each row: by design, of all others (signed and gross); and whether there is a defect."""
+    """Sums of the items of each row.
+
+    Attributes:
+        design: units by design.
+        rest: units of all other items, signed.
+        gross: units of all other items, without their signs.
+        in_doubt: units of ``gross`` beside which a story by design fits as well.
+        defect: whether there is a defect beyond doubt.
+    """
 
     design: Floats
     rest: Floats
     gross: Floats
+    in_doubt: Floats
     defect: Booleans
 
     @classmethod
-    def of(cls, pieces: dict[int, list[Piece]], rows: int) -> "_Totals":
-        totals = cls(np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(rows, dtype=bool))
-        for row, found in pieces.items():
-            for piece in found:
-                if piece.by_design:
-                    totals.design[row] += piece.units
+    def of(cls, items: dict[int, list[EvidenceItem]], rows: int) -> "_Totals":
+        design, rest, gross, in_doubt = np.zeros((4, rows))
+        totals = cls(design, rest, gross, in_doubt, np.zeros(rows, dtype=bool))
+        for row, found in items.items():
+            for item in found:
+                if item.by_design:
+                    totals.design[row] += item.units
+                    continue
+                totals.rest[row] += item.units
+                totals.gross[row] += abs(item.units)
+                if item.in_doubt:
+                    totals.in_doubt[row] += abs(item.units)
                 else:
-                    totals.rest[row] += piece.units
-                    totals.gross[row] += abs(piece.units)
-                    totals.defect[row] |= piece.cause is not Cause.UNEXPLAINED
+                    totals.defect[row] |= item.cause is not Cause.UNEXPLAINED
         return totals
 
 
-def _pieces_by_row(grid: Grid, rows: Codes, evidence: Evidence) -> dict[int, list[Piece]]:
-    row_of = np.full(grid.size, -1, dtype=np.int64)
+def _items_by_row(index: OrganizationWeeks, rows: Codes, evidence: Evidence) -> dict[int, list[EvidenceItem]]:
+    row_of = np.full(index.size, -1, dtype=np.int64)
     row_of[rows] = np.arange(len(rows))
-    pieces: dict[int, list[Piece]] = {}
-    for cell, piece in zip(evidence.cells, evidence.pieces, strict=True):
+    items: dict[int, list[EvidenceItem]] = {}
+    for cell, item in zip(evidence.cells, evidence.items, strict=True):
         if row_of[cell] >= 0:
-            pieces.setdefault(int(row_of[cell]), []).append(piece)
-    return pieces
+            items.setdefault(int(row_of[cell]), []).append(item)
+    return items
 
 
-def _grades(delta: Floats, limit: Floats, diverged: Booleans, dark: Booleans, totals: _Totals) -> Texts:
-    """Grades as DESIGN.md has them; breaks that cancel out are unexplained where they exceed the tolerance together."""
-    explained = diverged & ~totals.defect & (np.abs(delta - totals.design) <= limit)
-    exact = (np.abs(delta) <= EPSILON) & ~totals.defect & (totals.gross <= limit)
-    conditions = [dark, exact, explained, diverged | (totals.gross > limit)]
-    return np.select(conditions, ["unreadable", "exact", "explained", "unexplained"], "within_tolerance")
+def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Booleans, totals: _Totals) -> Texts:
+    """Grades; breaks that cancel out are unexplained where they exceed the tolerance together.
+
+    See docs/tables.md, "Grades".
+    """
+    doubted = totals.in_doubt > 0
+    sound = ~totals.defect & ~doubted
+    explained = diverged & sound & (np.abs(delta - totals.design) <= limit)
+    exact = (np.abs(delta) <= EPSILON) & sound & (totals.gross <= limit)
+    material = diverged | (totals.gross > limit)
+    undecided = material & doubted & ~totals.defect & (totals.gross - totals.in_doubt <= limit)
+    conditions = [unreadable, exact, explained, undecided, material]
+    return np.select(conditions, ["unreadable", "exact", "explained", "undecided", "unexplained"], "within_tolerance")
 
 
-def _main_cause(pieces: list[Piece]) -> str:
+def _main_cause(items: list[EvidenceItem]) -> str:
     """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention."""
     units: dict[Cause, float] = {}
-    defects = [piece for piece in pieces if not piece.by_design]
-    for piece in defects or pieces:
-        units[piece.cause] = units.get(piece.cause, 0.0) + abs(piece.units)
+    defects = [item for item in items if not item.by_design]
+    for item in defects or items:
+        units[item.cause] = units.get(item.cause, 0.0) + abs(item.units)
     return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)))
 
 
-def _assert_it_adds_up(delta: Floats, totals: _Totals, dark: Booleans) -> None:
-    """Every readable row's evidence adds up to its delta (CAUSES.md); only binary noise of fractions is let pass."""
+def _assert_it_adds_up(delta: Floats, totals: _Totals, unreadable: Booleans) -> None:
+    """Every readable row's evidence adds up to its delta; only binary noise of fractions is let pass.
+
+    See docs/causes.md, "Evidence adds up".
+    """
     off = np.abs(delta - totals.design - totals.rest)
-    wrong = ~dark & (off > EPSILON * np.maximum(1.0, np.abs(delta)))
+    wrong = ~unreadable & (off > EPSILON * np.maximum(1.0, np.abs(delta)))
     if bool(wrong.any()):
         raise ReconciliationError(f"evidence does not add up to the delta in {int(wrong.sum())} org-weeks")

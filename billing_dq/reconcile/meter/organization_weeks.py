@@ -1,4 +1,4 @@
-"""Integer codes of a batch: organizations, weeks, and the grid of cells (organization x week) that they span.
+"""Integer codes of a batch: organizations, weeks, and the cells (organization x week) that they span.
 
 Everything that touches every key and every entry works on these codes; text is compared once, when they are made.
 """
@@ -21,7 +21,7 @@ _WEEK_MS = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
-class Grid:
+class OrganizationWeeks:
     """``len(organizations) * len(weeks)`` cells, week by week within an organization.
 
     ``weeks`` are the matching weeks of the night: the reconciled ones and one further on both ends.
@@ -42,7 +42,7 @@ class Grid:
         return (column > 0) & (column < len(self.weeks) - 1)
 
     def of(self, organizations: Codes, weeks: Codes) -> Codes:
-        """Cells of pairs of organization code and week code; -1 where either is outside the grid."""
+        """Cells of pairs of organization code and week code; -1 where either is outside the index."""
         inside = (organizations >= 0) & (weeks >= 0) & (weeks < len(self.weeks))
         return np.where(inside, organizations * len(self.weeks) + weeks, -1)
 
@@ -64,7 +64,7 @@ class Grid:
         return [self.weeks[column] for column in columns]
 
     def sums(self, cells: Codes, values: Floats) -> Floats:
-        """Sum of the values by cell, those outside the grid left out."""
+        """Sum of the values by cell, those outside the index left out."""
         inside = cells >= 0
         return np.bincount(cells[inside], values[inside], self.size).astype(np.float64)
 
@@ -75,14 +75,16 @@ class Grid:
         return marked
 
 
-def grid_of(usage: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks) -> tuple[Grid, Codes, Codes]:
-    """The grid of a batch, and the organization codes of its usage rows and of its entries."""
+def organization_weeks_of(
+    usage: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks
+) -> tuple[OrganizationWeeks, Codes, Codes]:
+    """The index of a batch, and the organization codes of its usage rows and of its entries."""
     both = pd.concat([usage["organization_id"], entries["organization_id"]], ignore_index=True)
     codes, organizations = pd.factorize(both, sort=True)
     codes = codes.astype(np.int64)
     before = night.weeks[0].shifted(-1).start
-    grid = Grid(pd.Index(organizations), night.matching_keys, (before - _MONDAY).days // 7)
-    return grid, codes[: len(usage)], codes[len(usage) :]
+    index = OrganizationWeeks(pd.Index(organizations), night.matching_keys, (before - _MONDAY).days // 7)
+    return index, codes[: len(usage)], codes[len(usage) :]
 
 
 def milliseconds(instants: pd.Series) -> Codes:
@@ -90,20 +92,20 @@ def milliseconds(instants: pd.Series) -> Codes:
     return instants.dt.tz_localize(None).to_numpy(dtype="datetime64[ms]").astype(np.int64)
 
 
-def unreadable_cells(grid: Grid, has_usage: Booleans, context: MeterContext) -> Booleans:
+def unreadable_cells(index: OrganizationWeeks, has_usage: Booleans, context: MeterContext) -> Booleans:
     """Of every cell: whether either side could not be read.
 
-    A usage document without a readable week darkens every week of its organization that has no other document, an
-    unreadable balance document all its weeks (DESIGN.md, "Unreadable is not absent").
+    A usage document without a readable week leaves every week of its organization unreadable that has no other
+    document, an unreadable balance document all its weeks (docs/tables.md, "Unreadable is not absent").
     """
-    weeks = len(grid.weeks)
+    weeks = len(index.weeks)
     anywhere = context.unreadable_usage[context.unreadable_usage["week_key"].isna()]
-    vague = np.repeat(grid.organizations.isin(anywhere["organization_id"]), weeks) & ~has_usage
-    ledgers = np.repeat(grid.organizations.isin(context.unreadable_ledgers), weeks)
-    return unreadable_documents(grid, context) | vague | ledgers
+    vague = np.repeat(index.organizations.isin(anywhere["organization_id"]), weeks) & ~has_usage
+    ledgers = np.repeat(index.organizations.isin(context.unreadable_ledgers), weeks)
+    return unreadable_documents(index, context) | vague | ledgers
 
 
-def unreadable_documents(grid: Grid, context: MeterContext) -> Booleans:
+def unreadable_documents(index: OrganizationWeeks, context: MeterContext) -> Booleans:
     """Of every cell: whether a usage document of this very week could not be read."""
     known = context.unreadable_usage.dropna()
-    return grid.any(grid.of(grid.organization_codes(known["organization_id"]), grid.week_codes(known["week_key"])))
+    return index.any(index.of(index.organization_codes(known["organization_id"]), index.week_codes(known["week_key"])))

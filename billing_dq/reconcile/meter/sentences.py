@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from billing_dq.reconcile.meter.causes import CANCELLATION, CAUSE_ORDER, Cause, Piece
+from billing_dq.reconcile.meter.causes import CANCELLATION, CAUSE_ORDER, CHANGE_OF_PLAN, Cause, EvidenceItem
 
 EXACT = "Exactly what was expected was debited."
 
@@ -16,9 +16,45 @@ _CLAUSES = {
     Cause.MISSING_DEBIT: "{units} were used and never debited",
     Cause.NO_USAGE_DOCUMENT: "{units} were debited in a week without a usage document",
     Cause.NO_BALANCE_DOCUMENT: "{units} were never debited, as there is no balance document",
-    Cause.DEBIT_ALTERED: "all keys were debited, but by {units} other than they should have been",
+    Cause.DEBIT_ALTERED: "one debit is {units} other than what the cached balance remembers",
     Cause.UNEXPLAINED: "{units} remain unexplained",
 }
+
+#: What attests a quota, by the rule of the evidence.
+_ATTESTED = {
+    "attested_by_earlier_night": "an earlier night saw the other quota",
+    "attested_by_week_before": "the week before shows the other quota",
+    "attested_by_week_after": "the week after shows the other quota",
+    "attested_by_subscription": "the subscription shows the other plan",
+    "attested_by_changed_by_hand": "a person changed the plan in this week",
+    "attested_by_stripe_event": "Stripe's events show the change",
+    "attested_by_started_free": "the organization started on the free plan in this week",
+}
+
+#: The story by design that nothing attests, and what would decide, by the rule of the evidence.
+_STORIES = {
+    "may_be_unknown_before": (
+        "the plan was another one before an event of this week, and no earlier document tells which",
+        "Stripe's events of the week",
+    ),
+    "may_be_changed_later": (
+        "the plan that the next document shows was already live in this week",
+        "Stripe's events, or the application's log of syncs and cancellations",
+    ),
+    "may_be_set_by_hand_and_replaced": (
+        "a person set another plan in this week, and it was replaced later",
+        "the application's log of changes by hand",
+    ),
+    "may_be_dunning_and_recovery": (
+        "the subscription was unpaid for a part of the week, and everything was debited meanwhile",
+        "Stripe's events or invoices of the week",
+    ),
+    "may_be_unreadable": (
+        "the plan was another one, as a document that could not be read may tell",
+        "the document that could not be read",
+    ),
+}
+_OTHER_STORY = ("the plan changed several times in this week", "Stripe's events of the week, one by one")
 
 
 def number(units: float) -> str:
@@ -26,35 +62,61 @@ def number(units: float) -> str:
     return f"{units:,.0f}" if units == int(units) else f"{units:,.2f}"
 
 
-def explain_in_words(used: float, quota: float, expected: float, actual: float, pieces: Sequence[Piece]) -> str:
-    """The sentence of a week that could be read; pieces of one cause and sign are told together."""
+def explain_in_words(used: float, quota: float, expected: float, actual: float, items: Sequence[EvidenceItem]) -> str:
+    """The sentence of a week that could be read; items of one cause and sign are said together.
+
+    Where a defect is in doubt, the story by design follows it, and what would decide between the two.
+    """
     start = f"{number(used)} used of {number(quota)}: {number(expected)} expected, {number(actual)} debited"
+    in_doubt = any(item.in_doubt for item in items)
+    stories = [item for item in items if in_doubt and item.by_design and not item.units]
+    rest = [item for item in items if item not in stories]
     clauses = [
-        _clause(cause, told)
+        _clause(cause, same)
         for cause in CAUSE_ORDER
         for over in (True, False)
-        if (told := [piece for piece in pieces if piece.cause is cause and (piece.units >= 0) is over])
+        if (same := [item for item in rest if item.cause is cause and (item.units >= 0) is over])
     ]
-    return "; ".join([start, *clauses]) + "."
+    sentence = "; ".join([start, *clauses]) + "."
+    return " ".join([sentence, *(_story(item) for item in stories)])
 
 
-def unreadable_in_words(usage_is_dark: bool, ledger_is_dark: bool) -> str:
+def unreadable_in_words(usage_unreadable: bool, ledger_unreadable: bool) -> str:
     """The sentence of a week that was not compared."""
-    sides = [name for name, dark in (("usage document", usage_is_dark), ("balance document", ledger_is_dark)) if dark]
-    return f"Not compared: the {' and the '.join(sides)} could not be read."
+    sides = (("usage document", usage_unreadable), ("balance document", ledger_unreadable))
+    return f"Not compared: the {' and the '.join(name for name, unreadable in sides if unreadable)} could not be read."
 
 
-def _clause(cause: Cause, pieces: Sequence[Piece]) -> str:
-    total = sum(piece.units for piece in pieces)
+def _story(item: EvidenceItem) -> str:
+    if item.cause is Cause.USAGE_RESET:
+        story, decides = "a change of plan in this week set the meter to 0", "Stripe's events of the week"
+    else:
+        story, decides = _STORIES.get(item.rule, _OTHER_STORY)
+    return f"Or nothing was lost, and {story}: nothing here attests it. {decides[0].upper()}{decides[1:]} would decide."
+
+
+def _clause(cause: Cause, items: Sequence[EvidenceItem]) -> str:
+    total = sum(item.units for item in items)
     units = number(abs(total))
+    rule = items[0].rule
     if cause is Cause.BOUNDARY_SKEW:
-        where = "in a neighbouring week for usage of this one" if total > 0 else "here for usage of a neighbouring week"
-        return f"{units} were debited {where}"
+        return _moved(units, total, rule)
     if cause is Cause.QUOTA_CHANGED:
-        if total < 0:
-            return f"the plan changed in mid-week, and {units} were debited under the other quota"
-        return f"the plan changed in mid-week, and {units} were within the quota of that time"
+        done = "were debited under the other quota" if total < 0 else "were within the quota of that time"
+        return f"the plan changed in mid-week ({_ATTESTED.get(rule, rule)}), and {units} {done}"
     if cause is Cause.USAGE_RESET:
-        why = "a cancellation" if pieces[0].rule == CANCELLATION else "something other than a cancellation"
+        why = {CANCELLATION: "a cancellation", CHANGE_OF_PLAN: "a change of plan"}.get(
+            rule, "something other than a change of plan"
+        )
         return f"{why} set the meter to 0, and {units} had been debited before"
+    if rule == "key_older_than_the_weeks_read":
+        return f"{units} were debited for keys that are older than the weeks that were read"
     return _CLAUSES[cause].format(units=units)
+
+
+def _moved(units: str, total: float, rule: str) -> str:
+    if rule == "dated_weeks_later":
+        where = "weeks later for usage of this one" if total > 0 else "here for usage of weeks before"
+    else:
+        where = "in a neighbouring week for usage of this one" if total > 0 else "here for usage of a neighbouring week"
+    return f"{units} were debited {where}"

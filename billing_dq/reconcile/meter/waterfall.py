@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota_path import explainable_band
+from billing_dq.reconcile.meter.free_usage import explainable_band
 from billing_dq.reconcile.meter.sentences import number
 
 
@@ -119,9 +119,9 @@ def _lines(
     seen = ", ".join(number(known) for known in quotas)
     lines.append(Line("explainable from", low, f"quotas around this week: {seen}"))
     lines.append(Line("explainable up to", high, "so many debits for its keys at most"))
-    for piece in evidence.to_dict("records"):
-        proof = f"{piece['rule']}, {piece['confidence']} {_text(piece['ref_id']) or ''}".rstrip()
-        lines.append(Line(str(piece["cause"]), -_float(piece["units"]), proof))
+    for item in evidence.to_dict("records"):
+        proof = f"{item['rule']}, {item['confidence']} {_text(item['ref_id']) or ''}".rstrip()
+        lines.append(Line(str(item["cause"]), -_float(item["units"]), proof))
     lines.append(Line("debited", _float(delta["actual_units"]), "debits dated in the week"))
     lines.append(Line("delta", _float(delta["delta_units"]), "expected less debited: positive is undercharged"))
     lines.append(Line("tolerance", _float(delta["tolerance_units"])))
@@ -158,10 +158,10 @@ def _first_by_ref(entries: pd.DataFrame) -> dict[str, Mapping[str, object]]:
 def _remarks(evidence: pd.DataFrame) -> dict[str, str]:
     """What the evidence says of an entry, or of a key that has none."""
     remarks: dict[str, str] = {}
-    for piece in evidence.to_dict("records"):
-        about = _text(piece["entry_id"]) or _text(piece["ref_id"])
+    for item in evidence.to_dict("records"):
+        about = _text(item["entry_id"]) or _text(item["ref_id"])
         if about:
-            remarks[about] = f"{piece['cause']} ({piece['rule']})"
+            remarks[about] = f"{item['cause']} ({item['rule']})"
     return remarks
 
 

@@ -1,71 +1,76 @@
 """Why the debits of one week's keys are not what its usage document asks for.
 
-`explain_week` looks at one organization's week: the keys of its document in commit order, each with its debit, and
-what is known about its quota. Whatever a debit's `at` or a copy of it contributes is accounted for in `evidence`.
+`explain_week` looks at one organization's week: the steps of its document in commit order, each with its debit, and
+the scenarios of its quota. What a debit's `at` or a copy of it contributes is accounted for in `evidence`.
+
+The order of the stories is that of the evidence for them. What the documents prove goes first, then what is by design
+and attested, then defects. A story by design that nothing attests never explains a week: where one fits, the defect is
+told as one of two stories (docs/causes.md, "Two stories").
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from billing_dq.reconcile.meter.causes import CANCELLATION, Cause, Confidence, Piece
-from billing_dq.reconcile.meter.quota_path import EPSILON, Course, Step, explainable_band, possible
+import numpy as np
+import numpy.typing as npt
+
+from billing_dq.reconcile.meter.causes import CANCELLATION, CHANGE_OF_PLAN, Cause, Confidence, EvidenceItem
+from billing_dq.reconcile.meter.free_usage import EPSILON, Change, Fit, Scenario, Steps, fit
+from billing_dq.reconcile.meter.quota_scenarios import DUNNING
 
 #: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
 STEPS_AT_ONCE = 3
 
+#: Keys without a debit that are listed as candidates for a lost one; a week can hold thousands.
+MOST_CANDIDATES = 20
 
-@dataclass(frozen=True)
-class Key:
-    """A key of the week's usage document that is no settlement; units of its debit, None where there is none."""
-
-    ref_id: str
-    debited: float | None = None
-    replayed: bool = False
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Week:
+class WeekAccount:
     """What is known about one organization's week; units throughout.
 
     Attributes:
-        keys: the document's keys in commit order, without the settlement's.
-        settled: units that a settlement added to `meter_used`; 0 without one.
-        settled_before: how many keys were committed before the settlement.
-        settled_amiss: units of `settled` that the ledger does not have: all of them, or what the amounts differ by.
+        steps: of its usage document, the settlement among them.
+        refs: the key of each step.
+        replayed: whether each step's key belongs to another week's document.
         meter_used, meter_quota: as the document has them.
-        earlier_quotas: quotas that may have been in force before the document's.
-        live_changes: what may have come into force after it without a trace in the document: quotas, in order.
-        steps_before_change: how many of the week's steps may have come before the last change that Stripe announced.
-        middle_quotas: quotas that may have been in force in between, where more than one change is known of.
-        cancelled: whether the subscription shows a cancellation in this week.
-        quota_unknown: whether a quota that was in force may be hidden from us.
+        attested: scenarios of the quota that something attests; the document's own first.
+        possible: scenarios that nothing attests and nothing rules out.
+        settlement_mismatch: units that the settlement charged beyond what the ledger credits: all of them where the
+            ledger has none; negative where the ledger credits more.
+        settlement_at_most: units that the settlement can have charged, by the breakdown of the document.
         fresh: whether the document was written so recently that debits may still be under way.
         has_balance: whether the organization has a balance document.
         owed_before: whether an earlier week asks for debits, the first of which makes the balance document.
         balance_gap: cached balance less the sum of the ledger.
     """
 
-    keys: Sequence[Key]
+    steps: Steps
+    refs: Sequence[str]
+    replayed: npt.NDArray[np.bool_]
     meter_used: float
     meter_quota: float
-    settled: float = 0.0
-    settled_before: int = 0
-    settled_amiss: float = 0.0
-    earlier_quotas: tuple[float, ...] = ()
-    live_changes: tuple[tuple[float, ...], ...] = ()
-    middle_quotas: tuple[float, ...] = ()
-    steps_before_change: int | None = None
-    cancelled: bool = False
-    quota_unknown: bool = False
+    attested: Sequence[Scenario]
+    possible: Sequence[Scenario] = ()
+    settlement_mismatch: float = 0.0
+    settlement_at_most: float = 0.0
     fresh: bool = False
     has_balance: bool = True
     owed_before: bool = False
     balance_gap: float = 0.0
 
     @property
+    def settled(self) -> float:
+        """Units that the settlement added to the meter; 0 without one."""
+        return float(self.steps.settled.sum())
+
+    @property
     def debited(self) -> float:
         """Units of the debits of the week's keys."""
-        return sum(key.debited for key in self.keys if key.debited is not None)
+        return float(np.nansum(self.steps.debited))
 
     @property
     def expected(self) -> float:
@@ -73,229 +78,229 @@ class Week:
         return self.meter_used if self.meter_quota == 0 else max(0.0, self.meter_used - self.meter_quota)
 
     @property
-    def core(self) -> float:
-        """What is to be explained: expected units less those debited for the week's keys."""
+    def not_debited(self) -> float:
+        """What is to be explained: expected units less those debited for the week's keys; negative where more were."""
         return self.expected - self.debited
 
     @property
-    def half_applied(self) -> str:
-        """The rule of a settlement amiss: which side lacks it."""
-        if not self.settled:
-            return "ledger_side_only"
-        return "meter_side_only" if self.settled_amiss == self.settled else "amounts_differ"
+    def mismatch_rule(self) -> str:
+        """The rule of a settlement whose two sides do not agree: which side lacks it."""
+        if self.settlement_mismatch > 0:
+            return "meter_side_only"
+        return "amounts_differ" if self.settled else "ledger_side_only"
 
-    def steps(self, lost: frozenset[int] = frozenset()) -> list[Step]:
-        """The week as steps; `lost` has the places of keys whose debit may be missing."""
-        steps = [Step(debited=key.debited, lost=place in lost) for place, key in enumerate(self.keys)]
-        if self.settled:
-            steps.insert(self.settled_before, Step(settled=self.settled))
-        return steps
+    @cached_property
+    def undebited(self) -> Places:
+        """Places of the steps of usage without a debit."""
+        return np.flatnonzero(self.steps.is_usage & ~self.steps.has_debit)
 
-    def undebited(self) -> frozenset[int]:
-        """Places of the keys without a debit."""
-        return frozenset(place for place, key in enumerate(self.keys) if key.debited is None)
+    @cached_property
+    def after_the_quota(self) -> Places:
+        """Places of the undebited steps that were counted when the document's quota was used up.
 
-
-def explain_week(week: Week) -> list[Piece]:
-    """Pieces whose units add up to `week.core`; the design of the application is tried before any defect."""
-    return (
-        _altered(week)
-        or _by_design(week)
-        or (_band_share(week) if week.quota_unknown else None)
-        or _without_balance(week)
-        or _with_lost_debits(week)
-        or _with_altered_amounts(week)
-    )
+        All of them at quota 0, else those after the first debit. Any units of these should have been debited.
+        """
+        if self.meter_quota == 0:
+            return self.undebited
+        debits = np.flatnonzero(self.steps.has_debit)
+        return self.undebited[self.undebited > debits[0]] if len(debits) else self.undebited[:0]
 
 
-def _altered(week: Week) -> list[Piece] | None:
-    """A debit whose amount is not what the cached balance remembers; no step may have lost its debit for certain."""
-    if not week.balance_gap or abs(week.core + week.balance_gap) > EPSILON or _certain_gaps(week):
+def explain_week(week: WeekAccount) -> list[EvidenceItem]:
+    """Items whose units add up to ``week.not_debited``."""
+    return _altered(week) or _by_design(week) or _late(week) or _without_balance(week) or _defect(week)
+
+
+def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
+    """The ledger lacks to the unit what the cached balance remembers: an amount was altered, or an entry removed.
+
+    It is proved where every step that the quota asks to be debited has its debit, so that none can have been removed.
+    """
+    if not week.balance_gap or not week.debited:
         return None
-    return [Piece(Cause.DEBIT_ALTERED, "balance_kept_the_amount", "proved", week.core)]
-
-
-def _by_design(week: Week) -> list[Piece] | None:
-    """The pieces of a course of events that is the application's design, None where none fits."""
-    for course in _courses(week):
-        if possible(course, week.steps(), week.meter_used):
-            return _pieces(week, course, week.core, "proved")
-    late = _trailing_undebited(week) if week.has_balance or not week.owed_before else None
-    if week.fresh and late and possible(Course(week.meter_quota), week.steps(late), week.meter_used):
-        settlement = _settlement_share(week, week.core)
-        last = week.keys[max(late)].ref_id
-        late_piece = Piece(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", week.core - settlement, last)
-        return [*_settlement_pieces(week, settlement, "consistent"), late_piece]
+    for scenario in (*week.attested, *week.possible):
+        found = fit(scenario, week.steps, week.meter_used)
+        if found is not None and abs(found.missing + week.balance_gap) <= EPSILON:
+            proved = scenario.attested_by is not None and not len(week.after_the_quota)
+            confidence: Confidence = "proved" if proved else "consistent"
+            altered = EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, found.missing)
+            return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), altered]
     return None
 
 
-def _without_balance(week: Week) -> list[Piece] | None:
+def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:
+    """The items of an attested scenario that fits; the plainest first."""
+    for scenario in week.attested:
+        found = fit(scenario, week.steps, week.meter_used)
+        if found is not None and found.fits:
+            return _design(week, scenario, week.not_debited, "proved" if found.tight else "consistent")
+    return None
+
+
+def _late(week: WeekAccount) -> list[EvidenceItem] | None:
+    """The last steps of a document written minutes ago, whose debits may be under way."""
+    may_be_late = week.fresh and (week.has_balance or not week.owed_before)
+    trailing = _trailing_undebited(week)
+    scenario, found = _closest(week)
+    if not may_be_late or not len(trailing) or found.missing <= EPSILON:
+        return None
+    newest = week.refs[int(trailing[-1])]
+    item = EvidenceItem(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", found.missing, newest)
+    return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), item]
+
+
+def _without_balance(week: WeekAccount) -> list[EvidenceItem] | None:
     """The first debit makes the balance document: where there is none, none was ever written."""
-    if week.has_balance or week.core <= 0:
+    if week.has_balance or week.not_debited <= 0:
         return None
-    return [Piece(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.core)]
+    return [EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)]
 
 
-def _with_lost_debits(week: Week) -> list[Piece] | None:
-    """The pieces of a course in which debits are missing, None where that does not help either."""
-    undebited = week.undebited()
-    replayed = frozenset(place for place in undebited if week.keys[place].replayed)
-    for cause, lost in ((Cause.REPLAYED_ACROSS_WEEKS, replayed), (Cause.MISSING_DEBIT, undebited)):
-        for course in _courses(week):
-            missing = _missing_units(week, course)
-            if missing > EPSILON and possible(course, week.steps(lost), week.meter_used):
-                design = _pieces(week, course, week.core - missing, "consistent")
-                if cause is Cause.REPLAYED_ACROSS_WEEKS:
-                    return [*design, *_replayed(week, missing)]
-                return [*design, *_missing(week, course, missing)]
+def _defect(week: WeekAccount) -> list[EvidenceItem]:
+    """A defect, and beside it the first story by design that fits and that nothing attests."""
+    scenario, found = _closest(week)
+    if found.missing < 0:
+        scenario, found = _lost_beside_a_possible_one(week) or (scenario, found)
+    if found.missing > 0:
+        defect = _lost(week, found.missing) or [_unknown(found.missing)]
+        items = [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
+    else:
+        items = _too_much(week) or [_unknown(week.not_debited)]
+    alternative = next((other for other in (*week.attested, *week.possible) if _may_fit(week, other)), None)
+    if alternative is None:
+        return items
+    doubted = [item if item.by_design else replace(item, confidence="consistent", in_doubt=True) for item in items]
+    return [*doubted, _story(alternative)]
+
+
+def _lost_beside_a_possible_one(week: WeekAccount) -> tuple[Scenario, Fit] | None:
+    """The scenario of dunning under which the least is missing, where more was debited than any attested one asks for.
+
+    Too much is debited by dunning or hardly ever, so the two happened together: dunning, and a lost debit.
+    """
+    dunned = [scenario for scenario in week.possible if scenario.reason == DUNNING]
+    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in dunned]
+    short = [(scenario, one) for scenario, one in found if one is not None and one.missing > EPSILON]
+    return min(short, key=lambda pair: pair[1].missing) if short and len(week.undebited) else None
+
+
+def _story(scenario: Scenario) -> EvidenceItem:
+    """A story by design that may account for a week as well as the defect does; it carries no units."""
+    if scenario.resets:
+        return EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), "guess", 0.0)
+    return EvidenceItem(Cause.QUOTA_CHANGED, f"may_be_{scenario.reason}", "guess", 0.0)
+
+
+def _quota_rule(scenario: Scenario) -> str:
+    return f"attested_by_{scenario.attested_by}" if scenario.attested_by else f"may_be_{scenario.reason}"
+
+
+def _may_fit(week: WeekAccount, scenario: Scenario) -> bool:
+    """Whether a scenario fits; one with too many places to try may."""
+    found = fit(scenario, week.steps, week.meter_used)
+    return found is None or found.fits
+
+
+def _closest(week: WeekAccount) -> tuple[Scenario, Fit]:
+    """The attested scenario that comes closest, the plainest among equals, and how far it is."""
+    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in week.attested]
+    known = [(scenario, one) for scenario, one in found if one is not None]
+    return min(known, key=lambda pair: pair[1].distance)
+
+
+def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
+    """Units that were used and not debited: by a replay, a settlement that charged too much, or lost debits."""
+    replayed = [int(place) for place in week.undebited if week.replayed[place]]
+    if replayed:
+        return _replayed(week, replayed, missing)
+    charged_more = week.settlement_at_most - week.settled
+    may_be_settled = charged_more >= missing - EPSILON and not len(week.undebited)
+    if week.settled and (may_be_settled or abs(charged_more - missing) <= EPSILON):
+        return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", missing)]
+    return _missing(week, missing) if len(week.undebited) else None
+
+
+def _replayed(week: WeekAccount, places: list[int], missing: float) -> list[EvidenceItem]:
+    shares = [missing] + [0.0] * (len(places) - 1)
+    return [
+        EvidenceItem(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", share, week.refs[place])
+        for place, share in zip(places, shares, strict=True)
+    ]
+
+
+def _missing(week: WeekAccount, missing: float) -> list[EvidenceItem]:
+    """Lost debits. The sum is certain; a key is named only where every other one is debited.
+
+    A step of 0 units has a key and no debit, so any of several undebited steps may be one.
+    """
+    certain = week.after_the_quota
+    rule = "certain_gap" if len(certain) else "candidate"
+    confidence: Confidence = "proved" if len(certain) else "consistent"
+    candidates = certain if len(certain) else week.undebited
+    if len(candidates) == 1 and (len(certain) or len(week.undebited) == 1):
+        return [EvidenceItem(Cause.MISSING_DEBIT, rule, confidence, missing, week.refs[int(candidates[0])])]
+    # The newest candidates: without a debit so far, the step that passed the quota is the last one.
+    listed = [int(place) for place in candidates[-MOST_CANDIDATES:]]
+    return [
+        EvidenceItem(Cause.MISSING_DEBIT, rule, confidence, missing),
+        *(EvidenceItem(Cause.MISSING_DEBIT, "candidate", "guess", 0.0, week.refs[place]) for place in listed),
+    ]
+
+
+def _unknown(units: float) -> EvidenceItem:
+    return EvidenceItem(Cause.UNEXPLAINED, "no_cause_fits", "guess", units)
+
+
+def _too_much(week: WeekAccount) -> list[EvidenceItem] | None:
+    """Debits beyond what the meter asks for: the meter was set back, though no cancellation tells of it, or was charged
+    less for a settlement than the ledger credits.
+    """
+    dunned = any(scenario.reason == DUNNING for scenario in week.possible)
+    for live in (week.meter_quota, 0.0) if dunned else (week.meter_quota,):
+        if _may_fit(week, Scenario(live, (Change(live, resets=True),))):
+            return [EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", week.not_debited)]
+    if -week.not_debited <= week.settled:
+        return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", week.not_debited)]
     return None
 
 
-def _courses(week: Week) -> Iterator[Course]:
-    """The courses of the quota that the data allows, simplest first."""
-    quota, until = week.meter_quota, week.steps_before_change
-    if until is not None and week.settled and week.settled_before <= until:
-        until += 1  # the settlement is a step of its own
-    yield Course(quota)
-    if week.cancelled:
-        for earlier in (*week.earlier_quotas, quota):
-            yield Course(earlier, (quota,), reset=True)
-            for middle in week.middle_quotas:
-                yield Course(earlier, (middle, quota), reset=True)
-    for earlier in week.earlier_quotas:
-        yield Course(earlier, (quota,), until=until)
-    for changes in week.live_changes:
-        yield Course(quota, changes)
-    for middle in week.middle_quotas:
-        for earlier in (*week.earlier_quotas, quota):
-            yield Course(earlier, (middle, quota), until=until)
-
-
-def _pieces(week: Week, course: Course, units: float, confidence: Confidence) -> list[Piece]:
-    """The design's share of the delta under a course, as pieces."""
+def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Confidence) -> list[EvidenceItem]:
+    """The design's share of what is not debited under a scenario, as items."""
     settlement = _settlement_share(week, units)
-    pieces = _settlement_pieces(week, settlement, confidence)
+    items = list(_settlement(week, settlement, confidence))
     rest = units - settlement
     if abs(rest) <= EPSILON:
-        return pieces
-    if course.reset:
-        return [*pieces, Piece(Cause.USAGE_RESET, CANCELLATION, confidence, rest)]
-    if course.later:
-        return [*pieces, Piece(Cause.QUOTA_CHANGED, "quota_in_force", confidence, rest)]
-    return [*pieces, Piece(Cause.UNEXPLAINED, "no_cause_fits", "guess", rest)]
+        return items
+    if scenario.resets:
+        return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, rest)]
+    if scenario.changes:
+        return [*items, EvidenceItem(Cause.QUOTA_CHANGED, _quota_rule(scenario), confidence, rest)]
+    return [*items, _unknown(rest)]
 
 
-def _settlement_share(week: Week, units: float) -> float:
-    """The part of some units that the settlement can account for: what it added to expected, at most."""
-    if not week.settled or week.meter_quota == 0:
-        return 0.0
+def _reset_rule(scenario: Scenario) -> str:
+    return CANCELLATION if scenario.changes[-1].quota == 0 else CHANGE_OF_PLAN
+
+
+def _settlement_share(week: WeekAccount, units: float) -> float:
+    """The part of some units that the settlement can account for: what it added to expected, at most.
+
+    Nothing is settled from quota 0, but a document of quota 0 can be settled: the quota that was live was another one.
+    """
     without = max(0.0, week.meter_used - week.settled - week.meter_quota)
     return min(max(units, 0.0), week.expected - without)
 
 
-def _settlement_pieces(week: Week, units: float, confidence: Confidence) -> list[Piece]:
-    amiss = min(units, max(0.0, week.settled_amiss))
-    pieces: list[Piece] = []
-    if amiss > EPSILON:
-        pieces.append(Piece(Cause.SETTLEMENT_HALF_APPLIED, week.half_applied, "proved", amiss))
-    if units - amiss > EPSILON:
-        pieces.append(Piece(Cause.SETTLEMENT_TIMING, "settled_in_this_week", confidence, units - amiss))
-    return pieces
+def _settlement(week: WeekAccount, units: float, confidence: Confidence) -> Iterator[EvidenceItem]:
+    mismatch = min(units, max(0.0, week.settlement_mismatch))
+    if mismatch > EPSILON:
+        yield EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, week.mismatch_rule, "proved", mismatch)
+    if units - mismatch > EPSILON:
+        yield EvidenceItem(Cause.SETTLEMENT_TIMING, "settled_in_this_week", confidence, units - mismatch)
 
 
-def _trailing_undebited(week: Week) -> frozenset[int]:
+def _trailing_undebited(week: WeekAccount) -> Places:
     """The last steps without a debit, as many as may be between their two writes at one instant."""
-    places: list[int] = []
-    for place in range(len(week.keys) - 1, max(-1, len(week.keys) - 1 - STEPS_AT_ONCE), -1):
-        if week.keys[place].debited is not None:
-            break
-        places.append(place)
-    return frozenset(places)
-
-
-def _missing_units(week: Week, course: Course) -> float:
-    """Units that the course would have debited beyond those that were; none where it asks for fewer."""
-    if course.reset:
-        return week.expected - _debited_since_reset(week)
-    used = week.meter_used - week.settled
-    at_least = used - max((course.first, *course.later)) - week.debited
-    if at_least > EPSILON:
-        return at_least
-    if not course.later:
-        return week.core
-    return used - course.first - week.debited if week.keys and week.keys[-1].debited is not None else 0.0
-
-
-def _debited_since_reset(week: Week) -> float:
-    """The largest sum of the last debits that the meter's count since the reset can hold."""
-    total = 0.0
-    for key in reversed(week.keys):
-        debited = key.debited or 0.0
-        if total + debited > week.expected + EPSILON:
-            break
-        total += debited
-    return total
-
-
-def _replayed(week: Week, units: float) -> list[Piece]:
-    refs = [key.ref_id for key in week.keys if key.replayed and key.debited is None]
-    shares = [units] + [0.0] * (len(refs) - 1)
-    return [
-        Piece(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", share, ref)
-        for ref, share in zip(refs, shares, strict=True)
-    ]
-
-
-def _missing(week: Week, course: Course, units: float) -> list[Piece]:
-    """Which steps lost their debit: certain ones by name, else the one candidate, the last step without a debit."""
-    certain = [] if course.later else _certain_gaps(week)
-    if certain:
-        shares = [units] + [0.0] * (len(certain) - 1)
-        return [
-            Piece(Cause.MISSING_DEBIT, "certain_gap", "proved", share, week.keys[place].ref_id)
-            for place, share in zip(certain, shares, strict=True)
-        ]
-    last = max(week.undebited())
-    alone = possible(Course(week.meter_quota), week.steps(frozenset({last})), week.meter_used)
-    ref = week.keys[last].ref_id if alone else None
-    return [Piece(Cause.MISSING_DEBIT, "candidate", "consistent", units, ref)]
-
-
-def _certain_gaps(week: Week) -> list[int]:
-    """Places of the keys that must have a debit at a stable quota: all at 0, else those after the first debited one."""
-    undebited = sorted(week.undebited())
-    if week.meter_quota == 0:
-        return undebited
-    first = next((place for place, key in enumerate(week.keys) if key.debited is not None), len(week.keys))
-    return [place for place in undebited if place > first]
-
-
-def _with_altered_amounts(week: Week) -> list[Piece]:
-    """What is left: usage set back, an amount that is not what it was, or nothing that is known."""
-    core = week.core
-    if core < 0 and any(
-        possible(Course(first, (week.meter_quota,), reset=True), week.steps(), week.meter_used)
-        for first in (week.meter_quota, *week.earlier_quotas)
-    ):
-        return [Piece(Cause.USAGE_RESET, "meter_set_back", "consistent", core)]
-    band = _band_share(week)
-    if band is not None:
-        return band
-    if any(key.debited is not None for key in week.keys):
-        return [Piece(Cause.DEBIT_ALTERED, "keys_matched_sums_differ", "consistent", core)]
-    return [Piece(Cause.UNEXPLAINED, "no_cause_fits", "guess", core)]
-
-
-def _band_share(week: Week) -> list[Piece] | None:
-    """The explainable band of CAUSES.md, where more changes of the quota than can be followed are possible."""
-    live = (quota for changes in week.live_changes for quota in changes)
-    quotas = (week.meter_quota, *week.earlier_quotas, *live, *week.middle_quotas)
-    if len(set(quotas)) == 1 and not week.quota_unknown:
-        return None
-    low, high = explainable_band(week.meter_used, week.settled, quotas)
-    if week.quota_unknown or low - EPSILON <= week.debited <= high + EPSILON:
-        settlement = _settlement_share(week, week.core)
-        rest = week.core - settlement
-        changed = [Piece(Cause.QUOTA_CHANGED, "inside_the_band", "consistent", rest)] if abs(rest) > EPSILON else []
-        return [*_settlement_pieces(week, settlement, "consistent"), *changed]
-    return None
+    usage = np.flatnonzero(week.steps.is_usage)[-STEPS_AT_ONCE:]
+    debited = np.flatnonzero(week.steps.has_debit[usage])
+    return usage[debited[-1] + 1 :] if len(debited) else usage

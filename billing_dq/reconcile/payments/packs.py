@@ -1,4 +1,6 @@
-"""Packs that were paid and never delivered: a charge at Stripe without its top-up (STRIPE.md, last section).
+"""Packs that were paid and never delivered: a charge at Stripe without its top-up.
+
+See docs/stripe.md, "Money without its entry".
 
 The webhook that writes the top-up can be lost whole, and then nothing in the application tells of the payment.
 """

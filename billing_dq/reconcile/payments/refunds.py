@@ -1,4 +1,4 @@
-"""Refunds that failed after the ledger had taken the units back (STRIPE.md, last section).
+"""Refunds that failed after the ledger had taken the units back (docs/stripe.md, "Money without its entry").
 
 Stripe says that a refund succeeded, and days later that it failed: the customer's bank sent the money back. The
 application hears of the first only.

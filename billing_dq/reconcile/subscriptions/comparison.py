@@ -1,4 +1,4 @@
-"""Subscriptions here against subscriptions at Stripe, both ways (DOMAIN.md, "Against Stripe").
+"""Subscriptions here against subscriptions at Stripe, both ways (docs/domain.md, "Against Stripe").
 
 Compared are the documents with a Stripe subscription id where either side is live. What changed within the pending
 minutes before the snapshot, by its own instants on either side, is left to the next night: a webhook may be under way.

@@ -1,4 +1,4 @@
-"""The markers that webhooks leave in subscription documents (DOMAIN.md, "Markers").
+"""The markers that webhooks leave in subscription documents (docs/domain.md, "Markers").
 
 They have the shape of SUBSCRIPTION_DRIFT: here and at Stripe, as ISO times. A document that could not be read is not
 judged.

@@ -1,4 +1,4 @@
-"""The application's writes to the documents of one organization, as DOMAIN.md says ("How the application writes").
+"""The application's writes to the documents of one organization, as in docs/domain.md, "How the application writes".
 
 The documents are the state. Every method is one thing the application does at one instant; what happens when is decided
 elsewhere. `Crashes` names the writes that go wrong.

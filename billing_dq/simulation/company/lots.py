@@ -1,4 +1,4 @@
-"""What is left of each credit of a ledger, by DOMAIN.md's replay ("What must hold", ledger).
+"""What is left of each credit of a ledger, by the replay of docs/domain.md, "What is left of a credit".
 
 A top-up or adjustment first repays what was spent without any credit. A debit draws on the live credit that expires
 first (the oldest among equals, those without expiry last). At its expiry a credit stops being drawn on.

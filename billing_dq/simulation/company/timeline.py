@@ -33,7 +33,7 @@ _MARGIN = 10 * SECOND
 class Step:
     """A finished step: when, its key, units and feature, and how long after it the debit is written.
 
-    ``outside`` are those of its units that are in no part of the breakdown (DOMAIN.md, "What was learnt later").
+    ``outside`` are those of its units that are in no part of the breakdown (docs/domain.md, "What was learnt later").
     """
 
     at: int

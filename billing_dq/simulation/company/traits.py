@@ -1,7 +1,7 @@
 """What natural trouble an organization is given to: drawn once, by rates that `WorldConfig.trouble` scales.
 
-Everything here is what the application does or people do with it (DOMAIN.md, "What was learnt later"); none of it is a
-fault. The draws are apart from those of the life, so that a world without trouble is the same as ever.
+Everything here is what the application does or people do with it (docs/domain.md, "What was learnt later"); none of it
+is a fault. The draws are apart from those of the life, so that a world without trouble is the same as ever.
 """
 
 from collections.abc import Iterator

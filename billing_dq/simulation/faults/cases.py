@@ -50,7 +50,7 @@ class Case:
         return SimulatedOrganization(documents, story.account.objects, labels)
 
     def _runaway(self, documents: Documents) -> Iterator[Label]:
-        """What the fault took from the balance may make it a runaway as well (DOMAIN.md, What must hold)."""
+        """What the fault took from the balance may make it a runaway as well (docs/domain.md, "Runaway balance")."""
         this_week = week_key(week_start(self.story.end))
         quotas = [usage.get("meterQuota") for usage in documents["billingusages"] if usage.get("weekKey") == this_week]
         quota = _number([*quotas, self.quota][0])
@@ -185,7 +185,7 @@ def remedied(story: Story) -> list[Label]:
 
 
 def tolerance_of(story: Story, start: int) -> float:
-    """Units up to which a week does not diverge (DOMAIN.md, What must hold)."""
+    """Units up to which a week does not diverge (docs/domain.md, "Runaway balance")."""
     debited = debits_of(story).get(start, 0.0)
     return max(_ABSOLUTE, _RELATIVE * max(debited, debited + week_delta(story, start)))
 
@@ -206,7 +206,7 @@ def debits_of(story: Story) -> dict[int, float]:
 
 
 def week_delta(story: Story, start: int) -> float:
-    """The delta of a week by DOMAIN.md's plain rule: expected less actual units."""
+    """The delta of a week by the plain rule (docs/domain.md, "Meter against extras"): expected less actual units."""
     week = story.application.usage.get(start)
     used = float(week.document["meterUsed"]) if week else 0.0  # type: ignore[arg-type]
     quota = float(week.document["meterQuota"]) if week else 0.0  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Faults of disputed packs (DOMAIN.md, "Disputes"; STRIPE.md): each tells a dispute's life differently.
+"""Faults of disputed packs (docs/domain.md, "Disputes"; docs/stripe.md): each tells a dispute's life differently.
 
 The dispute is opened a day after a purchase that has none, decided a day later and credited six hours after that.
 """

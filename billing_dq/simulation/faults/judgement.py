@@ -3,7 +3,8 @@
 A judgement of the simulator's own, which shares nothing with the rules of a night and knows no more than they may: the
 keys of the week's document in commit order, the debits, the settlement's credit, the documents of the weeks around,
 the subscription as it is now, and Stripe's events of 30 days. It asks which stories of the live quota these allow, and
-which of them lead to the document's `meterUsed` (DOMAIN.md, "How the application writes" and "What was learnt later").
+which of them lead to the document's `meterUsed` (docs/domain.md, "How the application writes" and "What was learnt
+later").
 """
 
 from collections.abc import Iterator

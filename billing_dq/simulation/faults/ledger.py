@@ -1,4 +1,4 @@
-"""Faults of ledgers and balances (DOMAIN.md, "What must hold": Ledger, Existence)."""
+"""Faults of ledgers and balances (docs/domain.md, "Ledger" and "Existence")."""
 
 from datetime import timedelta
 

@@ -1,4 +1,7 @@
-"""Documents that are not sound (DOMAIN.md, "malformed"): each is quarantined, and the rest is unaffected."""
+"""Documents that are not sound: each is quarantined, and the rest is unaffected.
+
+See docs/domain.md, "Malformed documents".
+"""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,6 @@
-"""Faults of the meter against the extras (CAUSES.md): debits lost, doubled, invented, altered; usage lost, repeated.
+"""Faults of the meter against the extras: debits lost, doubled, invented, altered; usage lost, repeated.
+
+See docs/causes.md.
 
 Each makes the life of its organization go wrong at one point and replays it, so that what follows follows.
 """
@@ -210,7 +212,8 @@ def _half_settled(
     story = case.replay(changes)
     why_not = None if shows(story, start) else "the settlement and what is in no part of the breakdown are one number"
     labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
-    if case.moved(story, start):  # else the meter of the week agrees, and the ledger alone tells
+    uncredited = f"settle:{week_key(start)}" not in story.application.credits
+    if week_delta(story, start) and (case.moved(story, start) or uncredited):  # else the ledger alone tells
         labels.append(case.divergence(story, start, "settlement_half_applied"))
     return case.end(story, labels)
 
@@ -261,8 +264,14 @@ def settlement_counted_too_high(case: Case) -> Outcome:
 
 
 def _counts_too_little(story: Story, start: int) -> bool:
-    """Whether less is in the week beyond its breakdown than the settlement credited."""
+    """Whether less is in the week beyond its breakdown than the settlement credited.
+
+    After a change of quota it does not tell: the change may have set the meter to 0.
+    """
     week = story.application.usage[start]
+    before = [other for other in sorted(story.application.usage) if other < start][-1:]
+    if any(story.application.usage[one].document["meterQuota"] != week.document["meterQuota"] for one in before):
+        return False
     credited = float(story.application.credits[f"settle:{week_key(start)}"]["amount"])  # type: ignore[arg-type]
     return float(week.document["meterUsed"]) - sum(week.breakdown.values()) < credited  # type: ignore[arg-type]
 
@@ -281,7 +290,7 @@ def usage_reset(case: Case) -> Outcome:
 def usage_document_lost(case: Case) -> Outcome:
     """The usage document of a week is gone; its debits are there."""
     debits = debits_of(case.story)
-    weeks = [start for start in case.weeks() if debits.get(start)]
+    weeks = [start for start in case.weeks() if debits.get(start) and _debited_within(case, start)]
     if not weeks:
         return None
     start = case.random.choice(weeks)
@@ -291,7 +300,18 @@ def usage_document_lost(case: Case) -> Outcome:
         documents["billingusages"] = kept
 
     labels = [case.label(_DIVERGENCE, week_key(start), -debits[start], "no_usage_document")]
+    credit = case.story.application.credits.get(f"settle:{week_key(start)}")
+    if credit is not None and case.config.as_of - credit["at"] > _TWO_DAYS:  # type: ignore[operator]
+        settled = case.story.application.usage[start].settled  # the settlement's key went with the document
+        labels.append(case.label("ledger_violation", week_key(start), settled, "settlement_half_applied"))
     return case.end(case.story, labels, edit)
+
+
+def _debited_within(case: Case, start: int) -> bool:
+    """Whether a debit dated in a week is of the week's own keys; others are moved by midnight, document or not."""
+    application = case.story.application
+    dates = (application.debits[key]["at"] for key in application.usage[start].keys if key in application.debits)
+    return any(week_start(to_millis(at)) == start for at in dates)  # type: ignore[arg-type]
 
 
 def balance_document_lost(case: Case) -> Outcome:
@@ -309,7 +329,7 @@ def balance_document_lost(case: Case) -> Outcome:
 
 
 def _drift(case: Case, closed: list[float]) -> list[Label]:
-    """The drift that small losses of closed weeks add up to, by the definition of CAUSES.md."""
+    """The drift that small losses of closed weeks add up to, as docs/causes.md, "Drift", defines it."""
     short = [units for units in closed if units]
     drifts = len(short) >= _WEEKS_OF_DRIFT and max(short) <= _TOLERANCE and sum(short) > _TOLERANCE
     return [case.label("meter_extras_drift", case.organization, sum(short))] if drifts else []

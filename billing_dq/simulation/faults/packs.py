@@ -1,4 +1,4 @@
-"""Faults of bought packs: money that moved without its entry in the ledger (DOMAIN.md, "What must hold").
+"""Faults of bought packs: money that moved without its entry in the ledger (docs/domain.md, "Purchases and refunds").
 
 A charge without its top-up, and a refund that failed after its units were taken.
 """

@@ -1,4 +1,4 @@
-"""Faults between the subscriptions here and Stripe's, of markers and of the webhook queue (DOMAIN.md)."""
+"""Faults between the subscriptions here and Stripe's, of markers and the webhook queue (docs/domain.md)."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from billing_dq.simulation.faults.cases import Case
 from billing_dq.simulation.labels import Document, Label, SimulatedOrganization
 from billing_dq.simulation.stripe import objects as stripe_objects
 
-#: What was written within the hour may be on its way and is no finding.
+#: What was written within two hours may be on its way and is no finding.
 _PENDING = timedelta(hours=2)
 
 Outcome = SimulatedOrganization | None

@@ -1,5 +1,5 @@
-"""What a sound document holds, collection by collection (DOMAIN.md, Collections): one list of fields from which both
-the server's `$jsonSchema` and the field-by-field explanation are made.
+"""What a sound document holds, collection by collection (docs/domain.md, "Collections"): one list of fields from which
+both the server's `$jsonSchema` and the field-by-field explanation are made.
 """
 
 import re
@@ -54,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True)
 class CollectionContract:
-    """A collection: its name in DOMAIN.md and in the settings, its fields, and which field names the organization."""
+    """A collection: its name in docs/domain.md and in the settings, its fields, and the field of the organization."""
 
     domain_name: str
     name: str
@@ -68,10 +68,10 @@ def is_week_key(value: object) -> bool:
 
 
 def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime) -> dict[str, CollectionContract]:
-    """The contract of every collection, by its name in DOMAIN.md.
+    """The contract of every collection, by its name in docs/domain.md.
 
     Args:
-        names: the collections' names in this database, by their names in DOMAIN.md.
+        names: the collections' names in this database, by their names in docs/domain.md.
         plans: the plans there are.
         as_of: the instant of the snapshot, for what may not lie in the future.
     """

@@ -1,5 +1,5 @@
 """Balance documents as the tables of a night: sums over whole ledgers, the night's entries, and the entries that a rule
-of entries (DOMAIN.md, What must hold), a dispute, a purchase or an expiry needs. No entry is judged here.
+of entries (docs/domain.md, "Ledger"), a dispute, a purchase or an expiry needs. No entry is judged here.
 """
 
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
@@ -29,7 +29,7 @@ from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.tables import LEDGER_SUSPECTS, Table
 from billing_dq.weeks import NightWeeks
 
-#: A top-up this long past its expiry must have been swept (DOMAIN.md, What must hold).
+#: A top-up this long past its expiry must have been swept (docs/domain.md, "Ledger").
 SWEEP_GRACE = timedelta(hours=48)
 
 #: An entry on the wire, in the order of `ledger_entries`.

@@ -19,7 +19,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{24}")
 
 @dataclass
 class Quarantine:
-    """Collects quarantined documents; ``ids`` has their `_id`s by the collection's name in DOMAIN.md."""
+    """Collects quarantined documents; ``ids`` has their `_id`s by the collection's name in docs/domain.md."""
 
     ids: dict[str, list[object]] = field(default_factory=dict[str, list[object]])
     _rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])

@@ -31,7 +31,7 @@ _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
 
 @dataclass(frozen=True)
 class SnapshotFacts:
-    """What is to be told about a snapshot; ``counts`` by the collections' names in DOMAIN.md.
+    """What is to be told about a snapshot; ``counts`` by the collections' names in docs/domain.md.
 
     ``seconds`` by stage: server (waiting for it), decode, write, and total.
     """

@@ -76,7 +76,7 @@ class SnapshotTables:
         self._progress = progress
 
     def write(self, collection: str) -> None:
-        """Read a collection, by its name in DOMAIN.md, and write its tables."""
+        """Read a collection, by its name in docs/domain.md, and write its tables."""
         writers: dict[str, Callable[[Query], int]] = {
             "organizations": self._organizations,
             "subscriptions": self._subscriptions,

@@ -1,7 +1,7 @@
 """How fast and how long Stripe is asked: a token bucket, the wait after a refusal, the night's budget of seconds.
 
-The application shares the account's budget of requests with us (STRIPE.md, Client), so this side stays under half of
-the smallest one, 25 requests a second for one endpoint.
+The application shares the account's budget of requests with us (docs/stripe.md, "Client"), so this side stays under
+half of the smallest one, 25 requests a second for one endpoint.
 """
 
 import random

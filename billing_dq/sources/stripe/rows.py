@@ -8,10 +8,11 @@ from typing import Final, Literal
 
 from billing_dq.sources.stripe.objects import Charge, Dispute, DisputedPurchase, Item, Purchase, Refund, Subscription
 
-#: What stands for a plan where there is none, or more than one (DOMAIN.md, Against Stripe); no plan may be called so.
+#: What stands for a plan where there is none, or more than one (docs/domain.md, "Against Stripe"); no plan may be
+#: called so.
 UNRESOLVED: Final = "unresolved"
 AMBIGUOUS: Final = "ambiguous"
-#: What the application writes where it does not know a value yet (DOMAIN.md, Disputes).
+#: What the application writes where it does not know a value yet (docs/domain.md, "Disputes").
 PENDING: Final = "__pending__"
 
 PurchaseField = Literal["organizationId", "stripeSessionId", "packId"]

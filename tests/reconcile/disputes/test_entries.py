@@ -39,7 +39,8 @@ def test_an_adjustment_that_gives_nothing_is_no_credit(ref: str, amount: float) 
 def test_a_negative_entry_whose_own_reference_names_a_dispute_is_a_correction(ref: str, kind: str) -> None:
     traces = read(entry(ref, -6000, 1, kind=kind)).of("du_1")
     assert [entry.units for entry in traces.corrections] == [6000]
-    assert not traces.clawbacks and not traces.credits
+    assert not traces.clawbacks
+    assert not traces.credits
 
 
 @pytest.mark.parametrize("ref", ["correction-1", "fooddu_1", "refund-re_1-6ad8"])

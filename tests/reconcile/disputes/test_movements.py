@@ -205,7 +205,8 @@ def test_a_small_movement_in_another_settlement_currency_is_no_conversion():
 
 def test_a_small_reversal_is_a_reversal_that_may_be_a_conversion():
     found = money(moved(-500), moved(25, 21))
-    assert found.reinstated_minor == 25 and found.may_be_conversion
+    assert found.reinstated_minor == 25
+    assert found.may_be_conversion
     assert not money(moved(-500), moved(26, 21)).may_be_conversion
     assert not money(moved(-500)).may_be_conversion
 

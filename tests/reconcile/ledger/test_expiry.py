@@ -221,7 +221,10 @@ class _Unit:
 
 @dataclass
 class _PlainReplay:
-    """The rules of DOMAIN.md on single units: no lots, no order kept between entries."""
+    """The replay on single units: no lots, no order kept between entries.
+
+    See docs/domain.md, "What is left of a credit".
+    """
 
     units: list[_Unit] = field(default_factory=list)
     uncovered: int = 0

@@ -66,15 +66,25 @@ def test_a_document_that_does_not_tell_its_last_write_is_as_old_as_its_week():
     assert found(earlier, keys((0, "settle:2026-W46")), NO_ENTRIES) == [("settle:2026-W46", -30.0)]
 
 
-def test_amounts_that_differ_are_half_applied():
+def test_a_credit_of_more_than_the_document_can_hold_is_half_applied():
     assert found(charged(), keys((0, KEY)), window(credit(1, amount=31))) == [(KEY, 1.0)]
-    assert found(charged(), keys((0, KEY)), window(credit(1, amount=29))) == [(KEY, -1.0)]
     assert found(charged(0.5), keys((0, KEY)), window(credit(1, amount=1))) == [(KEY, 0.5)]
 
 
+def test_after_a_change_of_plan_nothing_is_compared_as_it_may_have_reset_the_meter():
+    weeks = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 5000.0, "settled_units": 30.0})
+    assert found(weeks, keys((1, KEY)), window(credit(1, amount=31))) == []
+    same = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 500.0, "settled_units": 30.0})
+    assert found(same, keys((1, KEY)), window(credit(1, amount=31))) == [(KEY, 1.0)]
+
+
+def test_a_credit_of_less_is_sound_as_units_can_be_in_no_part_of_the_breakdown():
+    assert found(charged(), keys((0, KEY)), window(credit(1, amount=29))) == []
+
+
 def test_amounts_that_differ_by_the_rounding_of_doubles_are_the_same():
-    assert found(charged(2e-6), keys((0, KEY)), window(credit(1, amount=1e-6))) == []
-    assert len(found(charged(2.5e-6), keys((0, KEY)), window(credit(1, amount=1e-6)))) == 1
+    assert found(charged(1e-6), keys((0, KEY)), window(credit(1, amount=2e-6))) == []
+    assert len(found(charged(1e-6), keys((0, KEY)), window(credit(1, amount=2.5e-6)))) == 1
 
 
 def test_a_key_that_stands_twice_in_its_document_is_one_settlement():
@@ -168,18 +178,24 @@ def test_the_sentence_of_a_key_alone_tells_the_units_where_they_are_known(settle
 
 def test_every_break_is_told_with_its_entry_and_its_arithmetic_by_organization_and_week():
     week = usage(
-        {"organization_id": OTHER, "settled_units": 2000.0},
+        {"organization_id": OTHER, "settled_units": 1500.0},
         {"week_key": "2026-W46", "settled_units": 30.0},
         {"meter_used": 5.0},
     )
     entries = window(
-        credit(1, 1500, entry_id="d", organization=OTHER),
+        credit(1, 2000, entry_id="d", organization=OTHER),
         credit(72, 1234.5, entry_id="s"),
         credit(100, 31, ref="settle:2026-W46", entry_id="w"),
     )
     frame = settlement_violations(week, keys((0, KEY), (1, "settle:2026-W46")), entries, NIGHT, unreadable())
     assert frame.drop(columns=["rule", "compensated_by"]).to_numpy().tolist() == [
-        [ORG, "w", "settle:2026-W46", 1.0, "the settlement of 2026-W46 credited 31 units and charged 30 to the week"],
+        [
+            ORG,
+            "w",
+            "settle:2026-W46",
+            1.0,
+            "the settlement of 2026-W46 credited 31 units and charged 30 to the week at most",
+        ],
         [
             ORG,
             "s",
@@ -187,5 +203,11 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic_by_organization_a
             1234.5,
             "the settlement of 2026-W47 credited 1,234.5 units, and the week's usage document lacks its key",
         ],
-        [OTHER, "d", KEY, -500.0, "the settlement of 2026-W47 credited 1,500 units and charged 2,000 to the week"],
+        [
+            OTHER,
+            "d",
+            KEY,
+            500.0,
+            "the settlement of 2026-W47 credited 2,000 units and charged 1,500 to the week at most",
+        ],
     ]

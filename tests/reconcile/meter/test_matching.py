@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.meter.matching import Debits, Keys, ledger_settlements, match
-from billing_dq.reconcile.meter.organization_weeks import grid_of, milliseconds
+from billing_dq.reconcile.meter.organization_weeks import milliseconds, organization_weeks_of
 from billing_dq.weeks import NightWeeks, Week
 from tests.support.meter_world import AS_OF, ORG, OTHER, Org, causes, frames, inside, reconcile
 
@@ -19,9 +19,11 @@ WEEKS = NIGHT.matching_keys
 def matched(orgs: list[Org]) -> tuple[Keys, Debits]:
     usage, keys, entries = frames(orgs)
     entries = entries.iloc[::-1]
-    grid, of_usage, of_entries = grid_of(usage, entries, NIGHT)
+    index, of_usage, of_entries = organization_weeks_of(usage, entries, NIGHT)
     debit = (entries["kind"] == "debit").to_numpy()
-    return match(grid, keys, grid.of(of_usage, grid.week_codes(usage["week_key"])), entries[debit], of_entries[debit])
+    return match(
+        index, keys, index.of(of_usage, index.week_codes(usage["week_key"])), entries[debit], of_entries[debit]
+    )
 
 
 def told(orgs: list[Org]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
@@ -142,8 +144,8 @@ def test_the_ledger_s_settlements_are_told_by_the_week_that_they_name() -> None:
     org.entry("adjustment", "settle:2026-W43", 3, inside(W45))
     other = Org(OTHER).entry("adjustment", "settle:2026-W48", 2, inside(W45))
     usage, _, entries = frames([org, other])
-    grid, _, of_entries = grid_of(usage, entries, NIGHT)
-    found = ledger_settlements(grid, entries, of_entries, milliseconds(entries["at"]))
+    index, _, of_entries = organization_weeks_of(usage, entries, NIGHT)
+    found = ledger_settlements(index, entries, of_entries, milliseconds(entries["at"]))
     at = [int(inside(week).timestamp() * 1000) for week in (W46, W45)]
     assert found.units.tolist() == [3, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     assert np.flatnonzero(found.present).tolist() == [0, 2, 11]

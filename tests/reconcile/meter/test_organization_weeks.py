@@ -1,4 +1,4 @@
-"""The grid of a batch: organizations and weeks as numbers."""
+"""The index of a batch: organizations and weeks as numbers."""
 
 from datetime import UTC, datetime
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.reconcile.meter.organization_weeks import (
-    Grid,
-    grid_of,
+    OrganizationWeeks,
     milliseconds,
+    organization_weeks_of,
     unreadable_cells,
     unreadable_documents,
 )
@@ -19,18 +19,18 @@ WEEKS = ("2026-W43", "2026-W44", "2026-W45", "2026-W46", "2026-W47", "2026-W48")
 THIRD = "6a0000000000000000000003"
 
 
-def grid(*orgs: Org) -> Grid:
+def index(*orgs: Org) -> OrganizationWeeks:
     usage, _, entries = frames(orgs)
-    return grid_of(usage, entries, NightWeeks(AS_OF, 3, 6))[0]
+    return organization_weeks_of(usage, entries, NightWeeks(AS_OF, 3, 6))[0]
 
 
-def both() -> Grid:
-    return grid(Org(OTHER).week("2026-W46", 1, 0), Org().debit("a", 1, inside("2026-W46")))
+def both() -> OrganizationWeeks:
+    return index(Org(OTHER).week("2026-W46", 1, 0), Org().debit("a", 1, inside("2026-W46")))
 
 
 def test_the_grid_spans_the_organizations_of_both_sides_and_the_weeks_that_are_matched() -> None:
     usage, _, entries = frames([Org(OTHER).week("2026-W46", 1, 0), Org().debit("a", 1, inside("2026-W46"))])
-    found, of_usage, of_entries = grid_of(usage, entries, NightWeeks(AS_OF, 3, 6))
+    found, of_usage, of_entries = organization_weeks_of(usage, entries, NightWeeks(AS_OF, 3, 6))
     assert (found.organizations.tolist(), found.weeks, found.size) == ([ORG, OTHER], WEEKS, 12)
     assert (of_usage.tolist(), of_entries.tolist()) == ([1], [0])
     assert found.inner().tolist() == [False, True, True, True, True, False] * 2

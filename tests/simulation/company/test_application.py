@@ -1,4 +1,4 @@
-"""The application's writes one by one, as DOMAIN.md tells them ("How the application writes")."""
+"""The application's writes one by one (docs/domain.md, "How the application writes")."""
 
 from random import Random
 

@@ -14,7 +14,7 @@ from billing_dq.simulation.labels import Document
 from billing_dq.simulation.world import account_objects, simulate
 from tests.conftest import SAMPLE, read_sample
 
-#: DOMAIN.md names what the sample's organizations happen not to have.
+#: docs/domain.md, "Collections", names what the sample's organizations happen not to have.
 ALLOWED = {
     "subscriptions": {
         ("pastDueSince", "datetime"),
@@ -52,7 +52,7 @@ def types(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 def test_every_field_has_a_type_that_the_sample_knows(collection: str, world: dict[str, list[Document]]):
     sample = {pair for document in read_sample(collection) for pair in types(document)}
     simulated = {pair for document in world[collection] for pair in types(document)}
-    # An int64 may stand wherever JavaScript has a number (DOMAIN.md, Collections).
+    # An int64 may stand wherever JavaScript has a number (docs/domain.md, "Collections").
     numbers = {(path, "Int64") for path, kind in sample if kind in ("int", "float")}
     assert simulated - sample - numbers - ALLOWED.get(collection, set()) == set()
     # a few things are rare: a subscription deleted with its customer, a referral with expiry

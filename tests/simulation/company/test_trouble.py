@@ -1,4 +1,4 @@
-"""Natural trouble (DOMAIN.md, "What was learnt later"): what happens in a company without being a fault."""
+"""Natural trouble (docs/domain.md, "What was learnt later"): what happens in a company without being a fault."""
 
 from collections import Counter
 from datetime import timedelta

@@ -12,7 +12,7 @@ from billing_dq.simulation.labels import BY_DESIGN, Label, SimulatedOrganization
 from billing_dq.simulation.world import simulate, simulate_one
 
 SMALL = WorldConfig(organizations=700, document_bytes=50_000)
-#: DESIGN.md, "Words, as they stand in the tables".
+#: docs/tables.md, "Finding kinds".
 KINDS = {
     *("meter_extras_divergence", "meter_extras_drift", "runaway_balance", "orphan_balance", "ledger_violation"),
     *("subscription_status", "subscription_plan", "subscription_unresolved_plan", "subscription_ambiguous_plan"),
@@ -35,7 +35,7 @@ def own(labels: list[Label]) -> list[Label]:
 
 
 def deltas(one: SimulatedOrganization) -> dict[str, float]:
-    """The plain rule of DOMAIN.md, from the documents alone."""
+    """The plain rule (docs/domain.md, "Meter against extras"), from the documents alone."""
     found: dict[str, float] = defaultdict(float)
     for document in one.documents["billingusages"]:
         if "weekKey" in document:

@@ -1,0 +1,152 @@
+"""What is known about the quota of each organization's week, from the tables of a night and of earlier ones.
+
+`quota_scenarios` draws the conclusions. Here the facts are looked up, cell by cell, for the few weeks that need it.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.meter.context import Booleans, MeterContext
+from billing_dq.reconcile.meter.organization_weeks import OrganizationWeeks
+from billing_dq.reconcile.meter.quota_scenarios import DELIVERY, QuotaEvent, QuotaRecord
+from billing_dq.units import Floats
+from billing_dq.weeks import Week
+
+
+@dataclass(frozen=True)
+class QuotaRecords:
+    """The quota records of a batch.
+
+    Attributes:
+        index: organizations and weeks of the batch.
+        context: what holds for every batch.
+        quota: of the usage document by cell, NaN where there is none.
+        unreadable: cells whose usage document could not be read.
+    """
+
+    index: OrganizationWeeks
+    context: MeterContext
+    quota: Floats
+    unreadable: Booleans
+
+    def of(self, cell: int) -> QuotaRecord:
+        """The record of a cell that has a usage document."""
+        organization, column = divmod(cell, len(self.index.weeks))
+        name, week = str(self.index.organizations[organization]), Week.parse(self.index.weeks[column])
+        row = self._subscriptions.iloc[organization]
+        first = organization * len(self.index.weeks)
+        before = _known(self.quota[first:cell])
+        after = _known(self.quota[cell + 1 : first + len(self.index.weeks)])
+        events = self._events.get(name, ()) if self._events_cover(name, week) else None
+        event_at = _instant(row["last_subscription_event_at"])
+        neighbour_unreadable = column > 0 and bool(self.unreadable[cell - 1])
+        return QuotaRecord(
+            start=week.start,
+            end=week.end,
+            document=float(self.quota[cell]),
+            before=before[-1] if before else None,
+            after=after[0] if after else None,
+            seen=frozenset(self._seen.get((name, week.key), ())),
+            seen_live=frozenset(quota for at, quota in self._seen_live.get(name, ()) if week.start <= at < week.end),
+            plan=self.context.quota_of_plan.get(str(row["plan"])),
+            status=row["status"] if isinstance(row["status"], str) else "",
+            paid=isinstance(row["stripe_subscription_id"], str) or event_at is not None,
+            made_at=_made_at(name),
+            subscription_event_at=event_at,
+            changed_by_hand_at=_instant(row["admin_updated_at"]),
+            updated_at=_instant(row["updated_at"]),
+            events=None if events is None else tuple(e for e in events if week.start - DELIVERY <= e.at < week.end),
+            overdue=tuple(
+                (since, until)
+                for since, until in self._overdue.get(name, ())
+                if (since is None or since < week.end) and (until is None or until > week.start)
+            ),
+            changed_later_by_stripe=any(event.at >= week.end for event in events or ()),
+            plans=frozenset(self.context.quota_of_plan.values()),
+            unreadable=neighbour_unreadable or name in self.context.unreadable_subscriptions,
+            is_open=week.end > self.context.night.as_of,
+            change_resets_usage=self.context.change_resets_usage,
+        )
+
+    @cached_property
+    def _subscriptions(self) -> pd.DataFrame:
+        return self.context.subscriptions_of(self.index.organizations)
+
+    def _events_cover(self, name: str, week: Week) -> bool:
+        """Whether Stripe's events were read for the organization and reach back to the start of the week."""
+        events = self.context.quota_events
+        known = events is not None and events.since <= week.start and name not in events.not_told
+        return known and name in self._of_stripe
+
+    @cached_property
+    def _of_stripe(self) -> frozenset[str]:
+        """Organizations that still name their customer or subscription: the events of others are nobody's."""
+        rows = self._subscriptions
+        named = rows["stripe_customer_id"].notna() | rows["stripe_subscription_id"].notna()
+        return frozenset(rows.index[named])
+
+    @cached_property
+    def _events(self) -> dict[str, tuple[QuotaEvent, ...]]:
+        """Changes of the live quota by organization, oldest first; of this batch's organizations."""
+        found: dict[str, list[QuotaEvent]] = {}
+        if self.context.quota_events is None:
+            return {}
+        rows = self.context.quota_events.changes
+        mine = rows[rows["organization_id"].isin(self.index.organizations)].sort_values("at", kind="stable")
+        for name, at, before, after in mine[["organization_id", "at", "before", "after"]].itertuples(
+            index=False, name=None
+        ):
+            found.setdefault(str(name), []).append(QuotaEvent(at.to_pydatetime(), float(before), float(after)))
+        return {name: tuple(events) for name, events in found.items()}
+
+    @cached_property
+    def _overdue(self) -> dict[str, list[tuple[datetime | None, datetime | None]]]:
+        """Spans in which subscriptions were past due at Stripe, of this batch's organizations."""
+        found: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
+        if self.context.quota_events is None:
+            return {}
+        spans = self.context.quota_events.overdue
+        mine = spans[spans["organization_id"].isin(self.index.organizations)]
+        for name, since, until in mine[["organization_id", "since", "until"]].itertuples(index=False, name=None):
+            found.setdefault(str(name), []).append((_instant(since), _instant(until)))
+        return found
+
+    @cached_property
+    def _seen(self) -> dict[tuple[str, str], set[float]]:
+        """Quotas that stored nights saw in usage documents, of this batch's organizations."""
+        earlier = self.context.earlier_quotas
+        mine = earlier[earlier["organization_id"].isin(self.index.organizations)]
+        seen: dict[tuple[str, str], set[float]] = {}
+        columns = ["organization_id", "week_key", "meter_quota"]
+        for name, week, quota in mine[columns].itertuples(index=False, name=None):
+            seen.setdefault((str(name), str(week)), set()).add(float(quota))
+        return seen
+
+    @cached_property
+    def _seen_live(self) -> dict[str, list[tuple[datetime, float]]]:
+        """Quotas of the plans that stored nights saw in subscriptions, each with the instant of the night."""
+        earlier = self.context.earlier_plans
+        mine = earlier[earlier["organization_id"].isin(self.index.organizations)]
+        seen: dict[str, list[tuple[datetime, float]]] = {}
+        for name, at, plan in mine[["organization_id", "seen_at", "plan"]].itertuples(index=False, name=None):
+            quota = self.context.quota_of_plan.get(str(plan))
+            if quota is not None:
+                seen.setdefault(str(name), []).append((at.to_pydatetime(), quota))
+        return seen
+
+
+def _known(quotas: Floats) -> list[float]:
+    return [float(quota) for quota in quotas[~np.isnan(quotas)]]
+
+
+def _made_at(organization_id: str) -> datetime | None:
+    """When the organization was made, by the time in its ObjectId."""
+    return datetime.fromtimestamp(int(organization_id[:8], 16), UTC)
+
+
+def _instant(value: object) -> datetime | None:
+    return None if not isinstance(value, pd.Timestamp) or pd.isna(value) else value.to_pydatetime()

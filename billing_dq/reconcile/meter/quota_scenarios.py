@@ -1,0 +1,367 @@
+"""Which quotas may have been in force in an organization's week, and what attests each of them.
+
+The live quota decides what is debited; the week's document shows the last one that was written to it. Where the two
+disagree, or where the document's own was rewritten in mid-week, the debits follow a quota that the document does not
+show (docs/domain.md, "How the application writes"). A scenario says which. It is *attested* where something shows that
+each of its quotas was in force in this very week (docs/causes.md, "Two stories"):
+
+=========================  =============================================================================================
+`document`                 the week's own document
+`earlier_night`            an earlier night saw another quota in the same document, or another plan in the subscription
+`week_before`              the document of the week before has another quota, and a change may have come in this week
+`week_after`               the document of the week after has quota 0, and the subscription is canceled or unpaid
+`subscription`             the subscription has another plan now, and no later week stands between
+`changed_by_hand`          `adminUpdatedAt` lies in the week
+`stripe_event`             Stripe's events show the change, with its time
+`started_free`             the organization was made in this week, and every organization starts on the free plan
+=========================  =============================================================================================
+
+A marker that moved (`lastSubscriptionEventCreatedAt`, `updatedAt`) attests nothing: it moves with every card and every
+cancellation that is taken back. It only limits what is possible: where no marker moved since the week began, nothing
+changed in it. Where Stripe's events were read and cover the week, Stripe made no change that they do not show.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from billing_dq.reconcile.meter.free_usage import Change, Scenario
+
+#: From the creation of a Stripe event to its application; retries after an outage take longer, and then a change of
+#: plan in the first hours of a week is found unexplained.
+DELIVERY = timedelta(hours=1)
+
+#: A history that is older than a week before the week of its step is no ObjectId with a time in it.
+_PLAUSIBLE = timedelta(weeks=1)
+
+#: Why quota 0 is thought of where no document shows it: the application dunned, and recovery left no trace.
+DUNNING = "dunning_and_recovery"
+
+#: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
+_MOST_EVENTS = 4
+
+
+@dataclass(frozen=True)
+class QuotaEvent:
+    """A subscription event of Stripe that changed what is live.
+
+    Attributes:
+        at: creation of the event.
+        before, after: live quota before and after it, units a week.
+    """
+
+    at: datetime
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class QuotaRecord:
+    """What is known about the quota of one organization in one week. Quotas are units a week.
+
+    Attributes:
+        start, end: of the week.
+        document: quota of the week's document.
+        before: quota of the newest document before it that was read; None where there is none.
+        after: quota of the oldest document after it that was read; None where there is none.
+        seen: quotas that earlier nights saw in the same document.
+        seen_live: quotas of the subscription's plan that earlier nights saw within the week.
+        plan: quota of the subscription's plan now; None where it has none that is known.
+        status: of the subscription now, empty where there is none.
+        paid: whether it has or had a subscription at Stripe.
+        made_at: when the organization was made, by its ObjectId.
+        subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
+        events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
+            not reach back to the start of the week.
+        overdue: spans in which the subscription was past due at Stripe and that meet the week, each with its start and
+            its end; None: before the events, or not over yet.
+        changed_later_by_stripe: whether those events show a change after the week.
+        plans: quotas of all plans.
+        unreadable: whether the subscription or the document of the week before could not be read.
+        is_open: whether the week is still running.
+        change_resets_usage: whether the application is configured to reset the usage at a change of plan.
+    """
+
+    start: datetime
+    end: datetime
+    document: float
+    before: float | None = None
+    after: float | None = None
+    seen: frozenset[float] = frozenset()
+    seen_live: frozenset[float] = frozenset()
+    plan: float | None = None
+    status: str = ""
+    paid: bool = False
+    made_at: datetime | None = None
+    subscription_event_at: datetime | None = None
+    changed_by_hand_at: datetime | None = None
+    updated_at: datetime | None = None
+    events: tuple[QuotaEvent, ...] | None = None
+    overdue: tuple[tuple[datetime | None, datetime | None], ...] = ()
+    changed_later_by_stripe: bool = False
+    plans: frozenset[float] = frozenset()
+    unreadable: bool = False
+    is_open: bool = False
+    change_resets_usage: bool = False
+
+    @property
+    def others(self) -> tuple[float, ...]:
+        """Quotas of all plans but the document's."""
+        return tuple(sorted(self.plans - {self.document}))
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether Stripe may have announced a change of plan in the week or later.
+
+        The subscription keeps the newest event that was applied: where that is older than the week, none came in it. A
+        subscription that knows of no event proves nothing.
+        """
+        event = self.subscription_event_at
+        return event is None or event >= self.start - DELIVERY
+
+    def within(self, instant: datetime | None) -> bool:
+        """Whether an instant lies in the week."""
+        return instant is not None and self.start <= instant < self.end
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """What is known about the times of a week's steps: one element a step, in commit order, milliseconds since 1970.
+
+    Attributes:
+        debited_at: of the debit; 0 where there is none. The step was counted before that.
+        begun_at: when the history of the key was made; 0 where the key does not tell. The step was counted after that.
+    """
+
+    debited_at: Sequence[int]
+    begun_at: Sequence[int]
+
+    def window(self, change_at: datetime) -> tuple[int, int]:
+        """How many steps, at least and at most, were counted before a change that Stripe announced at an instant."""
+        announced = int(change_at.timestamp() * 1000)
+        applied = announced + int(DELIVERY.total_seconds() * 1000)
+        least = max((place + 1 for place, at in enumerate(self.debited_at) if 0 < at < announced), default=0)
+        most = next((place for place, at in enumerate(self.begun_at) if at > applied), len(self.begun_at))
+        return (least, most) if least <= most else (0, len(self.begun_at))
+
+
+def begun(ref_id: str) -> int | None:
+    """When the history of an attribution key was made, in seconds since 1970; None where it is no ObjectId."""
+    history = ref_id.partition(":")[0]
+    return int(history[:8], 16) if re.fullmatch("[0-9a-f]{24}", history) else None
+
+
+def plausible_begin(ref_id: str, start: datetime, end: datetime) -> int:
+    """When the history of a key was made, in milliseconds; 0 where it does not tell or is no time near the week."""
+    made = begun(ref_id)
+    if made is None or not (start - _PLAUSIBLE).timestamp() < made < end.timestamp():
+        return 0
+    return made * 1000
+
+
+def attested(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    """Scenarios of which each quota is attested for the week, simplest first; the document's own comes first."""
+    written = _written(record, times)
+    plain = Scenario(record.document, (), "document", "document")
+    return _unique([plain, *written, *_composed(written, _live(record, times), record)])
+
+
+def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    """Scenarios that nothing attests and nothing rules out, simplest first."""
+    return _unique(
+        [
+            *_unattested_rewritten(record, times),
+            *_composed(_written(record, times), _unattested_live(record, times), record),
+            *_unattested_resets(record, times),
+            *_unreadable(record),
+        ]
+    )
+
+
+def _written(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
+    """Attested scenarios of what Stripe announced, which the application writes to the document."""
+    return [*_from_events(record, times), *_rewritten(record, times)]
+
+
+def _composed(written: Sequence[Scenario], live: Iterable[Scenario], record: QuotaRecord) -> Iterator[Scenario]:
+    """What came into force beside the document, alone or after what was written to it in the same week."""
+    starts = [one for one in written if one.changes[-1].quota == record.document and not one.resets]
+    for scenario in live:
+        yield scenario
+        if scenario.first == record.document:
+            for start in starts:
+                yield replace(scenario, first=start.first, changes=(*start.changes, *scenario.changes))
+
+
+def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """The changes that Stripe's events show, each at its time, and each of them alone: a webhook may have been lost."""
+    events = record.events or ()
+    if not events:
+        return
+    if len(events) <= _MOST_EVENTS:
+        changes = tuple(_change(event.after, times, event.at, record) for event in events)
+        yield from _applied(Scenario(events[0].before, changes, "stripe_event", "stripe_event"), record)
+    if len(events) > 1:
+        for event in events:
+            change = _change(event.after, times, event.at, record)
+            one = Scenario(event.before, (change,), "stripe_event", "stripe_event")
+            yield from _applied(one, record)
+
+
+def _rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """Attested quotas that were in force before the document's was written over them."""
+    window = _window(record.subscription_event_at, times)
+    for quota in sorted(record.seen - {record.document}):
+        change = Change(record.document, *window)
+        yield from _applied(Scenario(quota, (change,), "earlier_night", "earlier_night"), record)
+    if record.events is not None:
+        return  # a change by Stripe is among the events, or did not come in this week
+    before = record.before
+    if before is not None and before != record.document and (record.document == 0 or record.may_have_changed):
+        change = Change(record.document, *window)
+        yield from _applied(Scenario(before, (change,), "week_before", "week_before"), record)
+    if before is None and record.document > 0 and record.made_at is not None and record.made_at >= record.start:
+        yield Scenario(0.0, (Change(record.document, *window),), "started_free", "started_free")
+
+
+def _live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """Attested quotas that came into force while the document kept its own: by hand, dunning, cancellation, sync."""
+    own = record.document
+    for quota in sorted(record.seen_live - {own}):
+        yield Scenario(own, (Change(quota),), "earlier_night", "plan_seen_earlier")
+    gone = record.status in ("canceled", "unpaid")
+    if own > 0 and gone and record.after == 0:
+        yield Scenario(own, (Change(0.0),), "week_after", record.status)
+    if own > 0 and gone and record.after is None:
+        yield Scenario(own, (Change(0.0),), "subscription", record.status)
+    if record.is_open and record.plan is not None and record.plan != own:
+        yield Scenario(own, (Change(record.plan),), "subscription", "plan_now")
+    by_hand = record.changed_by_hand_at
+    if record.within(by_hand) and by_hand is not None:
+        least, _ = times.window(by_hand)
+        for quota in _set_by_hand(record):
+            yield Scenario(own, (Change(quota, least),), "changed_by_hand", "changed_by_hand")
+
+
+def _set_by_hand(record: QuotaRecord) -> list[float]:
+    """What a change by hand in the week set, where something still shows it."""
+    found = {quota for quota in (record.after, record.plan) if quota is not None}
+    if _replaced(record):
+        found.discard(record.plan if record.plan is not None else -1.0)
+    return sorted(found - {record.document})
+
+
+def _replaced(record: QuotaRecord) -> bool:
+    """Whether a later event of Stripe, or dunning, replaced the plan that was set by hand."""
+    by_hand, event = record.changed_by_hand_at, record.subscription_event_at
+    return record.status == "unpaid" or (by_hand is not None and event is not None and event > by_hand)
+
+
+def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """A plan before the document's that nothing shows any more.
+
+    Where an earlier document tells another story, two changes would have been needed, and that is not thought of.
+    """
+    ended = record.status == "canceled" or record.plan == 0
+    if record.document == 0 and ended and record.events is None and record.within(record.subscription_event_at):
+        yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
+    if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
+        return
+    window = _window(record.subscription_event_at, times)
+    for quota in record.others:
+        yield from _applied(Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record)
+
+
+def _unattested_resets(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """An attested change of plan that reset the usage, where we are not told that the application does that."""
+    for scenario in attested(record, times):
+        written = bool(scenario.changes) and scenario.changes[-1].quota == record.document
+        if written and record.document > 0 and not record.change_resets_usage:
+            yield replace(_resetting(scenario), attested_by=None, reason="change_of_plan_reset")
+
+
+def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """Live quotas that may have come, or come and gone, without a trace that tells which or when."""
+    own, by_hand = record.document, record.changed_by_hand_at
+    later = record.after if record.after is not None else record.plan
+    # Where Stripe's events show the change, in this week or a later one, it is no mystery when it came.
+    if later is not None and later != own and not record.events and not record.changed_later_by_stripe:
+        yield Scenario(own, (Change(later),), None, "changed_later")
+    if record.within(by_hand) and by_hand is not None and _replaced(record):
+        least, most = times.window(by_hand)
+        for quota in record.others:
+            set_by_hand = Change(quota, least, most)
+            for replaced_by in (own, 0.0) if record.status == "unpaid" else (own,):
+                changes = (set_by_hand, Change(replaced_by, least))
+                yield Scenario(own, changes, None, "set_by_hand_and_replaced")
+    if own > 0 and record.paid and record.events is None and _written_since(record):
+        yield Scenario(own, (Change(0.0),), None, DUNNING)
+    yield from _dunning_while_overdue(record, times)
+
+
+def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """The application may have dunned while the subscription was past due at Stripe, and ends it with the span."""
+    own = record.document
+    around = {quota for quota in (record.before, record.after, record.plan, own) if quota is not None and quota > 0}
+    for since, until in record.overdue:
+        least = times.window(since)[0] if since is not None else 0
+        if until is None or until >= record.end:
+            if own > 0:
+                yield Scenario(own, (Change(0.0, least),), None, DUNNING)
+            continue
+        end, most = times.window(until)
+        if own > 0:
+            yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, DUNNING)
+        for quota in sorted(around):
+            yield Scenario(0.0, (Change(quota, end, most),), None, DUNNING)
+
+
+def _written_since(record: QuotaRecord) -> bool:
+    """Whether the subscription was written since the week began; recovery from dunning leaves no other trace."""
+    return record.updated_at is None or record.updated_at >= record.start
+
+
+def _unreadable(record: QuotaRecord) -> Iterator[Scenario]:
+    """Any plan, where the document that would tell could not be read."""
+    if record.unreadable:
+        for quota in record.others:
+            yield Scenario(quota, (Change(record.document),), None, "unreadable")
+            yield Scenario(record.document, (Change(quota),), None, "unreadable")
+
+
+def _applied(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
+    """The scenario as the application applies it: a change of plan keeps the usage, one to quota 0 sets it to 0.
+
+    The application goes to quota 0 by a cancellation only, which sets quota and meter of the document to 0. It can be
+    configured to reset the usage at any change of plan.
+    """
+    written = scenario.changes[-1].quota == record.document
+    if not (written and record.document == 0):
+        yield scenario
+    if written and (record.document == 0 or record.change_resets_usage):
+        yield _resetting(scenario)
+
+
+def _resetting(scenario: Scenario) -> Scenario:
+    *others, last = scenario.changes
+    return replace(scenario, changes=(*others, replace(last, resets=True)))
+
+
+def _change(quota: float, times: StepTimes, at: datetime, record: QuotaRecord) -> Change:
+    """A change that Stripe announced; one that the document does not show came later, by a sync or a late webhook."""
+    least, most = times.window(at)
+    return Change(quota, least, most if quota == record.document else None)
+
+
+def _window(newest_event: datetime | None, times: StepTimes) -> tuple[int, int | None]:
+    """Places of a change that is not later than the newest event of the subscription."""
+    return (0, None) if newest_event is None else (0, times.window(newest_event)[1])
+
+
+def _unique(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios without those that say the same of the quotas as one before."""
+    first: dict[tuple[float, tuple[Change, ...]], Scenario] = {}
+    for scenario in scenarios:
+        first.setdefault((scenario.first, scenario.changes), scenario)
+    return list(first.values())

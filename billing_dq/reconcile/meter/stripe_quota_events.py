@@ -1,0 +1,114 @@
+"""Changes of an organization's live quota, as Stripe's events of its subscription show them.
+
+Stripe keeps events for 30 days and tells in each what it changed. They are the one witness of a change of plan with a
+time, and, where they were read and show nothing, the witness that Stripe changed nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+#: Statuses under which the application debits everything: there is no plan to have a quota.
+_OVERDUE = "past_due"
+_WITHOUT_QUOTA = ("unpaid", "canceled", "incomplete_expired")
+
+
+@dataclass(frozen=True)
+class QuotaEvents:
+    """What Stripe's events say of live quotas.
+
+    Attributes:
+        changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
+        since: the instant from which on they are complete.
+        not_told: organizations of which an event names a plan that is none of ours.
+        overdue: ``organization_id``, ``since``, ``until``: spans in which a subscription was past due at Stripe; null:
+            since before the events, and until after the snapshot. The application may have dunned in them, with quota
+            0, and did not tell Stripe.
+    """
+
+    changes: pd.DataFrame
+    since: datetime
+    not_told: frozenset[str]
+    overdue: pd.DataFrame
+
+
+def quota_events(
+    events: pd.DataFrame,
+    stripe_subscriptions: pd.DataFrame,
+    subscriptions: pd.DataFrame,
+    quota_of_plan: Mapping[str, float],
+    since: datetime,
+) -> QuotaEvents:
+    """The events that changed a live quota.
+
+    Args:
+        events: STRIPE_SUBSCRIPTION_EVENTS.
+        stripe_subscriptions: STRIPE_SUBSCRIPTIONS; an organization may have had more than one.
+        subscriptions: SUBSCRIPTIONS, which tell whose a subscription or a customer is.
+        quota_of_plan: units a week of each plan.
+        since: the instant from which on no event is missing.
+    """
+    owner = _owners(stripe_subscriptions, subscriptions)
+    mine = events.loc[events["stripe_subscription_id"].isin(owner.index)]
+    organizations = mine["stripe_subscription_id"].map(owner).astype("str")
+    before = _live(mine["plan_before"], mine["status_before"], quota_of_plan)
+    after = _live(mine["plan_after"], mine["status_after"], quota_of_plan)
+    # A subscription that is new replaces the free plan, and one that is deleted returns to it.
+    before = before.mask(mine["type"] == "customer.subscription.created", 0.0)
+    after = after.mask(mine["type"] == "customer.subscription.deleted", 0.0)
+    unknown = before.isna() | after.isna()
+    found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
+    changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
+    overdue = _overdue(mine.assign(organization_id=organizations), stripe_subscriptions, owner)
+    return QuotaEvents(changed, since, frozenset(organizations[unknown]), overdue)
+
+
+def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
+    """Spans of past due by the events that began or ended one; one without an event is as old as the events."""
+    was, now = events["status_before"] == _OVERDUE, events["status_after"] == _OVERDUE
+    edges = events.assign(begins=~was & now, ends=was & ~now)
+    edges = edges.loc[edges["begins"] | edges["ends"]].sort_values(["stripe_subscription_id", "created"])
+    of_one = edges.groupby("stripe_subscription_id")
+    begun = edges.assign(since=edges["created"], until=of_one["created"].shift(-1)).loc[edges["begins"]]
+    # an end without a beginning ends a span that is older than the events
+    first = ~of_one["begins"].shift(1, fill_value=False).astype("bool")
+    older = edges.assign(since=_no_time(edges.index), until=edges["created"]).loc[edges["ends"] & first]
+    quiet = stripe_subscriptions.loc[
+        (stripe_subscriptions["status"] == _OVERDUE)
+        & ~stripe_subscriptions["stripe_subscription_id"].isin(edges["stripe_subscription_id"])
+        & stripe_subscriptions["stripe_subscription_id"].isin(owner.index)
+    ]
+    whole = pd.DataFrame(
+        {
+            "organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"),
+            "since": _no_time(quiet.index),
+            "until": _no_time(quiet.index),
+        }
+    )
+    columns = {"organization_id": "str", "since": "datetime64[ms, UTC]", "until": "datetime64[ms, UTC]"}
+    parts = [part[list(columns)].astype(columns) for part in (begun, older, whole)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _no_time(index: pd.Index) -> pd.Series:
+    """A column of unknown instants."""
+    return pd.Series(index=index, dtype="datetime64[ms, UTC]")
+
+
+def _owners(stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame) -> pd.Series:
+    """The organization of each subscription at Stripe: the one that points to it, else the one of its customer."""
+    pointing = subscriptions.dropna(subset=["stripe_subscription_id"])
+    by_subscription = pointing.set_index("stripe_subscription_id")["organization_id"]
+    customers = subscriptions.dropna(subset=["stripe_customer_id"]).drop_duplicates("stripe_customer_id", keep=False)
+    of_customer = stripe_subscriptions["customer_id"].map(customers.set_index("stripe_customer_id")["organization_id"])
+    by_customer = pd.Series(of_customer.to_numpy(), index=stripe_subscriptions["stripe_subscription_id"]).dropna()
+    both = pd.concat([by_subscription, by_customer])
+    return both[~both.index.duplicated()]
+
+
+def _live(plans: pd.Series, statuses: pd.Series, quota_of_plan: Mapping[str, float]) -> pd.Series:
+    """The quota that is live under a plan and a status; null where the plan is none of ours."""
+    quotas = plans.map(dict(quota_of_plan)).astype("float64")
+    return quotas.mask(statuses.isin(_WITHOUT_QUOTA), 0.0)

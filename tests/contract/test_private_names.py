@@ -1,0 +1,86 @@
+"""What we use of libraries and they do not promise: pinned here, so that an update that takes it away is noticed."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
+from pandas._typing import DtypeObj
+from pandas.api.extensions import ExtensionDtype
+from pandas.api.types import pandas_dtype
+
+PACKAGE = Path(__file__).parents[2] / "billing_dq"
+PINNED = {
+    "dagster._core.definitions.unresolved_asset_job_definition.UnresolvedAssetJobDefinition",
+    "pandas._typing.DtypeObj",
+}
+
+
+def private_names(tree: ast.AST) -> Iterator[str]:
+    """The names that a module imports from others' private modules, or that are private themselves."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith(("billing_dq", "__")):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                if any(part.startswith("_") for part in name.split(".")):
+                    yield name
+
+
+def test_no_other_private_name_is_used() -> None:
+    used = {
+        name for path in PACKAGE.rglob("*.py") for name in private_names(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert used == PINNED
+
+
+def test_a_private_name_would_be_noticed() -> None:
+    assert list(private_names(ast.parse("from pandas._libs import lib"))) == ["pandas._libs.lib"]
+
+
+def test_dagster_gives_the_private_type_for_a_job_of_assets() -> None:
+    assert isinstance(dg.define_asset_job("a_job"), UnresolvedAssetJobDefinition)
+
+
+def test_every_dtype_of_pandas_is_of_the_private_type() -> None:
+    assert np.dtype in get_args(DtypeObj)
+    assert "ExtensionDtype" in str(DtypeObj)
+    for dtype in ("float64", "str", "boolean", "datetime64[ms, UTC]"):
+        assert isinstance(pandas_dtype(dtype), np.dtype | ExtensionDtype)
+
+
+def test_dagster_has_the_warnings_that_we_silence() -> None:
+    assert issubclass(BetaWarning, Warning)
+    assert issubclass(PreviewWarning, Warning)
+
+
+def test_dagster_tells_the_newest_execution_of_each_check() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        ask = instance.event_log_storage.get_latest_asset_check_execution_by_key
+        assert "check_keys" in inspect.signature(ask).parameters
+        assert ask([dg.AssetCheckKey(dg.AssetKey("a_table"), "a_check")]) == {}
+
+
+def test_dagster_tells_the_type_that_an_asset_asks_for() -> None:
+    seen: list[object] = []
+
+    class Manager(dg.IOManager):
+        def handle_output(self, context: dg.OutputContext, obj: object) -> None: ...
+
+        def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+            seen.append(context.dagster_type.typing_type)
+            return pd.DataFrame()
+
+    @dg.asset
+    def first() -> None: ...
+
+    @dg.asset
+    def second(first: pd.DataFrame) -> None: ...
+
+    dg.materialize([first, second], resources={"io_manager": Manager()})
+    assert seen == [pd.DataFrame]
