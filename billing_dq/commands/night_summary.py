@@ -47,6 +47,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
             for c in result.checks
         ],
         "report": {str(row["name"]): row["value"] for row in result.report.to_dict("records")},
+        "page": str(Lake(settings.home).report_path(result.night)),
         "lake": str(Lake(settings.home).root),
     }
 

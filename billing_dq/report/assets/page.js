@@ -22,7 +22,7 @@ const text = (show) => (value, type) => type === "display" ? escaped(show(value)
 const ranked = (value, type) => type === "sort" ? severities.indexOf(value) : type === "display" ? escaped(value) : value;
 const choose = { columnControl: [["searchList"]] };
 
-const column = (data, render, more = {}) => ({ data, render, ...more });
+const column = (data, render, more = {}) => ({ data, render, type: "string", ...more });  // told, so that it is not guessed
 const table = new DataTable("#findings-table", {
   data: rows,
   columns: [
