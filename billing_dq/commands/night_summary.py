@@ -96,6 +96,7 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
         ],
     )
     _checks(console, result)
+    print_line(console, f"Report: {Lake(settings.home).report_path(result.night)}")
     print_line(console, f"Tables: {Lake(settings.home).root}/<asset>/{result.night}.parquet")
     print_line(
         console, "More: billing-dq findings | explain ORGANIZATION WEEK | dispute ID; `dagster dev` shows the history"

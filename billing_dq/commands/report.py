@@ -24,4 +24,4 @@ def command(night: str | None, show: bool) -> None:
     click.echo(path)
     click.echo(path.with_suffix(".md"))
     if show:
-        webbrowser.open(path.as_uri())
+        webbrowser.open(path.absolute().as_uri())

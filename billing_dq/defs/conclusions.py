@@ -19,7 +19,8 @@ from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
 from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
 from billing_dq.report.night import read_night
-from billing_dq.report.words import summary
+from billing_dq.report.verdicts import verdicts
+from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
@@ -136,6 +137,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         return dg.Output(
             report,
             metadata={
+                "in_one_sentence": " ".join(headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)),
                 "page": dg.MetadataValue.path(str(lake.report_path(key))),
                 **stored(lake, key, NIGHTLY_REPORT.name, len(report)),
                 "figures": table_of(rows_of(report, ("name", "value", "unit"))),
@@ -159,10 +161,10 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
 
         told = read_night(settings, context.partition_key)
         path = store_report(settings, told)
-        first = summary(told)
+        verdict, sentence = headline(told.findings, told.verdict, told.stripe, told.night)
         return dg.MaterializeResult(
             metadata={
-                "in_one_sentence": f"{first.verdict} {first.sentence}",
+                "in_one_sentence": f"{verdict} {sentence}",
                 "page": dg.MetadataValue.path(str(path)),
                 "open_it": f"billing-dq report {told.night} --open",
             }

@@ -9,6 +9,7 @@ import pandas as pd
 from billing_dq.report.figures import Plain
 from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
+from billing_dq.storage.records import StripeReadingRecord
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
@@ -36,17 +37,31 @@ class Summary:
 
 def summary(night: ReportNight) -> Summary:
     """The first screen of a night."""
-    seen = (night.findings["last_seen"] == night.night) & (night.findings["state"] != "resolved")
-    breaks = night.findings[seen & (night.verdict == "unexplained")]
-    totals = sums(night.findings[seen], night.verdict[seen])
+    seen = _seen(night.findings, night.night)
+    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
     change = changes(night.findings, night.previous, night.night)
     return Summary(
-        verdict=_verdict(breaks),
-        sentence=_sentence(breaks, totals) + _unread(night),
-        totals=totals,
+        verdict=verdict,
+        sentence=sentence,
+        totals=sums(night.findings[seen], night.verdict[seen]),
         changes={name: int((change == name).sum()) for name in CHANGES},
-        first=breaks.head(FIRST),
+        first=night.findings[seen & (night.verdict == "unexplained")].head(FIRST),
     )
+
+
+def headline(
+    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str
+) -> tuple[str, str]:
+    """Whether money is leaking, and the sentence that says how much, which way, since when and what is new.
+
+    Args:
+        findings: `FINDINGS` of the night.
+        verdict: of each, one of `VERDICTS`.
+        stripe: whether Stripe was read.
+        night: YYYY-MM-DD.
+    """
+    breaks = findings[_seen(findings, night) & (verdict == "unexplained")]
+    return _verdict(breaks), _sentence(breaks) + _unread(stripe)
 
 
 def dollars(cents: float) -> str:
@@ -79,24 +94,29 @@ def _verdict(breaks: pd.DataFrame) -> str:
     return "Money is leaking." if breaks["usd_cents"].any() else "Something is broken; no money is owed."
 
 
-def _sentence(breaks: pd.DataFrame, totals: Mapping[str, Amounts]) -> str:
+def _seen(findings: pd.DataFrame, night: str) -> "pd.Series[bool]":
+    """What the night itself found open; the sums of `nightly_report` are of the same."""
+    return (findings["last_seen"] == night) & (findings["state"] != "resolved")
+
+
+def _sentence(breaks: pd.DataFrame) -> str:
     if breaks.empty:
         return "No finding needs anybody tonight."
     new = int((breaks["state"] == "new").sum())
-    row = totals["unexplained"]
+    cents = breaks["usd_cents"]
     nights = int(breaks["nights_open"].max())
     since = breaks.loc[breaks["nights_open"] == nights, "first_seen"].min()
     return (
         f"{_count(new, 'break')} {'is' if new == 1 else 'are'} new of {len(breaks):,} open; "
-        f"{dollars(row.cents_to_us)} is owed to us and {dollars(row.cents_to_customers)} to customers; "
+        f"{dollars(cents.clip(lower=0).sum())} is owed to us and {dollars(cents.clip(upper=0).sum())} to customers; "
         f"the oldest has been open for {_count(nights, 'night')}, since {since}."
     )
 
 
-def _unread(night: ReportNight) -> str:
-    if night.stripe.state == "read":
+def _unread(stripe: StripeReadingRecord) -> str:
+    if stripe.state == "read":
         return ""
-    why = "could not be read" if night.stripe.state == "failed" else "was not read"
+    why = "could not be read" if stripe.state == "failed" else "was not read"
     return f" Stripe {why}: what depends on it stands as on the night before."
 
 
