@@ -226,11 +226,14 @@ _FLAT = alt.Axis(labelAngle=0)
 
 def _lines(rows: pd.DataFrame, title: str, colours: Mapping[str, str]) -> alt.Chart:
     present = {name: colour for name, colour in colours.items() if name in set(rows["side"])}
+    dated = rows.assign(night=pd.to_datetime(rows["night"]))
+    days = (dated["night"].max() - dated["night"].min()).days
+    ticks = alt.TimeIntervalStep(interval="day", step=days // 4 + 1)  # without it, few nights are labelled twice
     return (
-        alt.Chart(rows.assign(night=pd.to_datetime(rows["night"])), title=title)
+        alt.Chart(dated, title=title)
         .mark_line(point=True)
         .encode(
-            x=alt.X("night:T", title=None, axis=alt.Axis(format="%d %b", tickCount=4, labelAngle=0)),
+            x=alt.X("night:T", title=None, axis=alt.Axis(format="%d %b", tickCount=ticks, labelAngle=0)),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=4)),
             color=alt.Color("side:N", scale=_scale(present), legend=_LEGEND),
         )

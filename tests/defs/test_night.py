@@ -106,7 +106,7 @@ def test_every_table_of_the_night_keeps_its_contract(taken: Taken) -> None:
 
 def test_the_night_stores_its_report_beside_the_tables(taken: Taken) -> None:
     page = Lake(taken.settings.home).report_path(NIGHT)
-    assert "No finding needs anybody tonight." in page.read_text(encoding="utf-8")
+    assert f"billing_dq: the night of {NIGHT}" in page.read_text(encoding="utf-8")
     assert page.with_suffix(".md").read_text(encoding="utf-8").startswith("# ")
 
 
