@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "Explain how an organization's usage of a week became its debits.",
     "dispute": "Show what became of one dispute, at Stripe and in the ledger.",
     "findings": "List the findings of a stored night, worst first.",
+    "report": "Write the report of a stored night as a page and as Markdown.",
     "credits": "Give back the units of disputes that were won.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",

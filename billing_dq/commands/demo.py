@@ -1,15 +1,12 @@
 """`billing-dq demo`: a simulated company with planted faults, two nights of it, and a credit in between.
 
-Everything is its own and thrown away afterwards: home, MongoDB, Stripe, Dagster's history. The company's clock stands
-at yesterday, when the first night is taken. Then Dagster's daemon finds the reinstated disputes and credits them, and
-the second night, now, shows their findings gone.
+Everything is its own: home, MongoDB, Stripe, Dagster's history. What it made is kept until the next demo. The company's
+clock stands at yesterday, when the first night is taken. Then Dagster's daemon finds the reinstated disputes and
+credits them, and the second night, now, shows their findings gone.
 """
 
 import contextlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +14,16 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.console import print_line, progress_here
+from billing_dq.commands.demo_home import SETTINGS, demo_home, what_next
 from billing_dq.commands.nightly import quiet_dagster
 from billing_dq.commands.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
-from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.settings import Settings, load_settings
 from billing_dq.simulation.config import WorldConfig, settings_toml
 from billing_dq.simulation.faults.catalogue import MALFORMED, parse_faults
 from billing_dq.simulation.loader import LoadedWorld, load
 from billing_dq.simulation.local_stripe import serve
+from billing_dq.storage.lake import Lake
 
 _DATABASE = "app"
 #: Most kinds of fault a few times in a company of some hundred organizations, and few documents that are unreadable.
@@ -51,7 +50,8 @@ _KEY = "rk_live_demo"
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep settings, database and results in this empty or new directory. Without it: they are removed.",
+    help="Keep settings, database and results in this empty or new directory. Without it: in .billing_dq/demo, "
+    "which the next demo replaces.",
 )
 def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
     """Show what this tool does on a simulated company, without any set-up.
@@ -61,7 +61,7 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
     """
     console = Console()
     with StopSignals() as stop, quiet_dagster(), contextlib.ExitStack() as stack:
-        home = stack.enter_context(_home(keep))
+        home = stack.enter_context(demo_home(keep))
         config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=_faults())
         _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
         server = stack.enter_context(embedded_mongodb(home / "mongodb"))
@@ -72,7 +72,6 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
         _two_nights(console, settings, config, world, stop)
         if ui:
             _serve_ui(console, settings, stop)
-        _say(console, f"Kept in {home}" if keep else "Everything is stopped and removed; --keep DIR keeps it")
     return 0
 
 
@@ -98,6 +97,9 @@ def _two_nights(
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
         _say(console, f"{len(gone):,} of {len(due):,} due dispute credits were given and are no finding any more")
         _say(console, verified_audit(settings))
+    shown = what_next(Path(os.environ["BILLING_DQ_CONFIG"]), second.night, second.open_findings, second.deltas)
+    _say(console, f"Report: {Lake(settings.home).report_path(second.night)}")
+    _say(console, "\n  ".join(["Try on what is kept:", *shown]))
 
 
 def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:
@@ -112,7 +114,7 @@ def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Se
     """The demo's own settings, for this process and for those that it starts."""
     for name in [name for name in os.environ if name.startswith("BILLING_DQ_")]:
         del os.environ[name]
-    file = home / "billing_dq.toml"
+    file = home / SETTINGS
     file.write_text(
         f'home = "{home.as_posix()}/home"\nweeks_back = {config.weeks - 1}\nstripe_base_url = "{stripe_url}"\n'
         f'{settings_toml(config, _DATABASE)}\n[credits]\nmode = "apply"\n',
@@ -136,24 +138,6 @@ def _faults() -> dict[str, float]:
 
 def _yesterday() -> datetime:
     return (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
-
-
-@contextlib.contextmanager
-def _home(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        if keep.exists() and any(keep.iterdir()):
-            raise click.ClickException(f"{keep} is not empty; the demo wants a directory of its own")
-        try:
-            keep.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"{keep} cannot be made: {error.strerror}") from None
-        yield keep.absolute()
-        return
-    directory = Path(tempfile.mkdtemp(prefix="billing_dq_demo_"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _say(console: Console, text: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from billing_dq.commands.console import print_line, table_of
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
+from billing_dq.report.night import plan_quotas
 from billing_dq.settings import Collections, load_settings
 from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
@@ -61,20 +61,13 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
         _of_organization(lake, WEEKLY_USAGE, chosen, organization),
         _of_organization(lake, LEDGER_ENTRIES, chosen, organization),
         (week.start, week.end),
-        _plan_quotas(subscription, week, settings.quota_of_plan),
+        plan_quotas(subscription, week, settings.quota_of_plan),
     )
     queries = mongosh(organization, week, settings.collections)
     if as_json:
         click.echo(_as_json(chosen, delta, found, queries))
     else:
         _show(chosen, delta, found, queries)
-
-
-def _plan_quotas(subscription: pd.DataFrame, week: Week, quota_of_plan: Mapping[str, float]) -> Sequence[float]:
-    """Quotas of the subscription's plan; of all plans where one was set by hand in the week: it may be gone by now."""
-    if bool(subscription["admin_updated_at"].between(week.start, week.end, inclusive="left").any()):
-        return list(quota_of_plan.values())
-    return [quota_of_plan[plan] for plan in subscription["plan"] if plan in quota_of_plan]
 
 
 def mongosh(organization: str, week: Week, collections: Collections) -> list[str]:

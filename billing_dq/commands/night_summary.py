@@ -47,6 +47,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
             for c in result.checks
         ],
         "report": {str(row["name"]): row["value"] for row in result.report.to_dict("records")},
+        "page": str(Lake(settings.home).report_path(result.night)),
         "lake": str(Lake(settings.home).root),
     }
 
@@ -95,6 +96,7 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
         ],
     )
     _checks(console, result)
+    print_line(console, f"Report: {Lake(settings.home).report_path(result.night)}")
     print_line(console, f"Tables: {Lake(settings.home).root}/<asset>/{result.night}.parquet")
     print_line(
         console, "More: billing-dq findings | explain ORGANIZATION WEEK | dispute ID; `dagster dev` shows the history"

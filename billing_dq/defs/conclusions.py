@@ -18,6 +18,9 @@ from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
 from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
+from billing_dq.report.night import read_night
+from billing_dq.report.verdicts import verdicts
+from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
@@ -45,6 +48,7 @@ from billing_dq.tables import (
 )
 
 GROUP = "conclusions"
+PAGE = "report"
 
 
 #: What each output rests on; the whole step is given all of it.
@@ -133,13 +137,40 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         return dg.Output(
             report,
             metadata={
+                "in_one_sentence": " ".join(headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)),
+                "page": dg.MetadataValue.path(str(lake.report_path(key))),
                 **stored(lake, key, NIGHTLY_REPORT.name, len(report)),
                 "figures": table_of(rows_of(report, ("name", "value", "unit"))),
                 "trend": dg.MetadataValue.md(_trend(lake, key, seen)),
             },
         )
 
-    return [conclusions, nightly_report]
+    @dg.asset(
+        name=PAGE,
+        partitions_def=nights,
+        group_name=GROUP,
+        deps=[NIGHTLY_REPORT.name, FINDINGS.name, METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name],
+        kinds={"html", "markdown"},
+        description="The night as one page for people, and as Markdown for a ticket.",
+    )
+    def page(
+        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult:
+        """Write the report from the stored tables: a step of its own, so that they stand whatever becomes of it."""
+        from billing_dq.report.storing import store_report  # Altair costs a second
+
+        told = read_night(settings, context.partition_key)
+        path = store_report(settings, told)
+        verdict, sentence = headline(told.findings, told.verdict, told.stripe, told.night)
+        return dg.MaterializeResult(
+            metadata={
+                "in_one_sentence": f"{verdict} {sentence}",
+                "page": dg.MetadataValue.path(str(path)),
+                "open_it": f"billing-dq report {told.night} --open",
+            }
+        )
+
+    return [conclusions, nightly_report, page]
 
 
 def _keys(*tables: Table) -> set[dg.AssetKey]:

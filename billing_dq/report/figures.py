@@ -6,11 +6,13 @@ No Dagster: its metadata, the command and the tests all take their figures from 
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.report.verdicts import sums, verdicts
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
 
@@ -125,6 +127,9 @@ def headlines(
     figures.append(("findings.resolved", float(resolved), "findings"))
     figures.append(("money.undercharged", float(open_findings["usd_cents"].clip(lower=0).sum()), "cents"))
     figures.append(("money.overcharged", float(-open_findings["usd_cents"].clip(upper=0).sum()), "cents"))
+    for verdict, amounts in sums(open_findings, verdicts(open_findings, deltas)).items():
+        for name, value in asdict(amounts).items():
+            figures.append((f"open.{verdict}.{name}", float(value), name.partition("_")[0]))
     return NIGHTLY_REPORT.from_rows({"name": n, "value": float(v), "unit": u} for n, v, u in figures)
 
 

@@ -29,6 +29,10 @@ class Lake:
         """Take a table of a night away, where it is: absent, never empty."""
         (self.root / table.name / f"{night}.parquet").unlink(missing_ok=True)
 
+    def report_path(self, night: str) -> UPath:
+        """Where the page of a night is, or will be; its Markdown has the suffix `.md`."""
+        return self.root / "report" / f"{night}.html"
+
     def nights(self, table: Table) -> list[str]:
         """The nights that hold a table, oldest first."""
         directory = self.root / table.name

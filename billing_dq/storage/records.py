@@ -27,6 +27,18 @@ class _Record(BaseModel):
         path = cls.path(home, night)
         return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    @classmethod
+    def require(cls, home: str, night: str) -> Self:
+        """The stored record of a night.
+
+        Raises:
+            SourceError: that night is not stored.
+        """
+        found = cls.of(home, night)
+        if found is None:
+            raise SourceError(f"the night of {night} is not stored under {home}; run `billing-dq nightly` first")
+        return found
+
 
 class CollectionCounts(BaseModel):
     """Documents of a collection; counted = read + quarantined + out_of_scope (weeks that the night does not cover)."""
@@ -57,18 +69,6 @@ class SnapshotFactsRecord(_Record):
     def weeks(self) -> NightWeeks:
         """The weeks of the night."""
         return NightWeeks(self.as_of, self.weeks_back, self.settling_hours)
-
-    @classmethod
-    def require(cls, home: str, night: str) -> Self:
-        """The stored record of a night.
-
-        Raises:
-            SourceError: that night is not stored.
-        """
-        found = cls.of(home, night)
-        if found is None:
-            raise SourceError(f"the night of {night} is not stored under {home}; run `billing-dq nightly` first")
-        return found
 
 
 class StripeReadingRecord(_Record):

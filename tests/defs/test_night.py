@@ -104,6 +104,22 @@ def test_every_table_of_the_night_keeps_its_contract(taken: Taken) -> None:
         table.conform(stored.frame())
 
 
+def test_the_night_stores_its_report_beside_the_tables(taken: Taken) -> None:
+    page = Lake(taken.settings.home).report_path(NIGHT)
+    assert f"billing_dq: the night of {NIGHT}" in page.read_text(encoding="utf-8")
+    assert page.with_suffix(".md").read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_figures_of_the_report_are_those_of_the_findings(taken: Taken) -> None:
+    figures = dict(zip(taken.result.report["name"], taken.result.report["value"], strict=True))
+    found = taken.result.open_findings
+    verdicts = ("unexplained", "undecided", "by_design", "accepted")
+    assert sum(figures[f"open.{one}.findings"] for one in verdicts) == len(found)
+    for side in ("undercharged", "overcharged"):
+        owed = "to_us" if side == "undercharged" else "to_customers"
+        assert sum(figures[f"open.{one}.cents_{owed}"] for one in verdicts) == figures[f"money.{side}"]
+
+
 def test_the_weekly_usage_is_stored_by_batches_of_organizations(taken: Taken) -> None:
     stored = Lake(taken.settings.home).stored(TABLES["weekly_usage"], NIGHT)
     assert stored is not None

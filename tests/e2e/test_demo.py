@@ -5,8 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import psutil
 import pytest
+
+from billing_dq.commands.demo_home import DEFAULT, SETTINGS, demo_home, what_next
+from tests.support.finding_rows import deltas
+from tests.support.report_night import NIGHT, finding, findings
 
 PROGRAM = Path(sys.executable).parent / "billing-dq"
 
@@ -35,3 +40,46 @@ def test_a_demo_that_is_stopped_leaves_no_process_and_no_directory(how: signal.S
     _, left = psutil.wait_procs(started, timeout=600)
     assert not left
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_demo_replaces_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with demo_home(None) as first:
+        (first / SETTINGS).touch()
+        (first / "mongodb").mkdir()
+    with demo_home(None) as second:
+        assert second == first
+        assert list(second.iterdir()) == []
+
+
+def test_a_demo_never_empties_what_is_no_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DEFAULT).mkdir(parents=True)
+    (tmp_path / DEFAULT / "mine").touch()
+    with pytest.raises(click.ClickException, match="is not empty"), demo_home(None):
+        pass
+    (tmp_path / DEFAULT / SETTINGS).touch()
+    with pytest.raises(click.ClickException, match="is not empty"), demo_home(tmp_path / DEFAULT):
+        pass
+
+
+def test_two_demos_do_not_share_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with demo_home(None), pytest.raises(click.ClickException, match="another demo"), demo_home(None):
+        pass
+
+
+def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute(tmp_path: Path) -> None:
+    found = findings(
+        finding(1, severity="info"),
+        finding(2),
+        finding(3, kind="dispute_parked", subject="du_1"),
+        finding(4, usd_cents=1),
+    )
+    shown = what_next(tmp_path / SETTINGS, NIGHT, found, deltas())
+    assert [line.partition(" ")[2].split()[1:4] for line in shown] == [
+        ["findings"],
+        ["explain", f"{2:024x}", "2026-W45"],
+        ["dispute", "du_1", "--night"],
+    ]
+    assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)

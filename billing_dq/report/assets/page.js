@@ -1,0 +1,88 @@
+// Fills the table of findings. What comes from data goes into text nodes, never into HTML.
+const SEVERITY = 0, CHANGE = 1, VERDICT = 2, KIND = 3, ORGANIZATION = 4, SUBJECT = 5, CENTS = 6, UNITS = 7, NIGHTS = 8;
+const CAUSE = 9, EXPLANATION = 10, FIRST_SEEN = 11, LAST_SEEN = 12, ID = 13, ACCEPTED = 14, COMMANDS = 15;
+
+const unpacked = (id) => {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (one) => one.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+};
+const source = new Blob([await unpacked("table-component").text()], { type: "text/javascript" });
+const { default: DataTable } = await import(URL.createObjectURL(source));
+const { rows, severities } = await unpacked("findings-data").json();
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followColours = () => document.documentElement.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", followColours);
+followColours();
+
+const words = (name) => (name ?? "").replaceAll("_", " ");
+const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text ?? "" }).innerHTML;
+const amount = (value, digits) => value ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits || 2 }) : "";
+const text = (show) => (value, type) => type === "display" ? escaped(show(value)) : type === "filter" ? show(value) : value ?? "";
+const ranked = (value, type) => type === "sort" ? severities.indexOf(value) : type === "display" ? escaped(value) : value;
+const choose = { columnControl: [["searchList"]] };
+
+const column = (data, render, more = {}) => ({ data, render, type: "string", ...more });  // told, so that it is not guessed
+const table = new DataTable("#findings-table", {
+  data: rows,
+  columns: [
+    column(SEVERITY, ranked, { ...choose, createdCell: (cell, value) => cell.classList.add(value) }),
+    column(CHANGE, text(words), choose),
+    column(VERDICT, text(words), { ...choose, className: "narrow-out" }),
+    column(KIND, text(words), choose),
+    column(ORGANIZATION, text(words), { className: "id" }),
+    column(SUBJECT, text((value) => value), { className: "id narrow-out" }),
+    column(CENTS, text((cents) => amount(cents / 100, 2)), { className: "number", type: "num" }),
+    column(UNITS, text((units) => amount(units, 0)), { className: "number narrow-out", type: "num" }),
+    column(NIGHTS, text((nights) => String(nights)), { className: "number", type: "num" }),
+    column(EXPLANATION, (value, type) => type === "display" ? `<div class="clip">${escaped(value)}</div>` : value, { orderable: false }),
+  ],
+  order: [],
+  autoWidth: false,
+  deferRender: true,
+  pageLength: 25,
+  lengthMenu: [10, 25, 100, 500],
+  layout: { topStart: "info", topEnd: "search", bottomStart: "pageLength", bottomEnd: "paging" },
+  language: { search: "Search:", info: "_START_ to _END_ of _TOTAL_ findings; USD and units: plus is owed to us, minus to the customer" },
+});
+
+const element = (tag, content, attributes = {}) => Object.assign(document.createElement(tag), { textContent: content, ...attributes });
+const more = (row) => {
+  const box = element("div", "", { className: "more" });
+  box.append(element("p", row[EXPLANATION], { className: "text" }));
+  const life = `${row[ID]}, first seen ${row[FIRST_SEEN]}, last seen ${row[LAST_SEEN]}`;
+  box.append(element("p", [words(row[CAUSE]), row[ACCEPTED], life].filter(Boolean).join(" · "), { className: "quiet" }));
+  box.append(element("p", "Subject: " + row[SUBJECT], { className: "quiet" }));
+  for (const command of row[COMMANDS]) box.append(element("code", command));
+  box.append(element("a", `Runbook: ${words(row[KIND])}`, { href: `#runbook-${row[KIND].replaceAll("_", "-")}` }));
+  const week = document.querySelector(`template[data-week="${CSS.escape(`${row[ORGANIZATION]} ${row[SUBJECT]}`)}"]`);
+  if (week && row[KIND] === "meter_extras_divergence") box.append(week.content.cloneNode(true));
+  return box;
+};
+table.on("click", "tbody tr", (event) => {
+  const child = table.row(event.target.closest("tr"));
+  if (!child.data() || getSelection().toString()) return;
+  if (child.child.isShown()) child.child.hide();
+  else child.child(more(child.data()), "child").show();
+});
+
+for (const button of document.querySelectorAll("[data-change]")) {
+  button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    for (const other of document.querySelectorAll("[data-change]")) other.setAttribute("aria-pressed", String(on && other === button));
+    table.column(CHANGE).search(on ? `^${button.dataset.change}$` : "", true, false).draw();
+    document.getElementById("findings").scrollIntoView({ behavior: "smooth" });
+  });
+}
+
+const openSection = () => {
+  const section = document.getElementById(location.hash.slice(1));
+  if (section?.tagName === "DETAILS") { section.open = true; section.scrollIntoView(); }
+};
+addEventListener("hashchange", openSection);
+openSection();
+
+let length = 25;
+addEventListener("beforeprint", () => { length = table.page.len(); table.page.len(200).draw(false); });
+addEventListener("afterprint", () => table.page.len(length).draw(false));
+document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,88 @@
+"""The report of a night as Markdown, short enough for a ticket: the first screen, and the findings to look at first."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from billing_dq.reconcile.meter.sentences import number
+from billing_dq.report.figures import Plain, rows_of
+from billing_dq.report.night import ReportNight
+from billing_dq.report.verdicts import GRADES, Amounts, coverage
+from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.tables import FINDINGS
+
+#: Findings that are listed; the page has the others.
+LISTED = 50
+_TEXT = 500
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
+
+
+def markdown(night: ReportNight) -> str:
+    """The report as Markdown; text from data is escaped and stays on its line."""
+    told = summary(night)
+    unresolved = night.findings[(night.findings["state"] != "resolved") & (night.verdict != "by_design")]
+    parts = [
+        f"# {told.verdict}",
+        f"Night of {night.night}, snapshot of {night.snapshot.as_of:%Y-%m-%d %H:%M} UTC. {escaped(told.sentence)}",
+        _table(
+            ("", "findings", "owed to us", "units", "owed to customers", "units"),
+            [_totals(name, amounts) for name, amounts in told.totals.items()],
+        ),
+        ", ".join(f"{count:,} {name}" for name, count in told.changes.items()) + ".",
+        "Organization-weeks: "
+        + ", ".join(f"{GRADES[one.grade]} {one.percent:.1f} % ({one.weeks:,})" for one in coverage(night.deltas))
+        + ".",
+        _sources(night),
+        "## Findings",
+        _table(
+            ("severity", "kind", "organization", "subject", "owed", "nights", "why", "more"),
+            [_finding(row, night.night) for row in rows_of(unresolved.head(LISTED), FINDINGS.column_names)],
+        ),
+    ]
+    if len(unresolved) > LISTED:
+        parts.append(f"And {len(unresolved) - LISTED:,} more: `billing-dq findings --night {night.night}`.")
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Text that Markdown shows as it is, on one line; a part of what is very long."""
+    line = " ".join(str(text).split())
+    line = f"{line[:_TEXT]} …" if len(line) > _TEXT else line
+    return _SPECIAL.sub(r"\\\1", line)
+
+
+def _totals(name: str, amounts: Amounts) -> list[str]:
+    return [
+        name.replace("_", " "),
+        number(amounts.findings),
+        dollars(amounts.cents_to_us),
+        number(amounts.units_to_us),
+        dollars(amounts.cents_to_customers),
+        number(amounts.units_to_customers),
+    ]
+
+
+def _finding(row: Mapping[str, Plain], night: str) -> list[str]:
+    names = ("severity", "kind", "organization_id", "subject", "nights_open", "explanation")
+    cells = ["" if row[name] is None else escaped(row[name]) for name in names]
+    return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(commands(row, night)[0])]
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+
+
+def _sources(night: ReportNight) -> str:
+    counts = [
+        f"{name} {one.read:,} read" + (f", {one.quarantined:,} unreadable" if one.quarantined else "")
+        for name, one in night.snapshot.counts.items()
+    ]
+    missing = [f"{name} missing" for name in night.snapshot.missing_collections]
+    why = f" ({night.stripe.reason})" if night.stripe.reason else ""
+    return escaped("Sources: " + "; ".join([*counts, *missing, f"Stripe {night.stripe.state.replace('_', ' ')}{why}"]))
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "None."
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

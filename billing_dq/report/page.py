@@ -1,0 +1,147 @@
+"""The report of a night as one HTML page that needs nothing else: style, script, table component and pictures inside.
+
+The findings travel as compressed JSON and are turned into text nodes by the table component, never into HTML. Whatever
+else comes from data passes through the template, which escapes it. A content policy forbids the network and any other
+script.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+import jinja2
+from markdown_it import MarkdownIt
+
+from billing_dq.reconcile.findings.incidents import incidents
+from billing_dq.reconcile.meter.sentences import number
+from billing_dq.report import pictures
+from billing_dq.report.figures import Plain, rows_of
+from billing_dq.report.night import ReportNight
+from billing_dq.report.verdicts import GRADES, changes, coverage
+from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.tables import FINDINGS
+from billing_dq.vocabulary.severities import SEVERITIES
+
+#: Findings that the page holds; the others are counted. Characters of text that all of them share, and of one.
+MOST_FINDINGS, TEXT, TEXT_OF_ONE = 10_000, 6_000_000, 4_000
+#: Keys and entries of a week that the page shows.
+STEPS = 30
+#: Columns of a row of the findings' table, as `page.js` reads them; who accepted it and the commands follow.
+_COLUMNS = (
+    *("severity", "change", "verdict", "kind", "organization_id", "subject", "usd_cents", "units", "nights_open"),
+    *("cause", "explanation", "first_seen", "last_seen", "finding_id"),
+)
+
+
+def page(night: ReportNight) -> str:
+    """The report as HTML."""
+    told = summary(night)
+    script = _asset("page.js")
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            night=night,
+            told=told,
+            shares=coverage(night.deltas),
+            grades=GRADES,
+            grade_colours=pictures.GRADE_COLOURS,
+            first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
+            pictures=_pictures(night),
+            findings=_packed(night),
+            left_out=max(0, len(night.findings) - MOST_FINDINGS),
+            weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
+            steps=STEPS,
+            runbook=list(_runbook(night.runbook)),
+            style=_asset("page.css"),
+            table_style=_component("dt_bundle.css"),
+            table_script=_compressed(_component("dt_bundle.js")),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        )
+    )
+
+
+def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
+    return row | {"owed": owed(float(str(row["usd_cents"]))), "command": commands(row, night)[0]}
+
+
+def _pictures(night: ReportNight) -> dict[str, str]:
+    """The pictures by name; text that is safe as it is, since the renderer escapes what it draws."""
+    open_ones = night.findings[night.findings["state"] != "resolved"]
+    return {
+        "history": pictures.history_lines(night.history),
+        "coverage": pictures.coverage_bar(coverage(night.deltas)),
+        "causes": pictures.causes_by_units(night.evidence),
+        "deltas": pictures.deltas_against_tolerance(night.deltas),
+        "weeks": pictures.worst_weeks(night.deltas),
+        "ageing": pictures.ageing(open_ones),
+        "incidents": pictures.incident_times(incidents(night.evidence)),
+    }
+
+
+def _packed(night: ReportNight) -> str:
+    """The findings for `page.js`: a list of rows. The more there are, the less text each may have."""
+    shown = night.findings.assign(
+        change=changes(night.findings, night.previous, night.night),
+        verdict=night.verdict.str.replace("_", " "),
+    ).head(MOST_FINDINGS)
+    limit = min(TEXT_OF_ONE, TEXT // max(1, len(shown)))
+    rows = [
+        [*(_clipped(row[name], limit) for name in _COLUMNS), _accepted(row), commands(row, night.night)]
+        for row in rows_of(shown, [*FINDINGS.column_names, "change", "verdict"])
+    ]
+    return _compressed(json.dumps({"rows": rows, "severities": SEVERITIES}))
+
+
+def _compressed(text: str) -> str:
+    """Text as base64 of gzip; the page unpacks it."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _accepted(row: Mapping[str, Plain]) -> str:
+    if row["accepted_by"] is None:
+        return ""
+    until = "" if row["accepted_until"] is None else f" until {row['accepted_until']}"
+    return f"accepted{until} by {row['accepted_by']}: {row['accepted_why']}"
+
+
+def _clipped(value: Plain, limit: int) -> Plain:
+    return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
+
+
+def _runbook(markdown: str) -> Iterator[tuple[str, str, str]]:
+    """The sections of the runbook: anchor, title, HTML. Raw HTML in the text stays text."""
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for section in re.split(r"^## ", markdown, flags=re.MULTILINE)[1:]:
+        title, _, body = section.partition("\n")
+        yield re.sub(r"[^a-z0-9]+", "-", title.strip().lower()).strip("-"), title.strip(), renderer.render(body)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("billing_dq.report", "assets"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"dollars": dollars, "number": number, "words": _words}
+    return environment
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _asset(name: str) -> str:
+    return (resources.files("billing_dq.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _component(name: str) -> str:
+    """A file of the table component, DataTables, as the package itables ships it."""
+    return (resources.files("itables") / "html" / name).read_text(encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Numbers and findings in words, for the page and the Markdown alike."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from billing_dq.report.figures import Plain
+from billing_dq.report.night import ReportNight
+from billing_dq.report.verdicts import Amounts, changes, sums
+from billing_dq.storage.records import StripeReadingRecord
+
+#: States of a finding in the order in which they matter.
+CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
+FIRST = 5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The first screen of a night.
+
+    Attributes:
+        verdict: whether money is leaking, in a word or two.
+        sentence: new breaks, money owed either way, the oldest.
+        totals: `sums` of what the night itself found open.
+        changes: how many findings changed in which way, all of `CHANGES`.
+        first: the findings to look at first.
+    """
+
+    verdict: str
+    sentence: str
+    totals: Mapping[str, Amounts]
+    changes: dict[str, int]
+    first: pd.DataFrame
+
+
+def summary(night: ReportNight) -> Summary:
+    """The first screen of a night."""
+    seen = _seen(night.findings, night.night)
+    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
+    change = changes(night.findings, night.previous, night.night)
+    return Summary(
+        verdict=verdict,
+        sentence=sentence,
+        totals=sums(night.findings[seen], night.verdict[seen]),
+        changes={name: int((change == name).sum()) for name in CHANGES},
+        first=night.findings[seen & (night.verdict == "unexplained")].head(FIRST),
+    )
+
+
+def headline(
+    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str
+) -> tuple[str, str]:
+    """Whether money is leaking, and the sentence that says how much, which way, since when and what is new.
+
+    Args:
+        findings: `FINDINGS` of the night.
+        verdict: of each, one of `VERDICTS`.
+        stripe: whether Stripe was read.
+        night: YYYY-MM-DD.
+    """
+    breaks = findings[_seen(findings, night) & (verdict == "unexplained")]
+    return _verdict(breaks), _sentence(breaks) + _unread(stripe)
+
+
+def dollars(cents: float) -> str:
+    """US cents as dollars, without a sign: the side is told beside it."""
+    return f"${abs(cents) / 100:,.2f}"
+
+
+def owed(cents: float) -> str:
+    """Signed US cents as dollars and who is owed them; empty for nothing."""
+    if not cents:
+        return ""
+    return f"{dollars(cents)} to {'us' if cents > 0 else 'customer'}"
+
+
+def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
+    """The commands that show more of a finding, the best first; safe to paste into a shell."""
+    organization, subject, kind = (finding[name] for name in ("organization_id", "subject", "kind"))
+    listed = ["findings", "--night", night, "--kind", kind, *(["--organization", organization] if organization else [])]
+    shown = [listed]
+    if kind == "meter_extras_divergence":
+        shown.insert(0, ["explain", organization, subject, "--night", night])
+    elif str(kind).startswith("dispute_"):
+        shown.insert(0, ["dispute", subject, "--night", night])
+    return [shlex.join(["billing-dq", *(str(part) for part in parts)]) for parts in shown]
+
+
+def _verdict(breaks: pd.DataFrame) -> str:
+    if breaks.empty:
+        return "Nothing is broken."
+    return "Money is leaking." if breaks["usd_cents"].any() else "Something is broken; no money is owed."
+
+
+def _seen(findings: pd.DataFrame, night: str) -> "pd.Series[bool]":
+    """What the night itself found open; the sums of `nightly_report` are of the same."""
+    return (findings["last_seen"] == night) & (findings["state"] != "resolved")
+
+
+def _sentence(breaks: pd.DataFrame) -> str:
+    if breaks.empty:
+        return "No finding needs anybody tonight."
+    new = int((breaks["state"] == "new").sum())
+    cents = breaks["usd_cents"]
+    nights = int(breaks["nights_open"].max())
+    since = breaks.loc[breaks["nights_open"] == nights, "first_seen"].min()
+    return (
+        f"{_count(new, 'break')} {'is' if new == 1 else 'are'} new of {len(breaks):,} open; "
+        f"{dollars(cents.clip(lower=0).sum())} is owed to us and {dollars(cents.clip(upper=0).sum())} to customers; "
+        f"the oldest has been open for {_count(nights, 'night')}, since {since}."
+    )
+
+
+def _unread(stripe: StripeReadingRecord) -> str:
+    if stripe.state == "read":
+        return ""
+    why = "could not be read" if stripe.state == "failed" else "was not read"
+    return f" Stripe {why}: what depends on it stands as on the night before."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,165 @@
+"""The page in Chromium: it sorts, filters and searches, asks nothing of the network, and runs no script of the data."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from billing_dq.report.page import page
+from tests.support.report_night import HOSTILE, finding, findings, night, old, waterfall
+
+CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None, reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
+)
+ORGANIZATION = f"{1:024x}"
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of 65 findings, some of them hostile, with one week told in full."""
+    tonight = findings(
+        finding(1, usd_cents=5, explanation="the needle in the haystack"),
+        old(2, organization_id=HOSTILE, subject=HOSTILE, explanation=HOSTILE, cause=HOSTILE, usd_cents=990),
+        old(3, kind="ledger_violation", explanation="x" * 2000, usd_cents=-700),
+        finding(4, severity="critical", kind="runaway_balance"),
+        finding(5, severity="info"),
+        *(old(number, usd_cents=number) for number in range(100, 160)),
+    )
+    weeks = {(ORGANIZATION, "2026-W45"): waterfall(), (HOSTILE, HOSTILE): waterfall(HOSTILE)}
+    path = tmp_path_factory.mktemp("page") / "night.html"
+    path.write_text(page(night(tonight, findings(), weeks=weeks)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome, page_file: Path) -> webdriver.Chrome:
+    """The page, loaded and ready."""
+    chromium.set_window_size(1400, 900)
+    chromium.get("about:blank")
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    chromium.get(page_file.as_uri())
+    WebDriverWait(chromium, 60).until(
+        lambda driver: driver.execute_script("return document.documentElement.dataset.ready")
+    )
+    return chromium
+
+
+def cells(browser: webdriver.Chrome, column: int) -> list[str]:
+    """The text of a column (from 1), as it is shown."""
+    found = browser.find_elements(By.CSS_SELECTOR, f"#findings-table tbody td:nth-child({column})")
+    return [cell.get_attribute("textContent") or "" for cell in found]
+
+
+def dollars(browser: webdriver.Chrome) -> list[float]:
+    return [float(text) for text in cells(browser, 7)]
+
+
+def click(browser: webdriver.Chrome, selector: str) -> None:
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def test_the_most_urgent_finding_is_first_and_a_click_sorts_by_money(browser: webdriver.Chrome) -> None:
+    assert cells(browser, 1)[0] == "critical"
+    click(browser, "#findings-table thead tr > :nth-child(7) .dt-column-order")
+    assert dollars(browser) == sorted(dollars(browser))
+    assert dollars(browser)[0] == -7.0
+    click(browser, "#findings-table thead tr > :nth-child(7) .dt-column-order")
+    assert dollars(browser)[0] == 9.9
+
+
+def test_severity_sorts_by_rank_and_not_by_letter(browser: webdriver.Chrome) -> None:
+    click(browser, "#findings-table thead tr > :nth-child(1) .dt-column-order")
+    assert cells(browser, 1)[:2] == ["info", "error"]
+
+
+def test_a_search_finds_a_word_of_an_explanation(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys("needle")
+    WebDriverWait(browser, 30).until(lambda driver: len(cells(driver, 1)) == 1)
+    assert cells(browser, 10) == ["the needle in the haystack"]
+
+
+def test_a_button_of_the_first_screen_filters_the_table(browser: webdriver.Chrome) -> None:
+    click(browser, 'button[data-change="new"]')
+    assert set(cells(browser, 2)) == {"new"}
+    assert len(cells(browser, 2)) == 3
+    click(browser, 'button[data-change="new"]')
+    assert len(cells(browser, 2)) == 25
+
+
+def test_a_column_filters_by_a_value_chosen_from_its_list(browser: webdriver.Chrome) -> None:
+    click(browser, "#findings-table thead tr > :nth-child(4) .dtcc-button_dropdown")
+    choices = browser.find_elements(By.CSS_SELECTOR, ".dtcc-dropdown .dtcc-list-buttons .dtcc-button")
+    assert {choice.get_attribute("textContent") for choice in choices} == {
+        "ledger violation",
+        "meter extras divergence",
+        "runaway balance",
+    }
+    next(one for one in choices if one.get_attribute("textContent") == "ledger violation").click()
+    assert cells(browser, 4) == ["ledger violation"]
+
+
+def test_a_row_opens_to_its_commands_its_runbook_and_its_waterfall(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys("needle")
+    WebDriverWait(browser, 30).until(lambda driver: len(cells(driver, 1)) == 1)
+    click(browser, "#findings-table tbody tr td")
+    more = browser.find_element(By.CSS_SELECTOR, ".more").get_attribute("textContent") or ""
+    assert f"billing-dq explain {ORGANIZATION} 2026-W45 --night 2026-11-21" in more
+    assert "From usage to debits" in more
+    assert "entry-2" in more
+    click(browser, ".more a")
+    assert browser.execute_script("return document.getElementById('runbook-meter-extras-divergence').open")
+
+
+def test_no_script_of_the_data_runs_and_its_text_is_shown(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys("owned")
+    WebDriverWait(browser, 30).until(lambda driver: len(cells(driver, 1)) == 1)
+    click(browser, "#findings-table tbody tr td")
+    assert HOSTILE in (browser.find_element(By.CSS_SELECTOR, ".more").get_attribute("textContent") or "")
+    assert cells(browser, 5)[0] == HOSTILE
+    assert browser.title == "billing_dq: the night of 2026-11-21"
+    assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+
+
+def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome, page_file: Path) -> None:
+    assert browser.get_log("browser") == []
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert [name for name in asked if not name.startswith(("blob:", "data:"))] == []
+    sent = [entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]]
+    assert sent
+    assert [
+        message for message in sent if "http://" in message.split('"headers"')[0] and page_file.name not in message
+    ] == []
+
+
+@pytest.mark.parametrize("width", [800, 1400])
+def test_a_long_text_and_long_names_do_not_widen_the_page(browser: webdriver.Chrome, width: int) -> None:
+    browser.set_window_size(width, 900)
+    assert browser.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_printing_shows_more_rows_than_a_screen(browser: webdriver.Chrome) -> None:
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    shown = browser.execute_script(
+        "dispatchEvent(new Event('beforeprint')); return document.querySelectorAll('#findings-table tbody tr').length"
+    )
+    assert shown == 65

@@ -1,0 +1,155 @@
+"""A night for its report: hostile text everywhere, every verdict, and as many findings as a test wants."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from billing_dq.reconcile.meter.waterfall import Entry, Line, Step, Waterfall
+from billing_dq.report.night import ReportNight, runbook_text
+from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE
+from tests.support.finding_rows import deltas, week
+
+NIGHT, BEFORE = "2026-11-21", "2026-11-20"
+AS_OF = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def finding(number: int, **more: object) -> dict[str, object]:
+    """An error about a week, new tonight, over a dollar owed to us, unless told."""
+    return {
+        "finding_id": f"{number:016x}",
+        "kind": "meter_extras_divergence",
+        "organization_id": f"{number:024x}",
+        "subject": "2026-W45",
+        "severity": "error",
+        "units": 1000.0,
+        "usd_cents": 100,
+        "cause": "missing_debit",
+        "explanation": "1,000 units were not debited",
+        "runbook": "RUNBOOKS.md#meter-extras-divergence",
+        "state": "new",
+        "first_seen": NIGHT,
+        "last_seen": NIGHT,
+        "nights_open": 1,
+        "accepted_by": None,
+        "accepted_why": None,
+        "accepted_until": None,
+        **more,
+    }
+
+
+def findings(*rows: dict[str, object]) -> pd.DataFrame:
+    return FINDINGS.from_rows(rows)
+
+
+def old(number: int, **more: object) -> dict[str, object]:
+    """A finding that was there on the night before."""
+    return finding(number, state="persisting", first_seen=BEFORE, nights_open=2, **more)
+
+
+def typical() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Findings of tonight and of the night before: one of each verdict and change."""
+    tonight = findings(
+        finding(1),
+        old(2, units=-500.0, usd_cents=-50),
+        old(3, units=3000.0, usd_cents=300),
+        finding(4, severity="warning", units=200.0, usd_cents=20),
+        finding(5, severity="info", units=70.0, usd_cents=7),
+        old(6, accepted_by="ann", accepted_why="written off", units=9000.0, usd_cents=900),
+        finding(7, state="resolved", first_seen=BEFORE, last_seen=BEFORE, nights_open=1),
+        finding(8, state="reopened", first_seen="2026-11-01", nights_open=4),
+        finding(9, state="persisting", first_seen=BEFORE, last_seen=BEFORE, nights_open=2),
+    )
+    before = findings(
+        finding(2, units=-500.0, usd_cents=-50), finding(3), finding(6, units=9000.0, usd_cents=900), finding(9)
+    )
+    return tonight, before
+
+
+def night(
+    tonight: pd.DataFrame | None = None,
+    previous: pd.DataFrame | None = None,
+    stripe: str = "read",
+    weeks: dict[tuple[str, str], Waterfall] | None = None,
+) -> ReportNight:
+    """A night with the findings of `typical`, or with those given; the week of finding 4 is undecided."""
+    if tonight is None:
+        tonight, previous = typical()
+    rows = deltas(
+        week("exact", organization_id="f" * 24, delta_units=0.0, diverged=False),
+        week("within_tolerance", organization_id="e" * 24, delta_units=10.0, diverged=False),
+        week("unexplained", organization_id=f"{1:024x}", delta_units=1000.0, unexplained_units=1000.0),
+        week("undecided", organization_id=f"{4:024x}", delta_units=200.0, unexplained_units=200.0, diverged=True),
+        week("explained", organization_id=f"{5:024x}", delta_units=70.0, explained_units=70.0),
+        week("unreadable", organization_id="d" * 24),
+        week("unexplained", organization_id=HOSTILE, delta_units=-900.0, unexplained_units=-900.0),
+    )
+    ordered = in_order_of_work(tonight, verdicts(tonight, rows))
+    return ReportNight(
+        night=NIGHT,
+        snapshot=SnapshotFactsRecord(
+            as_of=AS_OF,
+            weeks_back=3,
+            settling_hours=6,
+            server_version="8.0",
+            topology="ReplicaSetWithPrimary",
+            one_snapshot=True,
+            missing_collections=(),
+            counts={"billingusages": CollectionCounts(counted=10, read=9, quarantined=1, out_of_scope=0)},
+            seconds={},
+        ),
+        stripe=StripeReadingRecord(
+            state=stripe,  # type: ignore[arg-type]
+            reason="" if stripe == "read" else HOSTILE,
+            livemode=True,
+            requests={"disputes": 3},
+            invoices_not_read=(),
+        ),
+        deltas=rows,
+        evidence=_evidence(),
+        findings=ordered,
+        verdict=verdicts(ordered, rows),
+        previous=previous,
+        history=_history(),
+        weeks=weeks if weeks is not None else {(f"{1:024x}", "2026-W45"): waterfall()},
+        runbook=runbook_text(),
+    )
+
+
+def waterfall(text: str = "step-key") -> Waterfall:
+    return Waterfall(
+        lines=(Line("used", 5000.0, "meterUsed"), Line("debited", 4000.0, text)),
+        steps=(Step(text, 10.0, AS_OF, "entry-1", "missing_debit (certain_gap)"),),
+        other_entries=(Entry("entry-2", "debit", text, -5.0, AS_OF, text),),
+    )
+
+
+def _evidence() -> pd.DataFrame:
+    pieces = [("missing_debit", 1000.0), ("duplicate_debit", -900.0), (HOSTILE, 5.0)]
+    return METER_EXTRAS_EVIDENCE.from_rows(
+        {
+            "organization_id": f"{1:024x}",
+            "week_key": "2026-W45",
+            "cause": cause,
+            "rule": "certain_gap",
+            "confidence": "proved",
+            "ref_id": None,
+            "entry_id": None,
+            "units": units,
+        }
+        for cause, units in pieces
+    )
+
+
+def _history() -> pd.DataFrame:
+    sides = ("units_to_us", "units_to_customers", "cents_to_us", "cents_to_customers")
+    return pd.DataFrame(
+        [
+            {"night": one, "name": f"open.{verdict}.{side}", "value": float(place)}
+            for place, one in enumerate((BEFORE, NIGHT))
+            for verdict in ("unexplained", "undecided", "by_design")
+            for side in sides
+        ]
+    )
