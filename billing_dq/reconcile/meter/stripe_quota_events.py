@@ -22,7 +22,8 @@ class QuotaEvents:
     Attributes:
         changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
         since: the instant from which on they are complete.
-        not_told: organizations of which an event names a plan that is none of ours.
+        not_told: organizations of which the events do not tell: one names a plan that is none of ours, or none is there
+            though the application applied one since.
         overdue: ``organization_id``, ``since``, ``until``: spans in which a subscription was past due at Stripe; null:
             since before the events, and until after the snapshot. The application may have dunned in them, with quota
             0, and did not tell Stripe.
@@ -62,7 +63,17 @@ def quota_events(
     found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
     overdue = _overdue(mine.assign(organization_id=organizations), stripe_subscriptions, owner)
-    return QuotaEvents(changed, since, frozenset(organizations[unknown]), overdue)
+    not_told = frozenset(organizations[unknown]) | _without_the_applied_one(organizations, subscriptions, since)
+    return QuotaEvents(changed, since, not_told, overdue)
+
+
+def _without_the_applied_one(organizations: pd.Series, subscriptions: pd.DataFrame, since: datetime) -> frozenset[str]:
+    """Organizations to which an event was applied since, by their marker, and of which none was listed.
+
+    An empty list would otherwise prove that nothing changed. It does not where the list is known to lack an event.
+    """
+    applied = subscriptions.loc[subscriptions["last_subscription_event_at"] >= pd.Timestamp(since), "organization_id"]
+    return frozenset(applied[~applied.isin(organizations)])
 
 
 def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
