@@ -57,7 +57,9 @@ class Claimed:
         if case.clawback is None:
             return None
         mirrored = max(0.0, case.to_credit_units - case.own_credit_units)
-        owed = mirrored + wrong.to_customer
+        # A person who took units back in the dispute's name had credited them in its name before.
+        taken_back = max(0.0, sum(entry.units for entry in case.corrections) - wrong.shortfall)
+        owed = mirrored + wrong.to_customer + taken_back
         right = {owed, mirrored, case.to_credit_units, case.clawed_back_units}
         right |= {wrong.to_customer, wrong.again, wrong.surplus, wrong.expired}
         right |= {entry.units for entry in case.second_clawbacks}

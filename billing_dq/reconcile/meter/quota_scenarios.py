@@ -274,7 +274,9 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
         yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
     if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
         return
-    window = _window(record.subscription_event_at, times)
+    event = record.subscription_event_at
+    # The newest event may have been the change. That an older one was, and this one was not, takes two that are unseen.
+    window = times.window(event) if event is not None and record.within(event) else (0, None)
     for quota in record.others:
         yield from _applied(Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record)
 

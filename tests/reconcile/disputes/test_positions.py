@@ -566,6 +566,15 @@ def test_a_surplus_that_a_person_took_back_resolves_the_second_credit(kind: str)
     assert case.findings() == []
 
 
+def test_a_correction_tells_whose_surplus_a_credit_of_the_same_size_was():
+    entries = [clawback(name) for name in ("du_1", "du_2")]
+    entries += [own_credit(), by_hand(6000, days=22), by_hand(6000, days=24, request="b")]
+    both = [dispute(name, *WON) for name in ("du_1", "du_2")]
+    case = world(*entries, entry("correction-du_1", -6000, 25), disputes=both)
+    assert case.findings() == []
+    assert case.decision("du_2") == ("nothing_due", "credited_by_hand", 0.0)
+
+
 def test_what_a_correction_leaves_of_a_surplus_is_still_a_finding():
     case = world(clawback(), own_credit(), by_hand(6000), entry("correction-du_1", -2000, 25))
     assert case.findings() == [("dispute_credited_twice", 4000.0)]
