@@ -144,6 +144,8 @@ def plan_quotas(subscription: pd.DataFrame, week: Week, quota_of_plan: Mapping[s
 
 def _by_organization(lake: Lake, table: Table, night: str, organizations: list[str]) -> dict[str, pd.DataFrame]:
     """The rows of some organizations; only the row groups that may hold them are read."""
+    if not organizations:  # Arrow knows no type of an empty list, and refuses to filter by it
+        return {}
     with lake.require(table, night).path.open("rb") as file:
         rows = to_pandas(table, pq.read_table(file, filters=[("organization_id", "in", organizations)]))
     return {str(organization): group for organization, group in rows.groupby("organization_id")}
