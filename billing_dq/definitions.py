@@ -12,10 +12,9 @@ from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
-from billing_dq.defs.partitions import nights_of
+from billing_dq.defs.nights import nightly, nights_of
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
-from billing_dq.defs.schedules import nightly
 from billing_dq.defs.sensors import failed_checks, failed_runs
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets

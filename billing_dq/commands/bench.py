@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.commands.bench_floors import Floors, measure_floors
-from billing_dq.commands.bench_night import AS_OF, DATABASE, Stages, bench_settings, take_night
+from billing_dq.commands.benchmark.floors import Floors, measure_floors
+from billing_dq.commands.benchmark.night import AS_OF, DATABASE, Stages, bench_settings, take_night
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.progress import BarProgress, LineProgress
 
@@ -129,7 +129,7 @@ def _show(figures: Figures) -> None:
 
 
 def _draw(figures: list[Figures], path: Path) -> None:
-    from billing_dq.commands.bench_plot import plot_costs  # matplotlib costs a second
+    from billing_dq.commands.benchmark.plot import plot_costs  # matplotlib costs a second
 
     plot_costs(
         [one.organizations for one in figures],

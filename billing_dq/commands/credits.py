@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from billing_dq.commands.console import table_of
+from billing_dq.commands.shared.console import table_of
 from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.audit import AuditReading, Record, Subject
 from billing_dq.credits.plan import CreditPlan

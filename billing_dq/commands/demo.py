@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from billing_dq.commands.console import print_line, progress_here
-from billing_dq.commands.demo_home import SETTINGS, demo_home, what_next
+from billing_dq.commands.demonstration.home import SETTINGS, demo_home, what_next
 from billing_dq.commands.nightly import quiet_dagster
-from billing_dq.commands.stopping import StopSignals
+from billing_dq.commands.shared.console import print_line, progress_here
+from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, load_settings
 from billing_dq.simulation.config import WorldConfig, settings_toml
@@ -78,8 +78,8 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
 def _two_nights(
     console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld, stop: StopSignals
 ) -> None:
-    from billing_dq.commands.demo_services import apply_through_the_daemon, show_planted, verified_audit
-    from billing_dq.commands.night_summary import show
+    from billing_dq.commands.demonstration.services import apply_through_the_daemon, show_planted, verified_audit
+    from billing_dq.commands.shared.night_summary import show
     from billing_dq.runner import open_instance, run_night
 
     with open_instance(settings) as instance:
@@ -103,7 +103,7 @@ def _two_nights(
 
 
 def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:
-    from billing_dq.commands.demo_services import dagster_ui
+    from billing_dq.commands.demonstration.services import dagster_ui
 
     with dagster_ui(settings) as address:
         _say(console, f"The Dagster UI is at {address} - Ctrl-C stops it and everything else")

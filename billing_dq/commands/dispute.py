@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from billing_dq.commands.console import table_of
+from billing_dq.commands.shared.console import table_of
 from billing_dq.reconcile.disputes.timeline import Timeline, timeline
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake

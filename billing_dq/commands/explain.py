@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from billing_dq.commands.console import print_line, table_of
+from billing_dq.commands.shared.console import print_line, table_of
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.night import plan_quotas

@@ -8,7 +8,7 @@ import click
 import pandas as pd
 from rich.console import Console
 
-from billing_dq.commands.console import table_of
+from billing_dq.commands.shared.console import table_of
 from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
 from billing_dq.settings import load_settings

@@ -11,8 +11,8 @@ import click
 import pandas as pd
 from rich.console import Console
 
-from billing_dq.commands.console import Instant, progress_here
-from billing_dq.commands.stopping import StopSignals
+from billing_dq.commands.shared.console import Instant, progress_here
+from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
@@ -50,7 +50,7 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
     if weeks_back is not None:
         settings = settings.model_copy(update={"weeks_back": weeks_back})
     with StopSignals() as stop, quiet_dagster():
-        from billing_dq.commands.night_summary import as_data, show
+        from billing_dq.commands.shared.night_summary import as_data, show
         from billing_dq.runner import open_instance, run_night
 
         with open_instance(settings) as instance:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from billing_dq.commands.console import progress_here, table_of
+from billing_dq.commands.shared.console import progress_here, table_of
 from billing_dq.score import SCORED, Score, score
 from billing_dq.simulation.config import WorldConfig
 

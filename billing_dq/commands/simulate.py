@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from billing_dq.commands.console import Instant, progress_here
+from billing_dq.commands.shared.console import Instant, progress_here
 from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig, settings_toml
 from billing_dq.simulation.faults.catalogue import parse_faults
 from billing_dq.simulation.loader import load

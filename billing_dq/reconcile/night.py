@@ -29,7 +29,7 @@ from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.settlements import settlement_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
-from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents, quota_events
+from billing_dq.reconcile.meter.quota.events import QuotaEvents, quota_events
 from billing_dq.reconcile.payments.findings import payment_findings
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due

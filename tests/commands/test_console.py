@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from billing_dq.commands.console import Instant, table_of, text_of
+from billing_dq.commands.shared.console import Instant, table_of, text_of
 
 
 def printed(width: int, *arguments: object, **named: object) -> str:

@@ -10,7 +10,7 @@ from dagster._utils.interrupts import capture_interrupts
 
 from billing_dq import cli, runner
 from billing_dq.commands import demo, nightly
-from billing_dq.commands.stopping import StopSignals
+from billing_dq.commands.shared.stopping import StopSignals
 
 STOPS = [signal.SIGINT, signal.SIGTERM]
 

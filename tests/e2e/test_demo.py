@@ -9,7 +9,7 @@ import click
 import psutil
 import pytest
 
-from billing_dq.commands.demo_home import DEFAULT, SETTINGS, demo_home, what_next
+from billing_dq.commands.demonstration.home import DEFAULT, SETTINGS, demo_home, what_next
 from tests.support.finding_rows import deltas
 from tests.support.report_night import NIGHT, finding, findings
 

@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from billing_dq.credits.audit import AuditLog
 from billing_dq.defs import dispute_credits as defs
-from billing_dq.defs.partitions import nights_of
+from billing_dq.defs.nights import nights_of
 from billing_dq.errors import TransientSourceError
 from billing_dq.settings import Settings, load_settings
 from tests.support import credit_night as night

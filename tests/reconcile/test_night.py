@@ -8,7 +8,7 @@ import pytest
 from billing_dq.reconcile import night as night_module
 from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult
-from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
+from billing_dq.reconcile.meter.quota.events import QuotaEvents
 from billing_dq.reconcile.night import NightResult, reconcile_night, split_keys
 from billing_dq.tables import (
     DISPUTE_ENTRIES,

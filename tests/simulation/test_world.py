@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.simulation.company.clock import to_millis, week_start
+from billing_dq.simulation.clock import to_millis, week_start
 from billing_dq.simulation.company.story import Story
 from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig
 from billing_dq.simulation.labels import Document, SimulatedOrganization

@@ -9,7 +9,7 @@ from bson import Code, CodecOptions, DBRef, ObjectId
 from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 
-from billing_dq.sources.mongodb.contract import Field, Type, is_week_key
+from billing_dq.sources.mongodb.bson.contract import Field, Type, is_week_key
 
 Document = dict[str, object]
 OPTIONS = CodecOptions[Document](tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)

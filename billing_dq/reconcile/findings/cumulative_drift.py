@@ -6,7 +6,7 @@ dropped expected equals actual exactly, so what stays below the tolerance every 
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.free_usage import EPSILON
+from billing_dq.reconcile.meter.quota.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.units import Tolerance
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents
+from billing_dq.reconcile.meter.quota.events import QuotaEvents
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 

@@ -12,11 +12,11 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
-from billing_dq.reconcile.meter.free_usage import EPSILON, Steps
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
 from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks
-from billing_dq.reconcile.meter.quota_records import QuotaRecords
-from billing_dq.reconcile.meter.quota_scenarios import (
+from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Steps
+from billing_dq.reconcile.meter.quota.records import QuotaRecords
+from billing_dq.reconcile.meter.quota.scenarios import (
     QuotaRecord,
     StepTimes,
     attested,

@@ -14,7 +14,6 @@ import pandas as pd
 from billing_dq.reconcile.meter.causes import CAUSE_ORDER, Cause, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.evidence import Evidence, Usage, collect_evidence, evidence_frame
-from billing_dq.reconcile.meter.free_usage import EPSILON
 from billing_dq.reconcile.meter.matching import ledger_settlements, match
 from billing_dq.reconcile.meter.organization_weeks import (
     Codes,
@@ -24,6 +23,7 @@ from billing_dq.reconcile.meter.organization_weeks import (
     unreadable_cells,
     unreadable_documents,
 )
+from billing_dq.reconcile.meter.quota.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import EXACT, explain_in_words, unreadable_in_words
 from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
 from billing_dq.units import Floats, Tolerance

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.free_usage import explainable_band
+from billing_dq.reconcile.meter.quota.free_usage import explainable_band
 from billing_dq.reconcile.meter.sentences import number
 
 

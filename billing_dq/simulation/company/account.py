@@ -2,7 +2,7 @@
 
 import copy
 
-from billing_dq.simulation.company.clock import DAY, SECOND
+from billing_dq.simulation.clock import DAY, SECOND
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.config import Pack
 from billing_dq.simulation.labels import Document

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from billing_dq.simulation.company.clock import SECOND, WEEK, to_datetime, week_key, week_start
+from billing_dq.simulation.clock import SECOND, WEEK, to_datetime, week_key, week_start
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.company.lots import Lots
 from billing_dq.simulation.config import PLAN_VERSIONS, QUOTAS

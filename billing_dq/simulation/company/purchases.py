@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, SECOND, next_daily
 from billing_dq.simulation.company.application import Entry
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, SECOND, next_daily
 from billing_dq.simulation.company.timeline import WEBHOOK, Timeline
 from billing_dq.simulation.company.traits import Traits
 from billing_dq.simulation.config import PACKS, Pack

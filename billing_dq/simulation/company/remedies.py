@@ -6,7 +6,7 @@ debit that was credited: the copy stays in the ledger, and only people can say t
 
 from collections.abc import Callable
 
-from billing_dq.simulation.company.clock import DAY, HOUR, WEEK
+from billing_dq.simulation.clock import DAY, HOUR, WEEK
 from billing_dq.simulation.company.purchases import Dispute, Purchase, Shop
 from billing_dq.simulation.company.timeline import Timeline
 from billing_dq.simulation.company.traits import Traits

@@ -4,8 +4,8 @@ Everything random about the life is drawn before the replay, so that a fault (`C
 nothing else: the same organization is replayed with and without it.
 """
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, to_datetime, to_millis
 from billing_dq.simulation.company.application import Entry
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, to_datetime, to_millis
 from billing_dq.simulation.company.purchases import Dispute, Purchase, Shop
 from billing_dq.simulation.company.remedies import Remedies
 from billing_dq.simulation.company.subscriber import Subscriber

@@ -1,7 +1,7 @@
 """The subscription of an organization, on both sides: bought, renewed, overdue, changed, canceled, synchronized."""
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, SECOND, WEEK, next_daily, to_datetime, to_millis
 from billing_dq.simulation.company.account import period_length
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, SECOND, WEEK, next_daily, to_datetime, to_millis
 from billing_dq.simulation.company.timeline import WEBHOOK, Timeline
 from billing_dq.simulation.company.traits import Traits
 from billing_dq.simulation.config import PRICES, QUOTAS

@@ -7,9 +7,9 @@ from random import Random
 
 from bson import ObjectId
 
+from billing_dq.simulation.clock import DAY, HOUR, SECOND, WEEK, to_datetime, to_millis, week_start
 from billing_dq.simulation.company.account import Account
 from billing_dq.simulation.company.application import Application, Crashes, Versions
-from billing_dq.simulation.company.clock import DAY, HOUR, SECOND, WEEK, to_datetime, to_millis, week_start
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.labels import Document

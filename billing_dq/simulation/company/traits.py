@@ -7,8 +7,8 @@ is a fault. The draws are apart from those of the life, so that a world without 
 from collections.abc import Iterator
 from random import Random
 
+from billing_dq.simulation.clock import MINUTE, SECOND, WEEK
 from billing_dq.simulation.company.application import Versions
-from billing_dq.simulation.company.clock import MINUTE, SECOND, WEEK
 from billing_dq.simulation.config import WorldConfig
 
 #: Units of a run's base, which are in no part of the breakdown.

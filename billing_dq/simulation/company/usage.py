@@ -1,6 +1,6 @@
 """The steps of an organization: when they finish, what they use, and when their debits are written."""
 
-from billing_dq.simulation.company.clock import MINUTE, SECOND, WEEK
+from billing_dq.simulation.clock import MINUTE, SECOND, WEEK
 from billing_dq.simulation.company.timeline import Step, Timeline
 from billing_dq.simulation.company.traits import Traits
 from billing_dq.simulation.config import QUOTAS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from billing_dq.simulation.company.clock import DAY, HOUR, WEEK, to_millis, week_key, week_start
+from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_millis, week_key, week_start
 from billing_dq.simulation.company.documents import documents_of
 from billing_dq.simulation.company.story import Changes, Step, Story
 from billing_dq.simulation.company.timeline import OF_QUOTA

@@ -6,8 +6,8 @@ The dispute is opened a day after a purchase that has none, decided a day later 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE
 from billing_dq.simulation.company.application import Crashes
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE
 from billing_dq.simulation.company.story import Changes, Dispute, Story
 from billing_dq.simulation.config import DOLLARS_TO_UNITS, Pack
 from billing_dq.simulation.faults.cases import Case

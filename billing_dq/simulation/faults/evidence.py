@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from billing_dq.simulation.company.clock import SECOND
+from billing_dq.simulation.clock import SECOND
 from billing_dq.simulation.config import QUOTAS
 from billing_dq.simulation.labels import Document
 from billing_dq.simulation.stripe.objects import PLAN_OF_PRICE

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations, product
 
+from billing_dq.simulation.clock import HOUR, MINUTE, SECOND, WEEK, to_millis, week_key
 from billing_dq.simulation.company.application import Entry
-from billing_dq.simulation.company.clock import HOUR, MINUTE, SECOND, WEEK, to_millis, week_key
 from billing_dq.simulation.company.story import Story
 from billing_dq.simulation.config import QUOTAS
 from billing_dq.simulation.faults.evidence import PlanEvent, plan_events

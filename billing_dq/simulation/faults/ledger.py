@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from billing_dq.simulation.clock import DAY, HOUR, to_datetime, to_millis
 from billing_dq.simulation.company.application import Crashes, Entry
-from billing_dq.simulation.company.clock import DAY, HOUR, to_datetime, to_millis
 from billing_dq.simulation.company.story import Changes, Story
 from billing_dq.simulation.faults.cases import Case, Documents
 from billing_dq.simulation.labels import Document, SimulatedOrganization

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bson import Decimal128, Int64
 
-from billing_dq.simulation.company.clock import week_key, week_start
+from billing_dq.simulation.clock import week_key, week_start
 from billing_dq.simulation.faults.cases import WEEKS_BACK, Case, Documents
 from billing_dq.simulation.labels import Document, SimulatedOrganization
 

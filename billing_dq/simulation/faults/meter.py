@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, to_millis, week_key, week_start
 from billing_dq.simulation.company.application import Crashes
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, WEEK, to_millis, week_key, week_start
 from billing_dq.simulation.company.story import Changes, Story
 from billing_dq.simulation.config import QUOTAS
 from billing_dq.simulation.faults.cases import Case, Documents, debits_of, week_delta

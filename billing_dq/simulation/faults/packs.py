@@ -3,7 +3,7 @@
 A charge without its top-up, and a refund that failed after its units were taken.
 """
 
-from billing_dq.simulation.company.clock import DAY, HOUR
+from billing_dq.simulation.clock import DAY, HOUR
 from billing_dq.simulation.company.story import Changes, Story
 from billing_dq.simulation.config import PACKS
 from billing_dq.simulation.faults.cases import Case

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from billing_dq.simulation.clock import DAY, HOUR, SECOND, to_datetime
 from billing_dq.simulation.company.account import Account
-from billing_dq.simulation.company.clock import DAY, HOUR, SECOND, to_datetime
 from billing_dq.simulation.config import PRICES
 from billing_dq.simulation.faults.cases import Case
 from billing_dq.simulation.labels import Document, Label, SimulatedOrganization

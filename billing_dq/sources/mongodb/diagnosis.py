@@ -13,8 +13,8 @@ from pymongo.errors import OperationFailure
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of, is_transient
-from billing_dq.sources.mongodb.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.queries import KEYS, Query, documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.weeks import NightWeeks
@@ -52,7 +52,7 @@ def _reading_code() -> Diagnosis:
     """Whether the code that reads documents can be compiled here, and whether it is kept."""
     part = "MongoDB reading code"
     try:
-        from billing_dq.sources.mongodb.compiled import kept_in  # numba: only who asks for it pays for it
+        from billing_dq.sources.mongodb.bson.compiled import kept_in  # numba: only who asks for it pays for it
     except SourceError as error:
         return Diagnosis(part, "failed", str(error))
     directory = kept_in()

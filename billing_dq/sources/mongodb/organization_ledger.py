@@ -25,8 +25,8 @@ from pymongo.read_concern import ReadConcern
 from billing_dq.credits.ledger_writer import WrittenCredit, written_credit
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.bson.contract import EARLIEST, LATEST
 from billing_dq.sources.mongodb.connection import DECODED, connect, is_transient
-from billing_dq.sources.mongodb.contract import EARLIEST, LATEST
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXTRAS_BALANCES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from bson import ObjectId
 
-from billing_dq.sources.mongodb.contract import CollectionContract, is_week_key
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, is_week_key
 from billing_dq.tables import QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 
 DUPLICATE = "duplicate_key"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bson import MinKey
 
-from billing_dq.sources.mongodb.contract import WEEK_PATTERN, CollectionContract
+from billing_dq.sources.mongodb.bson.contract import WEEK_PATTERN, CollectionContract
 
 Filter = dict[str, object]
 

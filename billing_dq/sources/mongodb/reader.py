@@ -15,8 +15,8 @@ from pymongo.errors import ConfigurationError, OperationFailure
 
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
+from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
-from billing_dq.sources.mongodb.contract import CollectionContract
 from billing_dq.sources.mongodb.queries import Filter, Query
 
 Stage = Literal["server", "decode", "write"]

@@ -14,8 +14,8 @@ from pymongo.errors import OperationFailure
 from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, clear_errors, connect
-from billing_dq.sources.mongodb.contract import contracts
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.storage.stored_table import StoredTable

@@ -10,15 +10,15 @@ from upath import UPath
 from billing_dq import tables
 from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
-from billing_dq.sources.mongodb.accounts import dead_lettered_events, organizations, subscriptions
-from billing_dq.sources.mongodb.contract import CollectionContract
+from billing_dq.sources.mongodb.bson.contract import CollectionContract
+from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.counts import Counts
-from billing_dq.sources.mongodb.ledgers import ledger_tables
-from billing_dq.sources.mongodb.pieces import Piece, Sorting
+from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, organizations, subscriptions
+from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
+from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader
-from billing_dq.sources.mongodb.usage import weekly_usage
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table

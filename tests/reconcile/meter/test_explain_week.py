@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from billing_dq.reconcile.meter.causes import Cause, Confidence
-from billing_dq.reconcile.meter.free_usage import MOST_COMBINATIONS, Change, Scenario, Steps
+from billing_dq.reconcile.meter.quota.free_usage import MOST_COMBINATIONS, Change, Scenario, Steps
 from billing_dq.reconcile.meter.week_explanation import MOST_CANDIDATES, WeekAccount, explain_week
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.reconcile.meter.free_usage import Change, Scenario, Steps, explainable_band, fit
+from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario, Steps, explainable_band, fit
 
 #: Units of one step in the worlds that are counted out.
 MOST_UNITS = 6

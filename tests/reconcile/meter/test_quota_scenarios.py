@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing_dq.reconcile.meter.free_usage import Scenario
-from billing_dq.reconcile.meter.quota_scenarios import (
+from billing_dq.reconcile.meter.quota.free_usage import Scenario
+from billing_dq.reconcile.meter.quota.scenarios import (
     DELIVERY,
     QuotaEvent,
     QuotaRecord,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.stripe_quota_events import QuotaEvents, quota_events
+from billing_dq.reconcile.meter.quota.events import QuotaEvents, quota_events
 from billing_dq.tables import STRIPE_SUBSCRIPTION_EVENTS, STRIPE_SUBSCRIPTIONS, SUBSCRIPTIONS
 from tests.support.meter_world import AS_OF, ORG, OTHER, QUOTAS
 

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from bson import ObjectId
 
+from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis, week_key
 from billing_dq.simulation.company.application import Application, Crashes
-from billing_dq.simulation.company.clock import DAY, HOUR, WEEK, to_datetime, to_millis, week_key
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.config import DEFAULT_AS_OF
 

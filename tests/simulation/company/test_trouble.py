@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from bson import ObjectId
 
+from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis
 from billing_dq.simulation.company.application import Application, Crashes, Versions
-from billing_dq.simulation.company.clock import DAY, HOUR, WEEK, to_datetime, to_millis
 from billing_dq.simulation.company.ids import Ids
 from billing_dq.simulation.company.story import Story
 from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from billing_dq.simulation.company.clock import to_millis, week_key, week_start
+from billing_dq.simulation.clock import to_millis, week_key, week_start
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.faults.catalogue import FAULTS, parse_faults
 from billing_dq.simulation.labels import BY_DESIGN, Label, SimulatedOrganization

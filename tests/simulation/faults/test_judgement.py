@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_start
 from billing_dq.simulation.company.application import Crashes
-from billing_dq.simulation.company.clock import DAY, HOUR, MINUTE, WEEK, week_start
 from billing_dq.simulation.company.story import Changes, Step, Story
 from billing_dq.simulation.config import WorldConfig
 from billing_dq.simulation.faults.judgement import Verdict, judge

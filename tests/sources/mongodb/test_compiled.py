@@ -31,8 +31,8 @@ import numpy as np
 from numba.core.caching import CompileResultCacheImpl
 
 CompileResultCacheImpl._locator_classes = []  # no directory can be written
-from billing_dq.sources.mongodb.compiled import kept_in
-from billing_dq.sources.mongodb.walker import documents
+from billing_dq.sources.mongodb.bson.compiled import kept_in
+from billing_dq.sources.mongodb.bson.walker import documents
 
 print(documents(np.frombuffer(bson.encode({"a": 1}) * 2, dtype=np.uint8)), kept_in())
 """
@@ -45,7 +45,7 @@ import sys
 
 sys.modules["numba"] = None
 try:
-    import billing_dq.sources.mongodb.walker
+    import billing_dq.sources.mongodb.bson.walker
 except RuntimeError as error:
     print(error)
 """

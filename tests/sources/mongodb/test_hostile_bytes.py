@@ -13,9 +13,9 @@ import pytest
 from bson.errors import InvalidBSON
 
 from billing_dq.errors import SourceError
-from billing_dq.sources.mongodb.explained import faults
-from billing_dq.sources.mongodb.judged import Rows
-from billing_dq.sources.mongodb.raw_document import Malformed, elements
+from billing_dq.sources.mongodb.bson.explained import faults
+from billing_dq.sources.mongodb.bson.judged import Rows
+from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
 from tests.sources.mongodb.test_walker import CONTRACTS, assert_same_values, judged
 from tests.support.plain_contract import breaks, decoded
 

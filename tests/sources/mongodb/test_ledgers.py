@@ -9,9 +9,9 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from billing_dq.settings import Collections
-from billing_dq.sources.mongodb.contract import contracts
-from billing_dq.sources.mongodb.judged import Level, judge_documents
-from billing_dq.sources.mongodb.ledgers import ledger_tables
+from billing_dq.sources.mongodb.bson.contract import contracts
+from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
+from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from tests.support.mongo_world import NIGHT
 
 CONTRACT = contracts(Collections().model_dump(), ("free",), NIGHT.as_of)["billingextrabalances"]

@@ -7,9 +7,9 @@ import pytest
 from bson import Binary, Decimal128, ObjectId
 
 from billing_dq.settings import Collections
-from billing_dq.sources.mongodb.contract import contracts
-from billing_dq.sources.mongodb.duplicates import newest_first
-from billing_dq.sources.mongodb.pieces import Piece, Sorting
+from billing_dq.sources.mongodb.bson.contract import contracts
+from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
+from billing_dq.sources.mongodb.documents.duplicates import newest_first
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from tests.support.mongo_world import NIGHT, Document
 

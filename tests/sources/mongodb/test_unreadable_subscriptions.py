@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from billing_dq.settings import Collections
-from billing_dq.sources.mongodb.contract import contracts
+from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.quarantine import Quarantine
 
 CONTRACTS = contracts(Collections().model_dump(), ("free", "pro"), datetime(2026, 11, 21, tzinfo=UTC))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Collections
-from billing_dq.sources.mongodb.contract import CollectionContract, Field, contracts
-from billing_dq.sources.mongodb.explained import faults
-from billing_dq.sources.mongodb.judged import Level, Rows, judge_documents
-from billing_dq.sources.mongodb.walker import Cells
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, Field, contracts
+from billing_dq.sources.mongodb.bson.explained import faults
+from billing_dq.sources.mongodb.bson.judged import Level, Rows, judge_documents
+from billing_dq.sources.mongodb.bson.walker import Cells
 from tests.support.plain_contract import OPTIONS, Document, breaks, decoded
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)

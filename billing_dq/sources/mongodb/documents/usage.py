@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.arrow_columns import Columns, text_array
-from billing_dq.sources.mongodb.judged import Rows, parents, week_numbers
-from billing_dq.sources.mongodb.raw_document import elements
-from billing_dq.sources.mongodb.texts import starts_with
-from billing_dq.sources.mongodb.walker import Cells, Items
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.arrow_columns import Columns, text_array
+from billing_dq.sources.mongodb.bson.judged import Rows, parents, week_numbers
+from billing_dq.sources.mongodb.bson.raw_document import elements
+from billing_dq.sources.mongodb.bson.texts import starts_with
+from billing_dq.sources.mongodb.bson.walker import Cells, Items
 from billing_dq.storage.arrow import arrow_table
 from billing_dq.tables import WEEKLY_USAGE
 

@@ -5,10 +5,13 @@ of entries (docs/domain.md, "Ledger"), a dispute, a purchase, a refund or an exp
 import numpy as np
 import pyarrow as pa
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.arrow_columns import Columns, hex_array
-from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.entry_choices import (
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.arrow_columns import Columns, hex_array
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.judged import Mask, Rows, Words
+from billing_dq.sources.mongodb.bson.texts import repeated, starts_with
+from billing_dq.sources.mongodb.bson.walker import Cells
+from billing_dq.sources.mongodb.documents.entry_choices import (
     DEBIT,
     KINDS,
     TOPUP,
@@ -19,10 +22,7 @@ from billing_dq.sources.mongodb.entry_choices import (
     suspected,
     swept_or_late,
 )
-from billing_dq.sources.mongodb.judged import Mask, Rows, Words
-from billing_dq.sources.mongodb.texts import repeated, starts_with
-from billing_dq.sources.mongodb.usage import items_of
-from billing_dq.sources.mongodb.walker import Cells
+from billing_dq.sources.mongodb.documents.usage import items_of
 from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.tables import (
     DISPUTE_ENTRIES,

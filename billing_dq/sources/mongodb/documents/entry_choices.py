@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from billing_dq.sources.mongodb.contract import GRACE
-from billing_dq.sources.mongodb.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.contract import GRACE
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 
 KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 TOPUP, DEBIT, REFUND, EXPIRATION, ADJUSTMENT = range(len(KINDS))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from billing_dq.commands.console import print_line, table_of, text_of
+from billing_dq.commands.shared.console import print_line, table_of, text_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES

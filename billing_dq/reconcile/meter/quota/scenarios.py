@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from billing_dq.reconcile.meter.free_usage import Change, Scenario
+from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
 
 #: From the creation of a Stripe event to its application; retries after an outage take longer, and then a change of
 #: plan in the first hours of a week is found unexplained.

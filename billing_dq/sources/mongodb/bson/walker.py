@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.bson_types import Bytes, after_zero, int32_at, int64_at, value_size
-from billing_dq.sources.mongodb.compiled import compiled
-from billing_dq.sources.mongodb.contract_table import TYPE_NUMBERS, FieldTable
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.compiled import compiled
+from billing_dq.sources.mongodb.bson.contract_table import TYPE_NUMBERS, FieldTable
+from billing_dq.sources.mongodb.bson.types import Bytes, after_zero, int32_at, int64_at, value_size
 
 _OBJECT_ID = TYPE_NUMBERS["objectId"]
 _TEXT = TYPE_NUMBERS["string"]

@@ -7,13 +7,13 @@ import numpy as np
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.bson_types import Bytes
-from billing_dq.sources.mongodb.compiled import compiled
-from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.judged import Mask, Rows
-from billing_dq.sources.mongodb.texts import is_text
-from billing_dq.sources.mongodb.walker import Cells
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.compiled import compiled
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.judged import Mask, Rows
+from billing_dq.sources.mongodb.bson.texts import is_text
+from billing_dq.sources.mongodb.bson.types import Bytes
+from billing_dq.sources.mongodb.bson.walker import Cells
 
 _OBJECT_ID_BYTES = 12
 

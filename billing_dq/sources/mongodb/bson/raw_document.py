@@ -9,7 +9,7 @@ from bson import CodecOptions
 from bson.codec_options import DatetimeConversion
 from bson.errors import InvalidBSON
 
-from billing_dq.sources.mongodb.bson_types import after_zero, value_size
+from billing_dq.sources.mongodb.bson.types import after_zero, value_size
 
 _OPTIONS = CodecOptions[dict[str, object]](
     tz_aware=True,

@@ -5,10 +5,10 @@ Cells are those of one field, or of items; cells of other types than text are pa
 
 import numpy as np
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.bson_types import Bytes
-from billing_dq.sources.mongodb.compiled import compiled
-from billing_dq.sources.mongodb.walker import Cells
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.compiled import compiled
+from billing_dq.sources.mongodb.bson.types import Bytes
+from billing_dq.sources.mongodb.bson.walker import Cells
 
 WEEK_LENGTH = 8
 

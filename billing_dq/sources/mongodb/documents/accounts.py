@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.arrow_columns import Columns
-from billing_dq.sources.mongodb.judged import Rows
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.arrow_columns import Columns
+from billing_dq.sources.mongodb.bson.judged import Rows
 from billing_dq.storage.arrow import arrow_table
 from billing_dq.tables import DEAD_LETTERED_EVENTS, ORGANIZATIONS, SUBSCRIPTIONS
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.bson_types import Bytes
-from billing_dq.sources.mongodb.contract import EARLIEST, LATEST
-from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.judged import Mask, Rows
-from billing_dq.sources.mongodb.texts import gathered, hex_text
-from billing_dq.sources.mongodb.walker import Cells
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.contract import EARLIEST, LATEST
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.judged import Mask, Rows
+from billing_dq.sources.mongodb.bson.texts import gathered, hex_text
+from billing_dq.sources.mongodb.bson.types import Bytes
+from billing_dq.sources.mongodb.bson.walker import Cells
 
 _TIME = pa.timestamp("ms", "UTC")
 _HEX_LENGTH = 24

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from billing_dq.commands.console import print_line
+from billing_dq.commands.shared.console import print_line
 from billing_dq.credits import verification
 from billing_dq.credits.run import audit_log
 from billing_dq.embedded import free_port

@@ -10,12 +10,12 @@ from bson import ObjectId
 from pymongo import MongoClient
 from upath import UPath
 
-from billing_dq.commands.bench_night import DATABASE
+from billing_dq.commands.benchmark.night import DATABASE
 from billing_dq.reconcile.meter.meter_extras import divergences, expected_units
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
+from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.connection import clear_errors, connect
-from billing_dq.sources.mongodb.contract import CollectionContract, contracts
-from billing_dq.sources.mongodb.judged import Level, judge_documents
 from billing_dq.sources.mongodb.queries import documents_of
 from billing_dq.sources.mongodb.reader import open_reader
 from billing_dq.sources.mongodb.snapshot import Snapshot, address

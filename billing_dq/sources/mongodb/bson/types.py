@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from billing_dq.sources.mongodb.compiled import compiled
+from billing_dq.sources.mongodb.bson.compiled import compiled
 
 ABSENT = 0x00
 DOUBLE = 0x01

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from billing_dq.errors import SourceError
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.contract import CollectionContract
-from billing_dq.sources.mongodb.duplicates import neighbours_alike, newest_first, out_of_order
-from billing_dq.sources.mongodb.explained import faults
-from billing_dq.sources.mongodb.judged import Level, Mask, Rows, judge_documents, week_numbers
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.contract import CollectionContract
+from billing_dq.sources.mongodb.bson.explained import faults
+from billing_dq.sources.mongodb.bson.judged import Level, Mask, Rows, judge_documents, week_numbers
+from billing_dq.sources.mongodb.bson.raw_document import readable_fields
+from billing_dq.sources.mongodb.documents.duplicates import neighbours_alike, newest_first, out_of_order
 from billing_dq.sources.mongodb.quarantine import DUPLICATE, Quarantine
 from billing_dq.sources.mongodb.queries import KEYS
-from billing_dq.sources.mongodb.raw_document import readable_fields
 from billing_dq.weeks import NightWeeks
 
 #: The collections whose documents for one key may each hold a part.

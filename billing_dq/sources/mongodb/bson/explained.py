@@ -9,10 +9,10 @@ import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from billing_dq.sources.mongodb import bson_types as bson
-from billing_dq.sources.mongodb.contract import LATEST, CollectionContract, Field, Type, is_week_key
-from billing_dq.sources.mongodb.contract_table import milliseconds
-from billing_dq.sources.mongodb.raw_document import Element, Malformed, elements
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.contract import LATEST, CollectionContract, Field, Type, is_week_key
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.raw_document import Element, Malformed, elements
 
 _KINDS: dict[Type, tuple[int, ...]] = {
     "objectId": (bson.OBJECT_ID,),

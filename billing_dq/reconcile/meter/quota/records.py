@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.organization_weeks import OrganizationWeeks
-from billing_dq.reconcile.meter.quota_scenarios import DELIVERY, QuotaEvent, QuotaRecord
+from billing_dq.reconcile.meter.quota.scenarios import DELIVERY, QuotaEvent, QuotaRecord
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
 

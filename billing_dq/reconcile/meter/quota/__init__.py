@@ -1,0 +1,1 @@
+"""Which quota may have been in force in a week, what attests it, and what it allows."""

@@ -1,0 +1,1 @@
+"""The documents of each collection as tables: usage, balances and their entries."""
