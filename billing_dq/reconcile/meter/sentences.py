@@ -103,7 +103,8 @@ def _clause(cause: Cause, items: Sequence[EvidenceItem]) -> str:
         return _moved(units, total, rule)
     if cause is Cause.QUOTA_CHANGED:
         done = "were debited under the other quota" if total < 0 else "were within the quota of that time"
-        return f"the plan changed in mid-week ({_ATTESTED.get(rule, rule)}), and {units} {done}"
+        attested = _ATTESTED.get(rule, "nothing here attests when")
+        return f"the plan changed in mid-week ({attested}), and {units} {done}"
     if cause is Cause.USAGE_RESET:
         why = {CANCELLATION: "a cancellation", CHANGE_OF_PLAN: "a change of plan"}.get(
             rule, "something other than a change of plan"
