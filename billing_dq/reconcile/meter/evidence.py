@@ -69,20 +69,24 @@ class Evidence:
         self.items.append(item)
 
 
-def collect_evidence(
-    index: OrganizationWeeks,
-    usage: Usage,
-    keys: Keys,
-    debits: Debits,
-    ledger: Settlements,
-    expected: Floats,
-    context: MeterContext,
-) -> Evidence:
-    """All evidence of the night's weeks that could be read; `expected` is by cell."""
+@dataclass(frozen=True)
+class MatchedBatch:
+    """A batch after matching: its documents, keys, debits and settlements; ``expected`` are units by cell."""
+
+    index: OrganizationWeeks
+    usage: Usage
+    keys: Keys
+    debits: Debits
+    ledger: Settlements
+    expected: Floats
+
+
+def collect_evidence(batch: MatchedBatch, context: MeterContext) -> Evidence:
+    """All evidence of the night's weeks that could be read."""
     evidence = Evidence()
-    wanted = index.inner() & ~usage.unreadable
-    _judge_entries(evidence, wanted, usage, index, debits)
-    _judge_weeks(evidence, wanted, index, usage, keys, debits, ledger, expected, context)
+    wanted = batch.index.inner() & ~batch.usage.unreadable
+    _judge_entries(evidence, wanted, batch.usage, batch.index, batch.debits)
+    _judge_weeks(evidence, wanted, batch, context)
     return evidence
 
 
@@ -141,29 +145,20 @@ def _move(owner: int, cell: int) -> tuple[Cause, str, Confidence]:
     return Cause.UNEXPLAINED, "dated_weeks_before", "guess"
 
 
-def _judge_weeks(
-    evidence: Evidence,
-    wanted: Booleans,
-    index: OrganizationWeeks,
-    usage: Usage,
-    keys: Keys,
-    debits: Debits,
-    ledger: Settlements,
-    expected: Floats,
-    context: MeterContext,
-) -> None:
+def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, context: MeterContext) -> None:
     """Weeks whose document asks for other units than its keys were debited, replays and half settlements."""
+    index, usage, keys, debits, ledger = batch.index, batch.usage, batch.keys, batch.debits, batch.ledger
     owned = index.sums(debits.owners, debits.amounts)
     in_document = index.any(keys.cells[_own_settlements(index, keys)])
     mismatch = _settlement_mismatch(usage, ledger, in_document, context)
     replayed = index.any(keys.cells[keys.replays])
-    differs = np.abs(expected - owned) > EPSILON
+    differs = np.abs(batch.expected - owned) > EPSILON
     chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0))
     records = QuotaRecords(index, context, np.where(usage.present, usage.quota, np.nan), usage.unreadable)
     balances = context.balances_of(index.organizations)
     gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64)
     fresh = _fresh(index, usage, context)
-    owed = expected.reshape(-1, len(index.weeks))
+    owed = batch.expected.reshape(-1, len(index.weeks))
     owed_before = (np.cumsum(owed, axis=1) > owed).ravel()
     held = dict(_keys_by_cell(keys, chosen))
     for cell in np.flatnonzero(chosen).tolist():  # few weeks differ, and each is looked at by itself

@@ -13,7 +13,7 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.causes import CAUSE_ORDER, Cause, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
-from billing_dq.reconcile.meter.evidence import Evidence, Usage, collect_evidence, evidence_frame
+from billing_dq.reconcile.meter.evidence import Evidence, MatchedBatch, Usage, collect_evidence, evidence_frame
 from billing_dq.reconcile.meter.matching import ledger_settlements, match
 from billing_dq.reconcile.meter.organization_weeks import (
     Codes,
@@ -80,10 +80,11 @@ def reconcile_meter(
 
     expected = expected_units(documents.used, documents.quota)
     actual = index.sums(debits.cells, debits.amounts)
-    evidence = collect_evidence(index, documents, found_keys, debits, ledger, expected, context)
+    batch = MatchedBatch(index, documents, found_keys, debits, ledger, expected)
+    evidence = collect_evidence(batch, context)
     unreadable_usage = unreadable_documents(index, context)
     rows = np.flatnonzero(index.inner() & (documents.present | index.any(debits.cells) | unreadable_usage))
-    return _result(index, rows, documents, expected[rows], actual[rows], evidence, context)
+    return _result(batch, rows, actual[rows], evidence, context)
 
 
 def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) -> pd.DataFrame:
@@ -135,15 +136,8 @@ def _documents(index: OrganizationWeeks, usage: pd.DataFrame, cells: Codes, cont
     )
 
 
-def _result(
-    index: OrganizationWeeks,
-    rows: Codes,
-    usage: Usage,
-    expected: Floats,
-    actual: Floats,
-    evidence: Evidence,
-    context: MeterContext,
-) -> MeterResult:
+def _result(batch: MatchedBatch, rows: Codes, actual: Floats, evidence: Evidence, context: MeterContext) -> MeterResult:
+    index, usage, expected = batch.index, batch.usage, batch.expected[rows]
     delta, limit, diverged = divergences(expected, actual, context.tolerance)
     unreadable = usage.unreadable[rows]
     items = _items_by_row(index, rows, evidence)
