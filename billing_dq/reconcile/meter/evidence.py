@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from billing_dq.reconcile.ledger.settlements import GRACE
 from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
@@ -26,14 +27,12 @@ from billing_dq.reconcile.meter.quota.scenarios import (
 )
 from billing_dq.reconcile.meter.week_explanation import WeekAccount, explain_week
 from billing_dq.units import Floats
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import Week
 
 #: A document written so recently that the debit of its last steps may still be on its way. The application writes a
 #: debit right after the usage; minutes are generous, and anything older is looked at as lost.
 LATE_DEBIT = timedelta(minutes=5)
-
-#: One side of a settlement alone for longer than this is a defect (docs/domain.md, "Ledger").
-SETTLEMENT_GRACE = timedelta(hours=48)
 
 
 @dataclass(frozen=True)
@@ -249,7 +248,7 @@ def _charged(usage: Usage, ledger: Settlements, owned: Floats, cell: int) -> flo
 def _own_settlements(index: OrganizationWeeks, keys: Keys) -> Codes:
     """Places of the settle keys that name the week of their own document."""
     places = np.flatnonzero(keys.settlements)
-    named = index.week_codes(keys.texts.iloc[places].str.removeprefix("settle:"))
+    named = index.week_codes(keys.texts.iloc[places].str.removeprefix(SETTLEMENT))
     return places[named == keys.cells[places] % len(index.weeks)]
 
 
@@ -261,7 +260,7 @@ def _settlement_mismatch(usage: Usage, ledger: Settlements, in_document: Boolean
     """
     weeks = len(context.night.matching_keys)
     as_of = int(context.night.as_of.timestamp() * 1000)
-    grace = as_of - int(SETTLEMENT_GRACE.total_seconds() * 1000)
+    grace = as_of - int(GRACE.total_seconds() * 1000)
     meter_only = in_document & ~ledger.present & (usage.updated_at > 0) & (usage.updated_at < grace)
     ledger_only = ledger.present & ~in_document & (ledger.at < grace)
     # a cancellation or a change of plan may set the meter to 0 and keeps the key: nothing is left to compare

@@ -12,8 +12,7 @@ import pandas as pd
 from billing_dq.reconcile.meter.context import Booleans
 from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks, milliseconds
 from billing_dq.units import Floats
-
-_SETTLE = "settle:"
+from billing_dq.vocabulary.references import SETTLEMENT
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def match(
     order = np.lexsort((debits["position"].to_numpy(), organizations))
     debits, organizations = debits.iloc[order], organizations[order]
     key_cells = usage_cells[keys["row"].to_numpy()]
-    settlements = keys["key"].str.startswith(_SETTLE).to_numpy()
+    settlements = keys["key"].str.startswith(SETTLEMENT).to_numpy()
     codes = _codes(
         pd.concat([keys["key"], debits["ref_id"]]),
         np.concatenate([key_cells // len(index.weeks), organizations]),
@@ -114,8 +113,8 @@ def ledger_settlements(
     index: OrganizationWeeks, entries: pd.DataFrame, organizations: Codes, instants: Codes
 ) -> Settlements:
     """The adjustments ``settle:<week>`` of a batch; `instants` are the entries' `at` in milliseconds."""
-    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(_SETTLE)).to_numpy()
-    weeks = index.week_codes(entries["ref_id"][chosen].str.removeprefix(_SETTLE))
+    chosen = ((entries["kind"] == "adjustment") & entries["ref_id"].str.startswith(SETTLEMENT)).to_numpy()
+    weeks = index.week_codes(entries["ref_id"][chosen].str.removeprefix(SETTLEMENT))
     cells = index.of(organizations[chosen], weeks)
     newest = np.zeros(index.size, dtype=np.int64)
     inside = cells >= 0

@@ -12,6 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.quota.free_usage import explainable_band
 from billing_dq.reconcile.meter.sentences import number
+from billing_dq.vocabulary.references import SETTLEMENT
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def waterfall(
     remarks = _remarks(evidence)
     carriers = _first_by_ref(entries)
     dated = entries[(entries["at"] >= bounds[0]) & (entries["at"] < bounds[1])]
-    meant = dated["kind"].eq("debit") | dated["ref_id"].str.startswith("settle:")
+    meant = dated["kind"].eq("debit") | dated["ref_id"].str.startswith(SETTLEMENT)
     others = [
         Entry(
             entry_id=str(row["entry_id"]),
@@ -144,7 +145,7 @@ def _step(key: str, carrier: Mapping[str, object] | None, remarks: Mapping[str, 
         debited=-_float(carrier["amount"]),
         at=pd.Timestamp(str(carrier["at"])).to_pydatetime(),
         entry_id=str(carrier["entry_id"]),
-        remark=remarks.get(str(carrier["entry_id"]), "settlement" if key.startswith("settle:") else ""),
+        remark=remarks.get(str(carrier["entry_id"]), "settlement" if key.startswith(SETTLEMENT) else ""),
     )
 
 

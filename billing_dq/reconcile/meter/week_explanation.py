@@ -90,6 +90,11 @@ class WeekAccount:
         return "amounts_differ" if self.settled else "ledger_side_only"
 
     @cached_property
+    def attested_fits(self) -> list[tuple[Scenario, Fit | None]]:
+        """How far each attested scenario is from the week; several stories ask for it."""
+        return [(scenario, fit(scenario, self.steps, self.meter_used)) for scenario in self.attested]
+
+    @cached_property
     def undebited(self) -> Places:
         """Places of the steps of usage without a debit."""
         return np.flatnonzero(self.steps.is_usage & ~self.steps.has_debit)
@@ -130,8 +135,7 @@ def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
 
 def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:
     """The items of an attested scenario that fits; the plainest first."""
-    for scenario in week.attested:
-        found = fit(scenario, week.steps, week.meter_used)
+    for scenario, found in week.attested_fits:
         if found is not None and found.fits:
             return _design(week, scenario, week.not_debited, "proved" if found.tight else "consistent")
     return None
@@ -203,8 +207,7 @@ def _may_fit(week: WeekAccount, scenario: Scenario) -> bool:
 
 def _closest(week: WeekAccount) -> tuple[Scenario, Fit]:
     """The attested scenario that comes closest, the plainest among equals, and how far it is."""
-    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in week.attested]
-    known = [(scenario, one) for scenario, one in found if one is not None]
+    known = [(scenario, found) for scenario, found in week.attested_fits if found is not None]
     return min(known, key=lambda pair: pair[1].distance)
 
 
