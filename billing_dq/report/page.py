@@ -9,18 +9,17 @@ import base64
 import gzip
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
 
 import jinja2
-from markdown_it import MarkdownIt
 
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
+from billing_dq.report.runbook import sections
 from billing_dq.report.verdicts import GRADES, changes, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
@@ -56,7 +55,7 @@ def page(night: ReportNight) -> str:
             left_out=max(0, len(night.findings) - MOST_FINDINGS),
             weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
             steps=STEPS,
-            runbook=list(_runbook(night.runbook)),
+            runbook=list(sections(night.runbook, "runbook-")),
             style=_asset("page.css"),
             table_style=_component("dt_bundle.css"),
             table_script=_compressed(_component("dt_bundle.js")),
@@ -112,14 +111,6 @@ def _accepted(row: Mapping[str, Plain]) -> str:
 
 def _clipped(value: Plain, limit: int) -> Plain:
     return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
-
-
-def _runbook(markdown: str) -> Iterator[tuple[str, str, str]]:
-    """The sections of the runbook: anchor, title, HTML. Raw HTML in the text stays text."""
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    for section in re.split(r"^## ", markdown, flags=re.MULTILINE)[1:]:
-        title, _, body = section.partition("\n")
-        yield re.sub(r"[^a-z0-9]+", "-", title.strip().lower()).strip("-"), title.strip(), renderer.render(body)
 
 
 def _environment() -> jinja2.Environment:
