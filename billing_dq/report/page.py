@@ -39,9 +39,8 @@ _COLUMNS = (
 def page(night: ReportNight) -> str:
     """The report as HTML."""
     told = summary(night)
-    script = _asset("page.js")
     return (
-        _environment()
+        environment("billing_dq.report")
         .get_template("page.html.jinja")
         .render(
             night=night,
@@ -59,10 +58,32 @@ def page(night: ReportNight) -> str:
             style=_asset("page.css"),
             table_style=_component("dt_bundle.css"),
             table_script=_compressed(_component("dt_bundle.js")),
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+            script=_asset("page.js"),
+            content_policy=content_policy(),
         )
     )
+
+
+def content_policy() -> str:
+    """What a browser may do for the page: run its own script and the table component that it unpacks, nothing else."""
+    script_hash = base64.b64encode(hashlib.sha256(_asset("page.js").encode()).digest()).decode("ascii")
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{script_hash}' blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def environment(*packages: str) -> jinja2.Environment:
+    """The templates in ``assets`` of some packages, escaping everything, with the words of the report as filters."""
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, "assets") for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"dollars": dollars, "number": number, "owed": owed, "words": _words}
+    return environment
 
 
 def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
@@ -111,18 +132,6 @@ def _accepted(row: Mapping[str, Plain]) -> str:
 
 def _clipped(value: Plain, limit: int) -> Plain:
     return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("billing_dq.report", "assets"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"dollars": dollars, "number": number, "words": _words}
-    return environment
 
 
 def _words(name: str) -> str:
