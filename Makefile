@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/
 UV     := $(VENV)/uv/bin/uv
 STAMP  := $(VENV)/.synced
 
-.PHONY: demo ui test coverage lint docs reference bench score clean
+.PHONY: demo ui test coverage lint docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -35,6 +35,10 @@ docs: $(STAMP)
 # The columns in docs/tables.md, from the table contracts.
 reference: $(STAMP)
 	$(RUN)python -m tests.support.table_reference
+
+# The pictures of README.md, from what `make demo` kept; needs Chromium and its driver.
+screenshots: $(STAMP)
+	$(RUN)python -m docs.screenshots
 
 bench: $(STAMP)
 	$(RUN)billing-dq bench
