@@ -2,12 +2,11 @@
 
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from billing_dq.serving.app import application
 from billing_dq.serving.server import serving
@@ -18,7 +17,7 @@ from tests.support.chromium import chromium, ready
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-WIDTH = 1400
+SIZE = {"width": 1400, "height": 860}  # pixels
 
 
 def main() -> None:
@@ -29,38 +28,26 @@ def main() -> None:
     night, stored = lake.choose(FINDINGS, None)
     findings = stored.frame()
     meter = findings[(findings["kind"] == "meter_extras_divergence") & (findings["severity"] == "error")]
-    worst = meter.loc[meter["units"].abs().idxmax()]
+    worst = str(meter.sort_values("units", key=abs)["organization_id"].iloc[-1])
     PICTURES.mkdir(exist_ok=True)
     with chromium() as driver, serving(application(settings), 0) as address:
-        ready(_opened(driver, f"{address}nights/{night}"))
-        _keep(driver, "report", height=830)
-        driver.execute_script("document.querySelector('.dt-search input').focus()")
-        driver.switch_to.active_element.send_keys(str(worst["organization_id"]))
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**SIZE, "deviceScaleFactor": 1, "mobile": False})
+        driver.get(f"{address}nights/{night}")
+        ready(driver)
+        _keep(driver, "report")
+        driver.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys(worst)
         driver.execute_script("document.querySelector('#findings-table tbody tr td').click()")
         driver.execute_script("document.getElementById('findings').scrollIntoView()")
-        _keep(driver, "finding", height=760)
-        _opened(driver, f"{address}organizations/{worst['organization_id']}")
-        _keep(driver, "organization", height=800)
+        _keep(driver, "finding")
+        driver.get(f"{address}organizations/{worst}")
+        _keep(driver, "organization")
 
 
-def _opened(driver: webdriver.Chrome, address: str) -> webdriver.Chrome:
-    driver.get(address)
-    return driver
-
-
-def _keep(driver: webdriver.Chrome, name: str, height: int) -> None:
-    """What the window shows at a height, as a PNG of 64 colours."""
-    with _window(driver, height):
-        shot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
-    shot.quantize(64, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
-
-
-@contextmanager
-def _window(driver: webdriver.Chrome, height: int) -> Iterator[None]:
-    size = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    yield
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def _keep(driver: webdriver.Chrome, name: str) -> None:
+    """What the window shows, as a PNG with a palette."""
+    shot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+    shot.quantize(256, kmeans=4, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
