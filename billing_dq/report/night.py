@@ -96,6 +96,16 @@ def read_findings(lake: Lake, night: str) -> pd.DataFrame:
     return with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, night)
 
 
+def read_undecided(lake: Lake, night: str) -> pd.DataFrame:
+    """The undecided weeks of a stored night: what `verdicts` needs of `METER_EXTRAS_DELTAS`.
+
+    Raises:
+        SourceError: it is not stored.
+    """
+    columns = ["organization_id", "week_key", "grade"]
+    return lake.require(METER_EXTRAS_DELTAS, night).where("grade", ["undecided"], columns)
+
+
 def read_history(lake: Lake, night: str) -> pd.DataFrame:
     """``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of a stored night and the nights before it, oldest first."""
     nights = [one for one in lake.nights(NIGHTLY_REPORT) if one <= night][-NIGHTS:]

@@ -9,11 +9,11 @@ import re
 import pandas as pd
 
 from billing_dq.report.figures import rows_of
-from billing_dq.report.night import read_findings
+from billing_dq.report.night import read_findings, read_undecided
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.report.words import commands
 from billing_dq.storage.lake import Lake
-from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
+from billing_dq.tables import FINDINGS
 
 #: Beginnings of a formula or command, also in full width, and spaces that a workbook may strip before it looks.
 _FORMULA = re.compile(r"\s*[=+\-@|\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
@@ -33,7 +33,7 @@ def open_findings(lake: Lake, night: str | None = None) -> pd.DataFrame:
     night, _ = lake.choose(FINDINGS, night)
     findings = read_findings(lake, night)
     findings = findings[findings["state"] != "resolved"]
-    undecided = lake.require(METER_EXTRAS_DELTAS, night).where("grade", ["undecided"])
+    undecided = read_undecided(lake, night)
     findings = in_order_of_work(findings, verdicts(findings, undecided))
     shown = findings.assign(
         night=night,

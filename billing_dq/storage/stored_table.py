@@ -47,16 +47,17 @@ class StoredTable:
             stored = to_pandas(self.table, pq.read_table(file, columns=columns))
         return stored if columns is not None else self._with_later_columns(stored)
 
-    def where(self, column: str, values: Collection[str]) -> pd.DataFrame:
+    def where(self, column: str, values: Collection[str], columns: list[str] | None = None) -> pd.DataFrame:
         """The rows whose ``column`` is one of ``values``; only the row groups that may hold them are read.
 
         It is how one organization's rows are read of a table that grows with the ledger.
         """
         if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
-            return self.table.empty()
+            return self.table.empty() if columns is None else self.table.empty()[columns]
         with self.path.open("rb") as file:
-            found = to_pandas(self.table, pq.read_table(file, filters=[(column, "in", list(values))]))
-        return self._with_later_columns(found)
+            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values))])
+        found = to_pandas(self.table, read)
+        return found if columns is not None else self._with_later_columns(found)
 
     def _with_later_columns(self, stored: pd.DataFrame) -> pd.DataFrame:
         """A frame as it was stored, with the nullable columns that the table has got since."""

@@ -12,14 +12,18 @@ import requests
 from billing_dq.report.night import read_findings
 from billing_dq.report.page import content_policy
 from billing_dq.serving.app import application
+from billing_dq.serving.nights import night_lines
 from billing_dq.serving.security import PLAIN_POLICY
 from billing_dq.serving.server import serving
+from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
+from billing_dq.tables import ACCEPTANCES
 from billing_dq.vocabulary.kinds import KINDS
 from tests.serving.conftest import Served
+from tests.support.finding_rows import deltas
 from tests.support.pure_night import sample_settings
-from tests.support.report_night import HOSTILE, finding, findings
-from tests.support.stored_nights import NIGHTS, store
+from tests.support.report_night import AS_OF, HOSTILE, NIGHT, finding, findings, night
+from tests.support.stored_nights import NIGHTS, store, store_record
 
 
 def get(served: Served, path: str, **headers: str) -> requests.Response:
@@ -45,6 +49,20 @@ def test_older_nights_are_a_page_further(served: Served) -> None:
     text = get(served, f"/?before={NIGHTS[1]}").text
     assert re.findall(r'<td><a href="/nights/([\d-]+)"', text) == [NIGHTS[0]]
     assert "no night before 2000" in get(served, "/?before=2000").text
+
+
+def test_what_was_accepted_since_is_told_at_once(tmp_path: Path) -> None:
+    lake, row = Lake(str(tmp_path)), finding(1)
+    store(tmp_path, "findings", NIGHT, findings(row))
+    store(tmp_path, "meter_extras_deltas", NIGHT, deltas())
+    store_record(tmp_path, night().stripe, NIGHT)
+    (before,) = night_lines(lake, [NIGHT])
+    assert before.sentence.startswith("1 break is new of 1 open")
+    decision = {name: row[name] for name in ("finding_id", "kind", "severity", "units", "usd_cents", "cause")}
+    decision |= {"night": NIGHT, "accepted": True, "by": "ann", "why": "known", "until": None, "at": AS_OF}
+    AcceptanceLog(lake.home).append(ACCEPTANCES.from_rows([decision]))
+    (after,) = night_lines(lake, [NIGHT])
+    assert after.sentence == "No finding needs anybody tonight."
 
 
 def test_a_night_in_part_says_so_and_hides_no_other(served: Served, tmp_path: Path) -> None:
