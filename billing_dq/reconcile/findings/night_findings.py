@@ -198,16 +198,15 @@ def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -
 
 
 def _in_doubt(evidence: pd.DataFrame) -> pd.Series:
-    """Of every item: whether its week has a story by design beside it, which carries no units.
+    """Of every item: whether its week has a story by design beside it, which carries no units, and nothing proves it.
 
     Such a week is a finding where it is graded undecided; below the tolerance it is none.
     """
     stories = evidence.loc[(evidence["confidence"] == "guess") & evidence["cause"].isin([*STORIES])]
     stories = stories.loc[stories["units"] == 0]
     week = ["organization_id", "week_key"]
-    return pd.Series(
-        pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week])), index=evidence.index
-    )
+    beside = pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week]))
+    return (evidence["confidence"] != "proved") & beside
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:

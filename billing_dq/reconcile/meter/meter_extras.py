@@ -255,12 +255,13 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Boolea
 def _main_cause(items: list[EvidenceItem]) -> str:
     """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention.
 
-    What the ledger's finding tells of is the cause only where there is no other.
+    A defect beyond doubt comes before one in doubt, and what the ledger's finding tells of comes last.
     """
     units: dict[Cause, float] = {}
     of_meter = [item for item in items if not item.of_ledger] or items
     defects = [item for item in of_meter if not item.by_design]
-    for item in defects or of_meter:
+    certain = [item for item in defects if not item.in_doubt]
+    for item in certain or defects or of_meter:
         units[item.cause] = units.get(item.cause, 0.0) + abs(item.units)
     return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)))
 
