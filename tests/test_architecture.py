@@ -102,3 +102,9 @@ def test_the_vocabulary_knows_nothing_but_itself() -> None:
 
 def test_no_property_depends_on_the_speed_of_the_machine() -> None:
     assert settings().deadline is None
+
+
+def test_what_shows_the_nights_neither_decides_nor_knows_who_asks() -> None:
+    shown = importing("billing_dq.commands", "billing_dq.defs", "billing_dq.credits")
+    assert not {name for name in shown if name.startswith(("report/", "serving/"))}
+    assert {name.split("/")[0] for name in importing("starlette", "uvicorn")} == {"serving"}
