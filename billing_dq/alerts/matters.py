@@ -33,7 +33,7 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
     matters = found[about].assign(
         matter_id=found["finding_id"],
         sentence=found["explanation"],
-        since=found["first_seen"],
+        since=found["first_seen"].where(found["first_seen"] != night),
         quiet=pd.Series(quiet, index=found.index, dtype="str").replace("", None),
         is_reopened=found["state"] == "reopened",
     )
@@ -80,12 +80,12 @@ def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | No
     rows: list[dict[str, object]] = []
     if newest is None and last_due >= first_night:
         said = f"No night has been concluded yet; the one of {last_due} was due by {due:%H:%M} UTC."
-        rows.append(operation("missing_nights", "nightly", said, units=1.0))
+        rows.append(operation("missing_nights", "never", said, units=1.0))
     if newest is not None:
         missing = (last_due - date.fromisoformat(newest)).days
         if missing > 0:
             said = f"No night has been concluded since {newest}; that of {last_due} was due by {due:%H:%M} UTC."
-            rows.append(operation("missing_nights", "nightly", said, units=float(missing)))
+            rows.append(operation("missing_nights", newest, said, units=float(missing)))
         due_at = datetime.combine(date.fromisoformat(newest), due, UTC)
         if as_of is not None and as_of > due_at:
             said = f"The night of {newest} was read at {as_of:%H:%M} UTC; it was due by {due:%H:%M}."

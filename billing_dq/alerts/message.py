@@ -82,7 +82,7 @@ def _line(row: Mapping[str, Plain]) -> str:
         parts.append(f"organization {plain(row['organization_id'])}")
     if row["subject"] != row["organization_id"]:
         parts.append(plain(row["subject"]))
-    if row["since"] is not None and event != "resolved":
+    if row["since"] is not None:
         parts.append(f"first seen {row['since']}")
     if row["kind"] not in OPERATIONS and row["units"]:
         parts.append(f"{number(float(str(row['units'])))} units")

@@ -7,7 +7,8 @@ what it says, only the status of an HTTP answer is read.
 import functools
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from billing_dq.alerts.message import Message
@@ -41,24 +42,20 @@ def send(name: str, route: Route, message: Message, timeout_seconds: float) -> s
         return why
     sender = apprise.Apprise(asset=target.asset)
     sender.add(target)
-    heard = _Statuses()
-    logger = logging.getLogger("apprise")
-    logger.addHandler(heard)
-    try:
-        taken = sender.notify(
-            body=message.text,
-            title=message.title,
-            notify_type=_TYPES[message.severity],
-            body_format=apprise.NotifyFormat.TEXT,
-            timeout=timeout_seconds,
-        )
-    except Exception as error:  # a plugin of Apprise may raise whatever it likes, with the address in its text
-        return f"{target.service_name}: failed inside Apprise ({type(error).__name__})"
-    finally:
-        logger.removeHandler(heard)
+    with _silence().statuses() as statuses:
+        try:
+            taken = sender.notify(
+                body=message.text,
+                title=message.title,
+                notify_type=_TYPES[message.severity],
+                body_format=apprise.NotifyFormat.TEXT,
+                timeout=timeout_seconds,
+            )
+        except Exception as error:  # a plugin of Apprise may raise whatever it likes, with the address in its text
+            return f"{target.service_name}: failed inside Apprise ({type(error).__name__})"
     if taken:
         return None
-    said = f"answered with HTTP {heard.found[-1]}" if heard.found else "was not reached, or did not take the message"
+    said = f"answered with HTTP {statuses[-1]}" if statuses else "was not reached, or did not take the message"
     return f"{target.service_name}: the target {said}"
 
 
@@ -85,24 +82,37 @@ def _target(name: str, route: Route) -> "tuple[NotifyBase | None, str | None]":
     return found, None
 
 
-class _Statuses(logging.Handler):
-    """Keeps the HTTP statuses that Apprise tells of."""
+class _Silence(logging.Filter):
+    """Lets no line through, and keeps the HTTP statuses in them for those who listen."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.found: list[str] = []
+        super().__init__()
+        self._listening: dict[int, list[str]] = {}
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Read the status of a line, and forget the line."""
-        self.found += _STATUS.findall(record.getMessage())
+    @contextmanager
+    def statuses(self) -> Iterator[list[str]]:
+        """The HTTP statuses that are told of during the block."""
+        found: list[str] = []
+        self._listening[id(found)] = found
+        try:
+            yield found
+        finally:
+            del self._listening[id(found)]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Read the status of a line, and drop the line."""
+        if record.levelno >= logging.WARNING:
+            found = _STATUS.findall(record.getMessage())
+            for statuses in list(self._listening.values()):
+                statuses += found
+        return False
 
 
 @functools.cache
-def _silence() -> None:
+def _silence() -> _Silence:
     """Let no address out: Apprise logs them, and so do the connections below it where they are asked for details."""
-    apprise = logging.getLogger("apprise")
-    apprise.propagate = False
-    apprise.setLevel(logging.WARNING)
-    apprise.handlers = [logging.NullHandler()]
+    silence = _Silence()
+    logging.getLogger("apprise").addFilter(silence)
     for name in ("urllib3.connectionpool", "requests_oauthlib", "oauthlib"):
         logging.getLogger(name).addFilter(lambda record: record.levelno > logging.DEBUG)
+    return silence

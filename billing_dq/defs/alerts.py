@@ -27,11 +27,12 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
         """Tell every route what it was not told yet, and send what waits, also from earlier nights."""
-        desk, occasion = Desk(settings), occasion_of_night(settings, context.partition_key)
+        desk = Desk(settings)
         try:
+            occasion = occasion_of_night(settings, context.partition_key)
             told = 0 if occasion is None else desk.tell(occasion)
             waiting = len(desk.deliver())
-        except SourceError as error:  # the record; the check says it again, in red
+        except SourceError as error:  # of the record; the check says it again, in red
             return dg.MaterializeResult(metadata={"error": str(error)})
         return dg.MaterializeResult(metadata={"messages": told, "waiting": waiting, "routes": ", ".join(desk.routes)})
 

@@ -18,7 +18,7 @@ MATTERS = Table(
     (
         *_ABOUT,
         Column("sentence", "str", "what is wrong, in one sentence"),
-        Column("since", "str", "night of its first sight, null where it has none", nullable=True),
+        Column("since", "str", "night of its first sight, null where that is tonight", nullable=True),
         Column("quiet", "str", "why nobody is told: accepted, undecided or not_examined", nullable=True),
         Column("is_reopened", "bool", "it was resolved before, and is there again"),
     ),
@@ -41,7 +41,7 @@ TELLINGS = Table(
         Column("is_said", "bool", "it belongs into the message; otherwise it is only noted"),
         Column("loudness", "str", "the severity that it is told with"),
         Column("sentence", "str", "what is wrong, in one sentence; empty of what is over"),
-        Column("since", "str", "night of its first sight, null where it has none", nullable=True),
+        Column("since", "str", "night of its first sight, null where that is tonight", nullable=True),
     ),
     key=("matter_id",),
 )

@@ -38,9 +38,7 @@ def test_a_matter_that_comes_back_is_one_step_louder() -> None:
 
 
 def test_a_matter_that_comes_back_reaches_a_route_of_the_next_severity_and_information_does_not() -> None:
-    night = matters(
-        matter("a", is_reopened=True, severity="warning"), matter("b", is_reopened=True, severity="info")
-    )
+    night = matters(matter("a", is_reopened=True, severity="warning"), matter("b", is_reopened=True, severity="info"))
     assert lives(night, rule=Rule(severity="error")) == [[("reopened", "a", "error")]]
     assert lives(night, rule=Rule(severity="warning")) == [[("reopened", "a", "error")]]
 
@@ -123,6 +121,9 @@ def test_single_events_say_nothing_of_what_is_absent() -> None:
 def test_the_loudest_comes_first_then_the_money_and_what_is_over_last() -> None:
     first = matters(matter("over", severity="critical"))
     second = matters(
-        matter("small"), matter("large", usd_cents=-900), matter("loud", severity="critical"), matter("b", usd_cents=101)
+        matter("small"),
+        matter("large", usd_cents=-900),
+        matter("loud", severity="critical"),
+        matter("b", usd_cents=101),
     )
     assert [name for _, name, _ in lives(first, second)[1]] == ["loud", "large", "b", "small", "over"]
