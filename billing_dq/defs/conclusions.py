@@ -21,7 +21,7 @@ from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
 from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
-from billing_dq.report.inline_pictures import NIGHTS, bar, lines
+from billing_dq.report.inline_pictures import NIGHTS, bar, lines, listed
 from billing_dq.report.night import read_night
 from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
 from billing_dq.report.words import commands, headline
@@ -146,12 +146,12 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         report = headlines(snapshot_facts, stripe_reading, rows, meter_extras_deltas, seen, resolved)
         verdict, sentence = headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)
         # beside the run in every list of runs, so that a night can be told without opening it
-        context.instance.add_run_tags(context.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
+        context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
         shown = _money(seen, meter_extras_deltas)
         return dg.Output(
             report,
             metadata={
-                "in_one_sentence": f"{verdict} {sentence}",
+                "in_one_sentence": _sentence(verdict, sentence),
                 "report": _page(settings, key),
                 **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
             },
@@ -178,7 +178,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
         return dg.MaterializeResult(
             metadata={
-                "in_one_sentence": f"{verdict} {sentence}",
+                "in_one_sentence": _sentence(verdict, sentence),
                 "report": _page(settings, night.night),
                 **_money(seen_open(night.findings, night.night), night.deltas),
                 "for_a_ticket": dg.MetadataValue.md(path.with_suffix(".md").read_text(encoding="utf-8")),
@@ -202,6 +202,12 @@ def _money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
         "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
         "new_breaks": int((breaks["state"] == "new").sum()),
     }
+
+
+def _sentence(verdict: str, sentence: str) -> dg.MetadataValue:
+    """The night in one sentence, a line each part."""
+    parts = sentence.removesuffix(".").replace(". ", "; ").split("; ")
+    return dg.MetadataValue.md(f"**{verdict}**\n\n{listed(parts)}")
 
 
 def _page(settings: Settings, night: str) -> dg.MetadataValue:

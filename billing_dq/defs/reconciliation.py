@@ -1,7 +1,7 @@
 """The rules over the night's MongoDB tables. What grows with the ledger is walked by batches of organizations."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
 from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
 from billing_dq.report.colours import GRADE_COLOURS
-from billing_dq.report.figures import Plain, rows_of, worst, worst_weeks
+from billing_dq.report.figures import rows_of, worst, worst_weeks
 from billing_dq.report.inline_pictures import bar
 from billing_dq.report.verdicts import coverage
 from billing_dq.settings import Settings
@@ -30,7 +30,8 @@ from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import LEDGER_VIOLATIONS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
 
 GROUP = "reconciliation"
-_PIECE = ("organization_id", "week_key", "cause", "confidence", "units")
+_SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
+_PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
 #: How sure a piece of evidence is, and its colour.
 _SURE = {
     "proved": GRADE_COLOURS["explained"],
@@ -93,7 +94,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             ApplicationTables(snapshot_facts.weeks, frames),
             policy_of(settings),
         )
-        columns = ("organization_id", "rule", "cached_balance", "threshold_units", "meter_quota")
+        columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
         return dg.Output(
             frame,
             metadata={
@@ -135,12 +136,12 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
 def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, settings: Settings) -> Metadata:
     units = deltas["unexplained_units"].where(deltas["grade"] == "unexplained", 0.0)
     figures = {
-        "unexplained_units_to_us": float(units.clip(lower=0).sum()),
-        "unexplained_units_to_customers": float(-units.clip(upper=0).sum()),
+        "units_owed_to_us": float(units.clip(lower=0).sum()),
+        "units_owed_to_customers": float(-units.clip(upper=0).sum()),
         "undecided_units": float(deltas.loc[deltas["grade"] == "undecided", "unexplained_units"].abs().sum()),
     }
     weeks = {one.grade: one.weeks for one in coverage(deltas)}
-    rows = [_last(row, "explanation") for row in worst_weeks(deltas)]
+    rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
     told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows, bar(weeks, GRADE_COLOURS))
     return {**told_of, "runbook": runbook(settings, "meter_extras_divergence")}
 
@@ -171,14 +172,9 @@ def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: S
         {str(rule): int(count) for rule, count in rules.items()},
         dict(zip(map(str, rules.index), cycle(GRADE_COLOURS.values()), strict=False)),
     )
-    rows = worst(violations[is_open], "units", ("organization_id", "rule", "units", "detail"))
-    shown = [_last(row, "detail") for row in rows]
+    rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
+    shown = [{**row, "detail": short(row["detail"])} for row in rows]
     return {
         **told(lake, night, LEDGER_VIOLATIONS, figures, shown, picture),
         "runbook": runbook(settings, "ledger_violation"),
     }
-
-
-def _last(row: Mapping[str, Plain], sentence: str) -> dict[str, Plain]:
-    """A row with its sentence shortened, and last."""
-    return {**{name: value for name, value in row.items() if name != sentence}, sentence: short(row[sentence])}

@@ -14,8 +14,14 @@ LONGEST = 999
 NIGHTS = 30
 #: Parts of a bar that fit; the smaller ones together are one more.
 PARTS = 6
-_WIDTH, _BAR, _LINES = 480, 14, 48
+#: Of a page that is 1400 pixels wide, so much is left for a picture.
+_WIDTH, _BAR, _LINES = 360, 14, 48
 _OTHERS, _GREY = "others", "#bbbbbb"
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Short lines as a Markdown list: a long line would be cut at the edge of Dagster's table."""
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def bar(parts: Mapping[str, float], colours: Mapping[str, str]) -> str:
@@ -34,8 +40,8 @@ def bar(parts: Mapping[str, float], colours: Mapping[str, str]) -> str:
     for name, width in wide.items():
         drawn += f'<path fill="{colours.get(name, _GREY)}" d="M{left} 0h{width}v{_BAR}h-{width}"/>'
         left += width
-    told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in shown.items())
-    return _markdown(drawn, left, _BAR, f"From left: {told}.")
+    told = [f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in shown.items()]
+    return _markdown(drawn, left, _BAR, ["from left:", *told])
 
 
 def lines(values: Mapping[str, Sequence[float]], colours: Mapping[str, str], unit: str) -> str:
@@ -57,9 +63,9 @@ def lines(values: Mapping[str, Sequence[float]], colours: Mapping[str, str], uni
         steps = [after - before for before, after in pairwise(heights)] or [0]
         path = "".join(f"l{_WIDTH // NIGHTS} {step}" for step in steps)
         drawn += f'<path stroke="{colours[name]}" d="M0 {heights[0]}{path}"/>'
-    told = ", ".join(f"{name.replace('_', ' ')} {unit}{line[-1]:,.2f}" for name, line in last.items())
+    told = [f"{name.replace('_', ' ')}: {unit}{line[-1]:,.2f}" for name, line in last.items()]
     group = f'<g fill="none" stroke-width="2">{drawn}</g>'
-    return _markdown(group, _WIDTH, _LINES, f"{told}; nights shown: {nights}.")
+    return _markdown(group, _WIDTH, _LINES, [*told, f"nights shown: {nights}"])
 
 
 def _largest(parts: dict[str, float]) -> dict[str, float]:
@@ -70,7 +76,7 @@ def _largest(parts: dict[str, float]) -> dict[str, float]:
     return {**{name: amount for name, amount in parts.items() if name in large}, _OTHERS: others}
 
 
-def _markdown(drawn: str, width: int, height: int, told: str) -> str:
+def _markdown(drawn: str, width: int, height: int, told: Sequence[str]) -> str:
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">{drawn}</svg>'
     data = base64.b64encode(svg.encode()).decode("ascii")
-    return f"![](data:image/svg+xml;base64,{data})\n\n{told}"
+    return f"![](data:image/svg+xml;base64,{data})\n\n{listed(told)}"

@@ -117,7 +117,7 @@ NIGHTLY_REPORT = Table(
     "a headline figure of the night",
     (
         Column("name", "str", "name of the figure"),
-        Column("value", "float64", "its value", unit="as told in `unit`"),
+        Column("value", "float64", "its value", unit="see column unit"),
         Column("unit", "str", "its unit: organizations, units, cents, findings, seconds, ..."),
     ),
     key=("name",),
