@@ -4,6 +4,7 @@ One step for the comparison and the findings: without a reading of Stripe, `subs
 do not exist that night, and the findings are made all the same.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import cycle
 
@@ -206,7 +207,7 @@ def _money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
 
 def _sentence(verdict: str, sentence: str) -> dg.MetadataValue:
     """The night in one sentence, a line each part."""
-    parts = sentence.removesuffix(".").replace(". ", "; ").split("; ")
+    parts = re.split(r"; |\. | and (?=\$)|, (?=since)", sentence.removesuffix("."))
     return dg.MetadataValue.md(f"**{verdict}**\n\n{listed(parts)}")
 
 

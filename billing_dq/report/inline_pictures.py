@@ -57,11 +57,11 @@ def lines(values: Mapping[str, Sequence[float]], colours: Mapping[str, str], uni
     if not nights:
         return ""
     highest = max(1.0, *(value for line in last.values() for value in line))
-    drawn = ""
+    step, drawn = min(36, _WIDTH // nights), ""
     for name, line in last.items():
         heights = [round(_LINES - 2 - value / highest * (_LINES - 4)) for value in line]
-        steps = [after - before for before, after in pairwise(heights)] or [0]
-        path = "".join(f"l{_WIDTH // NIGHTS} {step}" for step in steps)
+        ups = [after - before for before, after in pairwise(heights)] or [0]
+        path = "".join(f"l{step} {up}" for up in ups)
         drawn += f'<path stroke="{colours[name]}" d="M0 {heights[0]}{path}"/>'
     told = [f"{name.replace('_', ' ')}: {unit}{line[-1]:,.2f}" for name, line in last.items()]
     group = f'<g fill="none" stroke-width="2">{drawn}</g>'

@@ -18,7 +18,7 @@ from tests.support.dagster_ui import answering, body, button, opened, press, sho
 
 pytestmark = needs_chromium
 COMPANY = WorldConfig(seed=3, organizations=40, faults={"cached_balance_drift": 0.2, "credit_due": 0.3})
-LAUNCHPAD = f"/locations/{CODE_LOCATION}/jobs/apply_dispute_credit/launchpad"
+LAUNCHPAD = f"/locations/{CODE_LOCATION}/jobs/apply_dispute_credit/playground"
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,10 @@ def test_the_home_shows_the_night_on_the_time_line(browser: webdriver.Chrome, ui
     assert "Timeline" in shown
 
 
-def test_the_runs_say_in_a_tag_whether_money_is_leaking(browser: webdriver.Chrome, ui: Ui) -> None:
-    opened(browser, f"{ui.address}/runs/{ui.night.run_id}", "reconcile_night", "billing_dq/verdict: Money is leaking.")
+def test_the_list_of_runs_says_how_much_leaks_and_since_when(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, f"{ui.address}/runs", "reconcile_night", "billing_dq/verdict: Money is leaking.")
+    for part in ("new of", "is owed to us and", "to customers", "since"):
+        assert part in shown
 
 
 def test_the_graph_begins_at_the_collections_and_at_stripe(browser: webdriver.Chrome, ui: Ui) -> None:
@@ -93,13 +95,14 @@ def test_the_report_answers_in_its_first_lines(browser: webdriver.Chrome, ui: Ui
 def test_the_findings_begin_with_what_to_do_first(browser: webdriver.Chrome, ui: Ui) -> None:
     shown = opened(browser, f"{ui.address}/assets/findings", "first_rows", "look_at_the_first", "read_parquet")
     assert "What is broken, what is it worth, since when, and what is new?" in shown
-    press(browser, "[Show Markdown]")
-    shows(browser, "What to do")
+    assert "runbook" in shown
 
 
 def test_the_deltas_say_the_units_of_their_columns_and_where_they_come_from(browser: webdriver.Chrome, ui: Ui) -> None:
     shown = opened(browser, f"{ui.address}/assets/meter_extras_deltas", "delta_units", "unit: units", "picture")
     assert "units_owed_to_us" in shown
+    press(browser, "[Show Markdown]")
+    shows(browser, "Meter extras divergence")
     opened(browser, f"{ui.address}/assets/meter_extras_deltas?view=lineage&column=delta_units", "weekly_usage")
 
 
@@ -124,7 +127,7 @@ def test_the_launchpad_opens_with_an_example_and_refuses_it_by_a_sentence_a_fiel
     browser: webdriver.Chrome, ui: Ui
 ) -> None:
     opened(browser, ui.address + LAUNCHPAD, "dispute_id: du_...", "plan_hash")
-    press(browser, "Launch run")
+    press(browser, "Launch Run")
     shown = shows(browser, "nothing was written: dispute_id: this is still the example's")
     for name in ("plan_hash", "requested_by", "why"):
         assert f"{name}: this is still the example's: put your own" in shown
@@ -132,7 +135,7 @@ def test_the_launchpad_opens_with_an_example_and_refuses_it_by_a_sentence_a_fiel
 
 def test_a_read_only_web_server_launches_nothing(browser: webdriver.Chrome, ui: Ui) -> None:
     opened(browser, ui.read_only + LAUNCHPAD, "dispute_id: du_...")
-    assert not button(browser, "Launch run").is_enabled()
+    assert not button(browser, "Launch Run").is_enabled()
     said = browser.execute_async_script(
         """
         const done = arguments[0];

@@ -68,7 +68,7 @@ def body(browser: webdriver.Chrome) -> str:
 
 def button(browser: webdriver.Chrome, text: str) -> WebElement:
     """The button of a text, once it is there."""
-    path = f"//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']"
+    path = f"//button[normalize-space()='{text}'] | //*[normalize-space(text())='{text}']"
     return WebDriverWait(browser, SECONDS).until(lambda one: one.find_element(By.XPATH, path), f"no button {text}")
 
 

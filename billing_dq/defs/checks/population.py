@@ -155,7 +155,7 @@ def read_population(usage: StoredTable, entries: StoredTable, weeks: NightWeeks)
 
 def _whole(buckets: Mapping[str, int], quarantined: int) -> str:
     parts = ", ".join(f"{count:,} {name}" for name, count in buckets.items())
-    why = f"; {quarantined:,} documents are quarantined" if quarantined else ""
+    why = f"; documents in quarantine: {quarantined:,}" if quarantined else ""
     return f"{sum(buckets.values()):,} organization-weeks = {parts}{why}."
 
 
