@@ -26,7 +26,8 @@ class AssetText:
     def markdown(self, one_row: str | None = None) -> str:
         """The description; ``one_row`` says what a row of the table is."""
         row = f" One row is {one_row}." if one_row else ""
-        return f"**{self.answers}**\n\n**Read it:** {self.reading}{row}\n\n**Do:** {self.doing}"
+        # the question without marks: the catalog shows a description's first line as it is written
+        return f"{self.answers}\n\n**Read it:** {self.reading}{row}\n\n**Do:** {self.doing}"
 
 
 _SOURCE = "Nothing by hand. Where a check here is red, the reading itself went wrong: start there, before any finding."
