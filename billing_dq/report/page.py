@@ -17,6 +17,7 @@ import jinja2
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
+from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
 from billing_dq.report.runbook import sections
@@ -47,7 +48,7 @@ def page(night: ReportNight) -> str:
             told=told,
             shares=coverage(night.deltas),
             grades=GRADES,
-            grade_colours=pictures.GRADE_COLOURS,
+            grade_colours=GRADE_COLOURS,
             first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
             pictures=_pictures(night),
             findings=_packed(night),
