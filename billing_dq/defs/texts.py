@@ -204,6 +204,12 @@ TEXTS: Mapping[str, AssetText] = {
         "Open it, or paste the Markdown into a ticket.",
         "conclusions",
     ),
+    "alerts": AssetText(
+        "Who was told what of this night?",
+        "Each route of `[alerts]` is told once when a finding is new, worse by a step, resolved or reopened.",
+        "Where `every_alert_was_delivered` is red, mend the route that it names: what waits is sent by itself.",
+        "conclusions",
+    ),
     "dispute_credits": AssetText(
         "Which disputes were credited in the application's own ledgers?",
         "One observation a credit, written by the job `apply_dispute_credit`: the one write of this system.",
