@@ -16,8 +16,9 @@ from pymongo.errors import ConfigurationError, OperationFailure
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
-from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
-from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
+from billing_dq.sources.mongodb.queries import Filter, Query, field_names
+from billing_dq.sources.mongodb.shapes import SampledField, shown_name
 
 Stage = Literal["server", "decode", "write"]
 
@@ -66,6 +67,34 @@ class Reader:
                 yield b"".join(held)
                 held.clear()
         yield b"".join(held)
+
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where the server cannot tell.
+
+        The server tells names only, so that no value which is not asked for crosses the wire.
+        """
+        with self.timed("server"):
+            try:
+                found = list(
+                    self._collection(contract).aggregate(
+                        field_names(), session=self._session, maxTimeMS=self._limit, allowDiskUse=True
+                    )
+                )
+            except OperationFailure as error:
+                if error.code in SNAPSHOT_GONE or is_transient(error):
+                    raise
+                return []
+        population = sum(int(row["occurrences"]) for row in found if row["_id"]["name"] == "_id")
+        return [
+            SampledField(
+                shown_name(row["_id"]["name"]),
+                row["_id"]["type"],
+                int(row["occurrences"]),
+                population,
+                str(row["example"]),
+            )
+            for row in found
+        ]
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
