@@ -51,8 +51,8 @@ class CollectionCounts(BaseModel):
 
 
 class SnapshotFactsRecord(_Record):
-    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with; ``newest``
-    says when a collection was last written, as far as its documents tell.
+    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with;
+    ``newest`` says when a collection was last written, as far as its documents tell.
     """
 
     name: ClassVar[str] = "snapshot_facts"

@@ -1,8 +1,8 @@
 """What the server is asked: for each collection one plain `find` in the order of its key.
 
 Documents come whole where their size is judged (balances), else with the fields of the contract only: what else the
-application stores, names and addresses among it, stays where it is. Of those fields the server is asked for the names
-and types, in the newest documents.
+application stores, names and addresses among it, stays where it is. `sampled_fields` asks
+for their names only.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "billingextrabalances": ("organization",),
     "processedstripeevents": ("eventId",),
 }
-
-#: The documents whose other fields are asked for: a new release shows in those that it made.
-NEWEST_DOCUMENTS = 1_000
 
 #: Documents in one reply: enough that the round trips do not count, few enough that reading overlaps with work.
 _REPLY_DOCUMENTS = 1_000
@@ -79,21 +76,3 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:
     ]
     fields = tuple(field.name for field in contract.fields)
     return Query({"weekKey": {"$nin": list(weeks)}, "$or": odd}, fields, ())
-
-
-def field_names() -> list[dict[str, object]]:
-    """The aggregation that tells names and types of the fields of the newest documents, how often, and an `_id`."""
-    told = {
-        "$map": {
-            "input": {"$objectToArray": "$$ROOT"},
-            "as": "field",
-            "in": {"name": "$$field.k", "type": {"$type": "$$field.v"}},
-        }
-    }
-    return [
-        {"$sort": {"_id": -1}},
-        {"$limit": NEWEST_DOCUMENTS},
-        {"$project": {"_id": 1, "fields": told}},
-        {"$unwind": "$fields"},
-        {"$group": {"_id": "$fields", "occurrences": {"$sum": 1}, "example": {"$max": "$_id"}}},
-    ]

@@ -17,8 +17,8 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
-from billing_dq.sources.mongodb.queries import Filter, Query, field_names
-from billing_dq.sources.mongodb.shapes import SampledField, shown_name
+from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, shown_name
 
 Stage = Literal["server", "decode", "write"]
 

@@ -22,13 +22,14 @@ from billing_dq.sources.mongodb.bson.tally import WORDS, tally
 from billing_dq.sources.mongodb.bson.types import Bytes, after_zero
 from billing_dq.sources.mongodb.bson.walker import OTHERS, Others, walk
 from billing_dq.sources.mongodb.documents.entry_choices import KINDS
+from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
 from billing_dq.tables import DOCUMENT_SHAPES
 
 MISSING, NULL = "missing", "null"
 #: What stands for words that are not named: too long, or of other letters than words of the domain have.
 LONG_TEXT, OTHER_TEXT = "(long text)", "(text)"
 LONGEST_WORD = 40
-FURTHER_FIELDS, OTHER_NAME = "(further fields)", "(other name)"
+FURTHER_FIELDS = "(further fields)"
 #: The date of each collection that tells when it was last written.
 WRITTEN = {
     "billingusages": "updatedAt",
@@ -37,7 +38,6 @@ WRITTEN = {
 }
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
-_NAME = re.compile(r"[A-Za-z0-9_$-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The words of enumerations that have no list in the contract: an unknown one is no broken document.
 _WORDS: dict[str, tuple[str, ...]] = {"ledger.kind": KINDS, "ledger.source": ("signup_grant", "referral", "adjustment")}
@@ -78,17 +78,6 @@ _DECLARED: dict[Type, tuple[str, ...]] = {
 }
 
 Key = tuple[str, str, str]  # field, part, observed
-
-
-@dataclass(frozen=True)
-class SampledField:
-    """A field that the server told of: its name and type, in how many of the documents looked at, and one of them."""
-
-    name: str
-    type: str
-    occurrences: int
-    population: int
-    example_id: str
 
 
 @dataclass
@@ -252,8 +241,3 @@ def _named(buffer: Bytes, place: int) -> tuple[str, int]:
     """The name and the type of the element at a place."""
     end = after_zero(buffer, place + 1, len(buffer)) - 1
     return shown_name(buffer[place + 1 : end].tobytes().decode(errors="replace")), int(buffer[place])
-
-
-def shown_name(name: str) -> str:
-    """The name of a field, where it is one: what a map has for keys may be personal."""
-    return name if len(name) <= LONGEST_WORD and _NAME.fullmatch(name) else OTHER_NAME

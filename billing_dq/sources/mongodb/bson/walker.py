@@ -155,7 +155,7 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
 
 @compiled
 def _slot_of(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np.ndarray) -> int:
-    """The place of a type and name, the bytes from ``start`` to ``end``, among those seen; the last where all are full."""
+    """The place of a type and name, the bytes from ``start`` to ``end``, among those seen; the last if all are taken."""
     value = _OFFSET
     for byte in range(start, end):
         value = (value ^ np.uint64(buffer[byte])) * _PRIME
