@@ -152,19 +152,18 @@ class Shape:
             if words is not None:
                 self._values(path, words, (kinds, values, sizes), documents, whole)
             if path == WRITTEN.get(self.collection):
-                self._dates(values[kinds == bson.DATE])
+                self._dates(kinds, values)
         self._others(level, prefix, until, documents, whole)
 
     def _types(self, path: str, one: Field, kinds: np.ndarray, documents: np.ndarray, whole: Rows) -> None:
-        counts = np.bincount(kinds, minlength=256)
-        for kind in np.flatnonzero(counts):
-            key = (path, "type", TYPE_NAMES[int(kind)])
+        for kind, count in _counted(kinds).items():
+            key = (path, "type", TYPE_NAMES[kind])
             optional = kind in (bson.ABSENT, bson.NULL, bson.UNDEFINED) and not one.required
             if optional or key[2] in _DECLARED[one.type]:
                 self._declared.add(key)
             elif key not in self._examples:
                 self._example(key, int(documents[np.argmax(kinds == kind)]), whole)
-            self._counts[key] += int(counts[kind])
+            self._counts[key] += count
 
     def _values(
         self,
@@ -179,7 +178,7 @@ class Shape:
         for slot in np.flatnonzero(counts):
             row = int(firsts[slot])
             text = whole.buffer[int(places[row]) : int(places[row] + sizes[row])].tobytes().decode(errors="replace")
-            said = LONG_TEXT if slot == WORDS - 1 else text if _WORD.fullmatch(text) else OTHER_TEXT
+            said = LONG_TEXT if slot == WORDS else text if _WORD.fullmatch(text) else OTHER_TEXT
             key = (path, "value", said)
             if said in words:
                 self._declared.add(key)
@@ -199,13 +198,14 @@ class Shape:
             name, kind = _named(level.buffer, int(found.places[slot]))
             if count <= 0 or (not prefix and name == "_id"):
                 continue
-            key = (prefix + (FURTHER_FIELDS if slot == OTHERS - 1 else name), "type", TYPE_NAMES[kind])
+            key = (prefix + (FURTHER_FIELDS if slot == OTHERS else name), "type", TYPE_NAMES[kind])
             if key not in self._examples:
                 self._example(key, int(documents[int(found.rows[slot])]), whole)
             self._counts[key] += count
 
-    def _dates(self, values: np.ndarray) -> None:
-        past = values[values <= milliseconds(self.as_of + GRACE)]
+    def _dates(self, kinds: np.ndarray, values: np.ndarray) -> None:
+        latest = milliseconds(self.as_of + GRACE)
+        past = values[(kinds == bson.DATE) & (values <= latest)]
         if len(past):
             newest = _EPOCH + timedelta(milliseconds=max(0, int(past.max())))
             self.newest = newest if self.newest is None else max(self.newest, newest)
@@ -217,6 +217,17 @@ class Shape:
 def shape_table(shapes: list[Shape]) -> pd.DataFrame:
     """`DOCUMENT_SHAPES` of all collections."""
     return DOCUMENT_SHAPES.from_rows(row for shape in shapes for row in shape.rows())
+
+
+def _counted(kinds: np.ndarray) -> dict[int, int]:
+    """How often each BSON type is there. Mostly all are of one type, which is quick to find out."""
+    found: dict[int, int] = {}
+    while len(kinds):
+        kind = kinds[0]
+        alike = kinds == kind
+        found[int(kind)] = int(np.count_nonzero(alike))
+        kinds = kinds[~alike] if found[int(kind)] < len(kinds) else kinds[:0]
+    return found
 
 
 def _by_hash(others: Others) -> dict[int, int]:

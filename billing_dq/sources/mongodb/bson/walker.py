@@ -26,7 +26,8 @@ _ARRAY = TYPE_NUMBERS["array"]
 #: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
 _ITEM_BYTES = 24
 
-#: Places for the kinds of fields that are in no contract, in one walk; the last one counts those that found no room.
+#: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those that found
+#: no room.
 OTHERS = 64
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
@@ -115,10 +116,10 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     broken = np.zeros(rows, dtype=np.bool_)
     malformed = np.zeros(rows, dtype=np.bool_)
     follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
-    hashes = np.zeros(OTHERS, dtype=np.uint64)
-    counts = np.zeros(OTHERS, dtype=np.int64)
-    other_rows = np.zeros(OTHERS, dtype=np.int64)
-    other_places = np.zeros(OTHERS, dtype=np.int64)
+    hashes = np.zeros(OTHERS + 1, dtype=np.uint64)
+    counts = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_rows = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_places = np.zeros(OTHERS + 1, dtype=np.int64)
     for row in range(rows):
         place, before = starts[row] + 4, width
         end = starts[row] + int32_at(buffer, starts[row]) - 1
@@ -155,19 +156,16 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
 
 @compiled
 def _slot_of(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np.ndarray) -> int:
-    """The place of a type and name, the bytes from ``start`` to ``end``, among those seen; the last if all are taken."""
+    """The place of a type and name, the bytes from ``start`` to ``end``, among those seen; the last if full."""
     value = _OFFSET
     for byte in range(start, end):
         value = (value ^ np.uint64(buffer[byte])) * _PRIME
-    last = len(hashes) - 1
-    for step in range(last):
-        slot = (np.int64(value & np.uint64(0xFFFF)) + step) % last
-        if counts[slot] == 0:
+    for step in range(OTHERS):
+        slot = (np.int64(value & np.uint64(OTHERS - 1)) + step) & (OTHERS - 1)
+        if counts[slot] == 0 or hashes[slot] == value:
             hashes[slot] = value
             return slot
-        if hashes[slot] == value:
-            return slot
-    return last
+    return OTHERS
 
 
 @compiled
