@@ -20,6 +20,8 @@ COMMANDS = {
     "dispute": "Show what became of one dispute, at Stripe and in the ledger.",
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
+    "schema": "Print what the documents look like: fields, types, words, and what changed.",
+    "docs": "Write Great Expectations' own pages about the tables of a night.",
     "credits": "Give back the units of disputes that were won.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",

@@ -8,23 +8,27 @@ import pandas as pd
 from billing_dq.defs.metadata import stored, table_asset, table_of
 from billing_dq.quality.judgement import is_unusual, judged
 from billing_dq.quality.measures import Read, Weeks, measures
+from billing_dq.quality.profiles import profile, profiles
 from billing_dq.report.figures import rows_of
+from billing_dq.storage.batches import frames_by_batch
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.quality_history import measures_before, night_before
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.storage.week_amounts import entries_by_week, usage_by_week
-from billing_dq.tables import EXTRAS_BALANCES, NIGHT_MEASURES
+from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, NIGHTLY_REPORT, TABLES
 
 GROUP = "quality"
+PAGE = "data_page"
+#: What is written later, or about the data itself.
+_NOT_PROFILED = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name, DOCUMENT_SHAPES.name}
 _SHOWN = ("collection", "measure", "week_key", "value", "unit", "lowest", "highest", "verdict")
 
 
 def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that tell what the data of a night is like."""
-    frame = dg.PythonObjectDagsterType(pd.DataFrame)
 
-    @table_asset(NIGHT_MEASURES.name, nights, GROUP, ins={EXTRAS_BALANCES.name: dg.AssetIn(dagster_type=frame)})
+    @table_asset(NIGHT_MEASURES.name, nights, GROUP)
     def night_measures(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -59,7 +63,46 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             },
         )
 
-    return [night_measures]
+    @table_asset(COLUMN_PROFILES.name, nights, GROUP, ins={"findings": dg.AssetIn(dagster_type=dg.Nothing)})
+    def column_profiles(
+        context: dg.AssetExecutionContext, night_measures: pd.DataFrame, lake: dg.ResourceParam[Lake]
+    ) -> dg.Output[pd.DataFrame]:
+        """Profile every table that the night has, once all of them stand."""
+        key = context.partition_key
+        tables = {name: lake.stored(TABLES[name], key) for name in TABLES if name not in _NOT_PROFILED}
+        rows = [
+            row
+            for table in tables.values()
+            if table is not None
+            for row in profile(table.table, frames_by_batch(table, _profiled_columns(table)))
+        ]
+        told = profiles(rows)
+        return dg.Output(told, metadata=stored(lake, key, COLUMN_PROFILES.name, len(told)))
+
+    @dg.asset(
+        name=PAGE,
+        partitions_def=nights,
+        group_name=GROUP,
+        deps=[NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name],
+        kinds={"html"},
+        description="The data of the night as one page: what is unusual, its shape, a profile of each table.",
+    )
+    def data_page(
+        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        """Write the page from the stored tables."""
+        from billing_dq.report.data_page import store_data_page
+
+        return dg.MaterializeResult(
+            metadata={"page": dg.MetadataValue.path(store_data_page(lake, context.partition_key))}
+        )
+
+    return [night_measures, column_profiles, data_page]
+
+
+def _profiled_columns(table: StoredTable) -> list[str]:
+    """All columns but lists: only their rows count."""
+    return [column.name for column in table.table.columns if not column.dtype.startswith("list")]
 
 
 def reads_of(facts: SnapshotFactsRecord) -> dict[str, Read]:

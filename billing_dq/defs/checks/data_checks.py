@@ -62,7 +62,7 @@ DATA_CHECKS = (
         ("age",),
     ),
     DataCheck(
-        "stripe_events_are_applied_as_ever",
+        "webhook_events_are_applied_as_ever",
         "dead_lettered_events",
         "The newest applied Stripe event is not older than it usually is.",
         "stale-data",

@@ -55,9 +55,9 @@ def _slot(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np.nd
 
 @compiled
 def _same(buffer: Bytes, places: np.ndarray, sizes: np.ndarray, one: int, other: int) -> bool:
-    if sizes[one] != sizes[other]:
-        return False
-    for byte in range(sizes[one]):
-        if buffer[places[one] + byte] != buffer[places[other] + byte]:
-            return False
-    return True
+    size, alike = sizes[one], 0
+    if size == sizes[other]:
+        while alike < size and buffer[places[one] + alike] == buffer[places[other] + alike]:
+            alike += 1
+        return alike == size
+    return False
