@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE = [
     path
     for path in MODULES
-    if {"reconcile", "quality"} & set(path.parts[:-1]) or path == PACKAGE / "credits" / "plan.py"
+    if {"reconcile", "quality"} & set(path.relative_to(PACKAGE).parts[:-1]) or path == PACKAGE / "credits" / "plan.py"
 ]
 
 

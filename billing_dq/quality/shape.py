@@ -96,18 +96,16 @@ def _new(tonight: pd.DataFrame, history: pd.DataFrame, before: list[date]) -> It
 def _shares(tonight: pd.DataFrame, history: pd.DataFrame, before: list[date]) -> Iterator[Change]:
     """What vanished, and what is there much more or less often than in the nights that are compared."""
     compared = before[-COMPARED:]
-    now = present(tonight).set_index(_LEVEL)
+    now = present(tonight)
     populations = tonight.groupby("collection")["population"].max()
     then = present(history[history["night"].isin(compared)])
     for place, nights in then.groupby(_LEVEL):
         collection, field = str(place[0]), str(place[1])
         if len(nights) < FEWEST_NIGHTS or collection not in populations.index:
             continue
-        share, population = (
-            (float(now.at[place, "share"]), float(now.at[place, "population"]))
-            if place in now.index
-            else (0.0, float(nights["population"].iloc[-1]))
-        )
+        mine = now[(now["collection"] == collection) & (now["field"] == field)]
+        share = float(mine["share"].sum())
+        population = float((nights if mine.empty else mine)["population"].iloc[-1])
         usual = float(nights["share"].median())
         if min(population, float(nights["population"].median())) < _FEWEST:
             continue

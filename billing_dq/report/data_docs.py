@@ -64,7 +64,7 @@ def _build(suites: Sequence[Suite], night: str, project: Path, directory: Path) 
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(directory.absolute())}
     index = {"class_name": "DefaultSiteIndexBuilder"}
     site = {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}
-    context.add_data_docs_site(site_name=_SITE, site_config=site)
+    context.add_data_docs_site(site_name=_SITE, site_config=site)  # pyright: ignore[reportArgumentType]
     source = context.data_sources.add_pandas(f"night_{night}")
     for one in suites:
         part = "all rows" if one.rows <= MOST_ROWS else f"the first rows of {one.rows:,}"

@@ -18,7 +18,7 @@ from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
 from billing_dq.sources.mongodb.queries import Filter, Query
-from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, shown_name
+from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, sampled
 
 Stage = Literal["server", "decode", "write"]
 
@@ -84,17 +84,7 @@ class Reader:
                 if error.code in SNAPSHOT_GONE or is_transient(error):
                     raise
                 return []
-        population = sum(int(row["occurrences"]) for row in found if row["_id"]["name"] == "_id")
-        return [
-            SampledField(
-                shown_name(row["_id"]["name"]),
-                row["_id"]["type"],
-                int(row["occurrences"]),
-                population,
-                str(row["example"]),
-            )
-            for row in found
-        ]
+        return sampled(found)
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:

@@ -44,3 +44,13 @@ def field_names() -> list[dict[str, object]]:
 def shown_name(name: str) -> str:
     """The name of a field, where it can be one."""
     return name if _NAME.fullmatch(name) else OTHER_NAME
+
+
+def sampled(rows: list[dict[str, object]]) -> list[SampledField]:
+    """What the aggregation told; every document has an `_id`, so that these are how many were looked at."""
+    told = [(row["_id"], int(str(row["occurrences"])), str(row["example"])) for row in rows]
+    found = [
+        (str(one["name"]), str(one["type"]), count, example) for one, count, example in told if isinstance(one, dict)
+    ]
+    population = sum(count for name, _, count, _ in found if name == "_id")
+    return [SampledField(shown_name(name), kind, count, population, example) for name, kind, count, example in found]

@@ -49,7 +49,7 @@ def _slot(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np.nd
         at = (np.int64(value & np.uint64(WORDS - 1)) + step) & (WORDS - 1)
         if counts[at] == 0 or hashes[at] == value:
             hashes[at] = value
-            return at
+            return int(at)
     return WORDS
 
 

@@ -164,7 +164,7 @@ def _slot_of(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np
         slot = (np.int64(value & np.uint64(OTHERS - 1)) + step) & (OTHERS - 1)
         if counts[slot] == 0 or hashes[slot] == value:
             hashes[slot] = value
-            return slot
+            return int(slot)
     return OTHERS
 
 
