@@ -63,4 +63,4 @@ def command(night: str | None, collection: str | None, as_json: bool) -> None:
                 print_line(console, "  ".join([str(name), *(str(cell) for cell in one if cell != "")]))
     for change in changed:
         example = "" if change.example_id is None else f", for example {change.example_id}"
-        print_line(console, f"{change.what.replace('_', ' ')}: {change.sentence}{example}")
+        print_line(console, f"{change.sentence}{example}")

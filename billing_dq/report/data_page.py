@@ -162,7 +162,15 @@ def _percent(part: float, whole: float) -> float:
 
 
 def _number(value: Plain) -> str:
-    return "" if value is None else f"{float(value):,.6g}"
+    """A number without an exponent: whole from a hundred on, else three digits."""
+    if value is None:
+        return ""
+    number = float(value)
+    return f"{number:,.0f}" if abs(number) >= 100 or number == int(number) else f"{number:,.3g}"
+
+
+def _measured(value: Plain, unit: str) -> str:
+    return f"{float(value):.2%}" if unit == "share" and value is not None else _number(value)
 
 
 def _words(name: str) -> str:
@@ -177,7 +185,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": _words, "short": _number}
+    environment.filters |= {"words": _words, "measured": _measured}
     return environment
 
 
