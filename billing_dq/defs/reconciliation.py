@@ -100,10 +100,13 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             },
         )
 
-    @table_asset("ledger_violations", nights, GROUP, ins=whole("ledger_suspects", "extras_balances", "unreadable_keys"))
+    of_ledgers = whole("ledger_suspects", "extras_balances", "subscriptions", "unreadable_keys")
+
+    @table_asset("ledger_violations", nights, GROUP, ins=of_ledgers)
     def ledger(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
+        stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
         expiring_ledgers: StoredTable,
@@ -114,7 +117,9 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
         batches = organization_batches(weekly_usage, ledger_entries)
         large = LargeTables(batches, frames_by_batch(expiring_ledgers))
-        frame = ledger_stage(large, ApplicationTables(snapshot_facts.weeks, frames), policy_of(settings))
+        ours = ApplicationTables(snapshot_facts.weeks, frames)
+        theirs = stripe_tables(lake, context.partition_key, stripe_reading)
+        frame = ledger_stage(large, ours, theirs, policy_of(settings))
         return dg.Output(
             frame,
             metadata={
