@@ -29,7 +29,7 @@ _MOST_CHANGES = 20
 
 @dataclass(frozen=True)
 class DataCheck:
-    """A check of some measures; collection None stands for all of them, and the first measure is drawn."""
+    """A check of some measures; collection None stands for all of them."""
 
     name: str
     asset: str
@@ -175,7 +175,7 @@ def _judged(check: DataCheck, tonight: pd.DataFrame, history: pd.DataFrame, sett
     drawn = pd.concat([history, tonight]) if len(history) else tonight
     details: Metadata = {
         "measures": table_of(rows_of(tonight, _SHOWN)),
-        "picture": dg.MetadataValue.md(measure_picture(drawn[drawn["measure"] == check.measures[0]])),
+        "picture": dg.MetadataValue.md(measure_picture(drawn[drawn["measure"] == _drawn(check, tonight, unusual)])),
         "runbook": runbook(settings.runbook_url, check.runbook),
     }
     return dg.AssetCheckResult(
@@ -186,6 +186,12 @@ def _judged(check: DataCheck, tonight: pd.DataFrame, history: pd.DataFrame, sett
         description=said or green,
         metadata=details,
     )
+
+
+def _drawn(check: DataCheck, tonight: pd.DataFrame, unusual: pd.DataFrame) -> str:
+    """The measure to draw: one that is unusual, else the first that the night has."""
+    there = set((tonight if unusual.empty else unusual)["measure"])
+    return next((name for name in check.measures if name in there), check.measures[0])
 
 
 def _row(change: Change) -> dict[str, str]:
