@@ -8,7 +8,7 @@ from billing_dq.tables import TABLES
 from billing_dq.vocabulary.collections import Collection
 
 FACTS = {"snapshot_facts", "stripe_reading"}
-PAGES = {"report", "alerts"}
+PAGES = {"report", "data_page", "alerts"}
 OUTSIDE = {
     "dispute_credits",
     *(f"mongodb/{name}" for name in get_args(Collection)),
@@ -17,20 +17,29 @@ OUTSIDE = {
 CHECKS = {
     "every_alert_was_delivered",
     "every_balance_belongs_to_an_organization",
+    "documents_keep_their_shape",
     "every_dispute_is_settled_in_the_ledger",
     "every_document_was_read_or_quarantined",
     "every_invoice_marker_is_current",
     "every_organization_week_is_accounted_for",
     "every_ledger_is_sound",
     "every_reinstated_dispute_is_credited",
+    "ledgers_are_written_as_ever",
+    "ledgers_have_their_usual_size",
     "no_balance_is_running_away",
     "no_event_is_dead_lettered",
     "no_small_difference_adds_up",
     "no_subscription_is_past_due_and_active",
     "no_week_diverges",
+    "organizations_have_their_usual_number",
     "population_adds_up",
     "stripe_was_read",
     "subscriptions_agree_with_stripe",
+    "subscriptions_have_their_usual_number",
+    "unreadable_documents_are_no_more_than_ever",
+    "usage_has_its_usual_size",
+    "usage_is_written_as_ever",
+    "webhook_events_are_applied_as_ever",
 }
 COLUMNS = {
     "meter_extras_deltas": "organization_id week_key week_state meter_used meter_quota expected_units actual_units "
@@ -52,6 +61,9 @@ COLUMNS = {
     "stripe_refunds": "refund_id charge_id status amount_minor created",
     "refund_entries": "organization_id entry_id ref_id amount at",
     "quarantined_documents": "collection document_id field reason",
+    "document_shapes": "collection field part observed occurrences population declared example_id",
+    "night_measures": "collection measure week_key value unit expected lowest highest nights verdict",
+    "column_profiles": "table_name column_name part label number",
     "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",
 }
 

@@ -31,6 +31,7 @@ from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
+    COLUMN_PROFILES,
     DEAD_LETTERED_EVENTS,
     DISPUTE_ENTRIES,
     DISPUTE_POSITIONS,
@@ -39,6 +40,7 @@ from billing_dq.tables import (
     LEDGER_VIOLATIONS,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
+    NIGHT_MEASURES,
     NIGHTLY_REPORT,
     ORGANIZATIONS,
     PACK_PURCHASES,
@@ -69,6 +71,9 @@ _VERDICT_COLOURS = {
     "by_design": GRADE_COLOURS["explained"],
     "accepted": GRADE_COLOURS["exact"],
 }
+#: Tables that may or may not be written before the figures are taken: the same night gives the same figures.
+_BESIDE_THE_REPORT = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name}
+
 
 #: What each output rests on; the whole step is given all of it.
 _COMPARED = (SUBSCRIPTIONS, UNREADABLE_KEYS)
@@ -141,7 +146,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         """Put the night in figures, and beside the nights before it."""
         key = context.partition_key
         seen = seen_open(findings, key)
-        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name != NIGHTLY_REPORT.name}
+        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name not in _BESIDE_THE_REPORT}
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((findings["state"] == "resolved").sum())
         report = headlines(snapshot_facts, stripe_reading, rows, meter_extras_deltas, seen, resolved)

@@ -35,6 +35,7 @@ TABLES = (
     "dead_lettered_events",
     "quarantined_documents",
     "unreadable_keys",
+    "document_shapes",
 )
 GROUP = "mongodb"
 

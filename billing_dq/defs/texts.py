@@ -192,6 +192,30 @@ TEXTS: Mapping[str, AssetText] = {
         "Start with the first row; its runbook says what to look at, what to do and when it is done.",
         "conclusions",
     ),
+    "document_shapes": AssetText(
+        "Which fields, types and words do the application's documents have?",
+        "Counted in the reading pass; `billing-dq schema` prints it with shares and changes.",
+        "Where `documents_keep_their_shape` warns, ask what was released.",
+        "quality",
+    ),
+    "night_measures": AssetText(
+        "Is the data as new, and is there as much of it, as in the nights before?",
+        "Each measure stands beside its usual range; `not_judged` means that there are too few earlier nights.",
+        "Where one is too low, find out whether something is no longer written, before you believe the findings.",
+        "quality",
+    ),
+    "column_profiles": AssetText(
+        "What is in each table of this night?",
+        "Rows, nulls, ranges and words of every column; the page `data_page` shows them beside the night before.",
+        "Look there when a finding makes you doubt the data.",
+        "quality",
+    ),
+    "data_page": AssetText(
+        "What is the data of this night like?",
+        "One HTML page: what is unusual, the shape of the documents, a profile of each table.",
+        "Open it from the report of the night.",
+        "quality",
+    ),
     "nightly_report": AssetText(
         "Is money leaking, how much, in which direction, since when, and what is new tonight?",
         "The sentence on top answers it. Blue is owed to us, orange to customers; *Plots* shows every figure by night.",

@@ -51,7 +51,9 @@ class CollectionCounts(BaseModel):
 
 
 class SnapshotFactsRecord(_Record):
-    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with."""
+    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with;
+    ``newest`` says when a collection was last written, as far as its documents tell.
+    """
 
     name: ClassVar[str] = "snapshot_facts"
     as_of: datetime
@@ -63,6 +65,7 @@ class SnapshotFactsRecord(_Record):
     read_plainly_because: str = ""
     missing_collections: tuple[str, ...]
     counts: dict[str, CollectionCounts]
+    newest: dict[str, datetime] = Field(default_factory=dict)
     seconds: dict[str, float]
 
     @property

@@ -22,6 +22,7 @@ from billing_dq.tables.ledgers import (
     REFUND_ENTRIES,
 )
 from billing_dq.tables.meter import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.tables.quality import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES
 from billing_dq.tables.quarantine import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, UNREADABLE_KEYS
 from billing_dq.tables.results import (
     DISPUTE_POSITIONS,
@@ -57,6 +58,7 @@ TABLES: dict[str, Table] = {
         QUARANTINED_DOCUMENTS,
         QUARANTINED_STRIPE_OBJECTS,
         UNREADABLE_KEYS,
+        DOCUMENT_SHAPES,
         STRIPE_SUBSCRIPTIONS,
         STRIPE_SUBSCRIPTION_EVENTS,
         STRIPE_INVOICES,
@@ -71,14 +73,18 @@ TABLES: dict[str, Table] = {
         DISPUTE_POSITIONS,
         FINDINGS,
         NIGHTLY_REPORT,
+        NIGHT_MEASURES,
+        COLUMN_PROFILES,
     )
 }
 
 __all__ = [
     "ACCEPTANCES",
+    "COLUMN_PROFILES",
     "DEAD_LETTERED_EVENTS",
     "DISPUTE_ENTRIES",
     "DISPUTE_POSITIONS",
+    "DOCUMENT_SHAPES",
     "EXPIRING_LEDGERS",
     "EXTRAS_BALANCES",
     "FINDINGS",
@@ -89,6 +95,7 @@ __all__ = [
     "METER_EXTRAS_DELTAS",
     "METER_EXTRAS_EVIDENCE",
     "NIGHTLY_REPORT",
+    "NIGHT_MEASURES",
     "ORGANIZATIONS",
     "PACK_PURCHASES",
     "QUARANTINED_DOCUMENTS",

@@ -135,7 +135,8 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
 
 
 def assert_same_tables(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
-    """The same rows of every table, in the same order."""
+    """The same rows of every table, in the same order; what documents look like has a test of its own."""
+    found = {name: frame for name, frame in found.items() if name != tables.DOCUMENT_SHAPES.name}
     assert found.keys() == expected.keys()
     for name, frame in expected.items():
         got = found[name]

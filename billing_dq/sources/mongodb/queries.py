@@ -1,7 +1,8 @@
-"""What the server is asked: for each collection one plain `find` in the order of its key; no aggregation.
+"""What the server is asked: for each collection one plain `find` in the order of its key.
 
 Documents come whole where their size is judged (balances), else with the fields of the contract only: what else the
-application stores, names and addresses among it, stays where it is.
+application stores, names and addresses among it, stays where it is. `sampled_fields` asks
+for their names only.
 """
 
 from collections.abc import Sequence

@@ -16,8 +16,9 @@ from pymongo.errors import ConfigurationError, OperationFailure
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
-from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
 from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, sampled
 
 Stage = Literal["server", "decode", "write"]
 
@@ -66,6 +67,24 @@ class Reader:
                 yield b"".join(held)
                 held.clear()
         yield b"".join(held)
+
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where the server cannot tell.
+
+        The server tells names only, so that no value which is not asked for crosses the wire.
+        """
+        with self.timed("server"):
+            try:
+                found = list(
+                    self._collection(contract).aggregate(
+                        field_names(), session=self._session, maxTimeMS=self._limit, allowDiskUse=True
+                    )
+                )
+            except OperationFailure as error:
+                if error.code in SNAPSHOT_GONE or is_transient(error):
+                    raise
+                return []
+        return sampled(found)
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:

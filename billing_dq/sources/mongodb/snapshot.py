@@ -6,6 +6,7 @@ the documents that break the contract; these few are explained and quarantined, 
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -27,7 +28,8 @@ _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
 
 @dataclass(frozen=True)
 class SnapshotFacts:
-    """What is to be told about a snapshot; ``counts`` by the collections' names in docs/domain.md.
+    """What is to be told about a snapshot; ``counts``, and ``newest`` (when it was last written as far as its documents
+    tell), by the collections' names in docs/domain.md.
 
     ``read_plainly_because`` is empty where all tables are of one instant. ``seconds`` by stage: server (waiting for
     it), decode, write, and total.
@@ -39,6 +41,7 @@ class SnapshotFacts:
     read_plainly_because: str
     missing_collections: tuple[str, ...]
     counts: dict[str, Counts]
+    newest: dict[str, datetime]
     seconds: dict[str, float]
 
 
@@ -72,6 +75,7 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
             else:
                 tables.write(contract)
         tables.write_quarantine()
+        tables.write_shapes()
         return tables
 
     with clear_errors(uri, settings), connect(uri, settings) as client:
@@ -96,6 +100,7 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
         read_plainly_because=reader.plainly_because,
         missing_collections=tuple(missing),
         counts=tables.counts,
+        newest=tables.newest,
         seconds={**reader.seconds, "total": time.perf_counter() - started},
     )
     return Snapshot(tables.stored, facts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader
+from billing_dq.sources.mongodb.shapes import Shape, shape_table
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
@@ -47,6 +49,7 @@ class SnapshotTables:
     Attributes:
         stored: the tables written so far, by name.
         counts: how the documents were sorted, by the collection's name in docs/domain.md.
+        newest: when each collection was last written, as far as its documents tell.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class SnapshotTables:
     ) -> None:
         self.stored: dict[str, StoredTable] = {}
         self.counts: dict[str, Counts] = {}
+        self.newest: dict[str, datetime] = {}
         self._reader = reader
         self._night = night
         self._directory = directory
         self._batch = batch_organizations
         self._progress = progress
         self._quarantine = Quarantine()
+        self._shapes: list[Shape] = []
 
     def write(self, contract: CollectionContract) -> None:
         """Read a collection and write its tables.
@@ -80,6 +85,7 @@ class SnapshotTables:
                         made[name].write(table)
                 advance(len(piece.chosen))
         self._account(contract, sorting)
+        self._keep_shape(contract, sorting.shape)
 
     def write_empty(self, collection: str) -> None:
         """Write the tables of a collection that does not exist."""
@@ -91,6 +97,17 @@ class SnapshotTables:
         documents, unreadable = self._quarantine.tables()
         self._store(tables.QUARANTINED_DOCUMENTS, to_arrow(tables.QUARANTINED_DOCUMENTS, documents))
         self._store(tables.UNREADABLE_KEYS, to_arrow(tables.UNREADABLE_KEYS, unreadable))
+
+    def write_shapes(self) -> None:
+        """Write what the documents looked like."""
+        self._store(tables.DOCUMENT_SHAPES, to_arrow(tables.DOCUMENT_SHAPES, shape_table(self._shapes)))
+
+    def _keep_shape(self, contract: CollectionContract, shape: Shape) -> None:
+        if documents_of(contract, ()).fields is not None:  # else the documents came whole
+            shape.sample(self._reader.fields_of_the_newest(contract), contract.fields)
+        self._shapes.append(shape)
+        if shape.newest is not None:
+            self.newest[contract.domain_name] = shape.newest
 
     def _pieces(self, contract: CollectionContract, sorting: Sorting) -> Iterator[Piece]:
         """The collection in pieces of so many whole organizations at most."""

@@ -26,6 +26,11 @@ _ARRAY = TYPE_NUMBERS["array"]
 #: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
 _ITEM_BYTES = 24
 
+#: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those that found
+#: no room.
+OTHERS = 64
+_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
 
 class Cells(NamedTuple):
     """Values by field and row (or of one field, by row).
@@ -42,14 +47,27 @@ class Cells(NamedTuple):
     sizes: np.ndarray
 
 
+class Others(NamedTuple):
+    """Fields that are in no contract, by name and BSON type: a hash of both, how often there is one, and of the first
+    one its row and the place of its element. Of a place whose count is 0 nothing is told.
+    """
+
+    hashes: np.ndarray
+    counts: np.ndarray
+    rows: np.ndarray
+    places: np.ndarray
+
+
 class Walk(NamedTuple):
-    """What a walk found: ``cells`` (fields x rows), which rows break the contract, and which of these are malformed: no
-    BSON, or with a field that comes twice. The cells of malformed rows may be incomplete.
+    """What a walk found: ``cells`` (fields x rows), which rows break the contract, which of these are malformed: no
+    BSON, or with a field that comes twice, and the fields that no contract has. The cells of malformed rows may be
+    incomplete.
     """
 
     cells: Cells
     broken: np.ndarray
     malformed: np.ndarray
+    others: Others
 
 
 class Items(NamedTuple):
@@ -98,6 +116,10 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     broken = np.zeros(rows, dtype=np.bool_)
     malformed = np.zeros(rows, dtype=np.bool_)
     follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
+    hashes = np.zeros(OTHERS + 1, dtype=np.uint64)
+    counts = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_rows = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_places = np.zeros(OTHERS + 1, dtype=np.int64)
     for row in range(rows):
         place, before = starts[row] + 4, width
         end = starts[row] + int32_at(buffer, starts[row]) - 1
@@ -119,11 +141,31 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
                 elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
                     broken[row] = True
                 kinds[field, row], values[field, row], sizes[field, row] = kind, value, length
+            else:
+                slot = _slot_of(buffer, name - 1, place, hashes, counts)
+                if counts[slot] == 0:
+                    other_rows[slot], other_places[slot] = row, name - 1
+                counts[slot] += 1
             place += size
         for needed in range(width):
             if required[needed] and kinds[needed, row] == bson.ABSENT:
                 broken[row] = True
-    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed)
+    others = Others(hashes, counts, other_rows, other_places)
+    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed, others)
+
+
+@compiled
+def _slot_of(buffer: Bytes, start: int, end: int, hashes: np.ndarray, counts: np.ndarray) -> int:
+    """The place of a type and name, the bytes from ``start`` to ``end``, among those seen; the last if full."""
+    value = _OFFSET
+    for byte in range(start, end):
+        value = (value ^ np.uint64(buffer[byte])) * _PRIME
+    for step in range(OTHERS):
+        slot = (np.int64(value & np.uint64(OTHERS - 1)) + step) & (OTHERS - 1)
+        if counts[slot] == 0 or hashes[slot] == value:
+            hashes[slot] = value
+            return int(slot)
+    return OTHERS
 
 
 @compiled
