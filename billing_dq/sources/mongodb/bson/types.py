@@ -83,15 +83,15 @@ def value_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
     """
     if kind == OBJECT_ID:
         size = 12
-    elif kind == TEXT or kind == SYMBOL or kind == JAVASCRIPT:
+    elif kind in (TEXT, SYMBOL, JAVASCRIPT):
         size = _text_size(buffer, place, end)
-    elif kind == DOUBLE or kind == DATE or kind == INT64 or kind == TIMESTAMP:
+    elif kind in (DOUBLE, DATE, INT64, TIMESTAMP):
         size = 8
     elif kind == INT32:
         size = 4
-    elif kind == OBJECT or kind == ARRAY:
+    elif kind in (OBJECT, ARRAY):
         size = _document_size(buffer, place, end)
-    elif kind == NULL or kind == UNDEFINED or kind == MIN_KEY or kind == MAX_KEY:
+    elif kind in (NULL, UNDEFINED, MIN_KEY, MAX_KEY):
         size = 0
     elif kind == BOOL:
         size = 1 if place < end and byte_at(buffer, place) <= 1 else -1
