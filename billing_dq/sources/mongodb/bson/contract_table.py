@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from billing_dq.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson.contract import Field, Type
-from billing_dq.sources.mongodb.bson.types import Bytes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

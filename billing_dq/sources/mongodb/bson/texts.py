@@ -5,15 +5,13 @@ Cells are those of one field, or of items; cells of other types than text are pa
 
 import numpy as np
 
+from billing_dq.compiled import compiled, compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, hash_of, same_bytes, slots_for, word_at
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.compiled import compiled, compiled_part
-from billing_dq.sources.mongodb.bson.types import Bytes, byte_at, word_at
 from billing_dq.sources.mongodb.bson.walker import Cells
 
 WEEK_LENGTH = 8
 
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _NOT_ASCII = np.uint64(0x8080808080808080)
 
 
@@ -87,7 +85,7 @@ def word_codes(buffer: Bytes, cells: Cells, words: Bytes, word_ends: np.ndarray)
             for word in range(len(word_ends)):
                 start = word_ends[word - 1] if word else 0
                 length = word_ends[word] - start
-                if length == sizes[row] and _same(buffer, places[row], words, start, length):
+                if length == sizes[row] and same_bytes(buffer, places[row], words, start, length):
                     codes[row] = word
                     break
     return codes
@@ -100,7 +98,7 @@ def starts_with(buffer: Bytes, cells: Cells, prefix: Bytes) -> np.ndarray:
     found = np.zeros(len(kinds), dtype=np.bool_)
     for row in range(len(kinds)):
         if is_text(kinds[row]) and sizes[row] >= len(prefix):
-            found[row] = _same(buffer, places[row], prefix, 0, len(prefix))
+            found[row] = same_bytes(buffer, places[row], prefix, 0, len(prefix))
     return found
 
 
@@ -133,16 +131,18 @@ def repeated(buffer: Bytes, cells: Cells, firsts: np.ndarray) -> np.ndarray:
     longest = 0
     for row in range(len(firsts) - 1):
         longest = max(longest, firsts[row + 1] - firsts[row])
-    table = np.empty(_slots(longest), dtype=np.int64)
+    table = np.empty(slots_for(longest), dtype=np.int64)
     for row in range(len(firsts) - 1):
-        slots = _slots(firsts[row + 1] - firsts[row])
+        slots = slots_for(firsts[row + 1] - firsts[row])
         table[:slots] = -1
         for item in range(firsts[row], firsts[row + 1]):
             if is_text(kinds[item]) and sizes[item] > 0:
-                slot = _hash(buffer, places[item], sizes[item]) & (slots - 1)
+                slot = hash_of(buffer, places[item], sizes[item]) & (slots - 1)
                 while table[slot] >= 0:
                     other = int(table[slot])
-                    if sizes[other] == sizes[item] and _same(buffer, places[other], buffer, places[item], sizes[item]):
+                    if sizes[other] == sizes[item] and same_bytes(
+                        buffer, places[other], buffer, places[item], sizes[item]
+                    ):
                         again[item] = True
                         break
                     slot = (slot + 1) & (slots - 1)
@@ -196,43 +196,6 @@ def _digits(buffer: Bytes, place: int, count: int) -> int:
 
 
 @compiled_part
-def _same(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
-    compared = 0
-    while compared + 8 <= length:
-        if word_at(one, place + compared) != word_at(other, start + compared):
-            return False
-        compared += 8
-    while compared < length:
-        if byte_at(one, place + compared) != byte_at(other, start + compared):
-            return False
-        compared += 1
-    return True
-
-
-@compiled_part
-def _hash(buffer: Bytes, place: int, size: int) -> int:
-    """A hash of the bytes, eight at once; the high bits, which depend on all of them, come last."""
-    value, end = _OFFSET, place + size
-    while place + 8 <= end:
-        value = (value ^ word_at(buffer, place)) * _PRIME
-        value ^= value >> np.uint64(29)  # another number than below: twice the same would be nothing
-        place += 8
-    while place < end:
-        value = (value ^ np.uint64(byte_at(buffer, place))) * _PRIME
-        place += 1
-    return np.int64(value ^ (value >> np.uint64(32)))
-
-
-@compiled_part
 def _copy(buffer: Bytes, place: int, text: Bytes, start: int, length: int) -> None:
     for byte in range(length):
         text[np.uint64(start + byte)] = byte_at(buffer, place + byte)
-
-
-@compiled_part
-def _slots(items: int) -> int:
-    """A power of two at least twice as large."""
-    slots = 2
-    while slots < 2 * items:
-        slots *= 2
-    return slots

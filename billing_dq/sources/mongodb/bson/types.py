@@ -1,8 +1,7 @@
 """The BSON types by their byte (bsonspec.org), and the size of a value."""
 
-import numpy as np
-
-from billing_dq.sources.mongodb.bson.compiled import compiled_part
+from billing_dq.compiled import compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, int32_at
 
 ABSENT = 0x00
 DOUBLE = 0x01
@@ -29,40 +28,6 @@ MIN_KEY = 0xFF
 
 #: The smallest document: its length and the closing zero.
 SMALLEST_DOCUMENT = 5
-
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
-
-
-@compiled_part
-def byte_at(buffer: Bytes, place: int) -> int:
-    """The byte at a place that there is.
-
-    An unsigned index is never counted from the end, so that eight of these become one load of eight bytes.
-    """
-    return buffer[np.uint64(place)]
-
-
-@compiled_part
-def int32_at(buffer: Bytes, place: int) -> int:
-    """The little-endian int32 at a place that has four bytes."""
-    value = np.uint32(byte_at(buffer, place))
-    value |= np.uint32(byte_at(buffer, place + 1)) << np.uint32(8)
-    value |= np.uint32(byte_at(buffer, place + 2)) << np.uint32(16)
-    value |= np.uint32(byte_at(buffer, place + 3)) << np.uint32(24)
-    return np.int64(np.int32(value))
-
-
-@compiled_part
-def word_at(buffer: Bytes, place: int) -> int:
-    """The little-endian uint64 at a place that has eight bytes."""
-    low, high = int32_at(buffer, place), int32_at(buffer, place + 4)
-    return np.uint64(low & 0xFFFFFFFF) | np.uint64(high) << np.uint64(32)
-
-
-@compiled_part
-def int64_at(buffer: Bytes, place: int) -> int:
-    """The little-endian int64 at a place that has eight bytes."""
-    return np.int64(word_at(buffer, place))
 
 
 @compiled_part

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from billing_dq.compiled import compiled, compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, int32_at, int64_at, word_at
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.compiled import compiled, compiled_part
 from billing_dq.sources.mongodb.bson.contract_table import TYPE_NUMBERS, FieldTable
-from billing_dq.sources.mongodb.bson.types import Bytes, after_zero, byte_at, int32_at, int64_at, value_size, word_at
+from billing_dq.sources.mongodb.bson.types import after_zero, value_size
 
 _OBJECT_ID = TYPE_NUMBERS["objectId"]
 _TEXT = TYPE_NUMBERS["string"]
