@@ -23,7 +23,7 @@ from billing_dq.tables import FrameError, Table
 _UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
 
 #: Row groups are read together up to so many bytes: work on columns costs some milliseconds however few rows it is for.
-_TOGETHER_BYTES = 16 * 1024 * 1024
+_TOGETHER_BYTES = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True)
