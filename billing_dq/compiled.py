@@ -49,7 +49,8 @@ def compiled_part(function: Callable[Arguments, Result]) -> Callable[Arguments, 
 
 
 def _compiled(function: Callable[Arguments, Result], counting: bool) -> Callable[Arguments, Result]:
+    options: dict[str, bool] = {"_nrt": counting}  # numba's stubs do not know it; its own leaf functions use it
     try:
-        return njit(nogil=True, cache=True, _nrt=counting)(function)
+        return njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # numba finds no directory for its cache
-        return njit(nogil=True, _nrt=counting)(function)
+        return njit(nogil=True, **options)(function)

@@ -19,7 +19,7 @@ def byte_at(buffer: Bytes, place: int) -> int:
 
     An unsigned index is never counted from the end, so that eight of these become one load of eight bytes.
     """
-    return buffer[np.uint64(place)]
+    return int(np.int64(buffer[np.uint64(place)]))
 
 
 @compiled_part
@@ -29,11 +29,11 @@ def int32_at(buffer: Bytes, place: int) -> int:
     value |= np.uint32(byte_at(buffer, place + 1)) << np.uint32(8)
     value |= np.uint32(byte_at(buffer, place + 2)) << np.uint32(16)
     value |= np.uint32(byte_at(buffer, place + 3)) << np.uint32(24)
-    return np.int64(np.int32(value))
+    return int(np.int64(np.int32(value)))
 
 
 @compiled_part
-def word_at(buffer: Bytes, place: int) -> int:
+def word_at(buffer: Bytes, place: int) -> np.uint64:
     """The little-endian uint64 at a place that has eight bytes."""
     low, high = int32_at(buffer, place), int32_at(buffer, place + 4)
     return np.uint64(low & 0xFFFFFFFF) | np.uint64(high) << np.uint64(32)
@@ -42,7 +42,7 @@ def word_at(buffer: Bytes, place: int) -> int:
 @compiled_part
 def int64_at(buffer: Bytes, place: int) -> int:
     """The little-endian int64 at a place that has eight bytes."""
-    return np.int64(word_at(buffer, place))
+    return int(np.int64(word_at(buffer, place)))
 
 
 @compiled_part
@@ -71,7 +71,7 @@ def hash_of(buffer: Bytes, place: int, size: int) -> int:
     while place < end:
         value = (value ^ np.uint64(byte_at(buffer, place))) * _PRIME
         place += 1
-    return np.int64(value ^ (value >> np.uint64(32)))
+    return int(np.int64(value ^ (value >> np.uint64(32))))
 
 
 @compiled_part

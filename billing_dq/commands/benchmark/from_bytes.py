@@ -1,4 +1,4 @@
-"""A company's documents in files, as `mongodump` has them, read like a server's replies: what the client costs alone."""
+"""A company's documents in files, as `mongodump` has them, read like replies of a server: what the client costs."""
 
 import time
 from collections.abc import Iterator

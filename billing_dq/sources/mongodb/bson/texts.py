@@ -172,7 +172,7 @@ def hex_text(buffer: Bytes, places: np.ndarray) -> Bytes:
     text = np.empty(len(places) * 24, dtype=np.uint8)
     for row in range(len(places)):
         for byte in range(12):
-            value, place = np.int64(byte_at(buffer, places[row] + byte)), np.uint64(row * 24 + 2 * byte)
+            value, place = int(byte_at(buffer, places[row] + byte)), np.uint64(row * 24 + 2 * byte)
             text[place] = _hex_digit(value >> 4)
             text[place + np.uint64(1)] = _hex_digit(value & 15)
     return text

@@ -104,9 +104,10 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
         end = starts[row] + int32_at(buffer, starts[row]) - 1
         while place < end:
             kind, name = int(byte_at(buffer, place)), place + 1
-            field = follower[before]
-            start = name_ends[field] - lengths[field]
-            place = _after_name(buffer, name, end, names, start, lengths[field], heads[field], masks[field])
+            field = int(follower[before])
+            length = int(lengths[field])
+            start = int(name_ends[field]) - length
+            place = _after_name(buffer, name, end, names, start, length, heads[field], masks[field])
             if place < 0:
                 place = after_zero(buffer, name, end)
                 field = _field_of(buffer, name, place, names, name_ends)
@@ -116,7 +117,7 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
                 break
             if field < width:
                 follower[before], before = field, field
-                value, length = _value(buffer, kind, place, size)
+                value, bytes_of_it = _value(buffer, kind, place, size)
                 if kinds[field, row] != bson.ABSENT:
                     malformed[row] = True
                 else:
@@ -125,7 +126,7 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
                         broken[row] |= required[field]
                     elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
                         broken[row] = True
-                kinds[field, row], values[field, row], sizes[field, row] = kind, value, length
+                kinds[field, row], values[field, row], sizes[field, row] = kind, value, bytes_of_it
             place += size
         if missing > 0:
             broken[row] = True

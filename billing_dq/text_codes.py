@@ -6,12 +6,14 @@ A text is compared where it lies in its column: hashes find, bytes decide. No te
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from billing_dq.compiled import compiled
 from billing_dq.raw_bytes import Bytes, hash_of, same_bytes, slots_for
-from billing_dq.reconcile.meter.organization_weeks import Codes
+
+Codes = npt.NDArray[np.int64]
 
 
 class _Column(NamedTuple):
@@ -42,13 +44,13 @@ def pair_codes(texts: tuple[pd.Series, pd.Series], organizations: tuple[Codes, C
 
 
 def _column(texts: pd.Series) -> _Column:
-    array = pa.array(texts, pa.large_string())
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    made = pa.array(texts, pa.large_string())
+    array = made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+    present = texts.notna().to_numpy(dtype=np.bool_)
     _, ends, content = array.buffers()
-    present = ~array.is_null().to_numpy(zero_copy_only=False)
-    if ends is None or content is None or not len(array):
-        return _Column(np.zeros(0, dtype=np.uint8), np.zeros(len(array) + 1, dtype=np.int64), present)
-    cut = np.frombuffer(ends, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    if ends is None or content is None or not len(present):
+        return _Column(np.zeros(0, dtype=np.uint8), np.zeros(len(present) + 1, dtype=np.int64), present)
+    cut = np.frombuffer(ends, dtype=np.int64)[array.offset : array.offset + len(present) + 1]
     return _Column(np.frombuffer(content, dtype=np.uint8)[cut[0] : cut[-1]], cut - cut[0], present)
 
 
@@ -59,25 +61,26 @@ def _codes(column: _Column, owners: np.ndarray, order: np.ndarray) -> np.ndarray
     codes = np.full(len(present), -1, dtype=np.int64)
     count, first = 0, 0
     while first < len(order):
-        owner, until = owners[order[first]], first
+        owner, until = int(owners[order[first]]), first
         while until < len(order) and owners[order[until]] == owner:
             until += 1
         slots = slots_for(until - first) if owner >= 0 else 0
         table = np.full(slots, -1, dtype=np.int64)
         for number in range(first, until if owner >= 0 else first):
-            item = order[number]
+            item = int(order[number])
             if present[item]:
-                place, size = ends[item], ends[item + 1] - ends[item]
+                place = int(ends[item])
+                size = int(ends[item + 1]) - place
                 slot = hash_of(content, place, size) & (slots - 1)
                 while codes[item] < 0:
-                    other = table[slot]
+                    other = int(table[slot])
                     if other < 0:
                         table[slot], codes[item] = item, count
                         count += 1
-                    elif ends[other + 1] - ends[other] == size and same_bytes(
-                        content, ends[other], content, place, size
-                    ):
-                        codes[item] = codes[other]
+                    else:
+                        there = int(ends[other])
+                        if ends[other + 1] - there == size and same_bytes(content, there, content, place, size):
+                            codes[item] = codes[other]
                     slot = (slot + 1) & (slots - 1)
         first = until
     return codes
