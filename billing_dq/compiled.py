@@ -5,7 +5,7 @@ the long run of the tests with hostile bytes uses it.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from billing_dq.errors import SourceError
 
@@ -49,7 +49,7 @@ def compiled_part(function: Callable[Arguments, Result]) -> Callable[Arguments, 
 
 
 def _compiled(function: Callable[Arguments, Result], counting: bool) -> Callable[Arguments, Result]:
-    options: dict[str, bool] = {"_nrt": counting}  # numba's stubs do not know it; its own leaf functions use it
+    options: dict[str, Any] = {"_nrt": counting}  # numba's stubs do not know it; its own leaf functions use it
     try:
         return njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # numba finds no directory for its cache
