@@ -69,6 +69,7 @@ def test_the_rules_are_pure(path: Path) -> None:
         "billing_dq.vocabulary",
         "billing_dq.weeks",
         "billing_dq.units",
+        "billing_dq.text_codes",
         "billing_dq.reconcile",
         "billing_dq.quality",
     )

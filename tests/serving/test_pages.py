@@ -51,20 +51,16 @@ def test_older_nights_are_a_page_further(served: Served) -> None:
     assert "no night before 2000" in get(served, "/?before=2000").text
 
 
-def test_the_data_of_a_night_is_a_page_that_its_report_links_to(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
-    store(tmp_path, "findings", NIGHT, findings())
-    store(tmp_path, "meter_extras_deltas", NIGHT, deltas())
-    store_record(tmp_path, night().stripe, NIGHT)
-    lake.data_page_path(NIGHT).parent.mkdir(parents=True)
-    lake.data_page_path(NIGHT).write_text("<style>p {}</style>as ever", encoding="utf-8")
-    with serving(application(sample_settings(home=str(tmp_path))), 0) as address:
-        answer = requests.get(f"{address}data_page/{NIGHT}.html", timeout=60)
-        missing = requests.get(f"{address}data_page/2000-01-01.html", timeout=60)
+def test_the_data_of_a_night_is_a_page_that_its_report_links_to(served: Served) -> None:
+    stored = Lake(str(served.home)).data_page_path(NIGHTS[0])
+    stored.parent.mkdir(exist_ok=True)
+    stored.write_text("<style>p {}</style>as ever", encoding="utf-8")
+    answer = get(served, f"/data_page/{NIGHTS[0]}.html")
     assert answer.text.endswith("as ever")
     assert answer.headers["Content-Security-Policy"] == STYLED_POLICY
     assert "script" not in STYLED_POLICY
-    assert missing.status_code == 404
+    assert get(served, f"/data_page/{NIGHTS[1]}.html").status_code == 404
+    assert get(served, "/data_page/2000-01-01.html").status_code == 404
 
 
 def test_what_was_accepted_since_is_told_at_once(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ The next reply is fetched by a thread while the last one is worked on.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal, Protocol, cast
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -26,7 +26,32 @@ Stage = Literal["server", "decode", "write"]
 _NO_SNAPSHOT = frozenset({20, 72, 123, 263})
 
 #: Bytes that are worked on at once, where an organization has no more: compiled code pays a little for each call.
-_PIECE_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 8 * 1024 * 1024
+
+
+class Documents(Protocol):
+    """Where the documents of a night come from."""
+
+    @property
+    def one_snapshot(self) -> bool:
+        """Whether all reads see the database at one instant."""
+        ...
+
+    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
+        """The number of documents."""
+        ...
+
+    def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
+        """The documents of a query, raw, one after the other, some megabytes at a time."""
+        ...
+
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where that cannot be told."""
+        ...
+
+    def timed(self, stage: Stage) -> AbstractContextManager[None]:
+        """Add the time that the block takes to a stage."""
+        ...
 
 
 class Reader:
@@ -63,7 +88,7 @@ class Reader:
         held: list[bytes] = []
         for reply in self._replies(self._find(contract, query)):
             held.append(reply)
-            if sum(map(len, held)) >= _PIECE_BYTES:
+            if sum(map(len, held)) >= PIECE_BYTES:
                 yield b"".join(held)
                 held.clear()
         yield b"".join(held)

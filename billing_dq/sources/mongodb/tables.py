@@ -19,7 +19,7 @@ from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
-from billing_dq.sources.mongodb.reader import Reader
+from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.shapes import Shape, shape_table
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.stored_table import StoredTable, TableWriter
@@ -53,7 +53,7 @@ class SnapshotTables:
     """
 
     def __init__(
-        self, reader: Reader, night: NightWeeks, directory: Path, batch_organizations: int, progress: Progress
+        self, reader: Documents, night: NightWeeks, directory: Path, batch_organizations: int, progress: Progress
     ) -> None:
         self.stored: dict[str, StoredTable] = {}
         self.counts: dict[str, Counts] = {}

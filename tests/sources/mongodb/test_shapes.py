@@ -75,7 +75,7 @@ def test_every_document_is_counted_once_however_the_replies_of_the_server_end(do
 def test_fields_of_no_contract_are_told_with_a_document_and_no_value(
     database: Database[Document], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing_dq.sources.mongodb.reader._PIECE_BYTES", 500)
+    monkeypatch.setattr("billing_dq.sources.mongodb.reader.PIECE_BYTES", 500)
     world = random_world(21, organizations=20)
     subscription, balance = world["subscriptions"][3], world["billingextrabalances"][4]
     subscription["adminUpdatedBy"] = SECRET
