@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import dagster as dg
@@ -13,12 +14,12 @@ from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, tab
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
-from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
+from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
-from billing_dq.storage.batches import frames_by_batch, organization_batches
-from billing_dq.storage.history import earlier_evidence
+from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
+from billing_dq.storage.history import earlier_evidence, evidence_of_followed
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
@@ -33,7 +34,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
     @dg.multi_asset(
         name="meter_extras",
         partitions_def=nights,
-        ins=whole("subscriptions", "extras_balances", "unreadable_keys"),
+        ins=whole("subscriptions", "extras_balances", "unreadable_keys", "followed_weeks"),
         outs={name: table_out(name) for name in (METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name)},
         group_name=GROUP,
     )
@@ -43,18 +44,32 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
+        followed_usage: StoredTable,
+        followed_entries: StoredTable,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Compare what the meter says should have been debited with what was, for every organization and week."""
         key, weeks = context.partition_key, snapshot_facts.weeks
-        results = meter_stage(
-            organization_batches(weekly_usage, ledger_entries),
-            ApplicationTables(weeks, frames),
-            stripe_tables(lake, key, stripe_reading),
-            policy_of(settings),
-            earlier_evidence(lake, key, weeks, frames["subscriptions"]),
+        ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
+        policy, subscriptions = policy_of(settings), ours.subscriptions
+        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
+        results = chain(
+            meter_stage(
+                organization_batches(weekly_usage, ledger_entries),
+                ours,
+                theirs,
+                policy,
+                earlier_evidence(lake, key, weeks, subscriptions),
+            ),
+            followed_meter_stage(
+                followed_batches(window, older, ours.followed_weeks),
+                ours,
+                theirs,
+                policy,
+                evidence_of_followed(lake, key, ours.followed_weeks, subscriptions),
+            ),
         )
         with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
@@ -100,21 +115,33 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             },
         )
 
-    @table_asset("ledger_violations", nights, GROUP, ins=whole("ledger_suspects", "extras_balances", "unreadable_keys"))
+    @table_asset(
+        "ledger_violations",
+        nights,
+        GROUP,
+        ins=whole("ledger_suspects", "extras_balances", "unreadable_keys", "followed_weeks"),
+    )
     def ledger(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
+        followed_usage: StoredTable,
+        followed_entries: StoredTable,
         expiring_ledgers: StoredTable,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> dg.Output[pd.DataFrame]:
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
-        batches = organization_batches(weekly_usage, ledger_entries)
-        large = LargeTables(batches, frames_by_batch(expiring_ledgers))
-        frame = ledger_stage(large, ApplicationTables(snapshot_facts.weeks, frames), policy_of(settings))
+        ours = ApplicationTables(snapshot_facts.weeks, frames)
+        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
+        large = LargeTables(
+            organization_batches(weekly_usage, ledger_entries),
+            frames_by_batch(expiring_ledgers),
+            followed_batches(window, older, ours.followed_weeks),
+        )
+        frame = ledger_stage(large, ours, policy_of(settings))
         return dg.Output(
             frame,
             metadata={

@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import PackPrice
 from billing_dq.reconcile.meter.context import no_earlier_plans
-from billing_dq.tables import ACCEPTANCES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
+from billing_dq.tables import ACCEPTANCES, FOLLOWED_WEEKS, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -35,6 +35,7 @@ class Policy:
     dollars_to_units: float
     pending_minutes: float
     runbook_url: str
+    follow_weeks: int = 26
     change_resets_usage: bool = False
 
 
@@ -85,6 +86,11 @@ class ApplicationTables:
     def refund_entries(self) -> pd.DataFrame:
         """`REFUND_ENTRIES`."""
         return _table(self.frames, "refund_entries")
+
+    @property
+    def followed_weeks(self) -> pd.DataFrame:
+        """`FOLLOWED_WEEKS`; none where the caller looks at the weeks of the window only."""
+        return self.frames.get("followed_weeks", FOLLOWED_WEEKS.empty())
 
     @property
     def dead_lettered_events(self) -> pd.DataFrame:
@@ -176,10 +182,12 @@ class LargeTables:
     Attributes:
         batches: usage and ledger entries, in organization order.
         expiring_ledgers: `EXPIRING_LEDGERS`.
+        followed: usage and ledger entries of the organizations with a followed week, from there on.
     """
 
     batches: Iterable[OrganizationBatch]
     expiring_ledgers: Iterable[pd.DataFrame]
+    followed: Iterable[OrganizationBatch] = ()
 
 
 def _no_quotas() -> pd.DataFrame:

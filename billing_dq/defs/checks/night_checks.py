@@ -208,8 +208,9 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
     ) -> dg.AssetCheckResult:
         used = meter_used_in(weekly_usage, snapshot_facts.weeks)
         debited = debited_in(ledger_entries, snapshot_facts.weeks)
-        compared_used = float(meter_extras_deltas["meter_used"].sum())
-        compared_debited = float(meter_extras_deltas["actual_units"].sum())
+        of_night = meter_extras_deltas[meter_extras_deltas["week_key"].isin(snapshot_facts.weeks.keys)]
+        compared_used = float(of_night["meter_used"].sum())
+        compared_debited = float(of_night["actual_units"].sum())
         close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
         return dg.AssetCheckResult(
             passed=close,
