@@ -16,25 +16,29 @@ from billing_dq.weeks import NightWeeks, Week, is_week_key
 
 
 def weeks_to_follow(
-    findings: pd.DataFrame, documents: pd.DataFrame, night: NightWeeks, follow_weeks: int
+    findings: pd.DataFrame, documents: pd.DataFrame, before: pd.DataFrame, night: NightWeeks, follow_weeks: int
 ) -> pd.DataFrame:
     """`FOLLOWED_WEEKS`: not too old, behind the window, with a finding that somebody has to act on.
 
-    Not followed is what nobody has to act on: a finding of severity `info`, and an accepted one as long as that holds.
+    An accepted finding needs nobody while the acceptance holds, and one of severity `info` neither. But a week that
+    was followed stays so until its finding is resolved or accepted: a night of another tolerance must not end that.
 
     Args:
         findings: `FINDINGS` of the newest earlier night, with what people accepted since.
         documents: `quarantine.DOCUMENT_COLUMNS` of the documents that its findings are about.
+        before: `FOLLOWED_WEEKS` of that night.
         night: the weeks of the night.
         follow_weeks: the age, in weeks before the open one, up to which a week is followed.
     """
     today = night.as_of.date().isoformat()
     accepted = findings["accepted_by"].notna() & ~(findings["accepted_until"] < today).fillna(False).astype("bool")
-    left = findings.loc[(findings["state"] != "resolved") & (findings["severity"] != "info") & ~accepted]
+    left = findings.loc[(findings["state"] != "resolved") & ~accepted]
     unread = about_by_finding(documents)
+    known = set(before[FOLLOWED_WEEKS.column_names].itertuples(index=False, name=None))
     rows: list[tuple[str | None, str | None]] = []
-    for finding, organization, subject in left[["finding_id", "organization_id", "subject"]].itertuples(index=False):
-        if is_week_key(subject):
+    columns = ["finding_id", "organization_id", "subject", "severity"]
+    for finding, organization, subject, severity in left[columns].itertuples(index=False, name=None):
+        if is_week_key(subject) and (severity != "info" or (organization, subject) in known):
             rows.append((organization, subject))
         elif finding in unread and unread[finding][0] == "billingusages":
             rows.append(unread[finding][1:])

@@ -18,6 +18,7 @@ from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
     DISPUTE_POSITIONS,
     FINDINGS,
+    FOLLOWED_WEEKS,
     METER_EXTRAS_DELTAS,
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
@@ -71,7 +72,9 @@ def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) ->
     for earlier in _before(lake, FINDINGS, night)[-1:]:
         stored = lake.require(FINDINGS, earlier).frame()
         known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, earlier)
-        return Followed(weeks_to_follow(known, documents_of_findings(lake, known), weeks, follow_weeks))
+        followed = lake.stored(FOLLOWED_WEEKS, earlier)
+        before = FOLLOWED_WEEKS.empty() if followed is None else followed.frame()
+        return Followed(weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks))
     return Followed()
 
 
