@@ -72,9 +72,8 @@ def command(ui: bool, organizations: int, nights: int | None, seed: int, keep: P
     console = Console()
     with StopSignals() as stop, quiet_dagster(), contextlib.ExitStack() as stack:
         home = stack.enter_context(demo_home(keep))
-        config = WorldConfig(
-            seed=seed, organizations=organizations, as_of=_days_ago((nights or 2) - 1), faults=_faults()
-        )
+        first = _days_ago((nights or 2) - 1)
+        config = WorldConfig(seed=seed, organizations=organizations, as_of=first, faults=_faults())
         _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
         server = stack.enter_context(embedded_mongodb(home / "mongodb"))
         world = load(config, server.uri, _DATABASE, progress=progress_here())
@@ -130,9 +129,9 @@ def _many_nights(console: Console, settings: Settings, config: WorldConfig, nigh
             instant = config.as_of + timedelta(days=number - 1)
             taken = run_night(settings, instance, instant, progress=progress_here())
             stop.raise_if_asked()
-            lines.append(line_of(number, before, taken, last))
+            lines.append(line_of(taken, last))
             last = taken
-    console.print(table_of("The findings, night by night", COLUMNS, lines, right=COLUMNS[2:]))
+    console.print(table_of("The findings, night by night", COLUMNS, lines, right=COLUMNS[1:]))
     if last is not None:
         _end(console, settings, last)
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from billing_dq.commands.demonstration.home import DEFAULT, SETTINGS, demo_home, what_next
+from billing_dq.commands.demonstration.nights import COLUMNS
 from tests.support.finding_rows import deltas
 from tests.support.report_night import NIGHT, finding, findings
 
@@ -83,3 +84,25 @@ def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute
         ["dispute", "du_1", "--night"],
     ]
     assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)
+
+
+def test_many_nights_show_every_change_of_a_finding_and_one_incident(tmp_path: Path) -> None:
+    arguments = ["demo", "--nights", "5", "--organizations", "120", "--keep", str(tmp_path / "kept")]
+    shown = subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=tmp_path,
+        env={"PATH": "", "TMPDIR": str(tmp_path), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    lines = [line.split("│")[2:-1] for line in shown.splitlines() if line.startswith("│ 20")]
+    nights = [dict(zip(COLUMNS[1:], map(int, cells), strict=True)) for cells in lines]
+    first, incident, worse, _, last = nights
+    assert first["new"]
+    assert incident["resolved"] == incident["accepted"] == 1
+    assert incident["incidents"] == first["incidents"] + 1
+    assert worse["worse"] == worse["reopened"] == 1
+    assert last["persisting"]
+    assert last["accepted"] == 1
+    assert "Try on what is kept:" in shown

@@ -23,7 +23,7 @@ from billing_dq.simulation.world import simulate_one
 #: An incident takes five organizations at least; one of few units is no finding of its own.
 _STRUCK = 7
 _LEAST_UNITS = 60.0
-COLUMNS = ("night", "before it", "new", "unchanged", "worse", "reopened", "resolved", "accepted", "incidents", "open")
+COLUMNS = ("night", "new", "persisting", "worse", "reopened", "resolved", "accepted", "incidents", "open")
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,9 @@ class Company:
         found: list[Planted] = []
         for index in self._quiet:
             broken = simulate_one(with_it, index)
-            labels = [
-                one for one in broken.labels if one.fault == fault and one.finding_kind.startswith("meter_extras")
-            ]
-            if len(labels) == 1 and labels[0].tellable and labels[0].units > _LEAST_UNITS:
-                sound = simulate_one(self._config, index)
-                found.append(Planted(sound, broken, labels[0].subject))
+            label = broken.labels[0] if len(broken.labels) == 1 else None
+            if label is not None and label.fault == fault and label.tellable and label.units > _LEAST_UNITS:
+                found.append(Planted(simulate_one(self._config, index), broken, label.subject))
             if len(found) == how_many:
                 break
         return found
@@ -149,11 +146,11 @@ def _with_another_loss(planted: Planted) -> SimulatedOrganization:
     return replace(planted.broken, documents=documents)
 
 
-def line_of(number: int, before: str, night: StoredNight, last: StoredNight | None) -> tuple[str | int, ...]:
+def line_of(night: StoredNight, last: StoredNight | None) -> tuple[str | int, ...]:
     """The line of a night, by `COLUMNS`; ``last`` is the night before."""
     seen = night.findings
     change = changes(seen, None if last is None else last.findings, night.night)
     accepted = is_accepted(seen) & (seen["state"] != "resolved")
-    counts = [int((change == name).sum()) for name in COLUMNS[2:7]]
+    counts = [int((change == name).sum()) for name in ("new", "unchanged", "worse", "reopened", "resolved")]
     still_open = int((seen["state"] != "resolved").sum())
-    return (f"{number}: {night.night}", before, *counts, int(accepted.sum()), len(night.incidents), still_open)
+    return (night.night, *counts, int(accepted.sum()), len(night.incidents), still_open)
