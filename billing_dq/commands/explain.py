@@ -16,8 +16,11 @@ from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.night import plan_quotas
 from billing_dq.settings import Collections, load_settings
 from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import (
+    FOLLOWED_ENTRIES,
+    FOLLOWED_USAGE,
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
@@ -58,8 +61,8 @@ def command(organization: str, week_key: str, night: str | None, as_json: bool) 
     found = waterfall(
         delta,
         evidence[evidence["week_key"] == week.key],
-        _of_organization(lake, WEEKLY_USAGE, chosen, organization),
-        _of_organization(lake, LEDGER_ENTRIES, chosen, organization),
+        rows_of_organizations(lake, chosen, WEEKLY_USAGE, FOLLOWED_USAGE, [organization]),
+        rows_of_organizations(lake, chosen, LEDGER_ENTRIES, FOLLOWED_ENTRIES, [organization]),
         (week.start, week.end),
         plan_quotas(subscription, week, settings.quota_of_plan),
     )

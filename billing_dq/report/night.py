@@ -6,18 +6,19 @@ from importlib import resources
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
-from billing_dq.storage.arrow import to_pandas
+from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
     FINDINGS,
+    FOLLOWED_ENTRIES,
+    FOLLOWED_USAGE,
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
@@ -117,9 +118,9 @@ def _weeks(
     wanted = about_weeks.head(WEEKS)[["organization_id", "subject"]].set_axis(["organization_id", "week_key"], axis=1)
     rows = wanted.merge(deltas, on=["organization_id", "week_key"])
     organizations = sorted(set(rows["organization_id"]))
-    of_usage, of_ledger, of_subscriptions = (
-        _by_organization(lake, table, night, organizations) for table in (WEEKLY_USAGE, LEDGER_ENTRIES, SUBSCRIPTIONS)
-    )
+    of_usage = _by_organization(lake, night, (WEEKLY_USAGE, FOLLOWED_USAGE), organizations)
+    of_ledger = _by_organization(lake, night, (LEDGER_ENTRIES, FOLLOWED_ENTRIES), organizations)
+    of_subscriptions = _by_organization(lake, night, (SUBSCRIPTIONS, None), organizations)
     of_evidence = dict(iter(evidence.groupby(["organization_id", "week_key"])))
     found: dict[tuple[str, str], Waterfall] = {}
     for row in rows.to_dict("records"):
@@ -142,10 +143,11 @@ def plan_quotas(subscription: pd.DataFrame, week: Week, quota_of_plan: Mapping[s
     return [quota_of_plan[plan] for plan in subscription["plan"] if plan in quota_of_plan]
 
 
-def _by_organization(lake: Lake, table: Table, night: str, organizations: list[str]) -> dict[str, pd.DataFrame]:
+def _by_organization(
+    lake: Lake, night: str, tables: tuple[Table, Table | None], organizations: list[str]
+) -> dict[str, pd.DataFrame]:
     """The rows of some organizations; only the row groups that may hold them are read."""
     if not organizations:  # Arrow knows no type of an empty list, and refuses to filter by it
         return {}
-    with lake.require(table, night).path.open("rb") as file:
-        rows = to_pandas(table, pq.read_table(file, filters=[("organization_id", "in", organizations)]))
+    rows = rows_of_organizations(lake, night, *tables, organizations)
     return {str(organization): group for organization, group in rows.groupby("organization_id")}

@@ -3,7 +3,7 @@
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from billing_dq.reconcile.inputs import OrganizationBatch
 from billing_dq.storage.arrow import arrow_schema, explode_keys, to_pandas
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable, merge_by_organization
-from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE
+from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE, Table
 
 
 def organization_batches(weekly_usage: StoredTable, ledger_entries: StoredTable) -> Iterator[OrganizationBatch]:
@@ -76,6 +77,19 @@ def _only(rows: pa.Table, organizations: set[str]) -> pa.Table:
 
 def _ascending(column: str) -> list[tuple[str, str]]:
     return [("organization_id", "ascending"), (column, "ascending")]
+
+
+def rows_of_organizations(
+    lake: Lake, night: str, table: Table, older: Table | None, organizations: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of some organizations in a table of a night, and in the table of what is behind its window.
+
+    Raises:
+        SourceError: the night does not have the table.
+    """
+    behind = None if older is None else lake.stored(older, night)
+    parts = [lake.require(table, night), *([] if behind is None else [behind])]
+    return to_pandas(table, pa.concat_tables([part.of_organizations(organizations) for part in parts]))
 
 
 def frames_by_batch(stored: StoredTable, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
