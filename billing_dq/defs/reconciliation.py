@@ -115,15 +115,13 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             },
         )
 
-    @table_asset(
-        "ledger_violations",
-        nights,
-        GROUP,
-        ins=whole("ledger_suspects", "extras_balances", "unreadable_keys", "followed_weeks"),
-    )
+    of_ledgers = whole("ledger_suspects", "extras_balances", "subscriptions", "unreadable_keys", "followed_weeks")
+
+    @table_asset("ledger_violations", nights, GROUP, ins=of_ledgers)
     def ledger(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
+        stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
         followed_usage: StoredTable,
@@ -135,13 +133,14 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
     ) -> dg.Output[pd.DataFrame]:
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
         ours = ApplicationTables(snapshot_facts.weeks, frames)
+        theirs = stripe_tables(lake, context.partition_key, stripe_reading)
         window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
         large = LargeTables(
             organization_batches(weekly_usage, ledger_entries),
             frames_by_batch(expiring_ledgers),
             followed_batches(window, older, ours.followed_weeks),
         )
-        frame = ledger_stage(large, ours, policy_of(settings))
+        frame = ledger_stage(large, ours, theirs, policy_of(settings))
         return dg.Output(
             frame,
             metadata={
