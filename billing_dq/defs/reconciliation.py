@@ -13,17 +13,19 @@ from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, table_of, table_out
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
-from billing_dq.storage.history import earlier_evidence, evidence_of_followed
+from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.weeks import NightWeeks
 
 GROUP = "reconciliation"
 
@@ -53,23 +55,11 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         """Compare what the meter says should have been debited with what was, for every organization and week."""
         key, weeks = context.partition_key, snapshot_facts.weeks
         ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
-        policy, subscriptions = policy_of(settings), ours.subscriptions
+        policy, earlier = policy_of(settings), earlier_evidence(lake, key, ours)
         window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
         results = chain(
-            meter_stage(
-                organization_batches(weekly_usage, ledger_entries),
-                ours,
-                theirs,
-                policy,
-                earlier_evidence(lake, key, weeks, subscriptions),
-            ),
-            followed_meter_stage(
-                followed_batches(window, older, ours.followed_weeks),
-                ours,
-                theirs,
-                policy,
-                evidence_of_followed(lake, key, ours.followed_weeks, subscriptions),
-            ),
+            meter_stage(organization_batches(weekly_usage, ledger_entries), ours, theirs, policy, earlier),
+            followed_meter_stage(followed_batches(window, older, ours.followed_weeks), ours, theirs, policy, earlier),
         )
         with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
@@ -80,7 +70,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                     proofs.write(to_arrow(evidence.table, result.evidence))
             shown: Metadata = {
                 **stored(lake, key, deltas.table.name, deltas.rows),
-                **_deltas_metadata(deltas, settings),
+                **_deltas_metadata(deltas, weeks, settings),
             }
             yield dg.Output(deltas, deltas.table.name, metadata=shown)
             proved: Metadata = {
@@ -154,11 +144,13 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
     return [meter_extras, runaway, ledger]
 
 
-def _deltas_metadata(deltas: StoredTable, settings: Settings) -> Metadata:
+def _deltas_metadata(deltas: StoredTable, weeks: NightWeeks, settings: Settings) -> Metadata:
     frame = deltas.frame()
+    of_night = in_window(frame, weeks)
     return {
-        **deltas_summary(frame),
+        **deltas_summary(of_night),
+        "followed_weeks": len(frame) - len(of_night),
         "worst": table_of(worst_weeks(frame)),
-        "weeks": dg.MetadataValue.md(week_picture(frame) or "no weeks"),
+        "weeks": dg.MetadataValue.md(week_picture(of_night) or "no weeks"),
         "runbook": runbook(settings.runbook_url, "meter_extras_divergence"),
     }

@@ -53,6 +53,11 @@ def back_to_followed(ours: ApplicationTables) -> ApplicationTables:
     return replace(ours, weeks=ours.weeks.back_to(Week.parse(ours.followed_weeks["week_key"].min())))
 
 
+def in_window(rows: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
+    """Of rows with ``week_key`` those of the night's own weeks: what a figure about the whole company is made of."""
+    return rows.loc[rows["week_key"].isin(night.keys)]
+
+
 def only_followed(rows: pd.DataFrame, weeks: pd.Series, ours: ApplicationTables) -> pd.DataFrame:
     """Of rows with ``organization_id`` that are about these weeks, those of a followed week."""
     about = pd.MultiIndex.from_arrays([rows["organization_id"], weeks])

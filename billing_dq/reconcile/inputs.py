@@ -202,6 +202,8 @@ class Earlier:
         quotas: `QUOTA_COLUMNS` of the night's weeks, as earlier nights saw them (repeats allowed).
         plans: ``organization_id``, ``seen_at``, ``plan`` of subscriptions, as earlier nights within the night's weeks
             saw them, without those that the night sees itself.
+        quotas_of_followed: the same as ``quotas``, in the followed weeks and of their organizations.
+        plans_of_followed: the same as ``plans``, likewise.
         closed_weeks: `METER_EXTRAS_DELTAS` rows of the weeks that are closed and that the night does not cover.
         findings: `FINDINGS` of the night before, and what older nights resolved; None: there is no earlier night.
         quarantined: ``collection``, ``document_id`` and ``week_key`` (nullable) of the documents that the open
@@ -211,6 +213,8 @@ class Earlier:
 
     quotas: pd.DataFrame = field(default_factory=_no_quotas)
     plans: pd.DataFrame = field(default_factory=no_earlier_plans)
+    quotas_of_followed: pd.DataFrame = field(default_factory=_no_quotas)
+    plans_of_followed: pd.DataFrame = field(default_factory=no_earlier_plans)
     closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
     findings: pd.DataFrame | None = None
     quarantined: pd.DataFrame | None = None

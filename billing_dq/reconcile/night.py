@@ -14,7 +14,7 @@ from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import findings_of_night
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
 from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.followed_weeks import back_to_followed, only_followed
+from billing_dq.reconcile.followed_weeks import back_to_followed, in_window, only_followed
 from billing_dq.reconcile.inputs import (
     QUOTA_COLUMNS,
     ApplicationTables,
@@ -169,11 +169,12 @@ def followed_meter_stage(
         ours: `FOLLOWED_WEEKS` too.
         theirs: evidence of why a week differs.
         policy: tolerance and quotas.
-        earlier: quotas and plans that earlier nights saw, from the oldest followed week on.
+        earlier: quotas and plans that earlier nights saw in the followed weeks.
     """
     if ours.followed_weeks.empty:
         return
-    for part in meter_stage(batches, back_to_followed(ours), theirs, policy, earlier):
+    of_followed = Earlier(quotas=earlier.quotas_of_followed, plans=earlier.plans_of_followed)
+    for part in meter_stage(batches, back_to_followed(ours), theirs, policy, of_followed):
         deltas = only_followed(part.deltas, part.deltas["week_key"], ours)
         yield MeterResult(
             METER_EXTRAS_DELTAS.conform(deltas),
@@ -227,8 +228,8 @@ def ledger_stage(
         found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable, resets))
         counts.append(_entry_counts(batch.entries))
     found += _followed_settlements(large.followed, ours, resets)
-    in_window = pd.concat(counts, ignore_index=True)
-    found.append(document_size_violations(ours.balances, in_window, weeks.weeks_of_entries))
+    recent = pd.concat(counts, ignore_index=True)
+    found.append(document_size_violations(ours.balances, recent, weeks.weeks_of_entries))
     return one_violation_each(found, ours.ledger_suspects, policy.dollars_to_units)
 
 
@@ -277,8 +278,7 @@ def findings_stage(
     """
     comparison = results.comparison
     # a followed week tells of itself only while it is followed, and a drift must not come and go with that
-    in_window = results.meter.deltas["week_key"].isin(ours.weeks.keys)
-    history = pd.concat([results.meter.deltas.loc[in_window], earlier.closed_weeks], ignore_index=True)
+    history = pd.concat([in_window(results.meter.deltas, ours.weeks), earlier.closed_weeks], ignore_index=True)
     inputs = FindingInputs(
         deltas=results.meter.deltas,
         evidence=results.meter.evidence,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.settings import Settings
@@ -44,6 +45,7 @@ class ReportNight:
         findings: `FINDINGS`, in the order in which to look at them.
         verdict: of each finding, one of `VERDICTS`.
         previous: `FINDINGS` of the newest earlier night; None: there is none.
+        deltas: `METER_EXTRAS_DELTAS`, and ``evidence`` with it, of the night's own weeks and the followed ones.
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
@@ -60,6 +62,16 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+
+    @property
+    def deltas_in_window(self) -> pd.DataFrame:
+        """`METER_EXTRAS_DELTAS` of the night's own weeks: every organization's."""
+        return in_window(self.deltas, self.snapshot.weeks)
+
+    @property
+    def followed(self) -> int:
+        """How many older weeks were looked at again for an open finding."""
+        return len(self.deltas) - len(self.deltas_in_window)
 
 
 def read_night(settings: Settings, night: str | None = None) -> ReportNight:

@@ -1,6 +1,7 @@
 """What earlier nights knew, from the stored tables. A night looks only at earlier ones, and can be run again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
-from billing_dq.reconcile.inputs import Earlier
+from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
@@ -36,28 +37,25 @@ _RESOLVED_NIGHTS = 30
 _OF_PAYMENTS = ("pack_without_topup", "refund_failed")
 
 
-def earlier_evidence(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.DataFrame) -> Earlier:
-    """The quotas and plans that earlier nights saw in the night's weeks: evidence for the meter.
+def earlier_evidence(lake: Lake, night: str, ours: ApplicationTables) -> Earlier:
+    """The quotas and plans that earlier nights saw: evidence for the meter, in the night's weeks and the followed ones.
 
     Args:
         lake: the stored nights.
         night: the night, YYYY-MM-DD.
-        weeks: its weeks.
-        subscriptions: its `SUBSCRIPTIONS`.
+        ours: its weeks, `SUBSCRIPTIONS` and `FOLLOWED_WEEKS`.
     """
-    return Earlier(
-        quotas=earlier_quotas(lake, night, weeks.keys), plans=earlier_plans(lake, night, weeks.keys, subscriptions)
+    keys, subscriptions = ours.weeks.keys, ours.subscriptions
+    evidence = Earlier(quotas=earlier_quotas(lake, night, keys), plans=earlier_plans(lake, night, keys, subscriptions))
+    if ours.followed_weeks.empty:
+        return evidence
+    followed, organizations = sorted(set(ours.followed_weeks["week_key"])), ours.followed_weeks["organization_id"]
+    mine = subscriptions[subscriptions["organization_id"].isin(organizations)]
+    return replace(
+        evidence,
+        quotas_of_followed=earlier_quotas(lake, night, followed, organizations),
+        plans_of_followed=earlier_plans(lake, night, followed, mine),
     )
-
-
-def evidence_of_followed(lake: Lake, night: str, followed_weeks: pd.DataFrame, subscriptions: pd.DataFrame) -> Earlier:
-    """The same in the followed weeks, `FOLLOWED_WEEKS`, of their organizations."""
-    if followed_weeks.empty:
-        return Earlier()
-    keys = sorted(set(followed_weeks["week_key"]))
-    mine = subscriptions["organization_id"].isin(followed_weeks["organization_id"])
-    quotas = earlier_quotas(lake, night, keys, followed_weeks["organization_id"])
-    return Earlier(quotas=quotas, plans=earlier_plans(lake, night, keys, subscriptions[mine]))
 
 
 def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) -> Followed:

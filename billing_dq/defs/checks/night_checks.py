@@ -16,6 +16,7 @@ import pandas as pd
 from billing_dq.defs.metadata import Metadata, runbook, table_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.figures import findings_by_kind, worst_findings
 from billing_dq.settings import Settings
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
@@ -208,7 +209,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
     ) -> dg.AssetCheckResult:
         used = meter_used_in(weekly_usage, snapshot_facts.weeks)
         debited = debited_in(ledger_entries, snapshot_facts.weeks)
-        of_night = meter_extras_deltas[meter_extras_deltas["week_key"].isin(snapshot_facts.weeks.keys)]
+        of_night = in_window(meter_extras_deltas, snapshot_facts.weeks)
         compared_used = float(of_night["meter_used"].sum())
         compared_debited = float(of_night["actual_units"].sum())
         close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
