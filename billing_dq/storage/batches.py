@@ -80,16 +80,22 @@ def _ascending(column: str) -> list[tuple[str, str]]:
 
 
 def rows_of_organizations(
-    lake: Lake, night: str, table: Table, older: Table | None, organizations: Sequence[str]
+    lake: Lake, night: str, tables: Sequence[Table], organizations: Sequence[str]
 ) -> pd.DataFrame:
-    """The rows of some organizations in a table of a night, and in the table of what is behind its window.
+    """The rows of some organizations in a table of a night, and in the tables of what is behind its window.
+
+    Args:
+        lake: the stored nights.
+        night: YYYY-MM-DD.
+        tables: the table, and others with its columns, which old nights lack.
+        organizations: 24 hexadecimal digits each.
 
     Raises:
-        SourceError: the night does not have the table.
+        SourceError: the night does not have the first table.
     """
-    behind = None if older is None else lake.stored(older, night)
-    parts = [lake.require(table, night), *([] if behind is None else [behind])]
-    return to_pandas(table, pa.concat_tables([part.of_organizations(organizations) for part in parts]))
+    behind = [lake.stored(table, night) for table in tables[1:]]
+    parts = [lake.require(tables[0], night), *(part for part in behind if part is not None)]
+    return pd.concat([part.where("organization_id", organizations) for part in parts], ignore_index=True)
 
 
 def frames_by_batch(stored: StoredTable, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
