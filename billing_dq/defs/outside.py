@@ -16,7 +16,7 @@ COLLECTIONS: dict[str, tuple[str, ...]] = {
     "weekly_usage": ("billingusages",),
     "extras_balances": ("billingextrabalances",),
     "ledger_entries": ("billingextrabalances",),
-    "followed_weeks": (),  # it follows from the findings of the night before
+    "followed_weeks": ("billingusages", "billingextrabalances"),
     "followed_usage": ("billingusages",),
     "followed_entries": ("billingextrabalances",),
     "expiring_ledgers": ("billingextrabalances",),
