@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     home: Name = "/var/lib/billing_dq"
     first_night: date = date(2026, 1, 1)
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
+    follow_weeks: Annotated[int, Field(ge=0, le=104)] = 26
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
     dollars_to_units: PositiveUnits = 1000.0
     stripe_api_key: SecretStr | None = None

@@ -25,6 +25,16 @@ _LEDGER = {
     "source": f"{_BALANCES}.ledger.source",
     "expires_at": f"{_BALANCES}.ledger.expiresAt",
 }
+_USAGE = {
+    "organization_id": f"{_USAGES}.organizationId",
+    "week_key": f"{_USAGES}.weekKey",
+    "meter_used": f"{_USAGES}.meterUsed",
+    "meter_quota": f"{_USAGES}.meterQuota",
+    "plan_version": f"{_USAGES}.planVersion",
+    "settled_units": f"{_USAGES}.meterUsed {_USAGES}.meterBreakdown {_USAGES}.consumedAttributionKeys",
+    "updated_at": f"{_USAGES}.updatedAt",
+    "attribution_keys": f"{_USAGES}.consumedAttributionKeys {_USAGES}.consumedHistoryIds",
+}
 _EXPECTED = "weekly_usage.meter_used weekly_usage.meter_quota"
 _ACTUAL = "ledger_entries.amount ledger_entries.kind ledger_entries.at"
 
@@ -44,16 +54,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "admin_updated_at": f"{_SUBSCRIPTIONS}.adminUpdatedAt",
         "updated_at": f"{_SUBSCRIPTIONS}.updatedAt",
     },
-    "weekly_usage": {
-        "organization_id": f"{_USAGES}.organizationId",
-        "week_key": f"{_USAGES}.weekKey",
-        "meter_used": f"{_USAGES}.meterUsed",
-        "meter_quota": f"{_USAGES}.meterQuota",
-        "plan_version": f"{_USAGES}.planVersion",
-        "settled_units": f"{_USAGES}.meterUsed {_USAGES}.meterBreakdown {_USAGES}.consumedAttributionKeys",
-        "updated_at": f"{_USAGES}.updatedAt",
-        "attribution_keys": f"{_USAGES}.consumedAttributionKeys {_USAGES}.consumedHistoryIds",
-    },
+    "weekly_usage": _USAGE,
+    "followed_usage": _USAGE,
     "extras_balances": {
         **_ORGANIZATION,
         "cached_balance": f"{_BALANCES}.cachedBalance",
@@ -62,6 +64,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "cached_balance_at": f"{_BALANCES}.cachedBalanceAt",
     },
     "ledger_entries": _LEDGER,
+    "followed_entries": _LEDGER,
     "expiring_ledgers": _LEDGER,
     "ledger_suspects": {**_ENTRY, **_KIND, **_SESSION},
     "dispute_entries": {**_ENTRY, **_KIND},

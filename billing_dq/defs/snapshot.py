@@ -16,6 +16,7 @@ from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
+from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
@@ -27,6 +28,9 @@ TABLES = (
     "weekly_usage",
     "extras_balances",
     "ledger_entries",
+    "followed_weeks",
+    "followed_usage",
+    "followed_entries",
     "expiring_ledgers",
     "ledger_suspects",
     "dispute_entries",
@@ -81,12 +85,13 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         weeks = NightWeeks(instant, settings.weeks_back, settings.settling_hours)
+        followed = followed_by(lake, key, weeks, settings.follow_weeks)
         directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
         try:
             snapshot = _taken(
                 context,
                 settings.mongodb_connect_seconds,
-                lambda: read_snapshot(settings, weeks, directory, progress.of(context)),
+                lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
             for name in TABLES:
                 table = snapshot.tables[name]

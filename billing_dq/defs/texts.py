@@ -61,6 +61,24 @@ TEXTS: Mapping[str, AssetText] = {
         _SOURCE,
         "ledger",
     ),
+    "followed_weeks": AssetText(
+        "Which older weeks did the night look at again?",
+        "A finding about such a week is open, and only a night that examines the week can tell that it ended.",
+        _SOURCE,
+        "metering",
+    ),
+    "followed_usage": AssetText(
+        "What did the meter count in the followed weeks?",
+        "As in `weekly_usage`, of the organizations in `followed_weeks` alone.",
+        _SOURCE,
+        "metering",
+    ),
+    "followed_entries": AssetText(
+        "What was written to the prepaid ledgers since the followed weeks?",
+        "As in `ledger_entries`, of the organizations in `followed_weeks` alone.",
+        _SOURCE,
+        "ledger",
+    ),
     "expiring_ledgers": AssetText(
         "Which ledgers hold credits that have expired?",
         "Whole ledgers, so that it can be replayed which credit was used up first.",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.verdicts import sums, verdicts
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
@@ -102,7 +103,7 @@ def headlines(
         snapshot: how MongoDB was read; its counts become figures of each collection.
         stripe: whether Stripe was read.
         rows: rows of the night's other tables, by table name.
-        deltas: `METER_EXTRAS_DELTAS`.
+        deltas: `METER_EXTRAS_DELTAS`; the figures are of the night's own weeks.
         open_findings: `FINDINGS` that this night itself saw; accepted ones count as such, under no severity.
         resolved: number of findings that this night resolved.
     """
@@ -113,7 +114,7 @@ def headlines(
     figures.append(("stripe.read", float(stripe.state == "read"), "yes or no"))
     figures += [(f"stripe.requests.{resource}", count, "requests") for resource, count in stripe.requests.items()]
     figures += [(f"rows.{table}", count, "rows") for table, count in rows.items()]
-    for name, value in deltas_summary(deltas).items():
+    for name, value in deltas_summary(in_window(deltas, snapshot.weeks)).items():
         unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"
         figures.append((f"meter.{name}", float(value or 0), unit))
     accepted = is_accepted(open_findings)

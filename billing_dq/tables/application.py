@@ -53,6 +53,20 @@ WEEKLY_USAGE = Table(
     key=("organization_id", "week_key"),
 )
 
+FOLLOWED_WEEKS = Table(
+    "followed_weeks",
+    "an organization's week that has left the window and was looked at again, for a finding about it is open",
+    (ORGANIZATION_ID, WEEK_KEY),
+    key=("organization_id", "week_key"),
+)
+
+FOLLOWED_USAGE = Table(
+    "followed_usage",
+    "a usage document of an organization with a followed week, from the week before it up to those of `weekly_usage`",
+    WEEKLY_USAGE.columns,
+    key=WEEKLY_USAGE.key,
+)
+
 EXTRAS_BALANCES = Table(
     "extras_balances",
     "an organization's balance document",

@@ -23,6 +23,13 @@ LEDGER_ENTRIES = Table(
     key=("organization_id", "position"),
 )
 
+FOLLOWED_ENTRIES = Table(
+    "followed_entries",
+    "a ledger entry of an organization with a followed week, from a day before it up to those of `ledger_entries`",
+    _LEDGER_COLUMNS,
+    key=LEDGER_ENTRIES.key,
+)
+
 EXPIRING_LEDGERS = Table(
     "expiring_ledgers",
     "an entry of the whole ledger of an organization with a top-up past its expiry, for the replay of its lots",

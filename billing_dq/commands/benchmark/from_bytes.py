@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
@@ -66,7 +67,7 @@ def read_files(
     from billing_dq.sources.mongodb.tables import SnapshotTables  # numba
 
     reader = FileReader(documents)
-    tables = SnapshotTables(reader, night, directory, settings.batch_organizations, SilentProgress())
+    tables = SnapshotTables(reader, night, Followed(), directory, settings.batch_organizations, SilentProgress())
     for contract in contracts(settings.collections.model_dump(), tuple(settings.plans), night.as_of).values():
         tables.write(contract)
     tables.write_quarantine()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import ROWS, table_of
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import rows_of
 from billing_dq.report.inline_pictures import bar
@@ -71,11 +72,12 @@ def population_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefiniti
         """Compare what was read with what was compared."""
         read = read_population(weekly_usage, ledger_entries, snapshot_facts.weeks)
         quarantined = sum(count.quarantined for count in snapshot_facts.counts.values())
+        compared = in_window(meter_extras_deltas, snapshot_facts.weeks)
         wanted = {key.name for key in context.selected_asset_check_keys}
         if UNITS in wanted:
-            yield judge_units(read, meter_extras_deltas)
+            yield judge_units(read, compared)
         if WEEKS in wanted:
-            yield judge_weeks(read.weeks, meter_extras_deltas, quarantined)
+            yield judge_weeks(read.weeks, compared, quarantined)
 
     return population
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
 from billing_dq.errors import SourceError
+from billing_dq.followed import Followed
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
@@ -53,8 +54,12 @@ class Snapshot:
     facts: SnapshotFacts
 
 
-def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progress: Progress) -> Snapshot:
+def read_snapshot(
+    settings: Settings, night: NightWeeks, directory: Path, progress: Progress, followed: Followed | None = None
+) -> Snapshot:
     """Read everything that a night needs from MongoDB, and write it to ``directory``, a file for each table.
+
+    ``followed`` are the weeks behind its window that it reads again; none without it.
 
     Raises:
         TransientSourceError: the server cannot be reached or is too slow.
@@ -68,12 +73,15 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
     names = settings.collections.model_dump()
 
     def write_all(reader: Reader) -> SnapshotTables:
-        tables = SnapshotTables(reader, night, directory, settings.batch_organizations, progress)
+        tables = SnapshotTables(
+            reader, night, followed or Followed(), directory, settings.batch_organizations, progress
+        )
         for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
             if collection in missing:
                 tables.write_empty(collection)
             else:
                 tables.write(contract)
+        tables.write_followed_weeks()
         tables.write_quarantine()
         tables.write_shapes()
         return tables
