@@ -4,6 +4,7 @@ import os
 
 import click
 
+from billing_dq.commands.shared.console import say
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
@@ -22,7 +23,7 @@ def command() -> int:
     settings = load_settings()
     lines = [*_mongodb(settings), _stripe(settings), _credits(settings), _home(settings.home), _dagster(settings.home)]
     for line in lines:
-        click.echo(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
+        say(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
     return 2 if any(line.state == "failed" for line in lines) else 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
 from billing_dq.policy import policy_of
@@ -139,6 +140,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             metadata={
                 "in_one_sentence": " ".join(headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)),
                 "page": dg.MetadataValue.path(str(lake.report_path(key))),
+                "audit_anchor": anchor_of(lake.home),
                 **stored(lake, key, NIGHTLY_REPORT.name, len(report)),
                 "figures": table_of(rows_of(report, ("name", "value", "unit"))),
                 "trend": dg.MetadataValue.md(_trend(lake, key, seen)),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.verdicts import in_order_of_work, verdicts
@@ -46,6 +47,7 @@ class ReportNight:
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
+        audit: the anchor of the credits' audit log, when this was read.
     """
 
     night: str
@@ -59,6 +61,7 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+    audit: str
 
 
 def read_night(settings: Settings, night: str | None = None) -> ReportNight:
@@ -87,6 +90,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         history=_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
+        audit=anchor_of(settings.home),
     )
 
 
