@@ -24,9 +24,9 @@ _ALREADY_EXISTS = 51002
 def roles(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The privileges of each role.
 
-    The reader finds documents, and lists collections and (for `billing-dq doctor`) indexes, no more. The writer finds and updates balance
-    documents: it can neither insert nor remove one, and sees no other collection. MongoDB cannot say which fields an
-    update may change; SECURITY.md tells what holds there instead.
+    The reader finds documents, and lists collections and (for `billing-dq doctor`) indexes, no more. The writer finds
+    and updates balance documents: it can neither insert nor remove one, and sees no other collection. MongoDB cannot
+    say which fields an update may change; SECURITY.md tells what holds there instead.
     """
     database = settings.mongodb_database
     names: dict[str, str] = settings.collections.model_dump()

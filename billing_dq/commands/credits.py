@@ -206,9 +206,7 @@ def unpark(organization: str, by: str, why: str) -> None:
     help="The last record of the log as an earlier night told it, in its report or its run: the log must hold it.",
 )
 @_json
-def verify_audit(
-    acknowledge: str | None, by: str | None, why: str | None, anchor: str | None, as_json: bool
-) -> int:
+def verify_audit(acknowledge: str | None, by: str | None, why: str | None, anchor: str | None, as_json: bool) -> int:
     """Prove that the audit log is whole and that it agrees with the ledgers, entry by entry.
 
     Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.
@@ -240,9 +238,7 @@ def verify_audit(
             note = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
             say(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{note}")
         torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
-        say(
-            f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults"
-        )
+        say(f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults")
     return 1 if faults else 0
 
 

@@ -29,9 +29,8 @@ def read(name: str) -> dict[str, Any]:
 def variables(name: str) -> dict[str, str]:
     """The variables of an env file, those that are commented out too."""
     lines = (DEPLOY / name).read_text(encoding="utf-8").splitlines()
-    return {
-        key: value.strip("'") for key, value in (re.findall(r"^#?([A-Z_]+)=(.*)$", line)[0] for line in lines if "=" in line)
-    }
+    pairs = [found[0] for line in lines if (found := re.findall(r"^#?([A-Z_]+)=(.*)$", line))]
+    return {key: value.strip("'") for key, value in pairs}
 
 
 @pytest.fixture

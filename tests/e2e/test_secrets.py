@@ -1,4 +1,4 @@
-"""Secrets and rights: users with the shipped roles take a night and write a credit, and no file or line holds a secret."""
+"""Users with the shipped roles take nights and write a credit, and no file or line holds a secret."""
 
 import importlib.util
 import os
@@ -104,7 +104,9 @@ def test_no_secret_is_in_any_file_or_line_after_nights_that_fail_and_succeed_and
     said = [
         run(installation, "nightly", *as_of, BILLING_DQ_MONGODB_URI=wrong),
         run(installation, "nightly", *as_of, BILLING_DQ_MONGODB_URI=f"mongodb://u:{WRONG}@/not an address"),
-        run(installation, "nightly", "--as-of", "2026-11-20T03:10:00Z", BILLING_DQ_STRIPE_BASE_URL="http://127.0.0.1:1"),
+        run(
+            installation, "nightly", "--as-of", "2026-11-20T03:10:00Z", BILLING_DQ_STRIPE_BASE_URL="http://127.0.0.1:1"
+        ),
         run(installation, "nightly", *as_of),
         run(installation, "doctor"),
         run(installation, "credits", "apply", BILLING_DQ_MONGODB_WRITE_URI=installation.reader),
@@ -120,7 +122,7 @@ def test_no_secret_is_in_any_file_or_line_after_nights_that_fail_and_succeed_and
         assert not [secret for secret in SECRETS if secret in one.stdout + one.stderr], one.args
         assert "Traceback" not in one.stderr, one.args
     assert places_of_secrets(installation.home, installation.dagster) == []
-    assert len([path for path in installation.dagster.rglob("*") if path.is_file()]) > 1  # there was something to search
+    assert list(installation.dagster.rglob("*.db"))  # there was something to search
 
 
 def test_the_shipped_roles_name_one_collection_each_and_no_right_but_those_that_are_needed() -> None:

@@ -38,7 +38,9 @@ def test_without_any_night_the_way_to_one_is_said(tmp_path: Path) -> None:
         Lake(str(tmp_path)).choose(FINDINGS, None)
 
 
-@pytest.mark.parametrize("night", ["../../../etc/passwd", "/etc/passwd", "2026-11-01/../2026-11-01", "20261101", "x", ""])
+@pytest.mark.parametrize(
+    "night", ["../../../etc/passwd", "/etc/passwd", "2026-11-01/../2026-11-01", "20261101", "x", ""]
+)
 def test_only_a_date_becomes_a_part_of_a_path(tmp_path: Path, night: str) -> None:
     store(tmp_path, "2026-11-01")
     with pytest.raises(SourceError, match="is no night: it must be a date such as 2026-11-21"):

@@ -43,8 +43,8 @@ def table_of(
 ) -> Table:
     """A table for a terminal.
 
-    Ids are there to be copied: on a narrow terminal they are broken and never cut. Cells are printed as they are, control
-    characters apart; rich would read square brackets in an explanation as its own markup.
+    Ids are there to be copied: on a narrow terminal they are broken and never cut. Cells are printed as they are,
+    control characters apart; rich would read square brackets in an explanation as its own markup.
 
     Args:
         title: what stands above it, None for nothing.
