@@ -7,6 +7,7 @@ import pytest
 
 from billing_dq.credits.anchor import anchor, anchor_of, holds
 from billing_dq.credits.audit import AuditLog, Subject
+from billing_dq.storage.records import AuditAnchorRecord
 
 
 def log_of(home: Path, records: int) -> AuditLog:
@@ -58,3 +59,12 @@ def test_a_changed_log_ends_no_night_and_is_told_as_not_whole(tmp_path: Path) ->
 def test_what_is_no_anchor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="an anchor is a number, a colon and 64"):
         anchor(text)
+
+
+def test_a_night_that_is_concluded_again_keeps_the_anchor_that_it_told_first(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert AuditAnchorRecord(anchor="7:a").keep(home, "2026-11-21").anchor == "7:a"
+    assert AuditAnchorRecord(anchor="9:b").keep(home, "2026-11-21").anchor == "7:a"
+    told = AuditAnchorRecord.of(home, "2026-11-21")
+    assert told is not None
+    assert told.anchor == "7:a"

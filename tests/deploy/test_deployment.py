@@ -159,4 +159,7 @@ def test_helm_and_compose_say_the_same_of_runs_retention_users_and_home() -> Non
     assert deployment["env"]["BILLING_DQ_HOME"] == deployment["volumeMounts"][0]["mountPath"] == HOME
     assert f"BILLING_DQ_HOME={HOME}" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     assert values["dagsterWebserver"]["enableReadOnly"]
+    (server,) = values["dagsterWebserver"]["workspace"]["servers"]
+    assert server["name"] == read_pyproject_location()
+    assert (server["host"], server["port"]) == (deployment["name"], deployment["port"])
     assert values["telemetry"] == {"enabled": False}

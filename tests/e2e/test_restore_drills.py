@@ -16,9 +16,10 @@ from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings, ToleranceSettings
+from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS, WEEKLY_USAGE
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 FIRST, SECOND = "2026-11-21", "2026-11-22"
 Document = dict[str, object]
@@ -39,9 +40,10 @@ def settings(
     mongodb_uri: str,
     database: Database[Document],
     sample_documents: dict[str, list[Document]],
-) -> Settings:
+) -> Iterator[Settings]:
     load_documents(database, sample_documents)
-    return sample_settings(tmp_path, mongodb_uri, database.name)
+    with serve(sample_stripe()) as stripe:
+        yield sample_settings(tmp_path, mongodb_uri, database.name, stripe.url)
 
 
 def take(settings: Settings, night: int = 0) -> StoredNight:

@@ -147,7 +147,8 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
     replayed = index.any(keys.cells[keys.replays])
     differs = np.abs(batch.expected - owned) > EPSILON
     chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0))
-    records = QuotaRecords(index, context, np.where(usage.present, usage.quota, np.nan), usage.unreadable)
+    quotas = np.where(usage.present, usage.quota, np.nan)
+    records = QuotaRecords(index, context, quotas, usage.unreadable, settled=in_document)
     balances = context.balances_of(index.organizations)
     gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64)
     fresh = _fresh(index, usage, context)

@@ -49,6 +49,10 @@ _STORIES = {
         "the subscription was unpaid for a part of the week, and everything was debited meanwhile",
         "Stripe's events or invoices of the week",
     ),
+    "may_be_synchronized": (
+        "a synchronization brought in the plan that Stripe had in this week",
+        "the application's log of syncs",
+    ),
     "may_be_unreadable": (
         "the plan was another one, as a document that could not be read may tell",
         "the document that could not be read",
