@@ -33,7 +33,7 @@ lint: $(STAMP)
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)pyright
-	$(RUN)pymarkdown scan *.md docs/*.md
+	$(RUN)pymarkdown scan *.md docs/*.md deploy/*.md
 	$(RUN)dagster definitions validate
 
 # Known weaknesses of what the lock file installs; asks the advisory databases, so it needs the network.
