@@ -11,7 +11,7 @@ from billing_dq.tables.application import (
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
 )
-from billing_dq.tables.contract import Column, Dtype, FrameError, Table
+from billing_dq.tables.contract import EARLIEST, Column, Dtype, FrameError, Reference, Table
 from billing_dq.tables.ledgers import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,
@@ -78,6 +78,7 @@ __all__ = [
     "DEAD_LETTERED_EVENTS",
     "DISPUTE_ENTRIES",
     "DISPUTE_POSITIONS",
+    "EARLIEST",
     "EXPIRING_LEDGERS",
     "EXTRAS_BALANCES",
     "FINDINGS",
@@ -107,5 +108,6 @@ __all__ = [
     "Column",
     "Dtype",
     "FrameError",
+    "Reference",
     "Table",
 ]

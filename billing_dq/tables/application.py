@@ -1,6 +1,6 @@
 """What the application's documents say, an organization, subscription, week or balance a row."""
 
-from billing_dq.tables.columns import ORGANIZATION_ID, WEEK_KEY
+from billing_dq.tables.columns import OF_AN_ORGANIZATION, ORGANIZATION_ID, WEEK_KEY
 from billing_dq.tables.contract import Column, Table
 from billing_dq.vocabulary.statuses import SUBSCRIPTION_STATUSES
 
@@ -28,6 +28,7 @@ SUBSCRIPTIONS = Table(
         Column("updated_at", "time", "last write of the document", nullable=True),
     ),
     key=("organization_id",),
+    references=(OF_AN_ORGANIZATION,),
 )
 
 WEEKLY_USAGE = Table(
@@ -37,7 +38,7 @@ WEEKLY_USAGE = Table(
         ORGANIZATION_ID,
         WEEK_KEY,
         Column("meter_used", "float64", "units used, settlements included", least=0),
-        Column("meter_quota", "float64", "units included, as snapshotted in the document", least=0),
+        Column("meter_quota", "float64", "units included, as snapshotted in the document", least=0, whole=True),
         Column("plan_version", "str", "label of the plan's definition", nullable=True),
         Column(
             "settled_units",
@@ -50,6 +51,7 @@ WEEKLY_USAGE = Table(
         Column("attribution_keys", "list<str>", "consumed keys in commit order, settle keys included"),
     ),
     key=("organization_id", "week_key"),
+    references=(OF_AN_ORGANIZATION,),
 )
 
 EXTRAS_BALANCES = Table(
@@ -60,7 +62,7 @@ EXTRAS_BALANCES = Table(
         Column("cached_balance", "float64", "units, as the document caches them"),
         Column("ledger_sum", "float64", "units, sum of the amounts of the whole ledger"),
         Column("entry_count", "int64", "entries in the ledger", least=0),
-        Column("document_bytes", "int64", "BSON size of the document"),
+        Column("document_bytes", "int64", "BSON size of the document", least=1),
         Column("cached_balance_at", "time", "when the balance was last written", nullable=True),
     ),
     key=("organization_id",),
@@ -73,7 +75,7 @@ DEAD_LETTERED_EVENTS = Table(
         Column("event_id", "str", "evt_..."),
         Column("type", "str", "event type", nullable=True),
         Column("last_error", "str", "the application's last error, without addresses", nullable=True),
-        Column("attempts", "float64", "attempts made", nullable=True),
+        Column("attempts", "float64", "attempts made", nullable=True, whole=True),
         Column("at", "time", "processedAt", nullable=True),
     ),
     key=("event_id",),
