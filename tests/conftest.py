@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from billing_dq.embedded import embedded_mongodb
 
 SAMPLE = Path(__file__).parent / "data" / "sample"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
+
+# A shell ignores SIGINT for what it starts in the background; tests send it, and Dagster would copy that to SIGTERM.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No example is too slow: how long one takes is the machine's doing.
 settings.register_profile("any_machine", deadline=None)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.reconcile.meter.causes import Cause
-from billing_dq.reconcile.meter.quota.scenarios import begun
+from billing_dq.reconcile.meter.quota.facts import begun
 
 #: Lost debits further apart than this belong to different incidents.
 GAP = timedelta(minutes=5)

@@ -15,16 +15,10 @@ from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
 from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks
+from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes, begun, plausible_begin
 from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Steps
 from billing_dq.reconcile.meter.quota.records import QuotaRecords
-from billing_dq.reconcile.meter.quota.scenarios import (
-    QuotaRecord,
-    StepTimes,
-    attested,
-    begun,
-    plausible_begin,
-    possible,
-)
+from billing_dq.reconcile.meter.quota.scenarios import attested, possible
 from billing_dq.reconcile.meter.week_explanation import WeekAccount, explain_week
 from billing_dq.units import Floats
 from billing_dq.vocabulary.references import SETTLEMENT

@@ -4,17 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing_dq.reconcile.meter.quota.free_usage import Scenario
-from billing_dq.reconcile.meter.quota.scenarios import (
+from billing_dq.reconcile.meter.quota.facts import (
     DELIVERY,
+    Overdue,
     QuotaEvent,
     QuotaRecord,
     StepTimes,
-    attested,
     begun,
     plausible_begin,
-    possible,
 )
+from billing_dq.reconcile.meter.quota.free_usage import Scenario
+from billing_dq.reconcile.meter.quota.scenarios import attested, possible
 from billing_dq.weeks import Week
 
 W46 = Week.parse("2026-W46")
@@ -214,13 +214,38 @@ def test_a_change_that_stripe_announced_and_the_document_did_not_follow_came_at_
 
 def test_dunning_is_possible_while_the_subscription_is_past_due_at_stripe_and_ends_with_it() -> None:
     end = W46.start + timedelta(days=4)
-    over = possible_in(events=(), overdue=((None, end),))
-    assert ((500.0, 0.0, 500.0), "dunning_and_recovery", "") in over
-    assert ((0.0, 500.0), "dunning_and_recovery", "") in over
-    lasting = possible_in(events=(), overdue=((WEDNESDAY, None),))
-    assert lasting == {((500.0, 0.0), "dunning_and_recovery", "")}
-    free = possible_in(document=0.0, before=500.0, after=500.0, plan=500.0, events=(), overdue=((None, end),))
-    assert ((0.0, 500.0), "dunning_and_recovery", "") in free
+    over = possible_in(events=(), overdue=(Overdue(None, end),))
+    assert over >= dunned((500.0, 0.0, 500.0), (0.0, 500.0))
+    lasting = possible_in(events=(), overdue=(Overdue(WEDNESDAY, None),))
+    assert lasting >= dunned((500.0, 0.0))
+    free = possible_in(document=0.0, before=500.0, after=500.0, plan=500.0, events=(), overdue=(Overdue(None, end),))
+    assert free >= dunned((0.0, 500.0))
+
+
+def dunned(*courses: tuple[float, ...]) -> set[tuple[tuple[float, ...], str, str]]:
+    return {(quotas, "dunning_and_recovery", "") for quotas in courses}
+
+
+def test_the_paid_invoice_may_bring_back_the_plan_that_stripe_shows_then() -> None:
+    """The week's document was made while the application dunned, and no other document shows the plan."""
+    ended = Overdue(None, WEDNESDAY, quota=20000.0)
+    assert possible_in(document=0.0, plan=0.0, events=(), overdue=(ended,)) >= dunned((0.0, 20000.0))
+
+
+def test_a_change_that_the_document_did_not_follow_can_come_before_dunning() -> None:
+    """A webhook was lost, and a synchronization brought the plan in without writing the document."""
+    raised = {"events": (QuotaEvent(W46.start, 500.0, 5000.0),), "plan": 5000.0, "after": 5000.0}
+    assert possible_in(**raised, overdue=(Overdue(WEDNESDAY, None),)) >= dunned((500.0, 5000.0, 0.0))
+    recovered = Overdue(WEDNESDAY, W46.start + timedelta(days=4))
+    assert possible_in(**raised, overdue=(recovered,)) >= dunned((500.0, 5000.0, 0.0, 5000.0))
+
+
+def test_a_change_that_the_document_did_not_follow_can_come_after_dunning() -> None:
+    recovered = Overdue(None, WEDNESDAY)
+    lowered = {"document": 5000.0, "plan": 500.0, "after": 500.0, "before": 500.0}
+    assert possible_in(**lowered, events=(), overdue=(recovered,)) >= dunned((0.0, 5000.0, 500.0))
+    canceled = {"document": 0.0, "plan": 0.0, "after": 0.0, "before": 500.0}
+    assert possible_in(**canceled, events=(), overdue=(recovered,)) >= dunned((0.0, 500.0, 0.0))
 
 
 def ms(instant: datetime) -> int:

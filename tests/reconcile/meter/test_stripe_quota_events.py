@@ -104,11 +104,11 @@ def test_a_list_without_the_event_that_was_applied_tells_nothing_of_its_organiza
 def test_a_span_of_past_due_lasts_from_one_event_to_the_next() -> None:
     begin = event(MONDAY, ("pro", "pro"), ("active", "past_due"))
     end = event(MONDAY + timedelta(days=3), ("pro", "pro"), ("past_due", "active"))
-    assert spans(read(begin, end)) == [(ORG, MONDAY, MONDAY + timedelta(days=3))]
-    assert spans(read(begin)) == [(ORG, MONDAY, None)]
-    assert spans(read(end)) == [(ORG, None, MONDAY + timedelta(days=3))]
+    assert spans(read(begin, end)) == [(ORG, MONDAY, MONDAY + timedelta(days=3), 5000.0)]
+    assert spans(read(begin)) == [(ORG, MONDAY, None, None)]
+    assert spans(read(end)) == [(ORG, None, MONDAY + timedelta(days=3), 5000.0)]
 
 
 def test_a_subscription_that_is_past_due_without_an_event_has_been_so_all_the_time() -> None:
-    assert spans(read(theirs=(at_stripe("sub_1", "cus_1", "past_due"),))) == [(ORG, None, None)]
+    assert spans(read(theirs=(at_stripe("sub_1", "cus_1", "past_due"),))) == [(ORG, None, None, None)]
     assert spans(read()) == []

@@ -26,7 +26,7 @@ class QuotaEvents:
             though the application applied one since.
         overdue: ``organization_id``, ``since``, ``until``: spans in which a subscription was past due at Stripe; null:
             since before the events, and until after the snapshot. The application may have dunned in them, with quota
-            0, and did not tell Stripe.
+            0, and did not tell Stripe. ``quota``: live by the event that ended the span; null where that is not known.
     """
 
     changes: pd.DataFrame
@@ -62,7 +62,8 @@ def quota_events(
     unknown = before.isna() | after.isna()
     found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
-    overdue = _overdue(mine.assign(organization_id=organizations), stripe_subscriptions, owner)
+    told = mine.assign(organization_id=organizations, quota=after)
+    overdue = _overdue(told, stripe_subscriptions, owner)
     not_told = frozenset(organizations[unknown]) | _without_the_applied_one(organizations, subscriptions, since)
     return QuotaEvents(changed, since, not_told, overdue)
 
@@ -82,7 +83,8 @@ def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd
     edges = events.assign(begins=~was & now, ends=was & ~now)
     edges = edges.loc[edges["begins"] | edges["ends"]].sort_values(["stripe_subscription_id", "created"])
     of_one = edges.groupby("stripe_subscription_id")
-    begun = edges.assign(since=edges["created"], until=of_one["created"].shift(-1)).loc[edges["begins"]]
+    ended_by = {"until": of_one["created"].shift(-1), "quota": of_one["quota"].shift(-1)}
+    begun = edges.assign(since=edges["created"], **ended_by).loc[edges["begins"]]
     # an end without a beginning ends a span that is older than the events
     first = ~of_one["begins"].shift(1, fill_value=False).astype("bool")
     older = edges.assign(since=_no_time(edges.index), until=edges["created"]).loc[edges["ends"] & first]
@@ -96,9 +98,11 @@ def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd
             "organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"),
             "since": _no_time(quiet.index),
             "until": _no_time(quiet.index),
+            "quota": float("nan"),
         }
     )
-    columns = {"organization_id": "str", "since": "datetime64[ms, UTC]", "until": "datetime64[ms, UTC]"}
+    instant = "datetime64[ms, UTC]"
+    columns = {"organization_id": "str", "since": instant, "until": instant, "quota": "float64"}
     parts = [part[list(columns)].astype(columns) for part in (begun, older, whole)]
     return pd.concat(parts, ignore_index=True)
 

@@ -1,6 +1,6 @@
 """What is known about the quota of each organization's week, from the tables of a night and of earlier ones.
 
-`quota_scenarios` draws the conclusions. Here the facts are looked up, cell by cell, for the few weeks that need it.
+`scenarios` draws the conclusions. Here the facts are looked up, cell by cell, for the few weeks that need it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.organization_weeks import OrganizationWeeks
-from billing_dq.reconcile.meter.quota.scenarios import DELIVERY, QuotaEvent, QuotaRecord
+from billing_dq.reconcile.meter.quota.facts import DELIVERY, Overdue, QuotaEvent, QuotaRecord
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
 
@@ -61,9 +61,9 @@ class QuotaRecords:
             updated_at=_instant(row["updated_at"]),
             events=None if events is None else tuple(e for e in events if week.start - DELIVERY <= e.at < week.end),
             overdue=tuple(
-                (since, until)
-                for since, until in self._overdue.get(name, ())
-                if (since is None or since < week.end) and (until is None or until > week.start)
+                span
+                for span in self._overdue.get(name, ())
+                if (span.since is None or span.since < week.end) and (span.until is None or span.until > week.start)
             ),
             announced_later=frozenset(event.after for event in events or () if event.at >= week.end),
             plans=frozenset(self.context.quota_of_plan.values()),
@@ -104,15 +104,17 @@ class QuotaRecords:
         return {name: tuple(events) for name, events in found.items()}
 
     @cached_property
-    def _overdue(self) -> dict[str, list[tuple[datetime | None, datetime | None]]]:
+    def _overdue(self) -> dict[str, list[Overdue]]:
         """Spans in which subscriptions were past due at Stripe, of this batch's organizations."""
-        found: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
+        found: dict[str, list[Overdue]] = {}
         if self.context.quota_events is None:
             return {}
         spans = self.context.quota_events.overdue
         mine = spans[spans["organization_id"].isin(self.index.organizations)]
-        for name, since, until in mine[["organization_id", "since", "until"]].itertuples(index=False, name=None):
-            found.setdefault(str(name), []).append((_instant(since), _instant(until)))
+        columns = ["organization_id", "since", "until", "quota"]
+        for name, since, until, quota in mine[columns].itertuples(index=False, name=None):
+            known = None if np.isnan(quota) else float(quota)
+            found.setdefault(str(name), []).append(Overdue(_instant(since), _instant(until), known))
         return found
 
     @cached_property

@@ -21,143 +21,16 @@ cancellation that is taken back. It only limits what is possible: where no marke
 changed in it. Where Stripe's events were read and cover the week, Stripe made no change that they do not show.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
+from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
+from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
-
-#: From the creation of a Stripe event to its application; retries after an outage take longer, and then a change of
-#: plan in the first hours of a week is found unexplained.
-DELIVERY = timedelta(hours=1)
-
-#: A history that is older than a week before the week of its step is no ObjectId with a time in it.
-_PLAUSIBLE = timedelta(weeks=1)
-
-#: Why quota 0 is thought of where no document shows it: the application dunned, and recovery left no trace.
-DUNNING = "dunning_and_recovery"
 
 #: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
 _MOST_EVENTS = 4
-
-
-@dataclass(frozen=True)
-class QuotaEvent:
-    """A subscription event of Stripe that changed what is live.
-
-    Attributes:
-        at: creation of the event.
-        before, after: live quota before and after it, units a week.
-    """
-
-    at: datetime
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class QuotaRecord:
-    """What is known about the quota of one organization in one week. Quotas are units a week.
-
-    Attributes:
-        start, end: of the week.
-        document: quota of the week's document.
-        before: quota of the newest document before it that was read; None where there is none.
-        after: quota of the oldest document after it that was read; None where there is none.
-        seen: quotas that earlier nights saw in the same document.
-        seen_live: quotas of the subscription's plan that earlier nights saw within the week.
-        plan: quota of the subscription's plan now; None where it has none that is known.
-        status: of the subscription now, empty where there is none.
-        paid: whether it has or had a subscription at Stripe.
-        made_at: when the organization was made, by its ObjectId.
-        subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
-        events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
-            not reach back to the start of the week.
-        overdue: spans in which the subscription was past due at Stripe and that meet the week, each with its start and
-            its end; None: before the events, or not over yet.
-        announced_later: quotas that those events announced after the week.
-        plans: quotas of all plans.
-        unreadable: whether the subscription or the document of the week before could not be read.
-        is_open: whether the week is still running.
-        change_resets_usage: whether the application is configured to reset the usage at a change of plan.
-    """
-
-    start: datetime
-    end: datetime
-    document: float
-    before: float | None = None
-    after: float | None = None
-    seen: frozenset[float] = frozenset()
-    seen_live: frozenset[float] = frozenset()
-    plan: float | None = None
-    status: str = ""
-    paid: bool = False
-    made_at: datetime | None = None
-    subscription_event_at: datetime | None = None
-    changed_by_hand_at: datetime | None = None
-    updated_at: datetime | None = None
-    events: tuple[QuotaEvent, ...] | None = None
-    overdue: tuple[tuple[datetime | None, datetime | None], ...] = ()
-    announced_later: frozenset[float] = frozenset()
-    plans: frozenset[float] = frozenset()
-    unreadable: bool = False
-    is_open: bool = False
-    change_resets_usage: bool = False
-
-    @property
-    def others(self) -> tuple[float, ...]:
-        """Quotas of all plans but the document's."""
-        return tuple(sorted(self.plans - {self.document}))
-
-    @property
-    def may_have_changed(self) -> bool:
-        """Whether Stripe may have announced a change of plan in the week or later.
-
-        The subscription keeps the newest event that was applied: where that is older than the week, none came in it. A
-        subscription that knows of no event proves nothing.
-        """
-        event = self.subscription_event_at
-        return event is None or event >= self.start - DELIVERY
-
-    def within(self, instant: datetime | None) -> bool:
-        """Whether an instant lies in the week."""
-        return instant is not None and self.start <= instant < self.end
-
-
-@dataclass(frozen=True)
-class StepTimes:
-    """What is known about the times of a week's steps: one element a step, in commit order, milliseconds since 1970.
-
-    Attributes:
-        debited_at: of the debit; 0 where there is none. The step was counted before that.
-        begun_at: when the history of the key was made; 0 where the key does not tell. The step was counted after that.
-    """
-
-    debited_at: Sequence[int]
-    begun_at: Sequence[int]
-
-    def window(self, change_at: datetime) -> tuple[int, int]:
-        """How many steps, at least and at most, were counted before a change that Stripe announced at an instant."""
-        announced = int(change_at.timestamp() * 1000)
-        applied = announced + int(DELIVERY.total_seconds() * 1000)
-        least = max((place + 1 for place, at in enumerate(self.debited_at) if 0 < at < announced), default=0)
-        most = next((place for place, at in enumerate(self.begun_at) if at > applied), len(self.begun_at))
-        return (least, most) if least <= most else (0, len(self.begun_at))
-
-
-def begun(ref_id: str) -> int | None:
-    """When the history of an attribution key was made, in seconds since 1970; None where it is no ObjectId."""
-    history = ref_id.partition(":")[0]
-    return int(history[:8], 16) if re.fullmatch("[0-9a-f]{24}", history) else None
-
-
-def plausible_begin(ref_id: str, start: datetime, end: datetime) -> int:
-    """When the history of a key was made, in milliseconds; 0 where it does not tell or is no time near the week."""
-    made = begun(ref_id)
-    if made is None or not (start - _PLAUSIBLE).timestamp() < made < end.timestamp():
-        return 0
-    return made * 1000
 
 
 def attested(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
@@ -312,24 +185,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
                 yield Scenario(own, changes, None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):
         yield Scenario(own, (Change(0.0),), None, DUNNING)
-    yield from _dunning_while_overdue(record, times)
-
-
-def _dunning_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
-    """The application may have dunned while the subscription was past due at Stripe, and ends it with the span."""
-    own = record.document
-    around = {quota for quota in (record.before, record.after, record.plan, own) if quota is not None and quota > 0}
-    for since, until in record.overdue:
-        least = times.window(since)[0] if since is not None else 0
-        if until is None or until >= record.end:
-            if own > 0:
-                yield Scenario(own, (Change(0.0, least),), None, DUNNING)
-            continue
-        end, most = times.window(until)
-        if own > 0:
-            yield Scenario(own, (Change(0.0, least, most), Change(own, end, most)), None, DUNNING)
-        for quota in sorted(around):
-            yield Scenario(0.0, (Change(quota, end, most),), None, DUNNING)
+    yield from dunned_while_overdue(record, times)
 
 
 def _written_since(record: QuotaRecord) -> bool:
