@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
-from billing_dq.defs.checks.great_expectations import expectation_checks
+from billing_dq.defs.checks.expectation_checks import contract_checks, expectation_checks, rule_checks
 from billing_dq.defs.checks.night_checks import finding_checks
+from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
@@ -19,6 +21,8 @@ from billing_dq.defs.sensors import failed_checks, failed_runs
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
+from billing_dq.rules.reading import read_folder
+from billing_dq.rules.rule import Rule
 from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
@@ -53,8 +57,9 @@ def _build(
     nights = nights_of(settings)
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
-    derived = [*reconciliation_assets(nights), *conclusion_assets(nights)]
-    checks = [*finding_checks(nights), *expectation_checks(settings, nights)]
+    rules = rules_of(settings)
+    derived = [soundness_asset(nights, rules), *reconciliation_assets(nights), *conclusion_assets(nights)]
+    checks = [*finding_checks(nights), *expectation_checks(settings, nights), *rule_checks(rules, nights)]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
         dg.AssetSelection.assets(*derived)
@@ -71,6 +76,15 @@ def _build(
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
         executor=dg.in_process_executor,
     )
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """The rules of analysts; none where no folder is set.
+
+    Raises:
+        RuleError: one cannot be used.
+    """
+    return [] if settings.rules_folder is None else read_folder(Path(settings.rules_folder), contract_checks())
 
 
 defs = build_definitions(load_settings(), settings_now=load_settings)

@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
     plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
+    rules_folder: Name | None = None
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)
     packs: dict[Name, Pack] = Field(default_factory=dict[str, Pack])

@@ -15,7 +15,7 @@ from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
     FINDINGS,
     LEDGER_ENTRIES,
@@ -46,6 +46,7 @@ class ReportNight:
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
+        absent: the results that the night could not compute, with the reasons.
     """
 
     night: str
@@ -59,6 +60,7 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+    absent: Mapping[str, str]
 
 
 def read_night(settings: Settings, night: str | None = None) -> ReportNight:
@@ -69,8 +71,8 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     """
     lake = Lake(settings.home)
     night, _ = lake.choose(NIGHTLY_REPORT, night)
-    deltas = lake.require(METER_EXTRAS_DELTAS, night).frame()
-    evidence = lake.require(METER_EXTRAS_EVIDENCE, night).frame()
+    deltas, evidence = (lake.frame_or_empty(table, night) for table in (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE))
+    reconciliation = ReconciliationRecord.of(settings.home, night)
     stored = lake.require(FINDINGS, night).frame()
     stored = with_acceptances(stored, stored, AcceptanceLog(settings.home).read().frame, night)  # since it was taken
     findings = in_order_of_work(stored, verdicts(stored, deltas))
@@ -87,6 +89,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         history=_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
+        absent={} if reconciliation is None else reconciliation.absent,
     )
 
 

@@ -2,6 +2,7 @@
 `<home>/lake/<name>/<night>.json`, so that everything after the sources takes its instant from there and not the clock.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
@@ -86,3 +87,29 @@ class StripeReadingRecord(_Record):
     invoices_not_read: tuple[str, ...]
     absent: dict[str, str] = Field(default_factory=dict)
     events_since: datetime | None = None
+
+
+class SoundTablesRecord(_Record):
+    """Which tables of a night break a critical expectation (``broken``: their names, with those of the checks).
+
+    What rests on such a table is not computed that night.
+    """
+
+    name: ClassVar[str] = "sound_tables"
+    broken: dict[str, tuple[str, ...]]
+
+    @property
+    def unsound(self) -> frozenset[str]:
+        """The names of the tables."""
+        return frozenset(self.broken)
+
+    def reason(self, tables: tuple[str, ...]) -> str:
+        """What the given ones of them break, in words."""
+        return "; ".join(f"{table} breaks {', '.join(self.broken[table])}" for table in tables)
+
+
+class ReconciliationRecord(_Record):
+    """Which results a night does not have, and why: a table that they rest on breaks a critical expectation."""
+
+    name: ClassVar[str] = "reconciliation"
+    absent: Mapping[str, str]

@@ -51,6 +51,11 @@ class StoredTable:
         nulls = {one.name: pd.Series(None, stored.index, dtype=one.pandas_dtype) for one in absent}
         return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]
 
+    def arrow(self, columns: list[str]) -> pa.Table:
+        """Columns of the whole table as they are stored."""
+        with self.path.open("rb") as file:
+            return pq.read_table(file, columns=columns)
+
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by row group; each holds whole organizations."""
         with self.path.open("rb") as file:

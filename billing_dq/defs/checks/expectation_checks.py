@@ -1,0 +1,134 @@
+"""The expectations of the source tables and the rules of analysts as Dagster checks: a check each, a night a partition.
+
+A red check that is critical is an error, another one a warning. What could not be judged is red, and says why.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from billing_dq.defs.checks.night_checks import night_check
+from billing_dq.defs.metadata import Metadata, table_of
+from billing_dq.errors import SourceError
+from billing_dq.reconcile.soundness import RESTS_ON
+from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
+from billing_dq.rules.evaluation import NightTables, judge_contract
+from billing_dq.rules.expectation import Expectation, Outcome, Severity
+from billing_dq.rules.rule import Rule
+from billing_dq.rules.running import judge_rule
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.tables import TABLES
+
+RUNBOOK = "broken-expectations"
+_NO_NIGHT = datetime(2010, 1, 1, tzinfo=UTC)
+
+
+def expectation_checks(settings: Settings, nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """The checks that follow from the contracts, a step for each source table."""
+    plans = tuple(sorted(settings.plans))
+    return [_checks_of(name, plans, nights) for name in (*OF_MONGODB, *OF_STRIPE)]
+
+
+def rule_checks(rules: Sequence[Rule], nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """The checks of analysts' rules, a step for each: where one of its tables is absent, a rule is not run."""
+    return [_check_of(rule, nights) for rule in rules]
+
+
+def contract_checks(plans: tuple[str, ...] = ("free",)) -> list[tuple[str, str]]:
+    """Table and name of every check that follows from a contract."""
+    return [
+        (name, one.name) for name in (*OF_MONGODB, *OF_STRIPE) for one in expectations(TABLES[name], plans, _NO_NIGHT)
+    ]
+
+
+def _checks_of(asset: str, plans: tuple[str, ...], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    specs = [
+        night_check(one.name, asset, _described(one), nights, deps=(SnapshotFactsRecord.name,))
+        for one in expectations(TABLES[asset], plans, _NO_NIGHT)
+    ]
+
+    @dg.multi_asset_check(
+        name=f"{asset}_expectations",
+        specs=specs,
+        ins={"table": dg.AssetIn(asset), "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
+        can_subset=True,
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext,
+        table: StoredTable,
+        snapshot_facts: SnapshotFactsRecord,
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+    ) -> Iterator[dg.AssetCheckResult]:
+        selected = {key.name for key in context.selected_asset_check_keys}
+        expected = [one for one in expectations(TABLES[asset], plans, snapshot_facts.as_of) if one.name in selected]
+        outcomes = judge_contract(NightTables(lake, context.partition_key), asset, expected)
+        for one in expected:
+            yield _result(asset, one.name, one.severity, outcomes[one.name], settings, {})
+
+    return checks
+
+
+def _check_of(rule: Rule, nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name=rule.name,
+        asset=rule.table,
+        description=f"{rule.note} ({rule.severity}; ask {rule.owner})",
+        additional_deps=[name for name in rule.reads if name != rule.table],
+        additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
+        partitions_def=nights,
+        metadata={"owner": rule.owner, "file": rule.place},
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        snapshot_facts: SnapshotFactsRecord,
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+    ) -> dg.AssetCheckResult:
+        night = NightTables(lake, context.partition_key)
+        try:
+            outcome = judge_rule(rule, night, snapshot_facts.as_of)
+        except SourceError as error:
+            outcome = Outcome(problem=str(error))
+        told: Metadata = {"owner": rule.owner, "file": rule.place}
+        if rule.sql:
+            told["sql"] = dg.MetadataValue.md(f"```sql\n{rule.sql.strip()}\n```")
+        return _result(rule.table, rule.name, rule.severity, outcome, settings, told)
+
+    return check
+
+
+def _described(one: Expectation) -> str:
+    if one.severity == "warning":
+        return f"{one.sentence} (warning)"
+    return f"{one.sentence} (critical: where it is broken, what rests on {one.table} is not computed)"
+
+
+def _result(
+    table: str, name: str, severity: Severity, outcome: Outcome, settings: Settings, told: Mapping[str, object]
+) -> dg.AssetCheckResult:
+    details: Metadata = {"rows": outcome.checked, "broken": outcome.broken, **told}  # type: ignore[dict-item]
+    if not outcome.passed:
+        details["failing_rows"] = table_of(outcome.rows)
+        details["runbook"] = runbook_link(settings)
+        stopped = sorted(result for result, tables in RESTS_ON.items() if table in tables)
+        if severity == "critical" and stopped:
+            details["not_computed"] = ", ".join(stopped)
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        check_name=name,
+        asset_key=table,
+        severity=dg.AssetCheckSeverity.ERROR if severity == "critical" else dg.AssetCheckSeverity.WARN,
+        description=outcome.sentence,
+        metadata=details,
+    )
+
+
+def runbook_link(settings: Settings) -> dg.MetadataValue:
+    """The section of RUNBOOKS.md about broken expectations."""
+    link = f"{settings.runbook_url}#{RUNBOOK}"
+    return dg.MetadataValue.url(link) if link.startswith("http") else dg.MetadataValue.text(link)
