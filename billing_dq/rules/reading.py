@@ -126,7 +126,8 @@ def _rule(written: _Written) -> Rule:
     try:
         text = _RuleText.model_validate(written.data)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        errors = error.errors(include_input=False, include_url=False)
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")  # a key that is misspelt is missing too
         known = f"unknown key; there are {', '.join(_RuleText.model_fields)}"
         raise written.refuse(first["loc"], known if first["type"] == "extra_forbidden" else first["msg"]) from None
     if text.table not in TABLES:

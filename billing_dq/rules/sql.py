@@ -4,6 +4,7 @@ The database is in memory and forgotten. It opens no file and no connection, loa
 locked; a query is one SELECT, and has so much memory and time.
 """
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,6 @@ _LOCKED: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "memory_limit": MEMORY,
     "threads": "2",
-    "TimeZone": "UTC",
 }
 _BATCH = 10_000
 
@@ -52,8 +52,7 @@ def tables_of(sql: str) -> tuple[str, ...]:
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("a query is one SELECT statement, which returns the rows that are wrong")
     try:
-        with _database({}) as empty:
-            named = empty.get_table_names(sql)
+        named = _named_tables(sql)
         unknown = sorted(named - set(TABLES) - {NIGHT})
         if unknown:
             raise QueryError(f"there is no table {', '.join(unknown)}; docs/tables.md has their names")
@@ -98,11 +97,34 @@ def night_table(as_of: datetime | None) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def _named_tables(sql: str) -> set[str]:
+    """What a SELECT names as tables, without the common tables that it defines itself."""
+    with _database({}) as empty:
+        row = empty.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    named: set[str] = set()
+    common: set[str] = set()
+    waiting: list[object] = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get("type") == "BASE_TABLE":
+                named.add(str(part.get("table_name")))
+            of_common = part.get("cte_map")
+            if isinstance(of_common, dict):
+                common |= {str(one["key"]) for one in of_common.get("map", [])}
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return named - (common - set(TABLES))
+
+
 @contextmanager
 def _database(tables: Mapping[str, object]) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(":memory:", config=_LOCKED) as database:
         for name, table in tables.items():
             database.register(name, table)
+        database.execute("SET TimeZone = 'UTC'")
         database.execute("SET lock_configuration = true")
         yield database
 

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import pandas as pd
@@ -63,8 +64,12 @@ def validate(frames: Iterable[pd.DataFrame], work: Work) -> dict[str, Outcome]:
     return outcomes
 
 
+@cache
 def _judge() -> _Judge:
-    """Judges clauses on a frame, in this process and without progress bars."""
+    """Judges clauses on a frame, in this process and without progress bars.
+
+    Once a process: each context leaves a directory behind.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations import expectations as gxe

@@ -60,9 +60,7 @@ def test_only_what_is_read_from_mongodb_can_stop_a_result() -> None:
 
 def test_what_people_or_the_application_may_do_is_a_warning() -> None:
     named = {one.name for name in OF_MONGODB for one in of(name) if one.severity == "critical"}
-    assert all(
-        name.endswith(("_unique", "_missing", "_not_negative", "_at_least_1")) for name in named
-    )
+    assert all(name.endswith(("_unique", "_missing", "_not_negative", "_at_least_1")) for name in named)
 
 
 def test_every_column_that_must_be_there_is_expected_to_be() -> None:

@@ -126,7 +126,9 @@ def test_an_empty_file_and_a_missing_folder_are_told(tmp_path: Path) -> None:
 def test_no_two_checks_of_a_table_have_one_name(tmp_path: Path) -> None:
     written(tmp_path, SOUND, "a.yaml")
     written(tmp_path, SOUND, "b.yml")
-    with pytest.raises(RuleError, match=r"b.yml:1: name: weekly_usage has a check no_week_is_huge already, of .*a.yaml"):
+    with pytest.raises(
+        RuleError, match=r"b.yml:1: name: weekly_usage has a check no_week_is_huge already, of .*a.yaml"
+    ):
         read_folder(tmp_path)
     (tmp_path / "b.yml").unlink()
     with pytest.raises(RuleError, match="of billing_dq's own checks"):
