@@ -21,6 +21,7 @@ COMMANDS = {
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
     "credits": "Give back the units of disputes that were won.",
+    "rules": "Try rules of your own on a stored night, without a run.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",
     "score": "Measure how many planted faults are found, on simulated companies.",

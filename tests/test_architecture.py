@@ -43,8 +43,8 @@ def test_only_the_dagster_layer_imports_dagster() -> None:
 
 
 def test_great_expectations_is_imported_in_one_place_and_only_inside_a_function() -> None:
-    assert importing("great_expectations") == {"defs/checks/great_expectations.py"}
-    tree = ast.parse((PACKAGE / "defs" / "checks" / "great_expectations.py").read_text(encoding="utf-8"))
+    assert importing("great_expectations") == {"rules/validation.py"}
+    tree = ast.parse((PACKAGE / "rules" / "validation.py").read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not any("great_expectations" in ast.unparse(node) for node in top)
 
@@ -77,6 +77,12 @@ def test_the_sources_do_not_know_the_rules() -> None:
 
 def test_the_simulator_is_an_independent_proof() -> None:
     assert not {name for name in importing("billing_dq.reconcile", "billing_dq.defs") if name.startswith("simulation/")}
+
+
+def test_the_rules_of_analysts_know_neither_dagster_nor_the_rules_of_the_night() -> None:
+    ours = {name for name in importing("billing_dq.reconcile", "billing_dq.defs") if name.startswith("rules/")}
+    assert not ours
+    assert importing("duckdb") == {"rules/sql.py"}
 
 
 def test_the_embedded_server_is_never_imported() -> None:

@@ -4,7 +4,7 @@ from billing_dq.definitions import build_definitions
 from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
 
-FACTS = {"snapshot_facts", "stripe_reading"}
+FACTS = {"snapshot_facts", "stripe_reading", "sound_tables", "reconciliation"}
 PAGES = {"report"}
 OUTSIDE = {"dispute_credits"}
 CHECKS = {
