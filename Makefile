@@ -6,10 +6,14 @@ RUN    := $(VENV)/bin/
 UV     := $(VENV)/uv/bin/uv
 STAMP  := $(VENV)/.synced
 
-.PHONY: demo ui test coverage lint docs reference bench score clean
+.PHONY: demo serve ui test coverage lint docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
+
+# What `make demo` kept, in a browser.
+serve: $(STAMP)
+	BILLING_DQ_CONFIG=.billing_dq/demo/billing_dq.toml $(RUN)billing-dq serve --open
 
 ui: $(STAMP)
 	$(RUN)billing-dq demo --ui
@@ -35,6 +39,10 @@ docs: $(STAMP)
 # The columns in docs/tables.md, from the table contracts.
 reference: $(STAMP)
 	$(RUN)python -m tests.support.table_reference
+
+# The pictures of README.md, from what `make demo` kept; needs Chromium and its driver.
+screenshots: $(STAMP)
+	$(RUN)python -m docs.screenshots
 
 bench: $(STAMP)
 	$(RUN)billing-dq bench

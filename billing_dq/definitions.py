@@ -7,17 +7,20 @@ from pathlib import Path
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
+from billing_dq.defs.alerts import alert_definitions
 from billing_dq.defs.checks.expectation_checks import contract_checks, expectation_checks, rule_checks
-from billing_dq.defs.checks.night_checks import finding_checks
+from billing_dq.defs.checks.night_checks import finding_checks, told_by_the_night
+from billing_dq.defs.checks.population import population_checks
 from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
 from billing_dq.defs.nights import nightly, nights_of
+from billing_dq.defs.outside import outside_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
-from billing_dq.defs.sensors import failed_checks, failed_runs
+from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
@@ -58,8 +61,10 @@ def _build(
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     rules = rules_of(settings)
-    derived = [soundness_asset(nights, rules), *reconciliation_assets(nights), *conclusion_assets(nights)]
-    checks = [*finding_checks(nights), *expectation_checks(settings, nights), *rule_checks(rules, nights)]
+    alerts, alert_check = alert_definitions(nights)
+    derived = [soundness_asset(nights, rules), *reconciliation_assets(nights), *conclusion_assets(nights), alerts]
+    of_tables = [*expectation_checks(settings, nights), *rule_checks(rules, nights)]
+    checks = [*finding_checks(nights), population_checks(nights), *of_tables, alert_check]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
         dg.AssetSelection.assets(*derived)
@@ -68,11 +73,11 @@ def _build(
     )
     night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding)
     return dg.Definitions(
-        assets=[*sources, *derived, *(credits.assets or ())],
+        assets=[*outside_assets(settings), *sources, *derived, *(credits.assets or ())],
         asset_checks=[*checks, *credit_checks],
         jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
-        sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
+        sensors=[failed_checks(checks, told_by_the_night()), failed_runs, missing_nights, *(credits.sensors or ())],
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
         executor=dg.in_process_executor,
     )

@@ -10,7 +10,10 @@ from hypothesis import settings
 PACKAGE = Path(__file__).parents[1] / "billing_dq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The rules: frames in, frames out.
-PURE = [path for path in MODULES if "reconcile" in path.parts or path == PACKAGE / "credits" / "plan.py"]
+PURE = [
+    *(path for path in MODULES if "reconcile" in path.parts),
+    *(PACKAGE / name for name in ("credits/plan.py", "alerts/telling.py", "alerts/matters.py")),
+]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -47,6 +50,14 @@ def test_great_expectations_is_imported_in_one_place_and_only_inside_a_function(
     tree = ast.parse((PACKAGE / "rules" / "validation.py").read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not any("great_expectations" in ast.unparse(node) for node in top)
+
+
+def test_apprise_is_imported_in_one_place_and_only_inside_a_function() -> None:
+    assert importing("apprise") == {"alerts/targets.py"}
+    tree = ast.parse((PACKAGE / "alerts" / "targets.py").read_text(encoding="utf-8"))
+    assert not any(
+        "apprise" in ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))
+    )
 
 
 @pytest.mark.parametrize("path", PURE, ids=named)
@@ -108,3 +119,9 @@ def test_the_vocabulary_knows_nothing_but_itself() -> None:
 
 def test_no_property_depends_on_the_speed_of_the_machine() -> None:
     assert settings().deadline is None
+
+
+def test_what_shows_the_nights_neither_decides_nor_knows_who_asks() -> None:
+    shown = importing("billing_dq.commands", "billing_dq.defs", "billing_dq.credits")
+    assert not {name for name in shown if name.startswith(("report/", "serving/"))}
+    assert {name.split("/")[0] for name in importing("starlette", "uvicorn")} == {"serving"}

@@ -1,17 +1,26 @@
 """Names and columns that others rely on (docs/tables.md). A change here is a change of the contract."""
 
+from typing import get_args
+
 from billing_dq.definitions import build_definitions
 from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
+from billing_dq.vocabulary.collections import Collection
 
 FACTS = {"snapshot_facts", "stripe_reading", "sound_tables", "reconciliation"}
-PAGES = {"report"}
-OUTSIDE = {"dispute_credits"}
+PAGES = {"report", "alerts"}
+OUTSIDE = {
+    "dispute_credits",
+    *(f"mongodb/{name}" for name in get_args(Collection)),
+    *(f"stripe/{name}" for name in ("charges", "disputes", "events", "invoices", "refunds", "subscriptions")),
+}
 CHECKS = {
+    "every_alert_was_delivered",
     "every_balance_belongs_to_an_organization",
     "every_dispute_is_settled_in_the_ledger",
     "every_document_was_read_or_quarantined",
     "every_invoice_marker_is_current",
+    "every_organization_week_is_accounted_for",
     "every_ledger_is_sound",
     "every_reinstated_dispute_is_credited",
     "no_balance_is_running_away",
@@ -50,7 +59,7 @@ COLUMNS = {
 def test_the_names_of_assets_checks_jobs_schedules_and_sensors_are_the_contract() -> None:
     repository = build_definitions(Settings()).get_repository_def()
     repository.load_all_definitions()
-    assets = {key.path[-1] for key in repository.asset_graph.get_all_asset_keys()}
+    assets = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
     checks = {key.name for key in repository.asset_graph.asset_check_keys}
     assert assets == set(TABLES) | FACTS | OUTSIDE | PAGES
     assert checks >= CHECKS
@@ -60,7 +69,12 @@ def test_the_names_of_assets_checks_jobs_schedules_and_sensors_are_the_contract(
         "apply_dispute_credit",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {"nightly"}
-    assert {sensor.name for sensor in repository.sensor_defs} == {"failed_checks", "failed_runs", "reinstated_disputes"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "failed_checks",
+        "failed_runs",
+        "missing_nights",
+        "reinstated_disputes",
+    }
 
 
 def test_the_columns_of_the_result_tables_are_the_contract() -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from billing_dq.commands.benchmark.floors import Floors, measure_floors
+from billing_dq.commands.benchmark.long_week import KEYS
 from billing_dq.commands.benchmark.night import AS_OF, DATABASE, Stages, bench_settings, take_night
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.progress import BarProgress, LineProgress
@@ -122,6 +123,7 @@ def _show(figures: Figures) -> None:
         f"client CPU {stages.cpu:,.1f} s{server}, peak memory {stages.peak_megabytes:,.0f} MB",
         f"the night is {stages.total / floors.drain:.2f} times the time in which the server is drained without looking",
         f"the plain rule on a million org-weeks: {floors.plain_rule:.2f} s",
+        f"one organization's week of {KEYS:,} keys, whatever its history: {floors.long_week:.2f} s at most",
         f"a loop of queries for each organization, on a sample: {floors.loop:,.0f} s for all, sums and keys only "
         f"({floors.loop / stages.total:.1f} times the night)",
     ):

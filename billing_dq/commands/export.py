@@ -1,4 +1,4 @@
-"""`billing-dq export`: a stored table of a night as CSV, JSON lines or Parquet."""
+"""`billing-dq export`: a stored table as CSV, JSON lines or Parquet; what is open, as CSV for a workbook."""
 
 import sys
 from contextlib import nullcontext
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import click
 
+from billing_dq.report.workbook import as_csv, open_findings
 from billing_dq.settings import load_settings
 from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import TABLES
 
+#: What is open, for a workbook: no table of its own.
+_OPEN = "open_findings"
+
 
 @click.command(name="export")
-@click.argument("asset", type=click.Choice(sorted(TABLES)), metavar="TABLE")
+@click.argument("asset", type=click.Choice([*sorted(TABLES), _OPEN]), metavar="TABLE")
 @click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
 @click.option(
     "--format",
@@ -32,9 +36,14 @@ from billing_dq.tables import TABLES
 def command(asset: str, night: str | None, kind: str, target: Path | None) -> None:
     """Write one table of a stored night as CSV, JSON lines or Parquet.
 
-    TABLE is its name, such as findings or meter_extras_deltas; a wrong name prints all of them.
+    TABLE is its name, such as findings or meter_extras_deltas; a wrong name prints all of them. open_findings is a CSV
+    for a workbook: everything open, worst first, in dollars, and no text of it can become a formula.
     """
-    _, stored = Lake(load_settings().home).choose(TABLES[asset], night)
+    lake = Lake(load_settings().home)
+    if asset == _OPEN:
+        _export_open(lake, night, kind, target)
+        return
+    _, stored = lake.choose(TABLES[asset], night)
     if kind == "parquet":
         if target is None:
             raise click.ClickException("Parquet needs a file: add --to FILE")
@@ -49,3 +58,13 @@ def command(asset: str, night: str | None, kind: str, target: Path | None) -> No
                 frame.to_json(out, orient="records", lines=True, date_format="iso")
         if not stored.rows and kind == "csv":
             click.echo(",".join(stored.table.column_names), file=out)
+
+
+def _export_open(lake: Lake, night: str | None, kind: str, target: Path | None) -> None:
+    if kind != "csv":
+        raise click.ClickException(f"{_OPEN} is written as CSV; the table findings has the other formats")
+    content = as_csv(open_findings(lake, night))
+    if target is None:
+        click.echo(content, nl=False)
+    else:
+        target.write_bytes(content.encode("utf-8"))

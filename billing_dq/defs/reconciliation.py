@@ -8,6 +8,7 @@ found and told all the same.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import dagster as dg
@@ -15,13 +16,17 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.defs.inputs import stripe_tables, whole
-from billing_dq.defs.metadata import Metadata, runbook, stored, table_of, table_out
+from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
+from billing_dq.defs.runbook import runbook
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
-from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
+from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables, StripeTables
 from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
 from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
-from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
+from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.figures import rows_of, worst, worst_weeks
+from billing_dq.report.inline_pictures import bar
+from billing_dq.report.verdicts import coverage
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import frames_by_batch, organization_batches
@@ -45,6 +50,14 @@ from billing_dq.vocabulary.kinds import Result
 from billing_dq.weeks import NightWeeks
 
 GROUP = "reconciliation"
+_SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
+_PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
+#: How sure a piece of evidence is, and its colour.
+_SURE = {
+    "proved": GRADE_COLOURS["explained"],
+    "consistent": GRADE_COLOURS["undecided"],
+    "guess": GRADE_COLOURS["unexplained"],
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,11 @@ class _Night:
         """The tables that are held whole."""
         return ApplicationTables(self.weeks, self.frames)
 
+    @property
+    def theirs(self) -> StripeTables | None:
+        """Stripe's tables; None where it was not read."""
+        return stripe_tables(self.lake, self.key, self.stripe)
+
 
 def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
@@ -79,10 +97,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         ins=whole(*frames),
         outs={
             **{name: table_out(name, required=False) for name in rests_on},
-            ReconciliationRecord.name: dg.AssetOut(
-                description="Which results of this night could not be computed, and why. It is always there.",
-                kinds={"json"},
-            ),
+            ReconciliationRecord.name: record_out(ReconciliationRecord.name),
         },
         internal_asset_deps={
             **{name: keys | _keys("unreadable_keys") for name, keys in rests_on.items()},
@@ -116,8 +131,8 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                 lake.remove(table, key)  # what a run before this one left behind
                 absent[table.name] = sound_tables.reason(stopped)
                 context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
-        told: Metadata = {"absent": dg.MetadataValue.json(absent)}
-        yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=told)
+        shown: Metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
+        yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
 
     return [rules]
 
@@ -127,7 +142,7 @@ def _meter(night: _Night) -> Iterator[dg.Output]:
     results = meter_stage(
         organization_batches(night.weekly_usage, night.ledger_entries),
         night.ours,
-        stripe_tables(night.lake, night.key, night.stripe),
+        night.theirs,
         policy_of(night.settings),
         earlier_evidence(night.lake, night.key, night.weeks, night.frames["subscriptions"]),
     )
@@ -138,15 +153,9 @@ def _meter(night: _Night) -> Iterator[dg.Output]:
             for result in results:
                 rows.write(to_arrow(deltas.table, result.deltas))
                 proofs.write(to_arrow(evidence.table, result.evidence))
-        shown: Metadata = {
-            **stored(night.lake, night.key, deltas.table.name, deltas.rows),
-            **_deltas_metadata(deltas, night.settings),
-        }
+        shown = _of_deltas(night.lake, night.key, deltas.frame(), night.settings)
         yield dg.Output(deltas, deltas.table.name, metadata=shown)
-        proved: Metadata = {
-            **stored(night.lake, night.key, evidence.table.name, evidence.rows),
-            "incidents": table_of(rows_of(incidents(evidence.frame()), INCIDENT_COLUMNS)),
-        }
+        proved = _of_evidence(night.lake, night.key, evidence.frame())
         yield dg.Output(evidence, evidence.table.name, metadata=proved)
 
 
@@ -154,27 +163,15 @@ def _runaway(night: _Night) -> Iterator[dg.Output]:
     """Find balances that fell below a multiple of the week's quota."""
     usage = frames_by_batch(night.weekly_usage, QUOTA_COLUMNS)
     frame = runaway_stage(usage, night.ours, policy_of(night.settings))
-    columns = ("organization_id", "rule", "cached_balance", "threshold_units", "meter_quota")
-    shown: Metadata = {
-        **stored(night.lake, night.key, RUNAWAY_BALANCES.name, len(frame)),
-        "worst": table_of(worst(frame, "cached_balance", columns)),
-        "units_below_zero": float(-frame["cached_balance"].sum()),
-        "runbook": runbook(night.settings.runbook_url, "runaway_balance"),
-    }
-    yield dg.Output(frame, RUNAWAY_BALANCES.name, metadata=shown)
+    yield dg.Output(frame, RUNAWAY_BALANCES.name, metadata=_of_runaway(night.lake, night.key, frame, night.settings))
 
 
 def _ledger(night: _Night) -> Iterator[dg.Output]:
     """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
     batches = organization_batches(night.weekly_usage, night.ledger_entries)
     large = LargeTables(batches, frames_by_batch(night.expiring_ledgers))
-    frame = ledger_stage(large, night.ours, policy_of(night.settings))
-    shown: Metadata = {
-        **stored(night.lake, night.key, LEDGER_VIOLATIONS.name, len(frame)),
-        "by_rule": dg.MetadataValue.json({str(k): int(v) for k, v in frame["rule"].value_counts().items()}),
-        "worst": table_of(worst(frame, "units", ("organization_id", "rule", "units", "detail"))),
-        "runbook": runbook(night.settings.runbook_url, "ledger_violation"),
-    }
+    frame = ledger_stage(large, night.ours, night.theirs, policy_of(night.settings))
+    shown = _of_violations(night.lake, night.key, frame, night.settings)
     yield dg.Output(frame, LEDGER_VIOLATIONS.name, metadata=shown)
 
 
@@ -195,11 +192,59 @@ def _keys(*names: str) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in names}
 
 
-def _deltas_metadata(deltas: StoredTable, settings: Settings) -> Metadata:
-    frame = deltas.frame()
+def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, settings: Settings) -> Metadata:
+    units = deltas["unexplained_units"].where(deltas["grade"] == "unexplained", 0.0)
+    figures = {
+        "units_owed_to_us": float(units.clip(lower=0).sum()),
+        "units_owed_to_customers": float(-units.clip(upper=0).sum()),
+        "undecided_units": float(deltas.loc[deltas["grade"] == "undecided", "unexplained_units"].abs().sum()),
+    }
+    weeks = {one.grade: one.weeks for one in coverage(deltas)}
+    rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
+    told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows, bar(weeks, GRADE_COLOURS))
+    return {**told_of, "runbook": runbook(settings, "meter_extras_divergence")}
+
+
+def _of_evidence(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
+    """Incidents first: what many organizations lost at once is one thing to look for."""
+    together = incidents(evidence)
+    figures = {
+        "pieces": len(evidence),
+        "incidents": len(together),
+        "units_lost_in_incidents": float(together["units"].sum()),
+    }
+    sure = evidence["confidence"].value_counts()
+    picture = bar({name: int(sure.get(name, 0)) for name in _SURE}, _SURE)
+    rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
+    return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows, picture)
+
+
+def _of_runaway(lake: Lake, night: str, balances: pd.DataFrame, settings: Settings) -> Metadata:
+    figures = {
+        "balances": len(balances),
+        "units_below_zero": float(-balances["cached_balance"].sum()),
+        "units_below_threshold": float((balances["threshold_units"] - balances["cached_balance"]).sum()),
+    }
+    columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
+    rows = worst(balances, "cached_balance", columns)
+    return {**told(lake, night, RUNAWAY_BALANCES, figures, rows), "runbook": runbook(settings, "runaway_balance")}
+
+
+def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: Settings) -> Metadata:
+    is_open = violations["compensated_by"].isna()
+    figures = {
+        "not_made_good": int(is_open.sum()),
+        "made_good": int((~is_open).sum()),
+        "units_not_made_good": float(violations.loc[is_open, "units"].abs().sum()),
+    }
+    rules = violations["rule"].value_counts().sort_index()
+    picture = bar(
+        {str(rule): int(count) for rule, count in rules.items()},
+        dict(zip(map(str, rules.index), cycle(GRADE_COLOURS.values()), strict=False)),
+    )
+    rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
+    shown = [{**row, "detail": short(row["detail"])} for row in rows]
     return {
-        **deltas_summary(frame),
-        "worst": table_of(worst_weeks(frame)),
-        "weeks": dg.MetadataValue.md(week_picture(frame) or "no weeks"),
-        "runbook": runbook(settings.runbook_url, "meter_extras_divergence"),
+        **told(lake, night, LEDGER_VIOLATIONS, figures, shown, picture),
+        "runbook": runbook(settings, "ledger_violation"),
     }

@@ -30,6 +30,7 @@ from billing_dq.reconcile.ledger.settlements import settlement_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.meter.quota.events import QuotaEvents, quota_events
+from billing_dq.reconcile.meter.quota.resets import Resets
 from billing_dq.reconcile.payments.findings import payment_findings
 from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
@@ -103,7 +104,7 @@ def reconcile_night(
         METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
         METER_EXTRAS_EVIDENCE.conform(pd.concat([part.evidence for part in parts])),
     )
-    violations = ledger_stage(large, ours, policy)
+    violations = ledger_stage(large, ours, theirs, policy)
     runaway = runaway_stage((batch.usage for batch in large.batches), ours, policy)
     comparison = None if theirs is None else stripe_stage(ours, theirs, policy)
     results = NightResults(meter, runaway, violations, comparison)
@@ -178,20 +179,24 @@ def runaway_stage(usage: Iterable[pd.DataFrame], ours: ApplicationTables, policy
     return runaway_balances(pd.concat(this_week), ours, policy)
 
 
-def ledger_stage(large: LargeTables, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
+def ledger_stage(
+    large: LargeTables, ours: ApplicationTables, theirs: StripeTables | None, policy: Policy
+) -> pd.DataFrame:
     """`LEDGER_VIOLATIONS`: sums, references, signs, dates, expiry, settlements and size of every ledger.
 
     Args:
         large: the tables that grow with the ledger.
-        ours: balances, suspects and unreadable keys.
+        ours: balances, suspects, subscriptions and unreadable keys.
+        theirs: the events of subscriptions; None, or without events, fewer settlements can be compared.
         policy: the ratio at which the application's tool gives units.
     """
     weeks, unreadable = ours.weeks, ours.unreadable
+    resets = Resets(ours.subscriptions, _quota_events(ours, theirs, policy))
     found = [whole_ledger_violations(ours.balances, ours.ledger_suspects, unreadable, weeks.as_of)]
     found += [expiry_violations(ledgers, weeks) for ledgers in large.expiring_ledgers]
     counts = [_entry_counts(LEDGER_ENTRIES.empty())]
     for batch in large.batches:
-        found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable))
+        found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable, resets))
         counts.append(_entry_counts(batch.entries))
     in_window = pd.concat(counts, ignore_index=True)
     found.append(document_size_violations(ours.balances, in_window, weeks.weeks_of_entries))

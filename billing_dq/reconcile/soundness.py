@@ -12,7 +12,7 @@ RESTS_ON: dict[Result, tuple[str, ...]] = {
     "deltas": _METER,
     "drift": _METER,
     "runaway": ("weekly_usage", "subscriptions", "extras_balances"),
-    "violations": ("weekly_usage", "ledger_entries", "expiring_ledgers", "ledger_suspects", "extras_balances"),
+    "violations": (*_METER, "expiring_ledgers", "ledger_suspects"),
     "orphans": ("organizations", "subscriptions", "extras_balances"),
     "stale_past_due": ("subscriptions",),
     "subscription_drift": ("subscriptions",),

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
+from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.week import plan_quotas
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
-from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
@@ -24,7 +22,6 @@ from billing_dq.tables import (
     NIGHTLY_REPORT,
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
-    Table,
 )
 from billing_dq.weeks import Week
 
@@ -72,9 +69,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     lake = Lake(settings.home)
     night, _ = lake.choose(NIGHTLY_REPORT, night)
     deltas, evidence = (lake.frame_or_empty(table, night) for table in (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE))
-    reconciliation = ReconciliationRecord.of(settings.home, night)
-    stored = lake.require(FINDINGS, night).frame()
-    stored = with_acceptances(stored, stored, AcceptanceLog(settings.home).read().frame, night)  # since it was taken
+    stored = read_findings(lake, night)
     findings = in_order_of_work(stored, verdicts(stored, deltas))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
     return ReportNight(
@@ -86,22 +81,43 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         findings=findings,
         verdict=verdicts(findings, deltas),
         previous=lake.require(FINDINGS, earlier[-1]).frame() if earlier else None,
-        history=_history(lake, night),
+        history=read_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
-        absent={} if reconciliation is None else reconciliation.absent,
+        absent=read_absent(lake, night),
     )
 
 
-def runbook_text() -> str:
-    """RUNBOOKS.md, as it came with the package; from the checkout where the package is used in place."""
-    shipped = resources.files("billing_dq.report") / "RUNBOOKS.md"
-    if shipped.is_file():
-        return shipped.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "RUNBOOKS.md").read_text(encoding="utf-8")
+def read_findings(lake: Lake, night: str) -> pd.DataFrame:
+    """`FINDINGS` of a stored night, with what was accepted since it was taken.
+
+    Raises:
+        SourceError: it is not stored.
+    """
+    stored = lake.require(FINDINGS, night).frame()
+    return with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, night)
 
 
-def _history(lake: Lake, night: str) -> pd.DataFrame:
+def read_absent(lake: Lake, night: str) -> Mapping[str, str]:
+    """The results that a stored night could not compute, with the reasons; none for a night before the record was."""
+    record = ReconciliationRecord.of(lake.home, night)
+    return {} if record is None else record.absent
+
+
+def read_undecided(lake: Lake, night: str) -> pd.DataFrame:
+    """The undecided weeks of a stored night: what `verdicts` needs of `METER_EXTRAS_DELTAS`.
+
+    Raises:
+        SourceError: the night should have the table, and it is not stored.
+    """
+    columns = ["organization_id", "week_key", "grade"]
+    if METER_EXTRAS_DELTAS.name in read_absent(lake, night):
+        return METER_EXTRAS_DELTAS.empty()[columns]
+    return lake.require(METER_EXTRAS_DELTAS, night).where("grade", ["undecided"], columns)
+
+
+def read_history(lake: Lake, night: str) -> pd.DataFrame:
+    """``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of a stored night and the nights before it, oldest first."""
     nights = [one for one in lake.nights(NIGHTLY_REPORT) if one <= night][-NIGHTS:]
     frames = [lake.require(NIGHTLY_REPORT, one).frame(["name", "value"]).assign(night=one) for one in nights]
     return pd.concat(frames, ignore_index=True)
@@ -121,7 +137,8 @@ def _weeks(
     rows = wanted.merge(deltas, on=["organization_id", "week_key"])
     organizations = sorted(set(rows["organization_id"]))
     of_usage, of_ledger, of_subscriptions = (
-        _by_organization(lake, table, night, organizations) for table in (WEEKLY_USAGE, LEDGER_ENTRIES, SUBSCRIPTIONS)
+        dict(iter(lake.require(table, night).where("organization_id", organizations).groupby("organization_id")))
+        for table in (WEEKLY_USAGE, LEDGER_ENTRIES, SUBSCRIPTIONS)
     )
     of_evidence = dict(iter(evidence.groupby(["organization_id", "week_key"])))
     found: dict[tuple[str, str], Waterfall] = {}
@@ -136,19 +153,3 @@ def _weeks(
             plan_quotas(of_subscriptions.get(organization, SUBSCRIPTIONS.empty()), week, quota_of_plan),
         )
     return found
-
-
-def plan_quotas(subscription: pd.DataFrame, week: Week, quota_of_plan: Mapping[str, float]) -> list[float]:
-    """Quotas of the subscription's plan; of all plans where one was set by hand in the week: it may be gone by now."""
-    if bool(subscription["admin_updated_at"].between(week.start, week.end, inclusive="left").any()):
-        return list(quota_of_plan.values())
-    return [quota_of_plan[plan] for plan in subscription["plan"] if plan in quota_of_plan]
-
-
-def _by_organization(lake: Lake, table: Table, night: str, organizations: list[str]) -> dict[str, pd.DataFrame]:
-    """The rows of some organizations; only the row groups that may hold them are read."""
-    if not organizations:  # Arrow knows no type of an empty list, and refuses to filter by it
-        return {}
-    with lake.require(table, night).path.open("rb") as file:
-        rows = to_pandas(table, pq.read_table(file, filters=[("organization_id", "in", organizations)]))
-    return {str(organization): group for organization, group in rows.groupby("organization_id")}

@@ -9,18 +9,18 @@ import base64
 import gzip
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
 
 import jinja2
-from markdown_it import MarkdownIt
 
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
+from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
+from billing_dq.report.runbook import sections
 from billing_dq.report.verdicts import GRADES, changes, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
@@ -40,30 +40,51 @@ _COLUMNS = (
 def page(night: ReportNight) -> str:
     """The report as HTML."""
     told = summary(night)
-    script = _asset("page.js")
     return (
-        _environment()
+        environment("billing_dq.report")
         .get_template("page.html.jinja")
         .render(
             night=night,
             told=told,
             shares=coverage(night.deltas),
             grades=GRADES,
-            grade_colours=pictures.GRADE_COLOURS,
+            grade_colours=GRADE_COLOURS,
             first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
             pictures=_pictures(night),
             findings=_packed(night),
             left_out=max(0, len(night.findings) - MOST_FINDINGS),
             weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
             steps=STEPS,
-            runbook=list(_runbook(night.runbook)),
+            runbook=list(sections(night.runbook, "runbook-")),
             style=_asset("page.css"),
             table_style=_component("dt_bundle.css"),
             table_script=_compressed(_component("dt_bundle.js")),
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+            script=_asset("page.js"),
+            content_policy=content_policy(),
         )
     )
+
+
+def content_policy() -> str:
+    """What a browser may do for the page: run its own script and the table component that it unpacks, nothing else."""
+    script_hash = base64.b64encode(hashlib.sha256(_asset("page.js").encode()).digest()).decode("ascii")
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{script_hash}' blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def environment(*packages: str) -> jinja2.Environment:
+    """The templates in ``assets`` of some packages, escaping everything, with the words of the report as filters."""
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, "assets") for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"dollars": dollars, "number": number, "owed": owed, "words": _words}
+    return environment
 
 
 def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
@@ -112,26 +133,6 @@ def _accepted(row: Mapping[str, Plain]) -> str:
 
 def _clipped(value: Plain, limit: int) -> Plain:
     return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
-
-
-def _runbook(markdown: str) -> Iterator[tuple[str, str, str]]:
-    """The sections of the runbook: anchor, title, HTML. Raw HTML in the text stays text."""
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    for section in re.split(r"^## ", markdown, flags=re.MULTILINE)[1:]:
-        title, _, body = section.partition("\n")
-        yield re.sub(r"[^a-z0-9]+", "-", title.strip().lower()).strip("-"), title.strip(), renderer.render(body)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("billing_dq.report", "assets"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"dollars": dollars, "number": number, "words": _words}
-    return environment
 
 
 def _words(name: str) -> str:

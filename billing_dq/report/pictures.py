@@ -15,19 +15,10 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.verdicts import GRADES, Share
 
-#: Blue is owed to us, orange to customers: told apart also by people who do not see red and green.
-TO_US, TO_CUSTOMERS = "#2f7fc1", "#d9822b"
-GRADE_COLOURS: Mapping[str, str] = {
-    "exact": "#8fa3ad",
-    "within_tolerance": "#6fa8a0",
-    "explained": "#4f8a5b",
-    "undecided": "#d8b13a",
-    "unexplained": "#c8413b",
-    "unreadable": "#8a6fa8",
-}
-_SEVERITY_COLOURS = {"critical": "#8e1b2c", "error": "#c8413b", "warning": "#d8b13a", "info": "#8fa3ad"}
+SEVERITY_COLOURS = {"critical": "#8e1b2c", "error": "#c8413b", "warning": "#d8b13a", "info": "#8fa3ad"}
 _LINES = {"unexplained": "#c8413b", "undecided": "#d8b13a", "by design": "#4f8a5b"}
 _WORST_ORGANIZATIONS = 20
 _AGES = ((1, 1, "tonight"), (2, 3, "2-3"), (4, 7, "4-7"), (8, 14, "8-14"), (15, 30, "15-30"), (31, 10**9, "over 30"))
@@ -75,7 +66,7 @@ def history_lines(history: pd.DataFrame) -> str:
     by_verdict = units.rename_axis("side", axis=1).stack().rename("value")
     left = _lines(money.reset_index(), "USD unexplained, owed", {"to us": TO_US, "to customers": TO_CUSTOMERS})
     right = _lines(by_verdict.reset_index(), "units, either way", _LINES)
-    return _svg((left | right).resolve_scale(color="independent"))
+    return svg((left | right).resolve_scale(color="independent"))
 
 
 def coverage_bar(shares: Sequence[Share]) -> str:
@@ -94,12 +85,12 @@ def coverage_bar(shares: Sequence[Share]) -> str:
         .mark_bar(height=22)
         .encode(
             x=alt.X("percent:Q", stack="zero", scale=alt.Scale(domain=[0, 100]), title="% of organization-weeks"),
-            color=alt.Color("grade:N", scale=_scale({GRADES[g]: c for g, c in GRADE_COLOURS.items()}), legend=None),
+            color=alt.Color("grade:N", scale=scale({GRADES[g]: c for g, c in GRADE_COLOURS.items()}), legend=None),
             order="order:O",
         )
         .properties(width=560, height=26)
     )
-    return _svg(bar)
+    return svg(bar)
 
 
 def causes_by_units(evidence: pd.DataFrame) -> str:
@@ -120,12 +111,10 @@ def causes_by_units(evidence: pd.DataFrame) -> str:
         .encode(
             x=alt.X("units:Q", title="units: undercharged to the right, overcharged to the left"),
             y=alt.Y("cause:N", sort=alt.EncodingSortField("units", op="sum", order="descending"), title=None),
-            color=alt.Color(
-                "side:N", scale=_scale({"undercharged": TO_US, "overcharged": TO_CUSTOMERS}), legend=_LEGEND
-            ),
+            color=alt.Color("side:N", scale=scale({"undercharged": TO_US, "overcharged": TO_CUSTOMERS}), legend=LEGEND),
         )
     )
-    return _svg(chart.properties(width=380, height=alt.Step(18)))
+    return svg(chart.properties(width=380, height=alt.Step(18)))
 
 
 def deltas_against_tolerance(deltas: pd.DataFrame) -> str:
@@ -144,16 +133,16 @@ def deltas_against_tolerance(deltas: pd.DataFrame) -> str:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("step:O", sort=names, title="difference, in tolerances (plus: undercharged)", axis=_FLAT),
+            x=alt.X("step:O", sort=names, title="difference, in tolerances (plus: undercharged)", axis=FLAT),
             y=alt.Y("weeks:Q", scale=alt.Scale(type="symlog"), title="organization-weeks", axis=alt.Axis(tickCount=5)),
             color=alt.Color(
                 "inside:N",
-                scale=_scale({"within the tolerance": GRADE_COLOURS["within_tolerance"], "diverged": "#c8413b"}),
-                legend=_LEGEND,
+                scale=scale({"within the tolerance": GRADE_COLOURS["within_tolerance"], "diverged": "#c8413b"}),
+                legend=LEGEND,
             ),
         )
     )
-    return _svg(chart.properties(width=520, height=170))
+    return svg(chart.properties(width=520, height=170))
 
 
 def worst_weeks(deltas: pd.DataFrame) -> str:
@@ -168,7 +157,7 @@ def worst_weeks(deltas: pd.DataFrame) -> str:
         alt.Chart(rows.assign(organization=rows["organization_id"].str.slice(0, 24)))
         .mark_rect(stroke="#88888833")
         .encode(
-            x=alt.X("week_key:O", title=None, axis=_FLAT),
+            x=alt.X("week_key:O", title=None, axis=FLAT),
             y=alt.Y("organization:N", sort=[name[:24] for name in worst], title=None),
             color=alt.Color(
                 "unexplained_units:Q",
@@ -177,7 +166,7 @@ def worst_weeks(deltas: pd.DataFrame) -> str:
             ),
         )
     )
-    return _svg(chart.properties(width=alt.Step(64), height=alt.Step(15)))
+    return svg(chart.properties(width=alt.Step(64), height=alt.Step(15)))
 
 
 def ageing(findings: pd.DataFrame) -> str:
@@ -192,12 +181,12 @@ def ageing(findings: pd.DataFrame) -> str:
         alt.Chart(rows)
         .mark_bar()
         .encode(
-            x=alt.X("age:O", sort=names, scale=alt.Scale(domain=names), title="nights open", axis=_FLAT),
+            x=alt.X("age:O", sort=names, scale=alt.Scale(domain=names), title="nights open", axis=FLAT),
             y=alt.Y("findings:Q", title="findings", axis=alt.Axis(tickMinStep=1)),
-            color=alt.Color("severity:N", scale=_scale(_SEVERITY_COLOURS), legend=_LEGEND),
+            color=alt.Color("severity:N", scale=scale(SEVERITY_COLOURS), legend=LEGEND),
         )
     )
-    return _svg(chart.properties(width=380, height=170))
+    return svg(chart.properties(width=380, height=170))
 
 
 def incident_times(incidents: pd.DataFrame) -> str:
@@ -217,11 +206,11 @@ def incident_times(incidents: pd.DataFrame) -> str:
             size=alt.Size("organizations:Q", legend=alt.Legend(title="organizations", tickCount=3)),
         )
     )
-    return _svg(chart.properties(width=380, height=120))
+    return svg(chart.properties(width=380, height=120))
 
 
-_LEGEND = alt.Legend(title=None, orient="top")
-_FLAT = alt.Axis(labelAngle=0)
+LEGEND = alt.Legend(title=None, orient="top")
+FLAT = alt.Axis(labelAngle=0)
 
 
 def _lines(rows: pd.DataFrame, title: str, colours: Mapping[str, str]) -> alt.Chart:
@@ -235,13 +224,14 @@ def _lines(rows: pd.DataFrame, title: str, colours: Mapping[str, str]) -> alt.Ch
         .encode(
             x=alt.X("night:T", title=None, axis=alt.Axis(format="%d %b", tickCount=ticks, labelAngle=0)),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=4)),
-            color=alt.Color("side:N", scale=_scale(present), legend=_LEGEND),
+            color=alt.Color("side:N", scale=scale(present), legend=LEGEND),
         )
         .properties(width=230, height=120)
     )
 
 
-def _scale(colours: Mapping[str, str]) -> alt.Scale:
+def scale(colours: Mapping[str, str]) -> alt.Scale:
+    """A scale of named colours, in their order."""
     return alt.Scale(domain=list(colours), range=list(colours.values()))
 
 
@@ -255,7 +245,8 @@ def _inside(name: str) -> str:
     return "within the tolerance" if name in ("-1 to 0", "0 to 1") else "diverged"
 
 
-def _svg(chart: alt.TopLevelMixin) -> str:
+def svg(chart: alt.TopLevelMixin) -> str:
+    """A chart as SVG text, which is safe in a page: the renderer escapes what it draws."""
     with alt.data_transformers.enable("default", max_rows=None):
         specification = chart.to_dict()
     return vl_convert.vegalite_to_svg(specification | {"config": _CONFIG}, vl_version="6.4")

@@ -81,6 +81,14 @@ def owed(cents: float) -> str:
     return f"{dollars(cents)} to {'us' if cents > 0 else 'customer'}"
 
 
+def money_either_way(cents: "pd.Series[int]") -> str:
+    """What signed US cents add up to on each side."""
+    if not cents.any():
+        return "no money is owed"
+    to_us, to_customers = cents.clip(lower=0).sum(), cents.clip(upper=0).sum()
+    return f"{dollars(to_us)} is owed to us and {dollars(to_customers)} to customers"
+
+
 def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
     """The commands that show more of a finding, the best first; safe to paste into a shell."""
     organization, subject, kind = (finding[name] for name in ("organization_id", "subject", "kind"))

@@ -7,7 +7,7 @@ A row group of a table in organization order holds whole organizations, so that 
 # pyarrow.compute makes its functions at import, where a type checker cannot see them:
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -45,8 +45,22 @@ class StoredTable:
         """
         with self.path.open("rb") as file:
             stored = to_pandas(self.table, pq.read_table(file, columns=columns))
-        if columns is not None:
-            return stored
+        return stored if columns is not None else self._with_later_columns(stored)
+
+    def where(self, column: str, values: Collection[str], columns: list[str] | None = None) -> pd.DataFrame:
+        """The rows whose ``column`` is one of ``values``; only the row groups that may hold them are read.
+
+        It is how one organization's rows are read of a table that grows with the ledger.
+        """
+        if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
+            return self.table.empty() if columns is None else self.table.empty()[columns]
+        with self.path.open("rb") as file:
+            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values))])
+        found = to_pandas(self.table, read)
+        return found if columns is not None else self._with_later_columns(found)
+
+    def _with_later_columns(self, stored: pd.DataFrame) -> pd.DataFrame:
+        """A frame as it was stored, with the nullable columns that the table has got since."""
         absent = [one for one in self.table.columns if one.nullable and one.name not in stored.columns]
         nulls = {one.name: pd.Series(None, stored.index, dtype=one.pandas_dtype) for one in absent}
         return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]

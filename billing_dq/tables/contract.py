@@ -45,6 +45,7 @@ class Column:
         least: the smallest number.
         whole: numbers have no fraction.
         future: times may lie after the snapshot; else they lie between `EARLIEST` and a day after it.
+        unit: what a number counts or is measured in; every number has one.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     least: float | None = None
     whole: bool = False
     future: bool = False
+    unit: str | None = None
 
     @property
     def pandas_dtype(self) -> DtypeObj:

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_one_clear_error(
 ) -> None:
     shown = run(home, monkeypatch, *arguments)
     assert shown.exit_code != 0
-    assert error in shown.output
+    assert error in f"{shown.output} {shown.exception}"
 
 
 def test_a_night_that_is_not_stored_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,5 +81,6 @@ def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute
         ["findings"],
         ["explain", f"{2:024x}", "2026-W45"],
         ["dispute", "du_1", "--night"],
+        ["serve", "--open"],
     ]
     assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)

@@ -1,23 +1,18 @@
 """The page in Chromium: it sorts, filters and searches, asks nothing of the network, and runs no script of the data."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from billing_dq.report.page import page
+from tests.support.chromium import asked_for, chromium, needs_chromium, opened, overflow, ready
 from tests.support.report_night import HOSTILE, finding, findings, night, old, waterfall
 
-CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="needs Chromium and its driver: apt-get install chromium chromium-driver"
-)
+pytestmark = needs_chromium
 ORGANIZATION = f"{1:024x}"
 
 
@@ -39,29 +34,15 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+def driver() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
-def browser(chromium: webdriver.Chrome, page_file: Path) -> webdriver.Chrome:
+def browser(driver: webdriver.Chrome, page_file: Path) -> webdriver.Chrome:
     """The page, loaded and ready."""
-    chromium.set_window_size(1400, 900)
-    chromium.get("about:blank")
-    for log in ("browser", "performance"):
-        chromium.get_log(log)
-    chromium.get(page_file.as_uri())
-    WebDriverWait(chromium, 60).until(
-        lambda driver: driver.execute_script("return document.documentElement.dataset.ready")
-    )
-    return chromium
+    return ready(opened(driver, page_file.as_uri()))
 
 
 def cells(browser: webdriver.Chrome, column: int) -> list[str]:
@@ -142,19 +123,15 @@ def test_no_script_of_the_data_runs_and_its_text_is_shown(browser: webdriver.Chr
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome, page_file: Path) -> None:
     assert browser.get_log("browser") == []
-    asked = browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
-    assert [name for name in asked if not name.startswith(("blob:", "data:"))] == []
-    sent = [entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]]
-    assert sent
-    assert [
-        message for message in sent if "http://" in message.split('"headers"')[0] and page_file.name not in message
-    ] == []
+    assert [address for address in asked_for(browser) if not address.startswith(("blob:", "data:"))] == [
+        page_file.as_uri()
+    ]
 
 
 @pytest.mark.parametrize("width", [800, 1400])
 def test_a_long_text_and_long_names_do_not_widen_the_page(browser: webdriver.Chrome, width: int) -> None:
     browser.set_window_size(width, 900)
-    assert browser.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+    assert overflow(browser) <= 0
 
 
 def test_printing_shows_more_rows_than_a_screen(browser: webdriver.Chrome) -> None:
@@ -163,3 +140,21 @@ def test_printing_shows_more_rows_than_a_screen(browser: webdriver.Chrome) -> No
         "dispatchEvent(new Event('beforeprint')); return document.querySelectorAll('#findings-table tbody tr').length"
     )
     assert shown == 65
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 25, 29)")])
+def test_it_follows_the_colours_of_the_system_and_prints_on_white(
+    browser: webdriver.Chrome, scheme: str, paper: str
+) -> None:
+    def background() -> str:
+        return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    try:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        assert background() == paper
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+        assert background() == "rgb(255, 255, 255)"
+        assert not browser.find_element(By.CSS_SELECTOR, ".dt-search").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

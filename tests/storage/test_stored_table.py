@@ -28,6 +28,19 @@ def usage(*rows: tuple[str, str, list[str]]) -> pa.Table:
     )
 
 
+def test_the_rows_of_some_organizations_are_read_alone(tmp_path: Path) -> None:
+    path = UPath(tmp_path / "usage.parquet")
+    with stored_table.TableWriter(WEEKLY_USAGE, path) as writer:
+        writer.write(usage(("a", "2026-W45", ["k"]), ("a", "2026-W46", []), ("b", "2026-W45", [])))
+        writer.write(usage(("c", "2026-W45", []), ("d", "2026-W45", [])))
+    stored = stored_table.StoredTable(WEEKLY_USAGE, path)
+    rows = stored.where("organization_id", ["a", "d", "z"])
+    assert list(rows.columns) == WEEKLY_USAGE.column_names
+    assert rows["organization_id"].tolist() == ["a", "a", "d"]
+    assert stored.where("organization_id", ["d"], ["week_key"]).to_dict("list") == {"week_key": ["2026-W45"]}
+    assert stored.where("organization_id", []).empty
+
+
 def test_a_column_that_is_younger_than_a_stored_night_is_null_there(tmp_path: Path) -> None:
     old = Table("findings", "a finding", FINDINGS.columns[:-3], FINDINGS.key)
     row = {"finding_id": "f", "kind": "k", "subject": "s", "severity": "info", "units": 1.0, "usd_cents": 0}

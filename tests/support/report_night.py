@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from billing_dq.reconcile.meter.waterfall import Entry, Line, Step, Waterfall
-from billing_dq.report.night import ReportNight, runbook_text
+from billing_dq.report.night import ReportNight
+from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE

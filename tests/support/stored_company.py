@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,4 +135,4 @@ def edit_stored(path: UPath, name: str, edit: Edit) -> None:
 
 
 def _listed(value: object) -> object:
-    return list(value) if hasattr(value, "tolist") and getattr(value, "ndim", 0) else value
+    return list(value) if isinstance(value, np.ndarray) else value

@@ -10,6 +10,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from upath import UPath
 
+from billing_dq.commands.benchmark.long_week import slowest_long_week
 from billing_dq.commands.benchmark.night import DATABASE
 from billing_dq.reconcile.meter.meter_extras import divergences, expected_units
 from billing_dq.settings import Settings
@@ -39,6 +40,7 @@ class Floors:
         write: writing the same tables again.
         plain_rule: the plain rule on a million org-weeks.
         loop: a loop of queries for each organization, reckoned from a sample.
+        long_week: one organization's week of 40 000 keys, under the history that takes longest.
     """
 
     megabytes: float
@@ -47,6 +49,7 @@ class Floors:
     write: float
     plain_rule: float
     loop: float
+    long_week: float
 
 
 def measure_floors(
@@ -81,6 +84,7 @@ def measure_floors(
         write=_write(snapshot, directory),
         plain_rule=_plain_rule(1_000_000),
         loop=_loop(settings, night, min(_LOOPED, organizations)) * organizations,
+        long_week=slowest_long_week(),
     )
 
 

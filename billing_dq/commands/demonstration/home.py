@@ -50,7 +50,8 @@ def demo_home(keep: Path | None) -> Iterator[Path]:
 
 
 def what_next(config: Path, night: str, findings: pd.DataFrame, deltas: pd.DataFrame) -> list[str]:
-    """Commands that work on what the demo kept: the findings, a week and a dispute, the first ones to look at.
+    """Commands that work on what the demo kept: the findings, a week and a dispute, the first ones to look at, and all
+    of it in a browser.
 
     Args:
         config: the demo's settings file.
@@ -63,6 +64,7 @@ def what_next(config: Path, night: str, findings: pd.DataFrame, deltas: pd.DataF
     for verb in ("billing-dq explain ", "billing-dq dispute "):
         leads = (commands(row, night)[0] for row in first)
         shown += [lead for lead in leads if lead.startswith(verb)][:1]
+    shown.append("billing-dq serve --open")
     environment = f"BILLING_DQ_CONFIG={shlex.quote(os.path.relpath(config))}"
     return [f"{environment} {shlex.quote(sys.argv[0])}{command.removeprefix('billing-dq')}" for command in shown]
 

@@ -10,6 +10,7 @@ import dagster as dg
 
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import Metadata, table_of
+from billing_dq.defs.runbook import runbook
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.soundness import RESTS_ON
 from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
@@ -23,7 +24,7 @@ from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import TABLES
 
-RUNBOOK = "broken-expectations"
+RUNBOOK = "broken_expectations"
 _NO_NIGHT = datetime(2010, 1, 1, tzinfo=UTC)
 
 
@@ -114,7 +115,7 @@ def _result(
     details: Metadata = {"rows": outcome.checked, "broken": outcome.broken, **told}  # type: ignore[dict-item]
     if not outcome.passed:
         details["failing_rows"] = table_of(outcome.rows)
-        details["runbook"] = runbook_link(settings)
+        details["runbook"] = runbook(settings, RUNBOOK)
         stopped = sorted(result for result, tables in RESTS_ON.items() if table in tables)
         if severity == "critical" and stopped:
             details["not_computed"] = ", ".join(stopped)
@@ -126,9 +127,3 @@ def _result(
         description=outcome.sentence,
         metadata=details,
     )
-
-
-def runbook_link(settings: Settings) -> dg.MetadataValue:
-    """The section of RUNBOOKS.md about broken expectations."""
-    link = f"{settings.runbook_url}#{RUNBOOK}"
-    return dg.MetadataValue.url(link) if link.startswith("http") else dg.MetadataValue.text(link)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from billing_dq.defs.metadata import Metadata
+from billing_dq.defs.metadata import Metadata, tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.rules.contracts import OF_MONGODB, expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import Outcome
@@ -32,7 +33,9 @@ def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> d
         deps=[*OF_MONGODB, "unreadable_keys"],
         group_name=GROUP,
         kinds={"json"},
-        description="Which tables break a critical expectation; what rests on them is not computed.",
+        description=TEXTS[SoundTablesRecord.name].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(SoundTablesRecord.name),
     )
     def sound_tables(
         context: dg.AssetExecutionContext,
@@ -53,7 +56,7 @@ def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> d
                 broken[name] = red
                 context.log.warning(f"{name} breaks {', '.join(red)}: what rests on it is not computed")
         record = SoundTablesRecord(broken={name: tuple(red) for name, red in broken.items()})
-        told: Metadata = {"broken": dg.MetadataValue.json(broken)}
+        told: Metadata = {"tables_broken": len(broken), "broken": dg.MetadataValue.json(broken)}
         return dg.Output(record, metadata=told)
 
     return sound_tables

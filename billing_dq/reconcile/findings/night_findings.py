@@ -198,16 +198,15 @@ def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -
 
 
 def _in_doubt(evidence: pd.DataFrame) -> pd.Series:
-    """Of every item: whether its week has a story by design beside it, which carries no units.
+    """Of every item: whether its week has a story by design beside it, which carries no units, and nothing proves it.
 
     Such a week is a finding where it is graded undecided; below the tolerance it is none.
     """
     stories = evidence.loc[(evidence["confidence"] == "guess") & evidence["cause"].isin([*STORIES])]
     stories = stories.loc[stories["units"] == 0]
     week = ["organization_id", "week_key"]
-    return pd.Series(
-        pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week])), index=evidence.index
-    )
+    beside = pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week]))
+    return (evidence["confidence"] != "proved") & beside
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:
@@ -251,7 +250,7 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
     if inputs.balances is not None:
         full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= PAGE_BYTES, "organization_id"])
     states = weeks.states()
-    for row in records(inputs.violations):
+    for row in records(inputs.violations.loc[~_of_a_reset_meter(inputs)]):
         organization, rule = text(row, "organization_id"), text(row, "rule")
         week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
         yield Finding(
@@ -268,6 +267,22 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
             aspect="expiry_too_much" if rule == "expiry_in_full" else rule,
             is_owed=rule not in OF_NO_MONEY,
         )
+
+
+def _of_a_reset_meter(inputs: FindingInputs) -> pd.Series:
+    """Of each violation: whether it is a settlement whose charge is gone because the meter was set back.
+
+    The week's own finding tells of that: one break, one finding.
+    """
+    assert inputs.violations is not None
+    violations = inputs.violations
+    if inputs.evidence is None:
+        return pd.Series(data=False, index=violations.index)
+    evidence = inputs.evidence.assign(week=inputs.evidence["organization_id"] + "/" + inputs.evidence["week_key"])
+    reset = evidence.loc[(evidence["cause"] == Cause.USAGE_RESET) & (evidence["units"] != 0), "week"]
+    differ = evidence.loc[evidence["rule"] == "amounts_differ", "week"]
+    week = violations["organization_id"] + "/" + violations["ref_id"].fillna("").str.removeprefix(SETTLEMENT)
+    return (violations["rule"] == "settlement_half_applied") & week.isin(reset) & week.isin(differ)
 
 
 def _plain(frame: pd.DataFrame | None) -> Iterator[Finding]:

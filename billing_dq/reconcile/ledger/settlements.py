@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pandas as pd
 
+from billing_dq.reconcile.meter.quota.resets import Resets
 from billing_dq.tables import LEDGER_VIOLATIONS
 from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
@@ -15,15 +16,19 @@ ROUNDING = 1e-6
 
 
 def settlement_violations(
-    usage: pd.DataFrame, keys: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks, unreadable: pd.DataFrame
+    usage: pd.DataFrame,
+    keys: pd.DataFrame,
+    entries: pd.DataFrame,
+    night: NightWeeks,
+    unreadable: pd.DataFrame,
+    resets: Resets,
 ) -> pd.DataFrame:
     """Settlements of the night's weeks without their other side, or with two amounts, in `LEDGER_VIOLATIONS`.
 
     A settlement is a ledger adjustment `settle:<week>` and the same key in that week's usage document. One side alone
     counts once it is more than 48 hours old, by the entry's `at` or the document's last write; a document that does
     not tell its last write is as old as its week. The amounts are compared where the document still tells what was
-    charged: after a cancellation `meter_used` starts again at 0 under keys and breakdown that stay, and what is left of
-    `settled_units` is nothing or less.
+    charged: a change of plan or a cancellation may have set the meter to 0 under keys that stay.
 
     Args:
         usage: `WEEKLY_USAGE` without attribution_keys; whole organizations.
@@ -31,6 +36,7 @@ def settlement_violations(
         entries: `LEDGER_ENTRIES` of the same organizations.
         night: the night's weeks.
         unreadable: `UNREADABLE_KEYS`; a document or ledger in it is neither there nor absent.
+        resets: in which weeks the meter may have been set to 0.
 
     Returns:
         Rule `settlement_half_applied`, ref_id `settle:<week>`. Units are signed as money is: positive where the
@@ -44,21 +50,18 @@ def settlement_violations(
     only_key = both["at"].isna() & (both["written_at"] < latest)
     only_entry = both["written_at"].isna() & (both["at"] < latest)
     # A side that is missing has no amount, and nothing differs from none.
-    comparable = (both["settled_units"] > 0) & both["same_quota"].eq(True)
-    differ = comparable & (both["amount"] - both["settled_units"] > ROUNDING)
+    too_little = both.loc[(both["settled_units"] > 0) & (both["amount"] - both["settled_units"] > ROUNDING)]
+    differ = too_little.loc[~resets.possible(too_little)]
     frames = [
         _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
         _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
-        _violations(both.loc[differ], both.loc[differ, "amount"] - both.loc[differ, "settled_units"], _differ),
+        _violations(differ, differ["amount"] - differ["settled_units"], _differ),
     ]
     return LEDGER_VIOLATIONS.conform(pd.concat(frames).sort_values(["organization_id", "ref_id"]))
 
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
-    """The usage side: organization_id, week_key, settled_units, written_at, same_quota (as in the document before)."""
-    before = usage.sort_values("week_key").groupby("organization_id")["meter_quota"].shift(1)
-    before = before.reindex(usage.index)
-    usage = usage.assign(same_quota=before == usage["meter_quota"])
+    """The usage side: organization_id, week_key, settled_units, written_at."""
     keys = keys.loc[keys["key"].str.startswith(SETTLEMENT)]
     rows = usage.iloc[keys["row"]].assign(key=keys["key"].to_numpy()).drop_duplicates()
     rows = rows.loc[(rows["key"] == SETTLEMENT + rows["week_key"]) & rows["week_key"].isin(night.keys)]
@@ -68,7 +71,6 @@ def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.D
             "organization_id": rows["organization_id"],
             "week_key": rows["week_key"],
             "settled_units": rows["settled_units"],
-            "same_quota": rows["same_quota"],
             "written_at": rows["updated_at"].fillna(rows["week_key"].map(ends).astype(rows["updated_at"].dtype)),
         }
     )

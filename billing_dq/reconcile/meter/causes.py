@@ -69,3 +69,8 @@ class EvidenceItem:
         """Whether the application's design accounts for it; every other item is a defect."""
         reset = self.cause is Cause.USAGE_RESET and self.rule in RESETS_BY_DESIGN
         return self.cause in ALWAYS_BY_DESIGN or reset
+
+    @property
+    def of_ledger(self) -> bool:
+        """Whether it is half of a settlement that moves no unit of the week: the ledger's finding tells of it."""
+        return self.cause is Cause.SETTLEMENT_HALF_APPLIED and not self.units

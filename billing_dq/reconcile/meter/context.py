@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from billing_dq.reconcile.meter.quota.events import QuotaEvents
+from billing_dq.reconcile.meter.quota.resets import Resets
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -51,6 +52,11 @@ class MeterContext:
     earlier_plans: pd.DataFrame = field(default_factory=no_earlier_plans)
     quota_events: QuotaEvents | None = None
     change_resets_usage: bool = False
+
+    @cached_property
+    def resets(self) -> Resets:
+        """What is known of changes that may have set a meter to 0."""
+        return Resets(self.subscriptions, self.quota_events)
 
     @cached_property
     def unreadable_usage(self) -> pd.DataFrame:

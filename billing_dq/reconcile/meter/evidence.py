@@ -143,11 +143,12 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
     index, usage, keys, debits, ledger = batch.index, batch.usage, batch.keys, batch.debits, batch.ledger
     owned = index.sums(debits.owners, debits.amounts)
     in_document = index.any(keys.cells[_own_settlements(index, keys)])
-    mismatch = _settlement_mismatch(usage, ledger, in_document, context)
+    mismatch = _settlement_mismatch(batch, in_document, context)
     replayed = index.any(keys.cells[keys.replays])
     differs = np.abs(batch.expected - owned) > EPSILON
     chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0))
-    records = QuotaRecords(index, context, np.where(usage.present, usage.quota, np.nan), usage.unreadable)
+    quotas = np.where(usage.present, usage.quota, np.nan)
+    records = QuotaRecords(index, context, quotas, usage.unreadable, settled=in_document)
     balances = context.balances_of(index.organizations)
     gaps = (balances["cached_balance"] - balances["ledger_sum"]).to_numpy(dtype=np.float64)
     fresh = _fresh(index, usage, context)
@@ -246,29 +247,24 @@ def _own_settlements(index: OrganizationWeeks, keys: Keys) -> Codes:
     return places[named == keys.cells[places] % len(index.weeks)]
 
 
-def _settlement_mismatch(usage: Usage, ledger: Settlements, in_document: Booleans, context: MeterContext) -> Floats:
+def _settlement_mismatch(batch: MatchedBatch, in_document: Booleans, context: MeterContext) -> Floats:
     """Units by which the two sides of a settlement differ: meter less ledger, 0 where they agree or may yet.
 
     The breakdown bounds what the meter was charged from above only, so the amounts differ for certain only where the
     ledger credits more than that.
     """
-    weeks = len(context.night.matching_keys)
+    usage, ledger = batch.usage, batch.ledger
     as_of = int(context.night.as_of.timestamp() * 1000)
     grace = as_of - int(GRACE.total_seconds() * 1000)
     meter_only = in_document & ~ledger.present & (usage.updated_at > 0) & (usage.updated_at < grace)
     ledger_only = ledger.present & ~in_document & (ledger.at < grace)
-    # a cancellation or a change of plan may set the meter to 0 and keeps the key: nothing is left to compare
-    comparable = in_document & ledger.present & (usage.settled_at_most > 0) & _same_quota(usage, weeks)
+    comparable = in_document & ledger.present & (usage.settled_at_most > 0)
     too_little = comparable & (ledger.units - usage.settled_at_most > EPSILON)
+    cells = np.flatnonzero(too_little)
+    # a cancellation or a change of plan may set the meter to 0 and keeps the key: nothing is left to compare
+    too_little[cells] = ~context.resets.possible(batch.index.frame(cells))
     at_most = np.nan_to_num(usage.settled_at_most)
     return np.where(meter_only | too_little, at_most - ledger.units, np.where(ledger_only, -ledger.units, 0.0))
-
-
-def _same_quota(usage: Usage, weeks: int) -> Booleans:
-    """Of every cell: whether its quota is that of the newest document before it."""
-    quotas = pd.DataFrame(np.where(usage.present, usage.quota, np.nan).reshape(-1, weeks))
-    before = quotas.ffill(axis=1).shift(1, axis=1).to_numpy().ravel()
-    return before == usage.quota
 
 
 def _fresh(index: OrganizationWeeks, usage: Usage, context: MeterContext) -> Booleans:

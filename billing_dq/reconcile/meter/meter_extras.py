@@ -224,7 +224,7 @@ class _Totals:
                     totals.in_doubt[row] += abs(item.units)
                 elif item.cause is not Cause.UNEXPLAINED:
                     totals.defect[row] = True
-                    totals.of_meter[row] |= bool(item.units) or item.cause is not Cause.SETTLEMENT_HALF_APPLIED
+                    totals.of_meter[row] |= not item.of_ledger
         return totals
 
 
@@ -253,10 +253,15 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Boolea
 
 
 def _main_cause(items: list[EvidenceItem]) -> str:
-    """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention."""
+    """The largest cause; where there is a defect, the largest defect: the design beside it needs nobody's attention.
+
+    A defect beyond doubt comes before one in doubt, and what the ledger's finding tells of comes last.
+    """
     units: dict[Cause, float] = {}
-    defects = [item for item in items if not item.by_design]
-    for item in defects or items:
+    of_meter = [item for item in items if not item.of_ledger] or items
+    defects = [item for item in of_meter if not item.by_design]
+    certain = [item for item in defects if not item.in_doubt]
+    for item in certain or defects or of_meter:
         units[item.cause] = units.get(item.cause, 0.0) + abs(item.units)
     return max(units, key=lambda cause: (units[cause], -CAUSE_ORDER.index(cause)))
 

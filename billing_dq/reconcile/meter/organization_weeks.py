@@ -63,6 +63,11 @@ class OrganizationWeeks:
         columns: list[int] = (cells % len(self.weeks)).tolist()
         return [self.weeks[column] for column in columns]
 
+    def frame(self, cells: Codes) -> pd.DataFrame:
+        """``organization_id`` and ``week_key`` of each cell."""
+        organizations = self.organizations[cells // len(self.weeks)]
+        return pd.DataFrame({"organization_id": organizations, "week_key": self.week_keys(cells)})
+
     def sums(self, cells: Codes, values: Floats) -> Floats:
         """Sum of the values by cell, those outside the index left out."""
         inside = cells >= 0

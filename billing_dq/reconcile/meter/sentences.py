@@ -10,7 +10,7 @@ _CLAUSES = {
     Cause.DUPLICATE_DEBIT: "{units} were debited a second time",
     Cause.REPLAYED_ACROSS_WEEKS: "{units} were counted in two weeks and debited once",
     Cause.DEBIT_WITHOUT_USAGE: "{units} were debited for keys that no usage document holds",
-    Cause.SETTLEMENT_HALF_APPLIED: "a settlement is on one side only or its amounts differ, by {units} here",
+    Cause.SETTLEMENT_HALF_APPLIED: "a settlement is on one side only or its amounts differ, by {units}",
     Cause.SETTLEMENT_TIMING: "{units} were added by the weekly settlement, for which nothing is debited",
     Cause.LATE_DEBIT: "{units} were used minutes before the snapshot and may be debited yet",
     Cause.MISSING_DEBIT: "{units} were used and never debited",
@@ -48,6 +48,10 @@ _STORIES = {
     "may_be_dunning_and_recovery": (
         "the subscription was unpaid for a part of the week, and everything was debited meanwhile",
         "Stripe's events or invoices of the week",
+    ),
+    "may_be_synchronized": (
+        "a synchronization brought in the plan that Stripe had in this week",
+        "the application's log of syncs",
     ),
     "may_be_unreadable": (
         "the plan was another one, as a document that could not be read may tell",
@@ -110,6 +114,8 @@ def _clause(cause: Cause, items: Sequence[EvidenceItem]) -> str:
             rule, "something other than a change of plan"
         )
         return f"{why} set the meter to 0, and {units} had been debited before"
+    if all(item.of_ledger for item in items):
+        return "a settlement is on one side only or its amounts differ, which moves no debit of this week"
     if rule == "key_older_than_the_weeks_read":
         return f"{units} were debited for keys that are older than the weeks that were read"
     return _CLAUSES[cause].format(units=units)

@@ -113,7 +113,7 @@ class WeekAccount:
 
 def explain_week(week: WeekAccount) -> list[EvidenceItem]:
     """Items whose units add up to ``week.not_debited``."""
-    return _altered(week) or _by_design(week) or _late(week) or _without_balance(week) or _defect(week)
+    return _altered(week) or _by_design(week) or _late(week) or _beside_a_story(week, _defect(week))
 
 
 def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
@@ -153,23 +153,22 @@ def _late(week: WeekAccount) -> list[EvidenceItem] | None:
     return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), item]
 
 
-def _without_balance(week: WeekAccount) -> list[EvidenceItem] | None:
-    """The first debit makes the balance document: where there is none, none was ever written."""
-    if week.has_balance or week.not_debited <= 0:
-        return None
-    return [EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)]
-
-
 def _defect(week: WeekAccount) -> list[EvidenceItem]:
-    """A defect, and beside it the first story by design that fits and that nothing attests."""
+    """The defect that comes closest to the week."""
+    if not week.has_balance and week.not_debited > 0:
+        # The first debit makes the balance document: where there is none, none was ever written.
+        return [EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)]
     scenario, found = _closest(week)
     if found.missing < 0:
         scenario, found = _lost_beside_a_possible_one(week) or (scenario, found)
     if found.missing > 0:
         defect = _lost(week, found.missing) or [_unknown(found.missing)]
-        items = [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
-    else:
-        items = _too_much(week) or [_unknown(week.not_debited)]
+        return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
+    return _too_much(week) or [_unknown(week.not_debited)]
+
+
+def _beside_a_story(week: WeekAccount, items: list[EvidenceItem]) -> list[EvidenceItem]:
+    """A defect, and beside it the first story by design that fits and that nothing attests."""
     alternative = next((other for other in (*week.attested, *week.possible) if _may_fit(week, other)), None)
     if alternative is None:
         return items

@@ -46,6 +46,7 @@ const table = new DataTable("#findings-table", {
   language: { search: "Search:", info: "_START_ to _END_ of _TOTAL_ findings; USD and units: plus is owed to us, minus to the customer" },
 });
 
+const served = document.body.dataset.served;  // `billing-dq serve` says so: there are pages beside this one
 const element = (tag, content, attributes = {}) => Object.assign(document.createElement(tag), { textContent: content, ...attributes });
 const more = (row) => {
   const box = element("div", "", { className: "more" });
@@ -55,6 +56,7 @@ const more = (row) => {
   box.append(element("p", "Subject: " + row[SUBJECT], { className: "quiet" }));
   for (const command of row[COMMANDS]) box.append(element("code", command));
   box.append(element("a", `Runbook: ${words(row[KIND])}`, { href: `#runbook-${row[KIND].replaceAll("_", "-")}` }));
+  if (served && row[ORGANIZATION]) box.append(" · ", element("a", "This organization over time", { href: `/organizations/${row[ORGANIZATION]}` }));
   const week = document.querySelector(`template[data-week="${CSS.escape(`${row[ORGANIZATION]} ${row[SUBJECT]}`)}"]`);
   if (week && row[KIND] === "meter_extras_divergence") box.append(week.content.cloneNode(true));
   return box;
@@ -77,7 +79,8 @@ for (const button of document.querySelectorAll("[data-change]")) {
 
 const openSection = () => {
   const section = document.getElementById(location.hash.slice(1));
-  if (section?.tagName === "DETAILS") { section.open = true; section.scrollIntoView(); }
+  const details = section?.closest("details");
+  if (details) { details.open = true; section.scrollIntoView(); }
 };
 addEventListener("hashchange", openSection);
 openSection();

@@ -14,6 +14,7 @@ from billing_dq.simulation.company.application import Crashes
 from billing_dq.simulation.company.story import Changes, Story
 from billing_dq.simulation.config import QUOTAS
 from billing_dq.simulation.faults.cases import Case, Documents, debits_of, week_delta
+from billing_dq.simulation.faults.evidence import plan_events
 from billing_dq.simulation.labels import Label, SimulatedOrganization
 
 _DIVERGENCE = "meter_extras_divergence"
@@ -266,11 +267,15 @@ def settlement_counted_too_high(case: Case) -> Outcome:
 def _counts_too_little(story: Story, start: int) -> bool:
     """Whether less is in the week beyond its breakdown than the settlement credited.
 
-    After a change of quota it does not tell: the change may have set the meter to 0.
+    After a change of plan it does not tell: the change may have set the meter to 0. Stripe tries for three days to
+    deliver one.
     """
     week = story.application.usage[start]
-    before = [other for other in sorted(story.application.usage) if other < start][-1:]
-    if any(story.application.usage[one].document["meterQuota"] != week.document["meterQuota"] for one in before):
+    subscription = story.application.subscription
+    if subscription is not None and subscription["stripeCustomerId"] is None:
+        return False  # nothing here says whose Stripe's events are
+    events = plan_events(story.account.objects["events"])
+    if any(event.before != event.after and start - 3 * DAY <= event.at < start + WEEK for event in events):
         return False
     credited = float(story.application.credits[f"settle:{week_key(start)}"]["amount"])  # type: ignore[arg-type]
     return float(week.document["meterUsed"]) - sum(week.breakdown.values()) < credited  # type: ignore[arg-type]

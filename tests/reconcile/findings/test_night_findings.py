@@ -249,6 +249,30 @@ def test_a_half_applied_settlement_that_moves_no_debit_is_the_ledgers_alone():
     ]
 
 
+def test_a_settlement_whose_charge_went_with_the_meter_is_the_week_s_alone():
+    row = violation("settlement_half_applied", "e", 20.0, ref_id="settle:2026-W45")
+    reset, differ = ("usage_reset", "meter_set_back", -500.0), ("settlement_half_applied", "amounts_differ", 0.0)
+    one_side = ("settlement_half_applied", "ledger_side_only", 0.0)
+    delta = deltas(week("unexplained", delta_units=-500.0, cause="usage_reset"))
+
+    def kinds(*pieces: tuple[str, str, float]) -> list[str]:
+        inputs = FindingInputs(deltas=delta, evidence=evidence(*pieces), violations=violations(row))
+        return sorted(found(inputs)["kind"])
+
+    assert kinds(reset, differ) == ["meter_extras_divergence"]
+    assert kinds(reset, one_side) == ["ledger_violation", "meter_extras_divergence"]
+    assert kinds(differ) == ["ledger_violation", "meter_extras_divergence"]
+
+
+def test_what_is_proved_in_a_week_in_doubt_is_a_finding():
+    pieces = evidence(("duplicate_debit", "by_ref", -5.0), ("quota_changed", "may_be_changed_later", 0.0))
+    doubted = pieces.assign(confidence=["proved", "guess"])
+    small = deltas(week("within_tolerance", delta_units=-5.0, cause="duplicate_debit"))
+    assert only(FindingInputs(deltas=small, evidence=doubted))["cause"] == "duplicate_debit"
+    doubtful = doubted.assign(confidence=["consistent", "guess"])
+    assert found(FindingInputs(deltas=small, evidence=doubtful)).empty
+
+
 COPY = {"cause": "duplicate_debit", "ref_id": "h2:a", "entry_id": "copy", "units": -300.0}
 
 

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from billing_dq.reconcile.ledger.settlements import settlement_violations
-from billing_dq.tables import LEDGER_ENTRIES
+from billing_dq.reconcile.meter.quota.resets import Resets
+from billing_dq.tables import LEDGER_ENTRIES, SUBSCRIPTIONS
 from tests.support.ledger_rows import (
     AS_OF,
     NIGHT,
@@ -19,12 +20,18 @@ from tests.support.ledger_rows import (
 
 KEY = "settle:2026-W47"
 NO_ENTRIES = LEDGER_ENTRIES.empty()
+#: No organization is at Stripe, which alone announces what resets a meter.
+NO_RESETS = Resets(SUBSCRIPTIONS.empty())
 
 
 def found(
-    week: pd.DataFrame, week_keys: pd.DataFrame, entries: pd.DataFrame, bad: pd.DataFrame | None = None
+    week: pd.DataFrame,
+    week_keys: pd.DataFrame,
+    entries: pd.DataFrame,
+    bad: pd.DataFrame | None = None,
+    resets: Resets = NO_RESETS,
 ) -> list[tuple[str, float]]:
-    frame = settlement_violations(week, week_keys, entries, NIGHT, unreadable() if bad is None else bad)
+    frame = settlement_violations(week, week_keys, entries, NIGHT, unreadable() if bad is None else bad, resets)
     assert set(frame["rule"]) <= {"settlement_half_applied"}
     return list(frame[["ref_id", "units"]].itertuples(index=False, name=None))
 
@@ -72,11 +79,12 @@ def test_a_credit_of_more_than_the_document_can_hold_is_half_applied():
     assert found(charged(0.5), keys((0, KEY)), window(credit(1, amount=1))) == [(KEY, 0.5)]
 
 
-def test_after_a_change_of_plan_nothing_is_compared_as_it_may_have_reset_the_meter():
-    weeks = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 5000.0, "settled_units": 30.0})
-    assert found(weeks, keys((1, KEY)), window(credit(1, amount=31))) == []
-    same = usage({"meter_quota": 500.0, "week_key": "2026-W46"}, {"meter_quota": 500.0, "settled_units": 30.0})
-    assert found(same, keys((1, KEY)), window(credit(1, amount=31))) == [(KEY, 1.0)]
+def test_nothing_is_compared_where_a_change_of_plan_may_have_reset_the_meter():
+    row = dict.fromkeys(SUBSCRIPTIONS.column_names)
+    of_stripe = row | {"organization_id": ORG, "last_subscription_event_at": AS_OF}
+    changed = Resets(SUBSCRIPTIONS.from_rows([of_stripe]))
+    assert found(charged(), keys((0, KEY)), window(credit(1, amount=31)), resets=changed) == []
+    assert found(charged(), keys((0, KEY)), NO_ENTRIES, resets=changed) == [(KEY, -30.0)]
 
 
 def test_a_credit_of_less_is_sound_as_units_can_be_in_no_part_of_the_breakdown():
@@ -165,7 +173,7 @@ def test_the_sample_has_21_settlements_and_none_is_half_applied():
     [(1234.0, "1,234 units"), (1.0, "1 units"), (0.5, "0.5 units"), (0.0, "its units"), (None, "its units")],
 )
 def test_the_sentence_of_a_key_alone_tells_the_units_where_they_are_known(settled: float | None, words: str):
-    frame = settlement_violations(charged(settled), keys((0, KEY)), NO_ENTRIES, NIGHT, unreadable())
+    frame = settlement_violations(charged(settled), keys((0, KEY)), NO_ENTRIES, NIGHT, unreadable(), NO_RESETS)
     assert frame.drop(columns=["units", "compensated_by"]).fillna("").to_numpy().tolist() == [
         [
             ORG,
@@ -190,7 +198,7 @@ def test_every_break_is_told_with_its_entry_and_its_arithmetic_by_organization_a
         credit(72, 1234.5, entry_id="s"),
         credit(100, 31, ref="settle:2026-W46", entry_id="w"),
     )
-    frame = settlement_violations(week, keys((0, KEY), (1, "settle:2026-W46")), entries, NIGHT, unreadable())
+    frame = settlement_violations(week, keys((0, KEY), (1, "settle:2026-W46")), entries, NIGHT, unreadable(), NO_RESETS)
     assert frame.drop(columns=["rule", "compensated_by"]).to_numpy().tolist() == [
         [
             ORG,

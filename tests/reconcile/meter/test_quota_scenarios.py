@@ -248,6 +248,19 @@ def test_a_change_that_the_document_did_not_follow_can_come_after_dunning() -> N
     assert possible_in(**canceled, events=(), overdue=(recovered,)) >= dunned((0.0, 500.0, 0.0))
 
 
+def test_a_synchronization_may_bring_in_the_plan_that_stripe_had_in_the_week() -> None:
+    """A person set another plan, the document was made with it, and Stripe changed the plan itself weeks later."""
+    assert ((500.0, 5000.0), "synchronized", "") in possible_in(events=(), at_stripe=frozenset({5000.0}))
+    assert possible_in(events=(), at_stripe=frozenset({500.0})) == set()
+
+
+def test_a_settlement_in_a_document_of_quota_0_shows_that_dunning_had_ended() -> None:
+    """Nothing is settled while the live quota is 0; the customer is gone, so that Stripe's events tell nothing."""
+    free = {"document": 0.0, "before": 5000.0, "after": 0.0, "plan": 0.0, "status": "canceled"}
+    assert ((0.0, 5000.0), "dunning_and_recovery", "") in possible_in(**free, settled=True)
+    assert ((0.0, 5000.0), "dunning_and_recovery", "") not in possible_in(**free, settled=False)
+
+
 def ms(instant: datetime) -> int:
     return int(instant.timestamp() * 1000)
 

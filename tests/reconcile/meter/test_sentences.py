@@ -12,7 +12,7 @@ CLAUSES = [
     (Cause.BOUNDARY_SKEW, -30, "30 were debited here for usage of a neighbouring week"),
     (Cause.REPLAYED_ACROSS_WEEKS, 40, "40 were counted in two weeks and debited once"),
     (Cause.DEBIT_WITHOUT_USAGE, -50, "50 were debited for keys that no usage document holds"),
-    (Cause.SETTLEMENT_HALF_APPLIED, 60, "a settlement is on one side only or its amounts differ, by 60 here"),
+    (Cause.SETTLEMENT_HALF_APPLIED, 60, "a settlement is on one side only or its amounts differ, by 60"),
     (Cause.SETTLEMENT_TIMING, 70, "70 were added by the weekly settlement, for which nothing is debited"),
     (
         Cause.QUOTA_CHANGED,

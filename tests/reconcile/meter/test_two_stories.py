@@ -80,6 +80,28 @@ def test_dunning_that_recovered_is_a_warning_and_no_tampering() -> None:
     assert "debit_altered" not in causes(result, W46)
 
 
+def without_balance(**subscription: object) -> Org:
+    """Quota 500 in the document, 536 used, nothing debited ever; the next document shows another plan."""
+    org = Org(has_balance=False).week(W45, 0, 500).week(W46, 536, 500, ["a", "b"]).week(W47, 0, 5000)
+    return org.subscribed(plan="pro", stripe_subscription_id="sub_1", **subscription)
+
+
+def test_debits_that_were_never_written_may_not_have_been_due() -> None:
+    """A change of plan that the document did not follow fits as well as a lost balance document."""
+    result = reconcile(without_balance(updated_at=inside(W47)))
+    assert row(result, W46)["cause"] == "no_balance_document"
+    assert causes(result, W46) == {"no_balance_document": 36, "quota_changed": 0}
+    assert result.evidence["confidence"].tolist() == ["consistent", "guess"]
+
+
+def test_a_defect_beyond_doubt_is_the_cause_before_a_larger_one_in_doubt() -> None:
+    org = dunned().debit("c", 60, inside(W46, 5))
+    result = reconcile(org)
+    assert causes(result, W46)["duplicate_debit"] == -60
+    assert row(result, W46)["cause"] == "duplicate_debit"
+    assert row(result, W46)["grade"] == "unexplained"
+
+
 def test_a_settlement_is_sound_where_units_are_in_no_part_of_the_breakdown() -> None:
     """400 used, 299 of them in the breakdown, one run's base in none, 100 settled and credited."""
     org = Org().week(W45, 0, 500).week(W46, 400, 500, ["a", f"settle:{W46}"], settled_units=101.0)

@@ -62,8 +62,10 @@ class QuotaRecord:
             not reach back to the start of the week.
         overdue: spans in which the subscription was past due at Stripe and that meet the week.
         announced_later: quotas that those events announced after the week.
+        at_stripe: quotas of the plans that those events show in force at Stripe in the week.
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
+        settled: whether the document holds a settlement; there is none while the live quota is 0.
         is_open: whether the week is still running.
         change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
@@ -85,8 +87,10 @@ class QuotaRecord:
     events: tuple[QuotaEvent, ...] | None = None
     overdue: tuple[Overdue, ...] = ()
     announced_later: frozenset[float] = frozenset()
+    at_stripe: frozenset[float] = frozenset()
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
+    settled: bool = False
     is_open: bool = False
     change_resets_usage: bool = False
 

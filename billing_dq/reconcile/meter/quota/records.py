@@ -26,12 +26,14 @@ class QuotaRecords:
         context: what holds for every batch.
         quota: of the usage document by cell, NaN where there is none.
         unreadable: cells whose usage document could not be read.
+        settled: cells whose usage document holds a settlement.
     """
 
     index: OrganizationWeeks
     context: MeterContext
     quota: Floats
     unreadable: Booleans
+    settled: Booleans
 
     def of(self, cell: int) -> QuotaRecord:
         """The record of a cell that has a usage document."""
@@ -66,6 +68,8 @@ class QuotaRecords:
                 if (span.since is None or span.since < week.end) and (span.until is None or span.until > week.start)
             ),
             announced_later=frozenset(event.after for event in events or () if event.at >= week.end),
+            at_stripe=_at_stripe(events or (), week),
+            settled=bool(self.settled[cell]),
             plans=frozenset(self.context.quota_of_plan.values()),
             unreadable=neighbour_unreadable or name in self.context.unreadable_subscriptions,
             is_open=week.end > self.context.night.as_of,
@@ -139,6 +143,14 @@ class QuotaRecords:
             if quota is not None:
                 seen.setdefault(str(name), []).append((at.to_pydatetime(), quota))
         return seen
+
+
+def _at_stripe(events: tuple[QuotaEvent, ...], week: Week) -> frozenset[float]:
+    """Quotas in force at Stripe in a week: those that its events show, and what the ones around it left or found."""
+    earlier = [event.after for event in events if event.at < week.start][-1:]
+    within = [quota for event in events if week.start <= event.at < week.end for quota in (event.before, event.after)]
+    later = [event.before for event in events if event.at >= week.end][:1]
+    return frozenset([*earlier, *within, *later])
 
 
 def _known(quotas: Floats) -> list[float]:

@@ -185,7 +185,11 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
                 yield Scenario(own, changes, None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):
         yield Scenario(own, (Change(0.0),), None, DUNNING)
+    if own == 0 and record.settled and record.events is None and record.before:
+        yield Scenario(own, (Change(record.before),), None, DUNNING)
     yield from dunned_while_overdue(record, times)
+    for quota in sorted(record.at_stripe - {own, later}):
+        yield Scenario(own, (Change(quota),), None, "synchronized")
 
 
 def _written_since(record: QuotaRecord) -> bool:

@@ -1,0 +1,54 @@
+"""The pictures of the README, from what `make demo` kept: `make screenshots`. It needs Chromium and its driver."""
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from billing_dq.serving.app import application
+from billing_dq.serving.server import serving
+from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import FINDINGS
+from tests.support.chromium import chromium, ready
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+SIZE = {"width": 1400, "height": 860}  # pixels
+
+
+def main() -> None:
+    """Draw every picture anew."""
+    os.environ.setdefault("BILLING_DQ_CONFIG", str(ROOT / ".billing_dq" / "demo" / "billing_dq.toml"))
+    settings = load_settings()
+    lake = Lake(settings.home)
+    night, stored = lake.choose(FINDINGS, None)
+    findings = stored.frame()
+    meter = findings[(findings["kind"] == "meter_extras_divergence") & (findings["severity"] == "error")]
+    worst = str(meter.sort_values("units", key=abs)["organization_id"].iloc[-1])
+    PICTURES.mkdir(exist_ok=True)
+    with chromium() as driver, serving(application(settings), 0) as address:
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**SIZE, "deviceScaleFactor": 1, "mobile": False})
+        driver.get(f"{address}nights/{night}")
+        ready(driver)
+        _keep(driver, "report")
+        driver.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys(worst)
+        driver.execute_script("document.querySelector('#findings-table tbody tr td').click()")
+        driver.execute_script("document.getElementById('findings').scrollIntoView()")
+        _keep(driver, "finding")
+        driver.get(f"{address}organizations/{worst}")
+        _keep(driver, "organization")
+
+
+def _keep(driver: webdriver.Chrome, name: str) -> None:
+    """What the window shows, as a PNG with a palette."""
+    shot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+    shot.quantize(256, kmeans=4, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Nights of the sample as a nightly run stores them, made by the pure rules: no server, no Dagster."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+from upath import UPath
+
+from billing_dq.policy import policy_of
+from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
+from billing_dq.reconcile.night import NightResult, reconcile_night
+from billing_dq.report.figures import headlines
+from billing_dq.report.night import read_night
+from billing_dq.report.storing import store_report
+from billing_dq.settings import Settings
+from billing_dq.simulation import local_stripe
+from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.stored_table import TableWriter
+from billing_dq.tables import TABLES
+from tests.support.pure_night import SAMPLE_STRIPE, application_tables, sample_settings, stripe_tables
+from tests.support.sample_faults import AS_OF, Documents, balance, quiet_debits
+
+NIGHTS = ("2026-11-21", "2026-11-22")
+
+
+def store(home: Path, table: str, night: str, frame: pd.DataFrame) -> None:
+    """A table of a night."""
+    path = home / "lake" / table / f"{night}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TableWriter(TABLES[table], UPath(path)) as writer:
+        writer.write(to_arrow(TABLES[table], frame))
+
+
+def store_record(home: Path, record: SnapshotFactsRecord | StripeReadingRecord, night: str) -> None:
+    """A record of a night."""
+    path = record.path(str(home), night)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(record.model_dump_json(), encoding="utf-8")
+
+
+def store_sample(home: Path, documents: Documents) -> str:
+    """Two nights: the sample as it is, and the sample after two of its debits were lost.
+
+    Returns:
+        An organization that lost one in 2026-W46.
+    """
+    theirs = stripe_tables(local_stripe.load(SAMPLE_STRIPE), AS_OF)
+    settings = sample_settings(home=str(home))
+    first = _store_night(settings, documents, theirs, AS_OF, Earlier())
+    lost = [quiet_debits(documents, quota=quota)[0] for quota in (False, True)]
+    for organization, entry in lost:
+        ledger = balance(documents, organization)
+        ledger["ledger"].remove(entry)
+        ledger["cachedBalance"] -= entry["amount"]
+    _store_night(settings, documents, theirs, AS_OF + timedelta(days=1), Earlier(findings=first.findings))
+    return str(lost[0][0])
+
+
+def _store_night(
+    settings: Settings, documents: Documents, theirs: StripeTables, as_of: datetime, earlier: Earlier
+) -> NightResult:
+    night, home = as_of.date().isoformat(), Path(settings.home)
+    ours: ApplicationTables = application_tables(documents, as_of)
+    result = reconcile_night(ours, theirs, policy_of(settings), earlier)
+    assert result.disputes is not None
+    results = {
+        "meter_extras_deltas": result.meter.deltas,
+        "meter_extras_evidence": result.meter.evidence,
+        "ledger_violations": result.violations,
+        "runaway_balances": result.runaway,
+        "dispute_positions": result.disputes.positions,
+        "findings": result.findings,
+    }
+    for name, frame in {**ours.frames, **theirs.frames, **results}.items():
+        store(home, name, night, frame)
+    snapshot = _snapshot(as_of, {name: len(found) for name, found in documents.items()})
+    stripe = StripeReadingRecord(state="read", reason="", livemode=True, requests={"disputes": 1}, invoices_not_read=())
+    store_record(home, snapshot, night)
+    store_record(home, stripe, night)
+    open_ones = result.findings[result.findings["state"] != "resolved"]
+    figures = headlines(snapshot, stripe, {}, result.meter.deltas, open_ones, len(result.findings) - len(open_ones))
+    store(home, "nightly_report", night, figures)
+    store_report(settings, read_night(settings, night))
+    return result
+
+
+def _snapshot(as_of: datetime, counted: Mapping[str, int]) -> SnapshotFactsRecord:
+    return SnapshotFactsRecord(
+        as_of=as_of,
+        weeks_back=3,
+        settling_hours=6,
+        server_version="8.0",
+        topology="ReplicaSetWithPrimary",
+        one_snapshot=True,
+        missing_collections=(),
+        counts={
+            name: CollectionCounts(counted=count, read=count, quarantined=0, out_of_scope=0)
+            for name, count in counted.items()
+        },
+        seconds={},
+    )
