@@ -22,6 +22,7 @@ CHECKS = {
     "every_invoice_marker_is_current",
     "every_organization_week_is_accounted_for",
     "every_ledger_is_sound",
+    "every_rule_can_be_used",
     "every_reinstated_dispute_is_credited",
     "no_balance_is_running_away",
     "no_event_is_dead_lettered",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import yaml
@@ -20,6 +21,8 @@ from billing_dq.tables import TABLES, Column
 _ORDERED = ("float64", "int64", "Int64", "time")
 Text = Annotated[str, Field(min_length=1)]
 Keys = tuple[str | int, ...]
+#: Whose a name is that a check of ours has.
+OWN_CHECKS = "billing_dq's own checks"
 
 
 class _RuleText(BaseModel):
@@ -52,30 +55,45 @@ class _Written:
         return RuleError(f"{self.path}:{self.lines[known]}: {'.'.join(map(str, keys)) or 'rule'}: {reason}")
 
 
-def read_folder(folder: Path, taken: Iterable[tuple[str, str]] = ()) -> list[Rule]:
+@dataclass(frozen=True)
+class FolderRules:
+    """The rules of a folder that can be used, and why the others cannot: a line each, with the file."""
+
+    usable: tuple[Rule, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def read_folder(folder: Path, taken: Iterable[tuple[str, str]] = ()) -> FolderRules:
     """The rules of all files of a folder that end in .yaml or .yml, in the order of their names.
+
+    A file that cannot be used is left out whole, and costs nothing else: the night must not hang on it.
 
     Args:
         folder: where they are; folders inside it are not looked at.
         taken: names that no rule may have, as pairs of table and check.
-
-    Raises:
-        RuleError: there is no such folder, or a rule cannot be used.
     """
     if not folder.is_dir():
-        raise RuleError(f"rules_folder: there is no folder {folder}")
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
-    rules = [rule for path in files for rule in read_file(path)]
-    seen = dict.fromkeys(taken, "billing_dq's own checks")
-    for rule in rules:
-        there = seen.setdefault((rule.table, rule.name), rule.place)
-        if there != rule.place:
-            raise RuleError(f"{rule.place}: name: {rule.table} has a check {rule.name} already, of {there}")
-    return rules
+        return FolderRules(refused=(f"rules_folder: there is no folder {folder}",))
+    usable: list[Rule] = []
+    refused: list[str] = []
+    names = dict.fromkeys(taken, OWN_CHECKS)
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
+        try:
+            rules = read_file(path, names)
+        except RuleError as error:
+            refused.append(str(error))
+        else:
+            usable += rules
+            names |= {(rule.table, rule.name): rule.place for rule in rules}
+    return FolderRules(tuple(usable), tuple(refused))
 
 
-def read_file(path: Path) -> list[Rule]:
+def read_file(path: Path, taken: Mapping[tuple[str, str], str] = MappingProxyType({})) -> list[Rule]:
     """The rules of a file: one mapping, or a list of them.
+
+    Args:
+        path: the file.
+        taken: names that no rule may have, as pairs of table and check, with whose they are.
 
     Raises:
         RuleError: the file cannot be read, or a rule cannot be used.
@@ -90,7 +108,16 @@ def read_file(path: Path) -> list[Rule]:
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [] if node is None else [node]
     if not nodes:
         raise RuleError(f"{path}:1: there is no rule in it")
-    return [_rule(_written(path, one)) for one in nodes]
+    rules: list[Rule] = []
+    names = dict(taken)
+    for one in nodes:
+        written = _written(path, one)
+        rule = _rule(written)
+        owner = names.setdefault((rule.table, rule.name), rule.place)
+        if owner != rule.place:
+            raise written.refuse(("name",), f"{rule.table} has a check {rule.name} already, of {owner}")
+        rules.append(rule)
+    return rules
 
 
 def _written(path: Path, node: yaml.Node) -> _Written:

@@ -26,7 +26,7 @@ Results = dict[str, tuple[bool, str, str]]
 def nights(
     mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[StoredNight, StoredNight, Results, Settings]]:
-    """The sample with a dead-lettered event and two rules; then the same night with a week stored twice."""
+    """The sample with a dead-lettered event, two rules and half a one; then the same night with a week stored twice."""
     home, rules = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("rules")
     (rules / "a.yaml").write_text(
         "name: weeks_are_small\ntable: weekly_usage\nexpectation: expect_column_values_to_be_between\n"
@@ -36,6 +36,7 @@ def nights(
         "name: nothing_was_found\ntable: findings\nsql: SELECT finding_id, kind FROM findings\n"
         "severity: critical\nnote: Nothing was found.\nowner: ben\n"
     )
+    (rules / "c.yaml").write_text("name: half_a_rule\ntable: weekly\n")
     (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
     database = "billing_dq_test_broken_tables"
     with (
@@ -69,7 +70,8 @@ def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(night
     sound, *_ = nights
     assert sound.absent == {}
     red = {check.name: (check.severity, check.said) for check in sound.checks if not check.passed}
-    assert set(red) == {"no_event_is_dead_lettered", "weeks_are_small", "nothing_was_found"}
+    assert set(red) == {"no_event_is_dead_lettered", "weeks_are_small", "nothing_was_found", "every_rule_can_be_used"}
+    assert "c.yaml:1: severity: Field required" in red["every_rule_can_be_used"][1]
     assert red["weeks_are_small"][0] == "WARN"
     assert red["nothing_was_found"] == ("ERROR", "11 rows are wrong")
 
@@ -97,6 +99,7 @@ def test_exactly_the_broken_expectation_is_red_and_what_it_stops_is_not_judged(n
         "weekly_usage.organization_id_and_week_key_are_unique",
         "weekly_usage.weeks_are_small",
         "findings.nothing_was_found",
+        "sound_tables.every_rule_can_be_used",
         "dead_lettered_events.no_event_is_dead_lettered",
     }
     assert said["weekly_usage.organization_id_and_week_key_are_unique"][1] == "ERROR"

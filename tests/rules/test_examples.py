@@ -17,7 +17,7 @@ from billing_dq.tables import NIGHTLY_REPORT
 from tests.support.stored_company import CONFIG, NIGHT, Edit, frames, store
 
 FOLDER = Path(__file__).parents[2] / "examples" / "rules"
-RULES = {rule.name: rule for rule in read_folder(FOLDER)}
+RULES = {rule.name: rule for rule in read_folder(FOLDER).usable}
 
 
 def first_row(**values: object) -> Edit:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from billing_dq.definitions import build_definitions
-from billing_dq.rules.reading import read_file, read_folder
+from billing_dq.defs.checks.expectation_checks import RULES_USABLE
+from billing_dq.rules.reading import OWN_CHECKS, read_file, read_folder
 from billing_dq.rules.rule import RuleError
 from billing_dq.settings import Settings
 
@@ -119,32 +121,68 @@ def test_a_critical_query_about_what_was_read_reads_nothing_that_is_not_there_ye
 def test_an_empty_file_and_a_missing_folder_are_told(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match="there is no rule in it"):
         read_file(written(tmp_path, ""))
-    with pytest.raises(RuleError, match="rules_folder: there is no folder"):
-        read_folder(tmp_path / "none")
+    assert read_folder(tmp_path / "none").refused == (f"rules_folder: there is no folder {tmp_path / 'none'}",)
 
 
 def test_no_two_checks_of_a_table_have_one_name(tmp_path: Path) -> None:
-    written(tmp_path, SOUND, "a.yaml")
-    written(tmp_path, SOUND, "b.yml")
-    with pytest.raises(
-        RuleError, match=r"b.yml:1: name: weekly_usage has a check no_week_is_huge already, of .*a.yaml"
-    ):
-        read_folder(tmp_path)
-    (tmp_path / "b.yml").unlink()
-    with pytest.raises(RuleError, match="of billing_dq's own checks"):
-        read_folder(tmp_path, [("weekly_usage", "no_week_is_huge")])
+    first = written(tmp_path, SOUND, "a.yaml")
+    second = written(tmp_path, SOUND, "b.yml")
+    read = read_folder(tmp_path)
+    assert [rule.place for rule in read.usable] == [f"{first}:1"]
+    assert read.refused == (f"{second}:1: name: weekly_usage has a check no_week_is_huge already, of {first}:1",)
+    taken = read_folder(tmp_path, [("weekly_usage", "no_week_is_huge")])
+    assert not taken.usable
+    assert taken.refused[0] == f"{first}:1: name: weekly_usage has a check no_week_is_huge already, of {OWN_CHECKS}"
+
+
+def test_a_file_that_cannot_be_used_costs_no_other(tmp_path: Path) -> None:
+    broken = written(tmp_path, SOUND.replace("weekly_usage", "weekly"), "a.yaml")
+    written(tmp_path, QUERY, "b.yaml")
+    read = read_folder(tmp_path)
+    assert [rule.name for rule in read.usable] == ["no_debit_is_huge"]
+    assert read.refused == (f"{broken}:2: table: there is no table weekly; docs/tables.md has their names",)
 
 
 def test_the_rules_of_the_folder_are_checks_of_the_definitions(tmp_path: Path) -> None:
     written(tmp_path, SOUND)
     written(tmp_path, QUERY, "query.yaml")
     (tmp_path / "notes.txt").write_text("no rule")
-    repository = build_definitions(Settings(rules_folder=str(tmp_path))).get_repository_def()
-    keys = {(key.asset_key.path[-1], key.name) for key in repository.asset_graph.asset_check_keys}
+    keys = {(key.asset_key.path[-1], key.name) for key in checks_of(tmp_path)}
     assert {("weekly_usage", "no_week_is_huge"), ("ledger_entries", "no_debit_is_huge")} <= keys
 
 
-def test_a_rule_that_cannot_be_used_keeps_the_definitions_from_loading(tmp_path: Path) -> None:
+def test_a_rule_that_cannot_be_used_is_a_red_check_and_keeps_nothing_from_loading(tmp_path: Path) -> None:
     path = written(tmp_path, SOUND.replace("weekly_usage", "weekly"))
-    with pytest.raises(RuleError, match=f"{path}:2: table"):
-        build_definitions(Settings(rules_folder=str(tmp_path)))
+    said = judged(tmp_path)
+    assert not said.passed
+    assert f"{path}:2: table: there is no table weekly" in str(said.description)
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [("meter_extras_deltas", "no_week_diverges"), ("weekly_usage", "organization_id_and_week_key_are_unique")],
+)
+def test_a_rule_with_the_name_of_one_of_our_checks_is_left_out(tmp_path: Path, table: str, name: str) -> None:
+    written(tmp_path, QUERY.replace("no_debit_is_huge", name).replace("table: ledger_entries", f"table: {table}"))
+    assert f"{table} has a check {name} already, of {OWN_CHECKS}" in str(judged(tmp_path).description)
+
+
+@pytest.mark.parametrize("name", ["expectations", "finding_checks"])
+def test_no_name_of_a_rule_is_that_of_a_step_of_ours(tmp_path: Path, name: str) -> None:
+    written(tmp_path, QUERY.replace("no_debit_is_huge", name).replace("table: ledger_entries", "table: subscriptions"))
+    assert ("subscriptions", name) in {(key.asset_key.path[-1], key.name) for key in checks_of(tmp_path)}
+
+
+def checks_of(folder: Path) -> set[dg.AssetCheckKey]:
+    repository = build_definitions(Settings(rules_folder=str(folder))).get_repository_def()
+    return set(repository.asset_graph.asset_check_keys)
+
+
+def judged(folder: Path) -> dg.AssetCheckResult:
+    """What the check says of the rules of a folder."""
+    for check in build_definitions(Settings(rules_folder=str(folder))).asset_checks or ():
+        if isinstance(check, dg.AssetChecksDefinition) and RULES_USABLE in {key.name for key in check.check_keys}:
+            said = check()
+            assert isinstance(said, dg.AssetCheckResult)
+            return said
+    raise AssertionError(f"no check {RULES_USABLE}")

@@ -112,7 +112,7 @@ def store(home: Path, edited: Mapping[str, pd.DataFrame] | None = None) -> Night
 
 def as_it_is(name: str, frame: pd.DataFrame) -> pa.Table:
     """A frame in the types of its table, whatever is in it: nulls where none may be, keys twice."""
-    if frame is frames()[name]:
+    if frame is frames().get(name):
         return to_arrow(TABLES[name], frame)
     schema = pa.schema([field.with_nullable(True) for field in arrow_schema(TABLES[name])])
     return pa.table([_array(frame[field.name], field.type) for field in schema], schema=schema)

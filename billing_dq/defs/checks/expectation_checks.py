@@ -16,15 +16,17 @@ from billing_dq.reconcile.soundness import RESTS_ON
 from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import Expectation, Outcome, Severity
+from billing_dq.rules.reading import FolderRules
 from billing_dq.rules.rule import Rule
 from billing_dq.rules.running import judge_rule
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import TABLES
 
 RUNBOOK = "broken_expectations"
+RULES_USABLE = "every_rule_can_be_used"
 _NO_NIGHT = datetime(2010, 1, 1, tzinfo=UTC)
 
 
@@ -34,16 +36,29 @@ def expectation_checks(settings: Settings, nights: dg.PartitionsDefinition) -> l
     return [_checks_of(name, plans, nights) for name in (*OF_MONGODB, *OF_STRIPE)]
 
 
-def rule_checks(rules: Sequence[Rule], nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """The checks of analysts' rules, a step for each: where one of its tables is absent, a rule is not run."""
-    return [_check_of(rule, nights) for rule in rules]
+def rule_checks(rules: FolderRules, nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """The checks of analysts' rules, a step for each: where one of its tables is absent, a rule is not run.
+
+    One check more says which rules cannot be used: such a rule must not keep the night from running.
+    """
+    return [_usable(rules.refused, nights), *(_check_of(rule, nights) for rule in rules.usable)]
 
 
-def contract_checks(plans: tuple[str, ...] = ("free",)) -> list[tuple[str, str]]:
-    """Table and name of every check that follows from a contract."""
-    return [
-        (name, one.name) for name in (*OF_MONGODB, *OF_STRIPE) for one in expectations(TABLES[name], plans, _NO_NIGHT)
-    ]
+def _usable(refused: Sequence[str], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name=RULES_USABLE,
+        asset=SoundTablesRecord.name,
+        partitions_def=nights,
+        description="Every rule in rules_folder could be read when the definitions were loaded. A file that could not "
+        "be is left out; `billing-dq rules check FILE` says the same of it.",
+    )
+    def check() -> dg.AssetCheckResult:
+        """Say what is wrong with each file that is left out."""
+        said = f"{len(refused):,} left out. First: {refused[0]}" if refused else "no rule is left out"
+        left_out = table_of([{"why": why} for why in refused])
+        return dg.AssetCheckResult(passed=not refused, description=said, metadata={"left_out": left_out})
+
+    return check
 
 
 def _checks_of(asset: str, plans: tuple[str, ...], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -75,14 +90,19 @@ def _checks_of(asset: str, plans: tuple[str, ...], nights: dg.PartitionsDefiniti
 
 
 def _check_of(rule: Rule, nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        name=rule.name,
+    spec = dg.AssetCheckSpec(
+        rule.name,
         asset=rule.table,
         description=f"{rule.note} ({rule.severity}; ask {rule.owner})",
-        additional_deps=[name for name in rule.reads if name != rule.table],
-        additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
-        partitions_def=nights,
+        additional_deps=[*(name for name in rule.reads if name != rule.table), SnapshotFactsRecord.name],
         metadata={"owner": rule.owner, "file": rule.place},
+        partitions_def=nights,
+    )
+
+    @dg.multi_asset_check(
+        name=f"rule__{rule.table}__{rule.name}",  # a name of a step that none of ours has, whatever the rule's is
+        specs=[spec],
+        ins={SnapshotFactsRecord.name: dg.AssetIn(SnapshotFactsRecord.name)},
     )
     def check(
         context: dg.AssetCheckExecutionContext,
