@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
     "credits": "Give back the units of disputes that were won.",
+    "alerts": "Send a test message to the routes of the alerts.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",
     "score": "Measure how many planted faults are found, on simulated companies.",

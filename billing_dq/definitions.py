@@ -6,8 +6,9 @@ from collections.abc import Callable
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
+from billing_dq.defs.alerts import alert_definitions
 from billing_dq.defs.checks.great_expectations import expectation_checks
-from billing_dq.defs.checks.night_checks import finding_checks
+from billing_dq.defs.checks.night_checks import finding_checks, told_by_the_night
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
@@ -15,7 +16,7 @@ from billing_dq.defs.jobs import conclude_night, reconcile_night
 from billing_dq.defs.nights import nightly, nights_of
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
-from billing_dq.defs.sensors import failed_checks, failed_runs
+from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
@@ -53,8 +54,9 @@ def _build(
     nights = nights_of(settings)
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
-    derived = [*reconciliation_assets(nights), *conclusion_assets(nights)]
-    checks = [*finding_checks(nights), *expectation_checks(settings, nights)]
+    alerts, alert_check = alert_definitions(nights)
+    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), alerts]
+    checks = [*finding_checks(nights), *expectation_checks(settings, nights), alert_check]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
         dg.AssetSelection.assets(*derived)
@@ -67,7 +69,7 @@ def _build(
         asset_checks=[*checks, *credit_checks],
         jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
-        sensors=[failed_checks(checks), failed_runs, *(credits.sensors or ())],
+        sensors=[failed_checks(checks, told_by_the_night()), failed_runs, missing_nights, *(credits.sensors or ())],
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
         executor=dg.in_process_executor,
     )

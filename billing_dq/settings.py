@@ -10,14 +10,17 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from billing_dq.units import Tolerance
+from billing_dq.vocabulary.alerts import EVENTS, OPERATIONS, Event
+from billing_dq.vocabulary.kinds import KINDS
+from billing_dq.vocabulary.severities import Severity
 
 PREFIX = "BILLING_DQ_"
 SECRETS = frozenset({"mongodb_uri", "mongodb_write_uri", "stripe_api_key"})
@@ -94,6 +97,47 @@ class Credits(_Section):
     max_credits_per_run: Annotated[int, Field(gt=0)] = 50
 
 
+def _known_kind(value: str) -> str:
+    if value not in KINDS and value not in OPERATIONS:
+        raise ValueError(f"{value} is no kind of finding and none of {', '.join(OPERATIONS)}")
+    return value
+
+
+def _without_zone(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("must be a time of the day in UTC, without a time zone")
+    return value
+
+
+#: Small letters, so that a route's variable names it: BILLING_DQ_ALERTS__ROUTES__<NAME>__URL.
+RouteName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+
+
+class Route(_Section):
+    """A target of alerts and what it wants to hear. The address is a secret and comes from the environment only."""
+
+    url: SecretStr | None = None
+    severity: Severity = "error"
+    kinds: tuple[Annotated[str, AfterValidator(_known_kind)], ...] = ()
+    events: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
+    min_units: Units = 0.0
+    min_cents: Annotated[int, Field(ge=0)] = 0
+
+
+class AlertSettings(_Section):
+    """Who is told what, what counts as worse, when a night is late, and how patiently a message is sent."""
+
+    routes: dict[RouteName, Route] = Field(default_factory=dict[str, Route])
+    worse_units: PositiveUnits = 10_000.0
+    worse_cents: Annotated[int, Field(gt=0)] = 1_000
+    night_due: Annotated[time, AfterValidator(_without_zone)] = time(6)
+    report_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
+    retry_minutes: Annotated[float, Field(ge=0)] = 15.0
+
+
 def _default_plans() -> dict[str, Plan]:
     return {"free": Plan(meter_quota=0.0), "starter": Plan(), "pro": Plan(), "enterprise": Plan()}
 
@@ -131,6 +175,7 @@ class Settings(BaseSettings):
     tolerance: ToleranceSettings = ToleranceSettings()
     runaway: Runaway = Runaway()
     credits: Credits = Credits()
+    alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
     def _one_plan_per_price(self) -> Self:
@@ -208,9 +253,22 @@ def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, A
         raise SettingsError(f"{path}: not readable as TOML: {error}") from None
     for secret in SECRETS & set(values):
         raise SettingsError(f"{path}: {secret}: secrets come from the environment only, as {PREFIX}{secret.upper()}")
+    _refuse_addresses(path, values)
     if isinstance(values.get("plans"), dict):
         values["plans"] = {**_default_plans(), **values["plans"]}
     return path, values
+
+
+def _refuse_addresses(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse a route's address in the file: it holds passwords and tokens."""
+    for name, route in _table(_table(values.get("alerts")).get("routes")).items():
+        if "url" in _table(route):
+            key, variable = f"alerts.routes.{name}.url", f"{PREFIX}ALERTS__ROUTES__{name.upper()}__URL"
+            raise SettingsError(f"{path}: {key}: secrets come from the environment only, as {variable}")
+
+
+def _table(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -10,7 +10,10 @@ from hypothesis import settings
 PACKAGE = Path(__file__).parents[1] / "billing_dq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The rules: frames in, frames out.
-PURE = [path for path in MODULES if "reconcile" in path.parts or path == PACKAGE / "credits" / "plan.py"]
+PURE = [
+    *(path for path in MODULES if "reconcile" in path.parts),
+    *(PACKAGE / name for name in ("credits/plan.py", "alerts/telling.py", "alerts/matters.py")),
+]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -47,6 +50,14 @@ def test_great_expectations_is_imported_in_one_place_and_only_inside_a_function(
     tree = ast.parse((PACKAGE / "defs" / "checks" / "great_expectations.py").read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not any("great_expectations" in ast.unparse(node) for node in top)
+
+
+def test_apprise_is_imported_in_one_place_and_only_inside_a_function() -> None:
+    assert importing("apprise") == {"alerts/targets.py"}
+    tree = ast.parse((PACKAGE / "alerts" / "targets.py").read_text(encoding="utf-8"))
+    assert not any(
+        "apprise" in ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))
+    )
 
 
 @pytest.mark.parametrize("path", PURE, ids=named)

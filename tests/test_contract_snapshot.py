@@ -5,9 +5,10 @@ from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
 
 FACTS = {"snapshot_facts", "stripe_reading"}
-PAGES = {"report"}
+PAGES = {"report", "alerts"}
 OUTSIDE = {"dispute_credits"}
 CHECKS = {
+    "every_alert_was_delivered",
     "every_balance_belongs_to_an_organization",
     "every_dispute_is_settled_in_the_ledger",
     "every_document_was_read_or_quarantined",
@@ -60,7 +61,12 @@ def test_the_names_of_assets_checks_jobs_schedules_and_sensors_are_the_contract(
         "apply_dispute_credit",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {"nightly"}
-    assert {sensor.name for sensor in repository.sensor_defs} == {"failed_checks", "failed_runs", "reinstated_disputes"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "failed_checks",
+        "failed_runs",
+        "missing_nights",
+        "reinstated_disputes",
+    }
 
 
 def test_the_columns_of_the_result_tables_are_the_contract() -> None:

@@ -131,3 +131,46 @@ def test_a_wrong_variable_is_named_in_the_error(monkeypatch: pytest.MonkeyPatch)
 def test_settings_never_print_a_secret() -> None:
     settings = Settings(mongodb_uri="mongodb://user:hunter2@host/", stripe_api_key="sk_live_hunter2")  # pyright: ignore
     assert "hunter2" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+ROUTE_URL = "BILLING_DQ_ALERTS__ROUTES__OPS__URL"
+
+
+def test_a_route_is_of_the_file_and_its_address_of_the_environment(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[alerts]\nnight_due = "05:30"\n[alerts.routes.ops]\nseverity = "critical"\nmin_cents = 500\n')
+    monkeypatch.setenv(ROUTE_URL, "json://user:hunter2@host/")
+    settings = load_settings()
+    route = settings.alerts.routes["ops"]
+    assert (route.severity, route.min_cents, str(settings.alerts.night_due)) == ("critical", 500, "05:30:00")
+    assert route.url is not None
+    assert route.url.get_secret_value() == "json://user:hunter2@host/"
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
+
+
+def test_an_address_in_the_file_is_refused_without_showing_it(config: Path) -> None:
+    message = refused(config, "[alerts.routes.ops]\nurl = 'slack://hunter2'\n")
+    assert message.endswith(f"alerts.routes.ops.url: secrets come from the environment only, as {ROUTE_URL}")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ("[alerts.routes.ops]\nseverity = 'loud'", "alerts.routes.ops.severity", "'info', 'warning', 'error'"),
+        ("[alerts.routes.ops]\nkinds = ['x']", "alerts.routes.ops.kinds.0", "x is no kind of finding and none of"),
+        ("[alerts.routes.ops]\nevents = ['gone']", "alerts.routes.ops.events.0", "'resolved'"),
+        ("[alerts.routes.ops]\nevents = []", "alerts.routes.ops.events", "at least 1 item"),
+        ("[alerts.routes.ops]\nmin_cents = -1", "alerts.routes.ops.min_cents", "greater than or equal to 0"),
+        ("[alerts.routes.ops]\ntarget = 'slack://x'", "alerts.routes.ops.target", "unknown key"),
+        ("[alerts.routes.Ops]", "alerts.routes.Ops", "pattern"),
+        ("[alerts]\nworse_cents = 0", "alerts.worse_cents", "greater than 0"),
+        ("[alerts]\nnight_due = '06:00Z'", "alerts.night_due", "without a time zone"),
+        ("[alerts]\nreport_url = 'reports'", "alerts.report_url", "pattern"),
+        ("[alerts]\nattempts = 0", "alerts.attempts", "greater than or equal to 1"),
+    ],
+)
+def test_a_bad_route_is_refused_with_file_key_and_reason(config: Path, text: str, key: str, reason: str) -> None:
+    message = refused(config, text)
+    assert message.startswith(f"{config}: {key}")
+    assert reason in message

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.demonstration.home import SETTINGS, demo_home, what_next
+from billing_dq.commands.demonstration.sink import Sink, alert_sink
 from billing_dq.commands.nightly import quiet_dagster
 from billing_dq.commands.shared.console import print_line, progress_here
 from billing_dq.commands.shared.stopping import StopSignals
@@ -67,16 +68,17 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
         server = stack.enter_context(embedded_mongodb(home / "mongodb"))
         world = load(config, server.uri, _DATABASE, progress=progress_here())
         stripe = stack.enter_context(serve(world.stripe))
-        settings = _configure(home, config, server.uri, stripe.url)
+        sink = stack.enter_context(alert_sink())
+        settings = _configure(home, config, server.uri, stripe.url, sink.url)
         stack.callback(stop.shield)
-        _two_nights(console, settings, config, world, stop)
+        _two_nights(console, settings, config, world, stop, sink)
         if ui:
             _serve_ui(console, settings, stop)
     return 0
 
 
 def _two_nights(
-    console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld, stop: StopSignals
+    console: Console, settings: Settings, config: WorldConfig, world: LoadedWorld, stop: StopSignals, sink: Sink
 ) -> None:
     from billing_dq.commands.demonstration.services import apply_through_the_daemon, show_planted, verified_audit
     from billing_dq.commands.shared.night_summary import show
@@ -87,11 +89,13 @@ def _two_nights(
         first = run_night(settings, instance, config.as_of, progress=progress_here())
         stop.raise_if_asked()
         show(first, settings, console)
+        _say_told(console, sink)
         show_planted(console, world.labels, first, settings)
         due = apply_through_the_daemon(console, settings, first)
         _say(console, "Night 2: now")
         second = run_night(settings, instance, progress=progress_here())
         stop.raise_if_asked()
+        _say_told(console, sink)
         resolved = second.findings[second.findings["state"] == "resolved"]
         gone = resolved[(resolved["kind"] == "dispute_credit_due") & resolved["subject"].isin(due)]
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
@@ -102,6 +106,12 @@ def _two_nights(
     _say(console, "\n  ".join(["Try on what is kept:", *shown]))
 
 
+def _say_told(console: Console, sink: Sink) -> None:
+    """Print the messages that the route of the demo received."""
+    for message in sink.told() or ["  none: nothing is new"]:
+        print_line(console, f"Alert, as the route demo received it:\n{message}")
+
+
 def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:
     from billing_dq.commands.demonstration.services import dagster_ui
 
@@ -110,14 +120,15 @@ def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:
         stop.wait()
 
 
-def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Settings:
+def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str, sink_url: str) -> Settings:
     """The demo's own settings, for this process and for those that it starts."""
     for name in [name for name in os.environ if name.startswith("BILLING_DQ_")]:
         del os.environ[name]
     file = home / SETTINGS
     file.write_text(
         f'home = "{home.as_posix()}/home"\nweeks_back = {config.weeks - 1}\nstripe_base_url = "{stripe_url}"\n'
-        f'{settings_toml(config, _DATABASE)}\n[credits]\nmode = "apply"\n',
+        f'{settings_toml(config, _DATABASE)}\n[credits]\nmode = "apply"\n'
+        '[alerts.routes.demo]\nseverity = "error"\n',
         encoding="utf-8",
     )
     os.environ |= {
@@ -125,6 +136,7 @@ def _configure(home: Path, config: WorldConfig, uri: str, stripe_url: str) -> Se
         "BILLING_DQ_MONGODB_URI": uri,
         "BILLING_DQ_MONGODB_WRITE_URI": uri,
         "BILLING_DQ_STRIPE_API_KEY": _KEY,
+        "BILLING_DQ_ALERTS__ROUTES__DEMO__URL": sink_url,
         "DAGSTER_HOME": str(home / "dagster"),
     }
     return load_settings()

@@ -1,9 +1,14 @@
 """`billing-dq doctor`: reach and name every part this installation needs, and say what to do about what is missing."""
 
 import os
+from datetime import UTC, datetime
 
 import click
 
+from billing_dq.alerts.desk import Desk, Occasion, undelivered
+from billing_dq.alerts.matters import of_operations, operation
+from billing_dq.alerts.night import occasion_of_missing_nights
+from billing_dq.alerts.targets import why_unusable
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
@@ -14,13 +19,22 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
 @click.command(name="doctor")
-def command() -> int:
-    """Try MongoDB, Stripe, the credits' settings and the places to write to, and say how to mend what fails.
+@click.option(
+    "--alert",
+    is_flag=True,
+    help="Tell the routes of the alerts which parts fail and which nights are missing, and send what waits: for cron.",
+)
+def command(alert: bool) -> int:
+    """Try MongoDB, Stripe, the settings of credits and alerts, and the places to write to; say how to mend what fails.
 
-    Nothing is changed. Exit status: 0 all parts work or are switched off, 2 a part fails.
+    Nothing is changed, and nothing is sent without --alert. Exit status: 0 all parts work or are switched off, 2 a part
+    fails, or with --alert: a night is missing, or a message was not delivered.
     """
     settings = load_settings()
-    lines = [*_mongodb(settings), _stripe(settings), _credits(settings), _home(settings.home), _dagster(settings.home)]
+    lines = [*_mongodb(settings), _stripe(settings), _credits(settings), *_routes(settings)]
+    lines += [_home(settings.home), _dagster(settings.home)]
+    if alert:
+        lines += _alerted(settings, lines)
     for line in lines:
         click.echo(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
     return 2 if any(line.state == "failed" for line in lines) else 0
@@ -48,6 +62,36 @@ def _credits(settings: Settings) -> Diagnosis:
     if settings.mongodb_write_uri is None:
         return Diagnosis("credits", "ok", "off: BILLING_DQ_MONGODB_WRITE_URI is not set, nothing can be written")
     return Diagnosis("credits", "ok", f"mode {settings.credits.mode}, with a write address of their own")
+
+
+def _routes(settings: Settings) -> list[Diagnosis]:
+    if not settings.alerts.routes:
+        return [Diagnosis("alerts", "ok", f"no route is set up: messages only stand in {settings.home}/alerts.jsonl")]
+    reasons = {name: why_unusable(name, route) for name, route in settings.alerts.routes.items()}
+    return [
+        Diagnosis(f"alert route {name}", "failed", reason)
+        if reason
+        else Diagnosis(f"alert route {name}", "ok", "set up")
+        for name, reason in reasons.items()
+    ]
+
+
+def _alerted(settings: Settings, lines: list[Diagnosis]) -> list[Diagnosis]:
+    """Give in what fails and which nights are missing, and say what could not be delivered."""
+    desk, nights = Desk(settings), occasion_of_missing_nights(settings, datetime.now(UTC))
+    failed = [operation("failed_part", line.part, line.detail) for line in lines if line.state == "failed"]
+    late = [
+        Diagnosis("nights", "failed" if row["severity"] == "error" else "warning", str(row["sentence"]))
+        for row in nights.matters.to_dict("records")
+    ]
+    try:
+        desk.tell(Occasion("doctor", "the parts of this installation", of_operations(failed)))
+        desk.tell(nights)
+        said = undelivered(desk.deliver())
+    except SourceError as error:
+        said = str(error)
+    sent = Diagnosis("alerts", "failed", said) if said else Diagnosis("alerts", "ok", "every message was delivered")
+    return [*(late or [Diagnosis("nights", "ok", "every night is there")]), sent]
 
 
 def _home(home: str) -> Diagnosis:

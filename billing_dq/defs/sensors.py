@@ -1,64 +1,80 @@
-"""What watches the runs: failed runs and checks that turned red become alerts (`alerts`), each once."""
+"""What watches the nights: red checks, failed runs and nights that are missing become alerts, each told once.
 
-import json
-from collections.abc import Mapping, Sequence
+A sensor gives in what is wrong now; what was told before is known there (`billing_dq/alerts`). Its tick also sends
+again what a target did not take.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 from dagster import DagsterInstance
 
-from billing_dq.alerts import alert
+from billing_dq.alerts.desk import Desk, Occasion, undelivered
+from billing_dq.alerts.matters import of_operations, operation
+from billing_dq.alerts.night import occasion_of_missing_nights
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
+from billing_dq.vocabulary.severities import Severity
 
 
-def newly_red(before: Mapping[str, str], now: Mapping[str, str | None]) -> list[str]:
-    """Checks that failed in an execution that nobody was alerted of yet.
+def failed_checks(checks: Sequence[dg.AssetChecksDefinition], by_the_night: Collection[str]) -> dg.SensorDefinition:
+    """A sensor over the newest execution of every check.
 
     Args:
-        before: by check, the execution of the last alert.
-        now: by check, its newest failed execution; None where its newest execution passed.
+        checks: all of them.
+        by_the_night: names of the checks that only sum up what a night tells by itself, finding by finding.
     """
-    return sorted(name for name, failed in now.items() if failed is not None and before.get(name) != failed)
-
-
-def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
-    """A sensor over the newest execution of every check."""
-    keys = sorted({key for check in checks for key in check.check_keys}, key=lambda key: key.to_user_string())
+    every = {key for check in checks for key in check.check_keys if key.name not in by_the_night}
+    keys = sorted(every, key=lambda key: key.to_user_string())
 
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
     def sensor(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
-        """Alert once for every check that failed anew."""
-        alerted: dict[str, str] = json.loads(context.cursor or "{}")
-        now = newest_failures(context.instance, keys)
-        red = newly_red(alerted, now)
-        for name in red:
-            alert(settings.home, datetime.now(UTC), "failed_check", name, f"failed in run {now[name]}")
-        context.update_cursor(json.dumps({name: failed for name, failed in now.items() if failed is not None}))
-        still = sum(failed is not None for failed in now.values())
-        return dg.SkipReason(f"looked at {len(keys)} checks: {still} are red, {len(red)} of them newly")
+        """Alert once for every check that turned red, and once when it is green again."""
+        red = red_checks(context.instance, keys)
+        occasion = Occasion("checks", "checks of a night", of_operations(red))
+        return _given_in(settings, occasion, f"looked at {len(keys)} checks: {len(red)} are red")
 
     return sensor
 
 
-def newest_failures(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> dict[str, str | None]:
-    """By check: the run of its newest execution where that failed, else None. Checks that never ran are left out."""
+def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dict[str, object]]:
+    """The checks whose newest execution failed, as rows of `MATTERS`."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    found: dict[str, str | None] = {}
+    found: list[dict[str, object]] = []
     for key, record in records.items():
         evaluation = record.event.asset_check_evaluation if record.event else None
-        if evaluation is not None:
-            found[key.to_user_string()] = None if evaluation.passed else record.run_id
+        if evaluation is None or evaluation.passed:
+            continue
+        severity: Severity = "error" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warning"
+        said = f"{evaluation.description or 'failed'} (run {record.run_id})"
+        found.append(operation("failed_check", key.to_user_string(), said, severity))
     return found
 
 
 @dg.run_failure_sensor(name="failed_runs", minimum_interval_seconds=60)
-def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
+def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Alert for every run that failed, with its first error."""
     run = context.dagster_run
-    alert(
-        settings.home,
-        datetime.now(UTC),
-        "failed_run",
-        f"{run.job_name} {run.run_id}",
-        context.failure_event.message or "",
-    )
+    night = run.tags.get("dagster/partition")
+    said = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
+    matters = of_operations([operation("failed_run", run.run_id, said)])
+    return _given_in(settings, Occasion("runs", "a failed run", matters, closes=False), "one run failed")
+
+
+@dg.sensor(name="missing_nights", minimum_interval_seconds=300)
+def missing_nights(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+    """Alert once where a night that was due is not concluded or was read late, and send again what waits."""
+    occasion = occasion_of_missing_nights(settings, datetime.now(UTC))
+    return _given_in(settings, occasion, " ".join(occasion.matters["sentence"]) or "every night is there")
+
+
+def _given_in(settings: Settings, occasion: Occasion, looked_at: str) -> dg.SkipReason:
+    """Tell what is new of it and try what waits; a record that cannot be used is said in the tick."""
+    desk = Desk(settings)
+    try:
+        made = desk.tell(occasion)
+        waiting = undelivered(desk.deliver_quickly())
+    except SourceError as error:
+        return dg.SkipReason(f"{looked_at}; {error}")
+    return dg.SkipReason(f"{looked_at}; {made} messages made{f'; {waiting}' if waiting else ''}")

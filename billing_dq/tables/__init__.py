@@ -4,6 +4,7 @@ Nothing here reads or computes: a table is what others agree on.
 """
 
 from billing_dq.tables.acceptances import ACCEPTANCES
+from billing_dq.tables.alerts import MATTERS, TELLINGS, TOLD
 from billing_dq.tables.application import (
     DEAD_LETTERED_EVENTS,
     EXTRAS_BALANCES,
@@ -84,6 +85,7 @@ __all__ = [
     "LEDGER_ENTRIES",
     "LEDGER_SUSPECTS",
     "LEDGER_VIOLATIONS",
+    "MATTERS",
     "METER_EXTRAS_DELTAS",
     "METER_EXTRAS_EVIDENCE",
     "NIGHTLY_REPORT",
@@ -102,6 +104,8 @@ __all__ = [
     "SUBSCRIPTIONS",
     "SUBSCRIPTION_DRIFT",
     "TABLES",
+    "TELLINGS",
+    "TOLD",
     "UNREADABLE_KEYS",
     "WEEKLY_USAGE",
     "Column",

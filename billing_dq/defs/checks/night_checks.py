@@ -102,6 +102,11 @@ STRIPE_CHECKS = (
 STRIPE_WAS_READ = "stripe_was_read"
 
 
+def told_by_the_night() -> frozenset[str]:
+    """The checks that sum up what the alerts of a night tell by themselves: findings, and a Stripe that failed."""
+    return frozenset({STRIPE_WAS_READ, *(check.name for check in (*FINDING_CHECKS, *STRIPE_CHECKS))})
+
+
 def night_check(
     name: str,
     asset: str,

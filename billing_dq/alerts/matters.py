@@ -1,0 +1,93 @@
+"""What a route may be told of: the open findings of a night, and what is wrong with the nights themselves.
+
+Pure: tables and instants in, `MATTERS` out.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.findings.acceptance import is_accepted
+from billing_dq.tables import MATTERS
+from billing_dq.vocabulary.severities import Severity
+
+
+def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -> pd.DataFrame:
+    """The open findings of a night. An accepted one, an undecided one and one that the night did not examine are quiet.
+
+    Args:
+        findings: `FINDINGS` of the night.
+        verdict: of each finding, one of `report.verdicts.VERDICTS`.
+        night: YYYY-MM-DD.
+    """
+    is_open = findings["state"] != "resolved"
+    found, verdict = findings[is_open], verdict[is_open]
+    quiet = np.select(
+        [is_accepted(found), verdict == "undecided", found["last_seen"] != night],
+        ["accepted", "undecided", "not_examined"],
+        "",
+    )
+    about = ["kind", "organization_id", "subject", "severity", "units", "usd_cents"]
+    matters = found[about].assign(
+        matter_id=found["finding_id"],
+        sentence=found["explanation"],
+        since=found["first_seen"].where(found["first_seen"] != night),
+        quiet=pd.Series(quiet, index=found.index, dtype="str").replace("", None),
+        is_reopened=found["state"] == "reopened",
+    )
+    return MATTERS.conform(matters)
+
+
+def of_operations(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    """What is wrong with the nights themselves, from the rows that `operation` makes."""
+    return MATTERS.from_rows(rows)
+
+
+def operation(
+    kind: str, subject: str, sentence: str, severity: Severity = "error", units: float = 0.0
+) -> dict[str, object]:
+    """A row of `MATTERS` about the nights themselves; its id is its kind and subject."""
+    return {
+        "matter_id": f"{kind}:{subject}",
+        "kind": kind,
+        "organization_id": None,
+        "subject": subject,
+        "severity": severity,
+        "units": units,
+        "usd_cents": 0,
+        "sentence": sentence,
+        "since": None,
+        "quiet": None,
+        "is_reopened": False,
+    }
+
+
+def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | None, first_night: date) -> pd.DataFrame:
+    """Nights that should have been concluded and are not, and a newest night that was read after it was due.
+
+    Each further night that is missing makes the matter worse by one unit.
+
+    Args:
+        now: the instant of the question, UTC.
+        due: the time of the day, UTC, at which the night of that day has to be concluded.
+        newest: the newest concluded night, YYYY-MM-DD; None: there is none.
+        as_of: the instant of its snapshot, UTC; None where that is not known.
+        first_night: no earlier night was ever due.
+    """
+    last_due = now.date() if now.time() >= due else now.date() - timedelta(days=1)
+    rows: list[dict[str, object]] = []
+    if newest is None and last_due >= first_night:
+        said = f"No night has been concluded yet; the one of {last_due} was due by {due:%H:%M} UTC."
+        rows.append(operation("missing_nights", "never", said, units=1.0))
+    if newest is not None:
+        missing = (last_due - date.fromisoformat(newest)).days
+        if missing > 0:
+            said = f"No night has been concluded since {newest}; that of {last_due} was due by {due:%H:%M} UTC."
+            rows.append(operation("missing_nights", newest, said, units=float(missing)))
+        due_at = datetime.combine(date.fromisoformat(newest), due, UTC)
+        if as_of is not None and as_of > due_at:
+            said = f"The night of {newest} was read at {as_of:%H:%M} UTC; it was due by {due:%H:%M}."
+            rows.append(operation("late_night", newest, said, severity="warning"))
+    return of_operations(rows)

@@ -1,0 +1,194 @@
+"""The alerts of a night through Dagster: told once, a dead target is a red check and no failed night, sensors."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import dagster as dg
+import pytest
+
+from billing_dq.defs.alerts import ALERTS, DELIVERED, alert_definitions
+from billing_dq.defs.nights import nights_of
+from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights, red_checks
+from billing_dq.settings import Settings
+from tests.support import alerting
+from tests.support.alerting import Target, target
+from tests.support.report_night import BEFORE, NIGHT, finding, findings, old
+from tests.support.stored_night import store
+
+SECRET = "hunter2"
+pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
+
+
+@pytest.fixture
+def taking() -> Iterator[Target]:
+    with target() as found:
+        yield found
+
+
+@pytest.fixture
+def settings(tmp_path: Path, taking: Target) -> Settings:
+    found = alerting.settings(tmp_path, ops={"url": taking.url(SECRET)})
+    return found.model_copy(update={"alerts": found.alerts.model_copy(update={"wait_seconds": 0.0})})
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def take(settings: Settings, instance: dg.DagsterInstance, night: str = NIGHT) -> dg.ExecuteInProcessResult:
+    """The alerts and their check for a stored night."""
+    asset, check = alert_definitions(nights_of(settings))
+    resources = {"settings": settings, "night_lock": dg.ResourceDefinition.none_resource()}
+    definitions = dg.Definitions(assets=[asset], asset_checks=[check], resources=resources)
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(partition_key=night, instance=instance, raise_on_error=False)
+
+
+def checked(result: dg.ExecuteInProcessResult) -> tuple[bool, str]:
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.check_name == DELIVERED
+    return evaluation.passed, str(evaluation.description)
+
+
+def test_a_night_tells_its_findings_once_with_the_path_of_the_report(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    store(Path(settings.home), NIGHT, findings(finding(1), old(2), finding(3, severity="warning")))
+    for _ in range(2):
+        result = take(settings, instance)
+        assert result.success
+        assert checked(result) == (True, "nothing waits")
+    (message,) = taking.taken
+    assert message["title"] == f"billing_dq, night of {NIGHT}: 2 new"
+    assert f"Report: {settings.home}/lake/report/{NIGHT}.html" in message["message"]
+    assert "Money is leaking. 2 breaks are new of 3 open" in message["message"]
+
+
+def test_an_older_night_that_is_run_again_tells_nothing(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    store(Path(settings.home), BEFORE, findings(finding(1)))
+    store(Path(settings.home), NIGHT, findings(old(1)))
+    assert take(settings, instance, BEFORE).success
+    assert taking.taken == []
+
+
+def test_a_stripe_that_could_not_be_read_is_told_once_and_once_when_it_is_read_again(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    for night, stripe in (("2026-11-19", "failed"), (BEFORE, "failed"), (NIGHT, "read")):
+        store(Path(settings.home), night, findings(), stripe)
+        take(settings, instance, night)
+    assert [one["title"].partition(": ")[2] for one in taking.taken] == ["1 new", "1 resolved"]
+    assert "Stripe could not be read: Stripe answered 401" in taking.taken[0]["message"]
+
+
+def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    store(Path(settings.home), NIGHT, findings(finding(1)))
+    taking.status = 500
+    result = take(settings, instance)
+    assert result.success
+    passed, said = checked(result)
+    assert not passed
+    assert said.startswith("route ops: 1 not delivered since ")
+    assert said.endswith("JSON: the target answered with HTTP 500")
+    assert taking.asked == 3
+    logged = " ".join(record.user_message for record in instance.all_logs(result.run_id))
+    metadata = str(result.asset_materializations_for_node(ALERTS)[0].metadata)
+    assert SECRET not in said + logged + metadata + (Path(settings.home) / "alerts.jsonl").read_text()
+    taking.status = 200
+    assert checked(take(settings, instance)) == (True, "nothing waits")
+    assert len(taking.taken) == 1
+
+
+def test_a_home_without_a_record_is_a_red_check_too(settings: Settings, instance: dg.DagsterInstance) -> None:
+    store(Path(settings.home), NIGHT, findings(finding(1)))
+    (Path(settings.home) / "alerts.jsonl").mkdir()
+    result = take(settings, instance)
+    assert result.success
+    passed, said = checked(result)
+    assert not passed
+    assert "alerts.jsonl cannot be read" in said
+
+
+def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Settings) -> str:
+    context = dg.build_sensor_context(instance=instance, resources={"settings": settings})
+    return str(cast(dg.SkipReason, sensor(context)).skip_message)
+
+
+def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    passing = {"passed": False}
+
+    @dg.asset
+    def a_table() -> None: ...
+
+    @dg.asset_check(asset=a_table)
+    def it_is_sound() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=passing["passed"], description="7 rows are wrong")
+
+    @dg.asset_check(asset=a_table)
+    def it_sums_up_findings() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False)
+
+    sensor = failed_checks([it_is_sound, it_sums_up_findings], {"it_sums_up_findings"})
+    assert red_checks(instance, [it_is_sound.check_key]) == []
+    for state in (False, False, True):
+        passing["passed"] = state
+        dg.materialize([a_table, it_is_sound, it_sums_up_findings], instance=instance, raise_on_error=False)
+        said = tick(sensor, instance, settings)
+    assert said == "looked at 1 checks: 0 are red; 1 messages made"
+    assert [one["title"].partition(": ")[2] for one in taking.taken] == ["1 new", "1 resolved"]
+    assert "failed_check, a_table:it_is_sound: 7 rows are wrong (run " in taking.taken[0]["message"]
+
+
+def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.DagsterInstance, taking: Target) -> None:
+    @dg.op
+    def breaks() -> None:
+        raise dg.Failure("the disk is full")
+
+    @dg.job
+    def a_job() -> None:
+        breaks()
+
+    result = a_job.execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = [one for one in result.all_events if one.event_type_value == "PIPELINE_FAILURE"]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_runs",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=event,
+        resources={"settings": settings},
+    ).for_run_failure()
+    for _ in range(2):
+        failed_runs(context)
+    (message,) = taking.taken
+    assert message["title"] == "billing_dq, a failed run: 1 new"
+    assert "a_job: " in message["message"]
+
+
+def test_a_missing_night_is_told_once_and_its_tick_sends_again_what_waits(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    long_ago = "2026-11-01"
+    store(Path(settings.home), long_ago, findings())
+    taking.status = 500
+    assert "not delivered since" in tick(missing_nights, instance, settings)
+    taking.status = 200
+    resting = settings.model_copy(update={"alerts": settings.alerts.model_copy(update={"retry_minutes": 0.0})})
+    assert tick(missing_nights, instance, settings).endswith("JSON: the target answered with HTTP 500")
+    assert f"No night has been concluded since {long_ago}" in tick(missing_nights, instance, resting)
+    (message,) = taking.taken
+    assert f"missing_nights, {long_ago}" in message["message"]
+
+
+def test_a_record_that_cannot_be_read_is_said_in_the_tick(settings: Settings, instance: dg.DagsterInstance) -> None:
+    (Path(settings.home) / "alerts.jsonl").write_text(json.dumps({"record": "told"}))
+    assert "holds a record that is not whole" in tick(missing_nights, instance, settings)
