@@ -13,6 +13,7 @@ from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
+from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
@@ -55,7 +56,7 @@ def _build(
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
-    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), alerts]
+    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), manifest_asset(nights), alerts]
     checks = [*finding_checks(nights), *expectation_checks(settings, nights), alert_check]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (

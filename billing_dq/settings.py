@@ -86,6 +86,12 @@ class Runaway(_Section):
     floor_units: PositiveUnits | None = None
 
 
+class Retention(_Section):
+    """How many nights keep what they read (absent: all); what they concluded is always kept."""
+
+    evidence_nights: Annotated[int, Field(ge=1)] | None = None
+
+
 class Credits(_Section):
     """The one correction: whether and how far reinstated disputes are credited."""
 
@@ -157,6 +163,7 @@ class Settings(BaseSettings):
     mongodb_snapshot: Literal["auto", "off"] = "auto"
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
+    state: Name | None = None
     first_night: date = date(2026, 1, 1)
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
@@ -175,6 +182,7 @@ class Settings(BaseSettings):
     tolerance: ToleranceSettings = ToleranceSettings()
     runaway: Runaway = Runaway()
     credits: Credits = Credits()
+    retention: Retention = Retention()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
@@ -200,6 +208,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file: `load_settings` passes the file's content as the init values."""
         return env_settings, init_settings
+
+    @property
+    def state_directory(self) -> str:
+        """Where that is kept what is appended to and locked: ``state``, or the home."""
+        return self.state or self.home
 
     @property
     def plan_of_price(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ import dagster as dg
 from billing_dq.alerts.desk import Desk, undelivered
 from billing_dq.alerts.night import occasion_of_night
 from billing_dq.defs.checks.night_checks import night_check
+from billing_dq.defs.manifest import MANIFEST
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
@@ -14,13 +15,13 @@ DELIVERED = "every_alert_was_delivered"
 
 
 def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
-    """The asset and its check. The asset hangs on the findings and not on the report: it tells also without it."""
+    """The asset and its check. The asset hangs on the manifest and not on the report: it tells also without it."""
 
     @dg.asset(
         name=ALERTS,
         partitions_def=nights,
         group_name="conclusions",
-        deps=[FINDINGS.name, METER_EXTRAS_DELTAS.name],
+        deps=[MANIFEST, FINDINGS.name, METER_EXTRAS_DELTAS.name],
         description="What each route of `[alerts]` is told of the night: once when new, worse, resolved or reopened.",
     )
     def alerts(

@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from billing_dq.defs.inputs import stripe_tables, whole
+from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
@@ -149,7 +150,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         name=PAGE,
         partitions_def=nights,
         group_name=GROUP,
-        deps=[NIGHTLY_REPORT.name, FINDINGS.name, METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name],
+        deps=[MANIFEST, NIGHTLY_REPORT.name, FINDINGS.name, METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name],
         kinds={"html", "markdown"},
         description="The night as one page for people, and as Markdown for a ticket.",
     )

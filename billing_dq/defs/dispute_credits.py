@@ -176,7 +176,10 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame())
+            positions = Lake(settings.home).stored(DISPUTE_POSITIONS, context.partition_key)
+            if positions is None:
+                raise dg.Failure(f"{DISPUTE_POSITIONS.name} of {context.partition_key} is gone", allow_retries=False)
+            yield _judge(positions.frame())
 
     return dg.Definitions(
         assets=[dispute_credits],

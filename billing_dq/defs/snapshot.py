@@ -14,7 +14,7 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.weeks import NightWeeks
 
 TABLES = (
@@ -79,6 +79,10 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context)),
             )
+            # of a reading that is replaced, nothing may be taken for a part of this one
+            lake.begin(key)
+            for record in (StripeReadingRecord, SnapshotFactsRecord, EvidenceRemovedRecord):
+                record.remove(lake.home, key)
             for name in TABLES:
                 table = snapshot.tables[name]
                 yield dg.Output(table, name, metadata=stored(lake, key, name, table.rows))

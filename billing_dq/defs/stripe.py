@@ -69,6 +69,8 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "it with `again` (--again) to replace it knowingly",
                 allow_retries=False,
             )
+        lake.begin(key)
+        StripeReadingRecord.remove(lake.home, key)
         for name in (*TABLES, *OPTIONAL_TABLES):  # what a replaced reading left behind
             lake.remove(CONTRACTS[name], key)
         record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())

@@ -13,7 +13,7 @@ from billing_dq.report.week import plan_quotas
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
     FINDINGS,
     LEDGER_ENTRIES,
@@ -124,6 +124,8 @@ def _weeks(
     """The waterfalls of the first findings about weeks that this night looked at."""
     about_weeks = findings[(findings["kind"] == "meter_extras_divergence") & (findings["state"] != "resolved")]
     wanted = about_weeks.head(WEEKS)[["organization_id", "subject"]].set_axis(["organization_id", "week_key"], axis=1)
+    if EvidenceRemovedRecord.of(lake.home, night) is not None:  # the page that was stored tells the weeks
+        return {}
     rows = wanted.merge(deltas, on=["organization_id", "week_key"])
     organizations = sorted(set(rows["organization_id"]))
     of_usage, of_ledger, of_subscriptions = (

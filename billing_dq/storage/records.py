@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.places import place_of
 from billing_dq.weeks import NightWeeks
 
 
@@ -19,13 +20,18 @@ class _Record(BaseModel):
     @classmethod
     def path(cls, home: str, night: str) -> UPath:
         """Where the record of a night is stored."""
-        return UPath(home) / "lake" / cls.name / f"{night}.json"
+        return place_of(home) / "lake" / cls.name / f"{night}.json"
 
     @classmethod
     def of(cls, home: str, night: str) -> Self | None:
         """The stored record of a night, None where that night has none."""
         path = cls.path(home, night)
         return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @classmethod
+    def remove(cls, home: str, night: str) -> None:
+        """Take the record away before what it speaks of is replaced: a reading is there when its record is."""
+        cls.path(home, night).unlink(missing_ok=True)
 
     @classmethod
     def require(cls, home: str, night: str) -> Self:
@@ -86,3 +92,20 @@ class StripeReadingRecord(_Record):
     invoices_not_read: tuple[str, ...]
     absent: dict[str, str] = Field(default_factory=dict)
     events_since: datetime | None = None
+
+
+class EvidenceRemovedRecord(_Record):
+    """That retention removed what a night had read: by the run of which night, and which tables. Results stay."""
+
+    name: ClassVar[str] = "evidence_removed"
+    by_night: str
+    evidence_nights: int
+    tables: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """What to tell who asks for the evidence."""
+        return (
+            f"its evidence was removed by retention (evidence_nights = {self.evidence_nights}, in the night of "
+            f"{self.by_night}): its results stand, and cannot be made again"
+        )
