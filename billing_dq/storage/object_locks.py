@@ -99,7 +99,12 @@ class ObjectLock:
         return answer["ETag"], age.total_seconds(), content["holder"]
 
     def _call(self, method: str, **arguments: object) -> Any:  # the answers of botocore have no types
-        return self._path.fs.call_s3(method, Bucket=self._bucket, Key=self._key, **arguments)
+        try:
+            return self._path.fs.call_s3(method, Bucket=self._bucket, Key=self._key, **arguments)
+        except OSError:
+            raise
+        except Exception as error:  # the client's own errors (no credentials, no connection) are no OSErrors
+            raise OSError(str(error)) from error
 
 
 def _holder() -> str:

@@ -20,7 +20,7 @@ from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.tables import FINDINGS, TABLES, WEEKLY_USAGE
-from tests.support.s3_server import s3_server
+from tests.support.s3_server import S3Server
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 NIGHT = "2026-11-21"
@@ -156,18 +156,15 @@ def tables_of(manifest: NightManifest) -> dict[str, str]:
 
 
 def test_the_night_on_s3_is_the_same_byte_by_byte(
-    company: Company, whole: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    company: Company, whole: Settings, tmp_path: Path, s3: S3Server
 ) -> None:
-    with s3_server() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        settings = company.settings(f"{server.address}/billing").model_copy(update={"state": str(tmp_path)})
+    settings = company.settings(f"{s3.address}/billing").model_copy(update={"state": str(tmp_path)})
+    run_night(settings, company.instance, SAMPLE_AS_OF)
+    assert tables_of(manifest_of(settings)) == tables_of(manifest_of(whole))
+    assert differences(Lake(settings.home), manifest_of(settings)) == []
+    assert read_night(settings).night == NIGHT
+    with pytest.raises(SourceError, match="is stored and is not read again"):
         run_night(settings, company.instance, SAMPLE_AS_OF)
-        assert tables_of(manifest_of(settings)) == tables_of(manifest_of(whole))
-        assert differences(Lake(settings.home), manifest_of(settings)) == []
-        assert read_night(settings).night == NIGHT
-        with pytest.raises(SourceError, match="is stored and is not read again"):
-            run_night(settings, company.instance, SAMPLE_AS_OF)
 
 
 def test_a_night_of_an_older_version_has_no_manifest_and_is_read_as_it_is(

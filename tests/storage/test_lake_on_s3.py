@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from billing_dq.storage.places import place_of, why_not_writable
 from billing_dq.storage.placing import put_file, put_text
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import FINDINGS
-from tests.support.s3_server import S3Server, s3_server
+from tests.support.s3_server import S3Server
 
 NIGHT = "2026-11-21"
 #: Another process: puts a table of a night, or holds the night until its input ends.
@@ -38,18 +37,10 @@ with NightLocks(sys.argv[1]).hold("{NIGHT}"):
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        yield running
-
-
 @pytest.fixture
-def home(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+def home(s3: S3Server, request: pytest.FixtureRequest) -> str:
     """An output location of the test's own."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    return f"{server.address}/{request.node.name}"
+    return f"{s3.address}/{request.node.name}"
 
 
 def test_a_home_on_s3_can_be_written_and_one_without_a_bucket_is_a_reason(home: str) -> None:
@@ -148,8 +139,7 @@ def test_of_many_that_take_a_free_lock_one_succeeds(home: str) -> None:
     taken[0].give_up()
 
 
-def test_a_store_that_is_gone_is_one_line(home: str, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server.process.poll() is None
+def test_a_bucket_that_is_gone_is_one_line(s3: S3Server) -> None:
     path = place_of("s3://nobodys-bucket-0815") / "locks" / f"{NIGHT}.lock"
     with pytest.raises(SourceError, match="cannot be written"):
         ObjectLock(path).take("the night")

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 
-import s3fs
-
 BUCKET = "company"
 
 
@@ -45,6 +43,8 @@ def s3_server() -> Iterator[S3Server]:
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_DEFAULT_REGION": "us-east-1",
             }
+            import s3fs  # only tests on S3 pay for it
+
             options = {"endpoint_url": found[1]}
             s3fs.S3FileSystem(key="test", secret="test", client_kwargs=options, skip_instance_cache=True).mkdir(BUCKET)
             yield S3Server(process, environment)
