@@ -21,6 +21,8 @@ COMMANDS = {
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
+    "schema": "Print what the documents look like: fields, types, words, and what changed.",
+    "docs": "Write Great Expectations' own pages about the tables of a night.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",

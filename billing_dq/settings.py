@@ -41,6 +41,8 @@ def _finite(value: float) -> float:
 
 Units = Annotated[float, Field(ge=0), AfterValidator(_finite)]
 PositiveUnits = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+#: In the order of the driver's own numbers.
+ReadPreference = Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -137,7 +139,6 @@ class AlertSettings(_Section):
     worse_units: PositiveUnits = 10_000.0
     worse_cents: Annotated[int, Field(gt=0)] = 1_000
     night_due: Annotated[time, AfterValidator(_without_zone)] = time(6)
-    report_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
@@ -161,11 +162,16 @@ class Settings(BaseSettings):
     mongodb_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     mongodb_connect_seconds: Annotated[float, Field(gt=0)] = 10.0
     mongodb_snapshot: Literal["auto", "off"] = "auto"
+    mongodb_read_preference: ReadPreference | None = None
+    mongodb_budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    mongodb_reply_documents: Annotated[int, Field(ge=2, le=1_000)] = 1_000
+    mongodb_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
     state: Name | None = None
     first_night: date = date(2026, 1, 1)
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
+    follow_weeks: Annotated[int, Field(ge=0, le=104)] = 26
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
     dollars_to_units: PositiveUnits = 1000.0
     stripe_api_key: SecretStr | None = None
@@ -176,6 +182,7 @@ class Settings(BaseSettings):
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
     plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
+    serve_url: Annotated[str, Field(pattern=r"^https?://\S*[^\s/]$")] | None = None
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)
     packs: dict[Name, Pack] = Field(default_factory=dict[str, Pack])
@@ -208,6 +215,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file: `load_settings` passes the file's content as the init values."""
         return env_settings, init_settings
+
+    @property
+    def mongodb_bytes_per_second(self) -> float | None:
+        """How many bytes a second are read at most; None: as fast as the server answers."""
+        megabytes = self.mongodb_megabytes_per_second
+        return None if megabytes is None else megabytes * 1_000_000
 
     @property
     def state_directory(self) -> str:

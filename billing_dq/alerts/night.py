@@ -30,12 +30,15 @@ def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
     deltas = lake.require(METER_EXTRAS_DELTAS, night).frame(["organization_id", "week_key", "grade"])
     verdict = verdicts(findings, deltas)
     stripe = StripeReadingRecord.require(settings.home, night)
+    snapshot = SnapshotFactsRecord.require(settings.home, night)
     return Occasion(
         origin="night",
         about=f"night of {night}",
-        matters=pd.concat([matters.of_findings(findings, verdict, night), _sources(stripe)], ignore_index=True),
+        matters=pd.concat(
+            [matters.of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True
+        ),
         steps=steps_of(settings),
-        lead=" ".join(headline(findings, verdict, stripe, night)),
+        lead=" ".join(headline(findings, verdict, stripe, night, snapshot.incomplete_because)),
         link=report_link(settings, night),
     )
 
@@ -50,12 +53,15 @@ def occasion_of_missing_nights(settings: Settings, now: datetime) -> Occasion:
 
 
 def report_link(settings: Settings, night: str) -> str:
-    """Where the report of a night is: below the setting ``report_url``, else its path."""
-    base = settings.alerts.report_url
-    return f"{base.rstrip('/')}/{night}.html" if base else str(Lake(settings.home).report_path(night))
+    """Where the report of a night is: where `billing-dq serve` answers, else its path."""
+    base = settings.serve_url
+    return f"{base}/nights/{night}" if base else str(Lake(settings.home).report_path(night))
 
 
-def _sources(stripe: StripeReadingRecord) -> pd.DataFrame:
+def _sources(stripe: StripeReadingRecord, snapshot: SnapshotFactsRecord) -> pd.DataFrame:
+    if snapshot.incomplete_because:  # Stripe was not asked then
+        said = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
+        return matters.of_operations([matters.operation("source_unreadable", "MongoDB", said)])
     failed = stripe.state == "failed"
     said = f"Stripe could not be read: {stripe.reason}"
     return matters.of_operations([matters.operation("source_unreadable", "Stripe", said)] if failed else [])

@@ -6,6 +6,8 @@ from billing_dq.alerts.desk import Desk, undelivered
 from billing_dq.alerts.night import occasion_of_night
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.manifest import MANIFEST
+from billing_dq.defs.metadata import tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
@@ -22,7 +24,10 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
         partitions_def=nights,
         group_name="conclusions",
         deps=[MANIFEST, FINDINGS.name, METER_EXTRAS_DELTAS.name],
-        description="What each route of `[alerts]` is told of the night: once when new, worse, resolved or reopened.",
+        description=TEXTS[ALERTS].markdown(),
+        owners=list(OWNERS),
+        kinds={"json"},
+        tags=tags_of(ALERTS),
     )
     def alerts(
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]

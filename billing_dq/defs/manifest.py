@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-from billing_dq.defs.metadata import table_of
+from billing_dq.defs.metadata import table_of, tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import finish, manifest_path
 from billing_dq.storage.retention import remove_old_evidence
-from billing_dq.tables import FINDINGS, NIGHTLY_REPORT
+from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, FINDINGS, NIGHT_MEASURES, NIGHTLY_REPORT
 
 MANIFEST = "night_manifest"
 
@@ -19,9 +20,11 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         name=MANIFEST,
         partitions_def=nights,
         group_name="conclusions",
-        deps=[NIGHTLY_REPORT.name, FINDINGS.name],
+        deps=[table.name for table in (NIGHTLY_REPORT, FINDINGS, NIGHT_MEASURES, DOCUMENT_SHAPES, COLUMN_PROFILES)],
         kinds={"json"},
-        description="Code, rules, settings, counts and the SHA-256 of every file; readers see the night from here on.",
+        description=TEXTS[MANIFEST].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(MANIFEST),
     )
     def night_manifest(
         context: dg.AssetExecutionContext,

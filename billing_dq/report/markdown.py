@@ -28,9 +28,7 @@ def markdown(night: ReportNight) -> str:
             [_totals(name, amounts) for name, amounts in told.totals.items()],
         ),
         ", ".join(f"{count:,} {name}" for name, count in told.changes.items()) + ".",
-        "Organization-weeks: "
-        + ", ".join(f"{GRADES[one.grade]} {one.percent:.1f} % ({one.weeks:,})" for one in coverage(night.deltas))
-        + ".",
+        _coverage(night),
         _sources(night),
         "## Findings",
         _table(
@@ -65,6 +63,12 @@ def _finding(row: Mapping[str, Plain], night: str) -> list[str]:
     names = ("severity", "kind", "organization_id", "subject", "nights_open", "explanation")
     cells = ["" if row[name] is None else escaped(row[name]) for name in names]
     return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(commands(row, night)[0])]
+
+
+def _coverage(night: ReportNight) -> str:
+    shares = [f"{GRADES[one.grade]} {one.percent:.1f} % ({one.weeks:,})" for one in coverage(night.deltas_in_window)]
+    followed = f"; {night.followed:,} older ones with an open finding looked at again" if night.followed else ""
+    return f"Organization-weeks: {', '.join(shares)}{followed}."
 
 
 def _code(text: str) -> str:

@@ -38,7 +38,9 @@ class Summary:
 def summary(night: ReportNight) -> Summary:
     """The first screen of a night."""
     seen = _seen(night.findings, night.night)
-    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
+    verdict, sentence = headline(
+        night.findings, night.verdict, night.stripe, night.night, night.snapshot.incomplete_because
+    )
     change = changes(night.findings, night.previous, night.night)
     return Summary(
         verdict=verdict,
@@ -50,7 +52,7 @@ def summary(night: ReportNight) -> Summary:
 
 
 def headline(
-    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str
+    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str, incomplete_because: str
 ) -> tuple[str, str]:
     """Whether money is leaking, and the sentence that says how much, which way, since when and what is new.
 
@@ -59,8 +61,12 @@ def headline(
         verdict: of each, one of `VERDICTS`.
         stripe: whether Stripe was read.
         night: YYYY-MM-DD.
+        incomplete_because: why MongoDB was not read to its end; empty where it was.
     """
     breaks = findings[_seen(findings, night) & (verdict == "unexplained")]
+    if incomplete_because:
+        found = f" Of what was examined: {_sentence(breaks)}" if len(breaks) else ""
+        return "The night is incomplete.", f"{incomplete_because}; nothing is resolved.{found}"
     return _verdict(breaks), _sentence(breaks) + _unread(stripe)
 
 
@@ -74,6 +80,14 @@ def owed(cents: float) -> str:
     if not cents:
         return ""
     return f"{dollars(cents)} to {'us' if cents > 0 else 'customer'}"
+
+
+def money_either_way(cents: "pd.Series[int]") -> str:
+    """What signed US cents add up to on each side."""
+    if not cents.any():
+        return "no money is owed"
+    to_us, to_customers = cents.clip(lower=0).sum(), cents.clip(upper=0).sum()
+    return f"{dollars(to_us)} is owed to us and {dollars(to_customers)} to customers"
 
 
 def commands(finding: Mapping[str, Plain], night: str) -> list[str]:

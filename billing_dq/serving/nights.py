@@ -12,7 +12,7 @@ from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT
 
 #: Nights on one page of the list.
@@ -72,9 +72,10 @@ def _line(lake: Lake, night: str, stamps: tuple[_Stamp, ...]) -> NightLine:
         findings = read_findings(lake, night)
         undecided = read_undecided(lake, night)
         stripe = StripeReadingRecord.require(lake.home, night)
+        snapshot = SnapshotFactsRecord.require(lake.home, night)
     except SourceError:
         return NightLine(night, "Not whole.", "A part of this night is missing: it is being taken, or it failed.")
-    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night)
+    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night, snapshot.incomplete_because)
     state = findings["state"]
     return NightLine(
         night,

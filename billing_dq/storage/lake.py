@@ -49,6 +49,10 @@ class Lake:
         """Where the page of a night is, or will be; its Markdown has the suffix `.md`."""
         return self.root / "report" / f"{night}.html"
 
+    def data_page_path(self, night: str) -> UPath:
+        """Where the page about the data of a night is, or will be."""
+        return self.root / "data_page" / f"{night}.html"
+
     def nights(self, table: Table) -> list[str]:
         """The whole nights that hold a table, oldest first."""
         directory = self.root / table.name

@@ -86,7 +86,7 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
     tables = {name: lake.stored(table, night) for name, table in TABLES.items()}
     manifest = NightManifest(
         night=night,
-        state="complete",
+        state="incomplete" if snapshot.incomplete_because else "complete",
         code_version=version("billing-dq"),
         rule_versions=rule_versions(),
         settings=without_secrets(settings),

@@ -59,8 +59,6 @@ def why_not_writable(place: str, *within: str) -> str | None:
         probe = directory / f".writable-{uuid.uuid4().hex}"
         put_text("", probe)
         probe.unlink()
-    except (
-        Exception
-    ) as error:  # a store has its own errors, and an address may be of no file system
+    except Exception as error:  # a store has its own errors, and an address may be of no file system
         return getattr(error, "strerror", None) or str(error)
     return None

@@ -57,7 +57,9 @@ class CollectionCounts(BaseModel):
 
 
 class SnapshotFactsRecord(_Record):
-    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with."""
+    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with;
+    ``newest`` says when a collection was last written, as far as its documents tell.
+    """
 
     name: ClassVar[str] = "snapshot_facts"
     as_of: datetime
@@ -69,7 +71,20 @@ class SnapshotFactsRecord(_Record):
     read_plainly_because: str = ""
     missing_collections: tuple[str, ...]
     counts: dict[str, CollectionCounts]
+    newest: dict[str, datetime] = Field(default_factory=dict)
     seconds: dict[str, float]
+    not_read: tuple[str, ...] = ()
+    whole_until: str | None = None
+
+    @property
+    def incomplete_because(self) -> str:
+        """Why the night is incomplete: MongoDB was not read to its end. Empty where it was."""
+        if not self.not_read:
+            return ""
+        examined = {None: "every organization was", "": "no organization was"}.get(
+            self.whole_until, f"the organizations up to {self.whole_until} were"
+        )
+        return f"mongodb_budget_seconds ended before all of {', '.join(self.not_read)} was read; {examined} examined"
 
     @property
     def weeks(self) -> NightWeeks:

@@ -8,6 +8,7 @@ from billing_dq.commands.shared.console import print_line, table_of, text_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.figures import (
     Plain,
     deltas_summary,
@@ -32,9 +33,10 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "as_of": result.snapshot.as_of.isoformat(),
         "weeks": list(result.snapshot.weeks.keys),
         "run_id": result.run_id,
+        "state": "incomplete" if result.snapshot.incomplete_because else "complete",
         "snapshot": result.snapshot.model_dump(mode="json"),
         "stripe": result.stripe.model_dump(mode="json"),
-        "meter": deltas_summary(result.deltas),
+        "meter": deltas_summary(in_window(result.deltas, result.snapshot.weeks)),
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
         "findings_by_kind": findings_by_kind(seen),
@@ -58,6 +60,8 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    if snapshot.incomplete_because:
+        print_line(console, f"INCOMPLETE: {snapshot.incomplete_because}")
     if snapshot.missing_collections:
         print_line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")
     _table(
@@ -112,7 +116,8 @@ def _stripe(result: StoredNight) -> str:
 
 
 def _meter(console: Console, result: StoredNight) -> None:
-    summary = deltas_summary(result.deltas)
+    of_night = in_window(result.deltas, result.snapshot.weeks)
+    summary, followed = deltas_summary(of_night), len(result.deltas) - len(of_night)
     grades = ", ".join(
         f"{value:,} {name.removeprefix('grade_').replace('_', ' ')}"
         for name, value in summary.items()
@@ -121,7 +126,8 @@ def _meter(console: Console, result: StoredNight) -> None:
     print_line(
         console,
         f"Meter against extras: {summary['organization_weeks']:,} weeks of {summary['organizations']:,} organizations; "
-        f"{summary['diverged']:,} diverge ({grades})",
+        f"{summary['diverged']:,} diverge ({grades})"
+        + (f"; {followed:,} older weeks with an open finding looked at again" if followed else ""),
     )
     _table(
         console,

@@ -35,6 +35,8 @@ class FindingInputs:
     #: `METER_EXTRAS_DELTAS` and `METER_EXTRAS_EVIDENCE`
     deltas: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+    #: `FOLLOWED_WEEKS`, which are in them too
+    followed_weeks: pd.DataFrame | None = None
     #: cumulative drift: organization_id, units, weeks, explanation
     drift: pd.DataFrame | None = None
     #: `RUNAWAY_BALANCES`
@@ -71,6 +73,8 @@ class FindingInputs:
     unreadable: pd.DataFrame | None = None
     #: `quarantine.DOCUMENT_COLUMNS` of the documents that open findings of earlier nights are about
     quarantined_before: pd.DataFrame | None = None
+    #: whether all of the application's side was read
+    is_whole: bool = True
 
     def has(self, result: Result) -> bool:
         """Whether a result was examined tonight."""
