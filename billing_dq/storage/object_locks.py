@@ -100,7 +100,8 @@ class ObjectLock:
 
     def _call(self, method: str, **arguments: object) -> Any:  # the answers of botocore have no types
         try:
-            return self._path.fs.call_s3(method, Bucket=self._bucket, Key=self._key, **arguments)
+            call: Any = getattr(self._path.fs, "call_s3")  # noqa: B009 - of s3fs, which is an extra
+            return call(method, Bucket=self._bucket, Key=self._key, **arguments)
         except OSError:
             raise
         except Exception as error:  # the client's own errors (no credentials, no connection) are no OSErrors

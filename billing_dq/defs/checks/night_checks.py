@@ -130,7 +130,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
 
     @dg.multi_asset_check(
         name="finding_checks",
-        specs=[_spec(check, nights) for check in FINDING_CHECKS],
+        specs=[_spec(check, nights, SnapshotFactsRecord.name) for check in FINDING_CHECKS],
         ins={"findings": dg.AssetIn("findings"), "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
     )
     def of_mongodb(
@@ -217,8 +217,8 @@ def _lacks_a_table(check: FindingCheck, reading: StripeReadingRecord) -> bool:
     return any(f"stripe_{KINDS[kind].result}" in reading.absent for kind in check.kinds)
 
 
-def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
-    return night_check(check.name, check.asset, check.description, nights, deps=("findings",))
+def _spec(check: FindingCheck, nights: dg.PartitionsDefinition, *more: str) -> dg.AssetCheckSpec:
+    return night_check(check.name, check.asset, check.description, nights, deps=("findings", *more))
 
 
 def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:

@@ -34,8 +34,8 @@ class SnapshotFacts:
     tell), by the collections' names in docs/domain.md.
 
     ``not_read`` are the collections that the budget did not reach the end of, and ``whole_until`` the last organization
-    all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are of one instant. ``seconds`` by stage: server (waiting for
-    it), decode, write, and total.
+    all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are
+    of one instant. ``seconds`` by stage: server (waiting for it), decode, write, and total.
     """
 
     server_version: str

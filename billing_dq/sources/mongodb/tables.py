@@ -1,5 +1,8 @@
 """The MongoDB tables of a night, collection by collection, streamed to Parquet."""
 
+# pyarrow.compute makes its functions at import, where a type checker cannot see them:
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
