@@ -11,6 +11,7 @@ import click
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import SettingsError
+from billing_dq.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {
@@ -80,5 +81,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"billing-dq: {' '.join(message.split())}", err=True)
+    click.echo(f"billing-dq: {visible(' '.join(message.split()))}", err=True)
     sys.exit(2)

@@ -11,6 +11,7 @@ from itertools import cycle
 import dagster as dg
 import pandas as pd
 
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import Metadata, finding_rows, table_asset, table_of, table_out, tags_of, told
@@ -30,7 +31,7 @@ from billing_dq.report.words import commands, headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import AuditAnchorRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
     COLUMN_PROFILES,
     DEAD_LETTERED_EVENTS,
@@ -164,6 +165,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             metadata={
                 "in_one_sentence": _sentence(verdict, sentence),
                 "report": _page(settings, key),
+                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(lake.home)).keep(lake.home, key).anchor,
                 **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
             },
         )

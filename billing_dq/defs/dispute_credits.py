@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from billing_dq.credits import validation
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import parked_organizations
 from billing_dq.credits.planner import plans_of_night
@@ -191,7 +192,7 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(_positions(settings, context.partition_key))
+            yield _judge(_positions(settings, context.partition_key), anchor_of(settings.state_directory))
 
     return dg.Definitions(
         assets=[dispute_credits],
@@ -277,7 +278,7 @@ def _run_request(start: Start) -> dg.RunRequest:
     )
 
 
-def _judge(positions: pd.DataFrame) -> dg.AssetCheckResult:
+def _judge(positions: pd.DataFrame, audit_anchor: str) -> dg.AssetCheckResult:
     """Red where a credit is due; what waits for a person (parked or refused with money back) is named beside it."""
     came_back = positions["reinstated_minor"] > 0
     waiting = positions.loc[
@@ -300,6 +301,7 @@ def _judge(positions: pd.DataFrame) -> dg.AssetCheckResult:
             "for_a_person": len(rows) - due,
             "due_units": float(waiting["due_units"].sum()),
             "disputes": table_of(rows[:50]),
+            "audit_anchor": audit_anchor,
         },
     )
 

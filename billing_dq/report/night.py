@@ -15,7 +15,12 @@ from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    AuditAnchorRecord,
+    EvidenceRemovedRecord,
+    SnapshotFactsRecord,
+    StripeReadingRecord,
+)
 from billing_dq.tables import (
     FINDINGS,
     FOLLOWED_ENTRIES,
@@ -48,6 +53,7 @@ class ReportNight:
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
+        audit: the anchor of the credits' audit log, as it was on the night.
     """
 
     night: str
@@ -61,6 +67,7 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+    audit: str
 
     @property
     def deltas_in_window(self) -> pd.DataFrame:
@@ -86,6 +93,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     stored = read_findings(lake, night)
     findings = in_order_of_work(stored, verdicts(stored, deltas))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
+    audit = AuditAnchorRecord.of(settings.home, night)
     return ReportNight(
         night=night,
         snapshot=SnapshotFactsRecord.require(settings.home, night),
@@ -98,6 +106,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         history=read_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
+        audit=audit.anchor if audit else "none was told",
     )
 
 

@@ -10,6 +10,7 @@ from billing_dq.report.figures import Plain
 from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
 from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.visible import visible
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
@@ -99,7 +100,7 @@ def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
         shown.insert(0, ["explain", organization, subject, "--night", night])
     elif str(kind).startswith("dispute_"):
         shown.insert(0, ["dispute", subject, "--night", night])
-    return [shlex.join(["billing-dq", *(str(part) for part in parts)]) for parts in shown]
+    return [shlex.join(["billing-dq", *(visible(str(part)) for part in parts)]) for parts in shown]
 
 
 def _verdict(breaks: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from upath import UPath
 
 from billing_dq.errors import SourceError
 from billing_dq.storage.places import place_of
+from billing_dq.storage.placing import put_text
 from billing_dq.weeks import NightWeeks
 
 
@@ -124,3 +125,18 @@ class EvidenceRemovedRecord(_Record):
             f"its evidence was removed by retention (evidence_nights = {self.evidence_nights}, in the night of "
             f"{self.by_night}): its results stand, and cannot be made again"
         )
+
+
+class AuditAnchorRecord(_Record):
+    """The anchor of the credits' audit log as it was when a night was first concluded, or why there is none."""
+
+    name: ClassVar[str] = "audit_anchor"
+    anchor: str
+
+    def keep(self, home: str, night: str) -> Self:
+        """Store it, unless that night has one already; the value is what is stored."""
+        stored = type(self).of(home, night)
+        if stored is not None:
+            return stored
+        put_text(self.model_dump_json(indent=1), self.path(home, night))
+        return self
