@@ -165,7 +165,9 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             metadata={
                 "in_one_sentence": _sentence(verdict, sentence),
                 "report": _page(settings, key),
-                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(lake.home)).keep(lake.home, key).anchor,
+                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(settings.state_directory))
+                .keep(lake.home, key)
+                .anchor,
                 **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
             },
         )
