@@ -17,6 +17,7 @@ from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
+from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of, read_by_morning
 from billing_dq.defs.outside import outside_assets
 from billing_dq.defs.quality import quality_assets
@@ -76,6 +77,7 @@ def _build(
         *reconciliation_assets(nights),
         *conclusion_assets(nights),
         *quality_assets(nights),
+        manifest_asset(nights),
         alerts,
     ]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]

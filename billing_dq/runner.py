@@ -82,7 +82,7 @@ def dagster_home(settings: Settings) -> Path:
     Raises:
         SourceError: it cannot be written.
     """
-    directory = dagster_directory(settings.home)
+    directory = dagster_directory(settings.state_directory)
     reason = why_not_writable(str(directory))
     if reason is not None:
         raise SourceError(f"Dagster's home {directory} cannot be written: {reason}; set DAGSTER_HOME")
@@ -214,7 +214,8 @@ def _is_read(settings: Settings, night: str) -> bool:
 
 
 def _concluded(settings: Settings, night: str) -> bool:
-    return Lake(settings.home).stored(NIGHTLY_REPORT, night) is not None
+    lake = Lake(settings.home)
+    return lake.is_whole(night) and lake.stored(NIGHTLY_REPORT, night) is not None
 
 
 def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:

@@ -41,6 +41,8 @@ def _finite(value: float) -> float:
 
 Units = Annotated[float, Field(ge=0), AfterValidator(_finite)]
 PositiveUnits = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+#: In the order of the driver's own numbers.
+ReadPreference = Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -84,6 +86,12 @@ class Runaway(_Section):
 
     quota_multiple: PositiveUnits = 10.0
     floor_units: PositiveUnits | None = None
+
+
+class Retention(_Section):
+    """How many nights keep what they read (absent: all); what they concluded is always kept."""
+
+    evidence_nights: Annotated[int, Field(ge=1)] | None = None
 
 
 class Credits(_Section):
@@ -154,8 +162,13 @@ class Settings(BaseSettings):
     mongodb_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     mongodb_connect_seconds: Annotated[float, Field(gt=0)] = 10.0
     mongodb_snapshot: Literal["auto", "off"] = "auto"
+    mongodb_read_preference: ReadPreference | None = None
+    mongodb_budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    mongodb_reply_documents: Annotated[int, Field(ge=2, le=1_000)] = 1_000
+    mongodb_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
+    state: Name | None = None
     first_night: date = date(2026, 1, 1)
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
     follow_weeks: Annotated[int, Field(ge=0, le=104)] = 26
@@ -177,6 +190,7 @@ class Settings(BaseSettings):
     tolerance: ToleranceSettings = ToleranceSettings()
     runaway: Runaway = Runaway()
     credits: Credits = Credits()
+    retention: Retention = Retention()
     alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
@@ -202,6 +216,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file: `load_settings` passes the file's content as the init values."""
         return env_settings, init_settings
+
+    @property
+    def mongodb_bytes_per_second(self) -> float | None:
+        """How many bytes a second are read at most; None: as fast as the server answers."""
+        megabytes = self.mongodb_megabytes_per_second
+        return None if megabytes is None else megabytes * 1_000_000
+
+    @property
+    def state_directory(self) -> str:
+        """Where that is kept what is appended to and locked: ``state``, or the home."""
+        return self.state or self.home
 
     @property
     def plan_of_price(self) -> dict[str, str]:

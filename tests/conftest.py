@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from billing_dq.embedded import embedded_mongodb
+from tests.support.s3_server import S3Server, s3_server
 
 SAMPLE = Path(__file__).parent / "data" / "sample"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
@@ -59,6 +60,21 @@ def database(mongodb_uri: str) -> Iterator[Database[dict[str, object]]]:
         name = f"billing_dq_test_{uuid.uuid4().hex[:12]}"
         yield client[name]
         client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[S3Server]:
+    """A server that speaks S3, one for all tests of a process: its client keeps the address that it saw first."""
+    with s3_server() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The server, reached as AWS would be: by the environment."""
+    for name, value in s3_process.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_process
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
 from billing_dq.vocabulary.collections import Collection
 
-FACTS = {"snapshot_facts", "stripe_reading", "sound_tables", "reconciliation"}
+FACTS = {"snapshot_facts", "stripe_reading", "sound_tables", "reconciliation", "night_manifest"}
 PAGES = {"report", "data_page", "alerts"}
 OUTSIDE = {
     "dispute_credits",

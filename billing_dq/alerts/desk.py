@@ -80,7 +80,7 @@ class Desk:
         Raises:
             SourceError: the record cannot be read or written.
         """
-        record = AlertRecord(self.settings.home)
+        record = AlertRecord(self.settings.state_directory)
         made = 0
         with record.deciding():
             known = record.read()
@@ -124,10 +124,10 @@ class Desk:
         Raises:
             SourceError: the record cannot be read.
         """
-        return AlertRecord(self.settings.home).read().waiting(list(self.routes))
+        return AlertRecord(self.settings.state_directory).read().waiting(list(self.routes))
 
     def _deliver(self, patience: Patience, wait: bool) -> None:
-        record = AlertRecord(self.settings.home)
+        record = AlertRecord(self.settings.state_directory)
         if not self.waiting():
             return
         with record.sending(wait) as is_mine:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from billing_dq.alerts import matters
 from billing_dq.alerts.desk import Occasion, steps_of
-from billing_dq.report.night import read_absent, read_findings, read_undecided
+from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.settings import Settings
@@ -27,12 +27,17 @@ def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
     findings = read_findings(lake, night)
     verdict = verdicts(findings, read_undecided(lake, night))
     stripe = StripeReadingRecord.require(settings.home, night)
+    snapshot = SnapshotFactsRecord.require(settings.home, night)
     return Occasion(
         origin="night",
         about=f"night of {night}",
-        matters=pd.concat([matters.of_findings(findings, verdict, night), _sources(stripe)], ignore_index=True),
+        matters=pd.concat(
+            [matters.of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True
+        ),
         steps=steps_of(settings),
-        lead=" ".join(headline(findings, verdict, stripe, night, read_absent(lake, night))),
+        lead=" ".join(
+            headline(findings, verdict, stripe, night, Lacks(snapshot.incomplete_because, read_absent(lake, night)))
+        ),
         link=report_link(settings, night),
     )
 
@@ -52,7 +57,10 @@ def report_link(settings: Settings, night: str) -> str:
     return f"{base}/nights/{night}" if base else str(Lake(settings.home).report_path(night))
 
 
-def _sources(stripe: StripeReadingRecord) -> pd.DataFrame:
+def _sources(stripe: StripeReadingRecord, snapshot: SnapshotFactsRecord) -> pd.DataFrame:
+    if snapshot.incomplete_because:  # Stripe was not asked then
+        said = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
+        return matters.of_operations([matters.operation("source_unreadable", "MongoDB", said)])
     failed = stripe.state == "failed"
     said = f"Stripe could not be read: {stripe.reason}"
     return matters.of_operations([matters.operation("source_unreadable", "Stripe", said)] if failed else [])

@@ -92,7 +92,10 @@ class AlertRecord:
             SourceError: the home is no directory of this machine.
         """
         if self._home.protocol not in ("", "file", "local"):
-            raise SourceError(f"home {self._home}: alerts need a local directory: their record is appended to")
+            raise SourceError(
+                f"{self._home}: alerts need a local directory, for their record is appended to; "
+                "set state (BILLING_DQ_STATE) to one"
+            )
         return Path(self._home.path) / "alerts.jsonl"
 
     def read(self) -> Recorded:

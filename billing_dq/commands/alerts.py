@@ -36,7 +36,9 @@ def test(route: str | None) -> int:
         if reason is not None:
             click.echo(f"FAILED    {name}: {reason}")
         elif name == FILE_ROUTE and desk.routes[name].url is None:
-            click.echo(f"file      {name}: no target; its messages only stand in {desk.settings.home}/alerts.jsonl")
+            click.echo(
+                f"file      {name}: no target; its messages only stand in {desk.settings.state_directory}/alerts.jsonl"
+            )
         else:
             click.echo(f"delivered {name}")
     return 2 if failed else 0

@@ -33,7 +33,7 @@ def command(alert: bool) -> int:
     """
     settings = load_settings()
     lines = [*_mongodb(settings), _stripe(settings), _credits(settings), *_routes(settings)]
-    lines += [_home(settings.home), _dagster(settings.home)]
+    lines += [_home(settings.home), _dagster(settings.state_directory)]
     if alert:
         lines += _alerted(settings, lines)
     for line in lines:
@@ -67,7 +67,11 @@ def _credits(settings: Settings) -> Diagnosis:
 
 def _routes(settings: Settings) -> list[Diagnosis]:
     if not settings.alerts.routes:
-        return [Diagnosis("alerts", "ok", f"no route is set up: messages only stand in {settings.home}/alerts.jsonl")]
+        return [
+            Diagnosis(
+                "alerts", "ok", f"no route is set up: messages only stand in {settings.state_directory}/alerts.jsonl"
+            )
+        ]
     reasons = {name: why_unusable(name, route) for name, route in settings.alerts.routes.items()}
     return [
         Diagnosis(f"alert route {name}", "failed", reason)
@@ -102,8 +106,11 @@ def _home(home: str) -> Diagnosis:
     return Diagnosis("output location", "ok", f"{home} can be written")
 
 
-def _dagster(home: str) -> Diagnosis:
-    directory = dagster_directory(home)
+def _dagster(state: str) -> Diagnosis:
+    try:
+        directory = dagster_directory(state)
+    except SourceError as error:
+        return Diagnosis("Dagster home", "failed", str(error))
     reason = why_not_writable(str(directory))
     if reason is not None:
         return Diagnosis("Dagster home", "failed", f"{directory} cannot be written: {reason}; set DAGSTER_HOME")

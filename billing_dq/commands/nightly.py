@@ -44,7 +44,7 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
     """Reconcile one night: read MongoDB and Stripe, compare, store the tables and print the findings.
 
     Exit status: 0 nothing to act on; 1 findings at or above --fail-on; 2 the night, its comparison with Stripe or a
-    result that rests on a broken table was not done; 130 stopped by SIGINT or SIGTERM.
+    result that rests on a broken table was not done, or not to its end; 130 stopped by SIGINT or SIGTERM.
     """
     settings = load_settings()
     if weeks_back is not None:
@@ -61,6 +61,9 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
             click.echo(json.dumps(as_data(result, settings), indent=1))
         else:
             show(result, settings, Console())
+    if result.snapshot.incomplete_because:
+        click.echo(f"billing-dq: the night is incomplete: {result.snapshot.incomplete_because}", err=True)
+        return 2
     if result.stripe.state == "failed":
         say(f"billing-dq: Stripe could not be read: {result.stripe.reason}", err=True)
         return 2

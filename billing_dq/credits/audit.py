@@ -21,6 +21,7 @@ from upath import UPath
 from billing_dq.errors import SourceError
 from billing_dq.settings import SettingsError
 from billing_dq.storage.appending import locked, sync_directory
+from billing_dq.storage.placing import is_local
 
 Kind = Literal[
     "started",  # the first record: what is older than it has none
@@ -78,15 +79,18 @@ class Subject:
     plan_hash: str | None = None
 
 
-def credits_directory(home: str) -> Path:
-    """Where the audit log and the file STOP live: `<home>/credits`.
+def credits_directory(state: str) -> Path:
+    """Where the audit log and the file STOP live: `<state>/credits`; ``state`` is the home where it is not set.
 
     Raises:
-        SettingsError: the home is no directory of this machine; an object store can neither append nor lock.
+        SettingsError: that is no directory of this machine; an object store can neither append nor lock.
     """
-    path = UPath(home)
-    if path.protocol not in ("", "file", "local"):
-        raise SettingsError(f"home: {home}: credits need a local directory: their audit log is appended to and locked")
+    path = UPath(state)
+    if not is_local(path):
+        raise SettingsError(
+            f"state: {state}: credits need a local directory, for their audit log is appended to and locked; "
+            "set state (BILLING_DQ_STATE) to one"
+        )
     return Path(path.path) / "credits"
 
 

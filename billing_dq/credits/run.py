@@ -23,7 +23,7 @@ def audit_log(settings: Settings) -> AuditLog:
     Raises:
         SettingsError: the home is no local directory.
     """
-    return AuditLog(credits_directory(settings.home))
+    return AuditLog(credits_directory(settings.state_directory))
 
 
 def credits_off(settings: Settings) -> str | None:

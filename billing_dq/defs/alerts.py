@@ -5,6 +5,7 @@ import dagster as dg
 from billing_dq.alerts.desk import Desk, undelivered
 from billing_dq.alerts.night import occasion_of_night
 from billing_dq.defs.checks.night_checks import night_check
+from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError
@@ -17,13 +18,13 @@ DELIVERED = "every_alert_was_delivered"
 
 
 def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
-    """The asset and its check. The asset hangs on the findings and not on the report: it tells also without it."""
+    """The asset and its check. The asset hangs on the manifest and not on the report: it tells also without it."""
 
     @dg.asset(
         name=ALERTS,
         partitions_def=nights,
         group_name="conclusions",
-        deps=[FINDINGS.name, ReconciliationRecord.name],
+        deps=[MANIFEST, FINDINGS.name, ReconciliationRecord.name],
         description=TEXTS[ALERTS].markdown(),
         owners=list(OWNERS),
         kinds={"json"},

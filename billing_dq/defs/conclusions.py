@@ -14,9 +14,11 @@ import pandas as pd
 
 from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
+from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import Metadata, finding_rows, table_asset, table_of, table_out, tags_of, told
 from billing_dq.defs.runbook import runbook
 from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
@@ -25,7 +27,7 @@ from billing_dq.reconcile.night import NightResults, StripeComparison, drift_tab
 from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
 from billing_dq.report.inline_pictures import NIGHTS, bar, lines, listed
-from billing_dq.report.night import read_night
+from billing_dq.report.night import Lacks, read_night
 from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
 from billing_dq.report.words import commands, headline
 from billing_dq.settings import Settings
@@ -135,7 +137,8 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         key, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
-        ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
+        is_whole = not snapshot_facts.not_read
+        ours, theirs = ApplicationTables(weeks, frames, is_whole), stripe_tables(lake, key, stripe_reading)
         comparison = None if theirs is None else stripe_stage(ours, theirs, policy, unsound)
         if comparison is not None:
             drift = drift_table(comparison, ours, policy)
@@ -168,7 +171,8 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((findings["state"] == "resolved").sum())
         report = headlines(snapshot_facts, stripe_reading, rows, deltas, seen, resolved)
-        verdict, sentence = headline(seen, verdicts(seen, deltas), stripe_reading, key, reconciliation.absent)
+        lacks = Lacks(snapshot_facts.incomplete_because, reconciliation.absent)
+        verdict, sentence = headline(seen, verdicts(seen, deltas), stripe_reading, key, lacks)
         # beside the run in every list of runs, so that a night can be told without opening it
         context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
         shown = _money(seen, deltas)
@@ -177,7 +181,9 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             metadata={
                 "in_one_sentence": _sentence(verdict, sentence),
                 "report": _page(settings, key),
-                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(lake.home)).keep(lake.home, key).anchor,
+                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(settings.state_directory))
+                .keep(lake.home, key)
+                .anchor,
                 **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
             },
         )
@@ -186,7 +192,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         name=PAGE,
         partitions_def=nights,
         group_name=GROUP,
-        deps=[NIGHTLY_REPORT.name, FINDINGS.name, ReconciliationRecord.name],
+        deps=[MANIFEST, NIGHTLY_REPORT.name, FINDINGS.name, ReconciliationRecord.name],
         kinds={"html", "markdown"},
         description=TEXTS[PAGE].markdown(),
         owners=list(OWNERS),
@@ -200,7 +206,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
 
         night = read_night(settings, context.partition_key)
         path = store_report(settings, night)
-        verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.absent)
+        verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.lacks)
         return dg.MaterializeResult(
             metadata={
                 "in_one_sentence": _sentence(verdict, sentence),
@@ -224,7 +230,12 @@ def _results(
     """
 
     def of(table: Table) -> pd.DataFrame | None:
-        return None if table.name in reconciliation.absent else lake.require(table, night).frame()
+        if table.name in reconciliation.absent:
+            return None
+        found = lake.stored(table, night)
+        if found is None:
+            raise SourceError(f"{table.name} of the night of {night} is not stored, though it was computed")
+        return found.frame()
 
     deltas, evidence = of(METER_EXTRAS_DELTAS), of(METER_EXTRAS_EVIDENCE)
     meter = None if deltas is None or evidence is None else MeterResult(deltas, evidence)

@@ -192,8 +192,7 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            positions = Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame()
-            yield _judge(positions, anchor_of(settings.home))
+            yield _judge(_positions(settings, context.partition_key), anchor_of(settings.state_directory))
 
     return dg.Definitions(
         assets=[dispute_credits],
@@ -201,6 +200,13 @@ def dispute_credit_definitions(
         jobs=[apply_job],
         sensors=[reinstated_disputes],
     )
+
+
+def _positions(settings: Settings, night: str) -> pd.DataFrame:
+    stored = Lake(settings.home).stored(DISPUTE_POSITIONS, night)
+    if stored is None:
+        raise dg.Failure(f"{DISPUTE_POSITIONS.name} of {night} is gone", allow_retries=False)
+    return stored.frame()
 
 
 def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) -> CreditOutcome:

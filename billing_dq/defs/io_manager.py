@@ -1,13 +1,12 @@
 """Tables and records in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for records.
 
-What goes out keeps its contract (`tables`) and arrives whole: it is written beside its place and moved there. A table
-that grows with the ledger comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's
-parameter is typed as, a frame or a `StoredTable`.
+What goes out keeps its contract (`tables`) and arrives whole (`storage.placing`). Before a night's first file is put,
+the night is hidden from readers; its manifest shows it again. A table that grows with the ledger comes as a
+`StoredTable` and is copied, never held; it is loaded as what the asset's parameter is typed as, a frame or a
+`StoredTable`.
 """
 
-import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +15,9 @@ from upath import UPath
 
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.placing import put_file, put_text
 from billing_dq.storage.records import (
+    EvidenceRemovedRecord,
     ReconciliationRecord,
     SnapshotFactsRecord,
     SoundTablesRecord,
@@ -38,6 +39,7 @@ class LakeIOManager(dg.UPathIOManager):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(base_path=lake.root)
+        self._lake = lake
 
     def get_path_for_partition(self, context: dg.InputContext | dg.OutputContext, path: UPath, partition: str) -> UPath:
         """`<asset>/<night>.parquet`, or `.json` for a record."""
@@ -45,17 +47,13 @@ class LakeIOManager(dg.UPathIOManager):
 
     def dump_to_path(self, context: dg.OutputContext, obj: Storable, path: UPath) -> None:
         """Write a frame, a stored table or a record; all or nothing."""
-        place = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-        try:
-            if isinstance(obj, Record):
-                place.write_text(obj.model_dump_json(indent=1), encoding="utf-8")
-            elif isinstance(obj, StoredTable):
-                _copy(obj, place)
-            else:
-                _write(TABLES[_asset(context)], obj, place)
-            place.fs.mv(place.path, path.path)
-        finally:
-            place.unlink(missing_ok=True)
+        self._lake.begin(path.stem)
+        if isinstance(obj, Record):
+            put_text(obj.model_dump_json(indent=1), path)
+        elif isinstance(obj, StoredTable):
+            put_file(Path(obj.path.path), path)
+        else:
+            _put(TABLES[_asset(context)], obj, path)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Storable:
         """Read what the parameter's type asks for."""
@@ -63,6 +61,9 @@ class LakeIOManager(dg.UPathIOManager):
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
         if not path.exists() and name not in _NOT_IN_OLD_NIGHTS:
+            removed = EvidenceRemovedRecord.of(self._lake.home, path.stem)
+            if removed is not None and name in removed.tables:
+                raise dg.Failure(f"{name} of {path.stem} is gone: {removed.said}", allow_retries=False)
             raise FileNotFoundError(f"{name} is not stored: {path}")
         stored = StoredTable(TABLES[name], path)
         if context.dagster_type.typing_type is not pd.DataFrame:
@@ -74,14 +75,9 @@ def _asset(context: dg.InputContext | dg.OutputContext) -> str:
     return context.asset_key.path[-1]
 
 
-def _write(table: Table, frame: pd.DataFrame, place: UPath) -> None:
+def _put(table: Table, frame: pd.DataFrame, path: UPath) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        stored = StoredTable(table, UPath(Path(directory) / "table.parquet"))
-        with TableWriter(table, stored.path) as writer:
+        stored = Path(directory) / "table.parquet"
+        with TableWriter(table, UPath(stored)) as writer:
             writer.write(to_arrow(table, table.conform(frame)))
-        _copy(stored, place)
-
-
-def _copy(stored: StoredTable, place: UPath) -> None:
-    with stored.path.open("rb") as source, place.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+        put_file(stored, path)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import first_rows, table_asset, tags_of, told
 from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.quality.judgement import is_unusual, judged
@@ -90,7 +91,7 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         name=PAGE,
         partitions_def=nights,
         group_name=GROUP,
-        deps=[NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name],
+        deps=[MANIFEST, NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name],
         kinds={"html"},
         description=TEXTS[PAGE].markdown(),
         owners=list(OWNERS),

@@ -18,7 +18,7 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
 
@@ -93,6 +93,10 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
+            # of a reading that is replaced, nothing may be taken for a part of this one
+            lake.begin(key)
+            for record in (StripeReadingRecord, SnapshotFactsRecord, EvidenceRemovedRecord):
+                record.remove(lake.home, key)
             for name in TABLES:
                 table = snapshot.tables[name]
                 yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
@@ -179,6 +183,8 @@ def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:
         "topology": facts.topology,
         "one_snapshot": facts.one_snapshot,
         "read_plainly_because": facts.read_plainly_because or "it is one snapshot",
+        "state": "incomplete" if facts.not_read else "complete",
+        "not_read": ", ".join(facts.not_read) or "none",
         "missing_collections": ", ".join(facts.missing_collections) or "none",
         "counts": table_of(counts),
         "seconds": dg.MetadataValue.json({stage: round(float(took), 3) for stage, took in facts.seconds.items()}),

@@ -252,6 +252,12 @@ TEXTS: Mapping[str, AssetText] = {
         "Open the report, or `findings`, whose first row is what to do first.",
         "conclusions",
     ),
+    "night_manifest": AssetText(
+        "Is the night whole, and which code, rules and settings made it?",
+        "It has what went in, what came out and the SHA-256 of every file. Readers see the night from here on.",
+        "Nothing by hand. Without it the night is not whole: run the job `conclude_night` for it.",
+        "conclusions",
+    ),
     "report": AssetText(
         "The night on one page, for people",
         "One HTML file that needs no network, and Markdown for a ticket, beside the tables.",

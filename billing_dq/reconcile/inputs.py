@@ -47,10 +47,13 @@ class ApplicationTables:
         weeks: the weeks of the night.
         frames: tables of `billing_dq.tables` by name, each with its contract's columns. Tables that grow with the
             ledger come by batch instead (`OrganizationBatch`).
+        is_whole: whether all of it was read. Else some organizations are not there, nothing is resolved, and nothing is
+            added up over the weeks of earlier nights.
     """
 
     weeks: NightWeeks
     frames: Mapping[str, pd.DataFrame]
+    is_whole: bool = True
 
     @property
     def organizations(self) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from billing_dq.quality.shape import changes
 from billing_dq.report.data_pictures import sparkline
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import add_files
+from billing_dq.storage.placing import put_text
 from billing_dq.storage.quality_history import measures_before, nights_before
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, TABLES
 
@@ -93,8 +95,8 @@ def data_page(lake: Lake, night: str) -> str:
 def store_data_page(lake: Lake, night: str) -> str:
     """Write the page beside the report, and say where it is."""
     path = lake.data_page_path(night)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(data_page(lake, night), encoding="utf-8")
+    put_text(data_page(lake, night), path)
+    add_files(lake, night, path)
     return str(path)
 
 

@@ -17,6 +17,7 @@ from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import (
     AuditAnchorRecord,
+    EvidenceRemovedRecord,
     ReconciliationRecord,
     SnapshotFactsRecord,
     StripeReadingRecord,
@@ -38,6 +39,19 @@ from billing_dq.weeks import Week
 NIGHTS = 30
 #: Findings whose weeks are told in full; `billing-dq explain` tells the others.
 WEEKS = 100
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """What a night could not do.
+
+    Attributes:
+        incomplete_because: why MongoDB was not read to its end; empty where it was.
+        absent: the results that were not computed, with the reasons.
+    """
+
+    incomplete_because: str
+    absent: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,11 @@ class ReportNight:
     runbook: str
     absent: Mapping[str, str]
     audit: str
+
+    @property
+    def lacks(self) -> Lacks:
+        """What the night could not do."""
+        return Lacks(self.snapshot.incomplete_because, self.absent)
 
     @property
     def deltas_in_window(self) -> pd.DataFrame:
@@ -158,6 +177,8 @@ def _weeks(
     """The waterfalls of the first findings about weeks that this night looked at."""
     about_weeks = findings[(findings["kind"] == "meter_extras_divergence") & (findings["state"] != "resolved")]
     wanted = about_weeks.head(WEEKS)[["organization_id", "subject"]].set_axis(["organization_id", "week_key"], axis=1)
+    if EvidenceRemovedRecord.of(lake.home, night) is not None:  # the page that was stored tells the weeks
+        return {}
     rows = wanted.merge(deltas, on=["organization_id", "week_key"])
     organizations = sorted(set(rows["organization_id"]))
     of_usage, of_ledger, of_subscriptions = (

@@ -7,12 +7,15 @@ from billing_dq.report.night import ReportNight
 from billing_dq.report.page import page
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import add_files
+from billing_dq.storage.placing import put_text
 
 
 def store_report(settings: Settings, told: ReportNight) -> UPath:
-    """Write the report of a night, and say where its page is."""
-    path = Lake(settings.home).report_path(told.night)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(told), encoding="utf-8")
-    path.with_suffix(".md").write_text(markdown(told), encoding="utf-8")
+    """Write the report of a night, add it to the night's manifest, and say where its page is."""
+    lake = Lake(settings.home)
+    path = lake.report_path(told.night)
+    put_text(page(told), path)
+    put_text(markdown(told), path.with_suffix(".md"))
+    add_files(lake, told.night, path, path.with_suffix(".md"))
     return path

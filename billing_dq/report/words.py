@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.report.figures import Plain
-from billing_dq.report.night import ReportNight
+from billing_dq.report.night import Lacks, ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
 from billing_dq.storage.records import StripeReadingRecord
 from billing_dq.visible import visible
@@ -39,7 +39,7 @@ class Summary:
 def summary(night: ReportNight) -> Summary:
     """The first screen of a night."""
     seen = _seen(night.findings, night.night)
-    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.absent)
+    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.lacks)
     change = changes(night.findings, night.previous, night.night)
     return Summary(
         verdict=verdict,
@@ -51,11 +51,7 @@ def summary(night: ReportNight) -> Summary:
 
 
 def headline(
-    findings: pd.DataFrame,
-    verdict: "pd.Series[str]",
-    stripe: StripeReadingRecord,
-    night: str,
-    absent: Mapping[str, str],
+    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str, lacks: Lacks
 ) -> tuple[str, str]:
     """Whether money is leaking, and the sentence that says how much, which way, since when and what is new.
 
@@ -64,10 +60,13 @@ def headline(
         verdict: of each, one of `VERDICTS`.
         stripe: whether Stripe was read.
         night: YYYY-MM-DD.
-        absent: the results that the night could not compute, with the reasons.
+        lacks: what the night could not do.
     """
     breaks = findings[_seen(findings, night) & (verdict == "unexplained")]
-    return _verdict(breaks), _sentence(breaks) + _unread(stripe) + not_computed(absent)
+    if lacks.incomplete_because:
+        found = f" Of what was examined: {_sentence(breaks)}" if len(breaks) else ""
+        return "The night is incomplete.", f"{lacks.incomplete_because}; nothing is resolved.{found}"
+    return _verdict(breaks), _sentence(breaks) + _unread(stripe) + not_computed(lacks.absent)
 
 
 def dollars(cents: float) -> str:

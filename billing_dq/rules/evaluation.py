@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
+from billing_dq.errors import SourceError
 from billing_dq.rules.derived import Targets, known_values
 from billing_dq.rules.expectation import Expectation, Outcome
 from billing_dq.rules.validation import Work, validate
@@ -26,12 +27,15 @@ class NightTables:
         return self.lake.stored(TABLES[name], self.night)
 
     def require(self, name: str) -> StoredTable:
-        """A table of the night.
+        """A table of the night, also while the night is being written.
 
         Raises:
             SourceError: the night has no such table.
         """
-        return self.lake.require(TABLES[name], self.night)
+        found = self.table(name)
+        if found is None:
+            raise SourceError(f"{name} of the night of {self.night} is not stored")
+        return found
 
     def targets(self) -> Targets:
         """What references of the night's tables lead to."""

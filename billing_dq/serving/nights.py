@@ -7,12 +7,12 @@ from functools import lru_cache
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.report.night import read_absent, read_findings, read_undecided
+from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import ReconciliationRecord, StripeReadingRecord
+from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT
 
 #: Nights on one page of the list.
@@ -73,9 +73,11 @@ def _line(lake: Lake, night: str, stamps: tuple[_Stamp, ...]) -> NightLine:
         findings = read_findings(lake, night)
         undecided = read_undecided(lake, night)
         stripe = StripeReadingRecord.require(lake.home, night)
+        snapshot = SnapshotFactsRecord.require(lake.home, night)
     except SourceError:
         return NightLine(night, "Not whole.", "A part of this night is missing: it is being taken, or it failed.")
-    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night, read_absent(lake, night))
+    lacks = Lacks(snapshot.incomplete_because, read_absent(lake, night))
+    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night, lacks)
     state = findings["state"]
     return NightLine(
         night,

@@ -147,7 +147,8 @@ def earlier_closed_weeks(lake: Lake, night: str, weeks: NightWeeks) -> pd.DataFr
     found = [METER_EXTRAS_DELTAS.empty()]
     for earlier in reversed(_before(lake, METER_EXTRAS_DELTAS, night)):
         facts, stored = SnapshotFactsRecord.of(lake.home, earlier), lake.stored(METER_EXTRAS_DELTAS, earlier)
-        wanted = set() if facts is None else _closed(facts.weeks) - covered
+        # an incomplete night knows some organizations' weeks only
+        wanted = set() if facts is None or facts.not_read else _closed(facts.weeks) - covered
         if stored is None or not wanted:
             continue
         frame = stored.frame()

@@ -11,6 +11,9 @@ from pathlib import Path
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.object_locks import ObjectLock
+from billing_dq.storage.places import place_of
+from billing_dq.storage.placing import is_local
 
 
 class NightLocks:
@@ -18,9 +21,13 @@ class NightLocks:
 
     The operating system keeps a lock (`flock`) and gives it up with the process that holds it, however that ends: a
     killed night blocks nobody. The files stay, with the process id of the last holder: that one is there says nothing.
+
+    A home on S3 is shared among machines: there the lock is an object (`object_locks`), and a killed night blocks the
+    next for the length of a lease.
     """
 
     def __init__(self, home: str) -> None:
+        self._home = place_of(home)
         self.directory = locks_directory(home)
         self._held: set[str] = set()
 
@@ -34,14 +41,35 @@ class NightLocks:
         if night in self._held:
             yield
             return
+        with self._hold_object(night) if _is_s3(self._home) else self._hold_file(night):
+            self._held.add(night)
+            try:
+                yield
+            finally:
+                self._held.discard(night)
+
+    @contextmanager
+    def _hold_file(self, night: str) -> Iterator[None]:
         descriptor = self._open(night)
         try:
             _take(descriptor, night)
-            self._held.add(night)
             yield
         finally:
-            self._held.discard(night)
             os.close(descriptor)  # gives the lock up
+
+    @contextmanager
+    def _hold_object(self, night: str) -> Iterator[None]:
+        lock = ObjectLock(self._home / "locks" / f"{night}.lock")
+        lock.take(f"the night of {night}")
+        try:
+            yield
+        finally:
+            lock.give_up()
+        if lock.lost:
+            raise SourceError(
+                f"the night of {night} was taken over by another process, because this one did not renew its lock in "
+                "time; take it again (--again)"
+            )
 
     def _open(self, night: str) -> int:
         path = self.directory / f"{night}.lock"
@@ -55,14 +83,18 @@ class NightLocks:
 def locks_directory(home: str) -> Path:
     """Where the locks of an output location are: `<home>/locks`.
 
-    An object store has no lock that ends with its holder. The locks of such a home are in the machine's directory for
-    temporary files, so that they keep apart the processes of this machine and user, and no others.
+    Of another object store than S3 they are in the machine's directory for temporary files, so that they keep apart the
+    processes of this machine and user, and no others.
     """
     path = UPath(home)
-    if path.protocol in ("", "file", "local"):
+    if is_local(path):
         return Path(path.path) / "locks"
     name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"billing_dq-locks-{os.getuid()}" / name
+
+
+def _is_s3(home: UPath) -> bool:
+    return home.protocol in ("s3", "s3a")
 
 
 def _take(descriptor: int, night: str) -> None:

@@ -6,25 +6,59 @@ from pathlib import Path
 
 from upath import UPath
 
+from billing_dq.errors import SourceError
+from billing_dq.storage.placing import is_local, put_text
 
-def dagster_directory(home: str) -> Path:
-    """Where Dagster keeps its history: `DAGSTER_HOME`, else `<home>/dagster`. It may not exist yet."""
-    return Path(os.environ.get("DAGSTER_HOME") or Path(home) / "dagster").absolute()
+
+def place_of(home: str) -> UPath:
+    """The output location as a path of its file system.
+
+    A file system of objects keeps the listings that it has seen; ours must see what other processes have put since.
+    """
+    place = UPath(home)
+    return place if is_local(place) else UPath(home, use_listings_cache=False)
+
+
+def dagster_directory(state: str) -> Path:
+    """Where Dagster keeps its history: `DAGSTER_HOME`, else `<state>/dagster`. It may not exist yet.
+
+    Raises:
+        SourceError: neither is a directory of this machine.
+    """
+    given = os.environ.get("DAGSTER_HOME")
+    return Path(given).absolute() if given else (state_directory(state, "Dagster's history") / "dagster").absolute()
+
+
+def state_directory(state: str, wanted_by: str) -> Path:
+    """The directory of this machine for what is appended to and locked, which no object store can.
+
+    Args:
+        state: the setting, or the home where it is not set.
+        wanted_by: what is kept there, for the message.
+
+    Raises:
+        SourceError: it is no directory of this machine.
+    """
+    place = UPath(state)
+    if not is_local(place):
+        raise SourceError(
+            f"{wanted_by} cannot be kept at {state}: it needs a local directory; set state (BILLING_DQ_STATE) to one"
+        )
+    return Path(place.path)
 
 
 def why_not_writable(place: str, *within: str) -> str | None:
-    """Why a directory cannot be written; None where it can. It is made where it does not exist.
+    """Why a directory cannot be written; None where it can. It is made where it does not exist; a bucket is not.
 
     Args:
         place: its path, or its address on any fsspec file system.
         within: names of directories inside it: the last of them is tried.
     """
     try:
-        directory = UPath(place).joinpath(*within)
+        directory = place_of(place).joinpath(*within)
         probe = directory / f".writable-{uuid.uuid4().hex}"
-        directory.mkdir(parents=True, exist_ok=True)
-        probe.write_text("", encoding="utf-8")
+        put_text("", probe)
         probe.unlink()
-    except (OSError, ValueError, ImportError) as error:  # the last two: an address of no or an uninstalled file system
+    except Exception as error:  # a store has its own errors, and an address may be of no file system
         return getattr(error, "strerror", None) or str(error)
     return None

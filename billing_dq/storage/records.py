@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.places import place_of
+from billing_dq.storage.placing import put_text
 from billing_dq.weeks import NightWeeks
 
 
@@ -20,13 +22,18 @@ class _Record(BaseModel):
     @classmethod
     def path(cls, home: str, night: str) -> UPath:
         """Where the record of a night is stored."""
-        return UPath(home) / "lake" / cls.name / f"{night}.json"
+        return place_of(home) / "lake" / cls.name / f"{night}.json"
 
     @classmethod
     def of(cls, home: str, night: str) -> Self | None:
         """The stored record of a night, None where that night has none."""
         path = cls.path(home, night)
         return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @classmethod
+    def remove(cls, home: str, night: str) -> None:
+        """Take the record away before what it speaks of is replaced: a reading is there when its record is."""
+        cls.path(home, night).unlink(missing_ok=True)
 
     @classmethod
     def require(cls, home: str, night: str) -> Self:
@@ -68,6 +75,18 @@ class SnapshotFactsRecord(_Record):
     counts: dict[str, CollectionCounts]
     newest: dict[str, datetime] = Field(default_factory=dict)
     seconds: dict[str, float]
+    not_read: tuple[str, ...] = ()
+    whole_until: str | None = None
+
+    @property
+    def incomplete_because(self) -> str:
+        """Why the night is incomplete: MongoDB was not read to its end. Empty where it was."""
+        if not self.not_read:
+            return ""
+        examined = {None: "every organization was", "": "no organization was"}.get(
+            self.whole_until, f"the organizations up to {self.whole_until} were"
+        )
+        return f"mongodb_budget_seconds ended before all of {', '.join(self.not_read)} was read; {examined} examined"
 
     @property
     def weeks(self) -> NightWeeks:
@@ -92,6 +111,23 @@ class StripeReadingRecord(_Record):
     events_since: datetime | None = None
 
 
+class EvidenceRemovedRecord(_Record):
+    """That retention removed what a night had read: by the run of which night, and which tables. Results stay."""
+
+    name: ClassVar[str] = "evidence_removed"
+    by_night: str
+    evidence_nights: int
+    tables: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """What to tell who asks for the evidence."""
+        return (
+            f"its evidence was removed by retention (evidence_nights = {self.evidence_nights}, in the night of "
+            f"{self.by_night}): its results stand, and cannot be made again"
+        )
+
+
 class AuditAnchorRecord(_Record):
     """The anchor of the credits' audit log as it was when a night was first concluded, or why there is none."""
 
@@ -103,9 +139,7 @@ class AuditAnchorRecord(_Record):
         stored = type(self).of(home, night)
         if stored is not None:
             return stored
-        path = self.path(home, night)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        put_text(self.model_dump_json(indent=1), self.path(home, night))
         return self
 
 

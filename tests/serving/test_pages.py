@@ -68,6 +68,7 @@ def test_what_was_accepted_since_is_told_at_once(tmp_path: Path) -> None:
     store(tmp_path, "findings", NIGHT, findings(row))
     store(tmp_path, "meter_extras_deltas", NIGHT, deltas())
     store_record(tmp_path, night().stripe, NIGHT)
+    store_record(tmp_path, night().snapshot, NIGHT)
     (before,) = night_lines(lake, [NIGHT])
     assert before.sentence.startswith("1 break is new of 1 open")
     decision = {name: row[name] for name in ("finding_id", "kind", "severity", "units", "usd_cents", "cause")}

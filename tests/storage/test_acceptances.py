@@ -87,8 +87,11 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
         AcceptanceLog(str(tmp_path / "file")).append(record())
 
 
-def test_an_object_store_has_no_acceptances_and_takes_none() -> None:
-    log = AcceptanceLog("memory://somewhere")
+def test_in_an_object_store_each_record_is_an_object_of_its_own_and_they_are_read_in_their_order() -> None:
+    log = AcceptanceLog("memory://acceptances-of-a-test")
     assert log.read().frame.empty
-    with pytest.raises(SourceError, match="local directory"):
-        log.append(record())
+    given = [record(at=pd.Timestamp(f"2026-11-21T09:00:0{second}Z")) for second in (1, 2, 3)]
+    for one in reversed(given):
+        log.append(one)
+    assert_frame_equal(log.read().frame, pd.concat(given, ignore_index=True))
+    assert len(list(log.path.iterdir())) == 3

@@ -33,6 +33,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "as_of": result.snapshot.as_of.isoformat(),
         "weeks": list(result.snapshot.weeks.keys),
         "run_id": result.run_id,
+        "state": "incomplete" if result.snapshot.incomplete_because else "complete",
         "snapshot": result.snapshot.model_dump(mode="json"),
         "stripe": result.stripe.model_dump(mode="json"),
         "not_computed": dict(result.absent),
@@ -60,6 +61,8 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    if snapshot.incomplete_because:
+        print_line(console, f"INCOMPLETE: {snapshot.incomplete_because}")
     for name, reason in result.absent.items():
         print_line(console, f"NOT COMPUTED: {name}: {reason}")
     if snapshot.missing_collections:

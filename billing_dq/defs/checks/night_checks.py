@@ -187,13 +187,13 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
             name: count.counted - count.read - count.quarantined - count.out_of_scope for name, count in counts.items()
         }
         lost = {name: rest for name, rest in off.items() if rest}
+        said = f"{sum(count.counted for count in counts.values()):,} documents are accounted for"
+        if lost:
+            said = f"{sum(lost.values()):,} documents are neither read nor quarantined: {lost}"
+        why = snapshot_facts.incomplete_because
         return dg.AssetCheckResult(
-            passed=not lost,
-            description=(
-                f"{sum(lost.values()):,} documents are neither read nor quarantined: {lost}"
-                if lost
-                else f"{sum(count.counted for count in counts.values()):,} documents are accounted for"
-            ),
+            passed=not lost and not why,
+            description=f"the night is incomplete: {why}" if why else said,
             metadata={
                 "quarantined": sum(count.quarantined for count in counts.values()),
                 "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
@@ -212,19 +212,27 @@ def _of_mongodb(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
 def _of_asset(asset: str, checks: list[FindingCheck], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{asset}_finding_checks",
-        specs=[_spec(check, nights) for check in checks],
-        ins={"findings": dg.AssetIn("findings"), "sound_tables": dg.AssetIn(SoundTablesRecord.name)},
+        specs=[_spec(check, nights, SnapshotFactsRecord.name) for check in checks],
+        ins={
+            "findings": dg.AssetIn("findings"),
+            "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
+            "sound_tables": dg.AssetIn(SoundTablesRecord.name),
+        },
     )
     def of_asset(
         context: dg.AssetCheckExecutionContext,
         findings: pd.DataFrame,
+        snapshot_facts: SnapshotFactsRecord,
         sound_tables: SoundTablesRecord,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
-        """Judge what the night found about the asset."""
-        seen = seen_open(findings, context.partition_key)
+        """Judge what the night found about the asset; an incomplete night is never green."""
+        seen, why = seen_open(findings, context.partition_key), snapshot_facts.incomplete_because
         for check in checks:
-            yield _not_computed(check, sound_tables) or judge(check, seen, settings)
+            if why:
+                yield _result(check.name, check.asset, False, f"the night is incomplete: {why}", {"error": why})
+            else:
+                yield _not_computed(check, sound_tables) or judge(check, seen, settings)
 
     return of_asset
 
@@ -243,8 +251,10 @@ def _not_computed(check: FindingCheck, sound_tables: SoundTablesRecord) -> dg.As
     return _result(check.name, check.asset, False, f"not examined: {why}", {"error": why})
 
 
-def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
-    return night_check(check.name, check.asset, check.description, nights, deps=("findings", SoundTablesRecord.name))
+def _spec(check: FindingCheck, nights: dg.PartitionsDefinition, *more: str) -> dg.AssetCheckSpec:
+    return night_check(
+        check.name, check.asset, check.description, nights, deps=("findings", SoundTablesRecord.name, *more)
+    )
 
 
 def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:

@@ -49,7 +49,9 @@ class Coverage:
         self._documents = {} if before is None else about_by_finding(before)
 
     def covers(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
-        """Whether the night would have found this, were it still there."""
+        """Whether the night would have found this, were it still there. An incomplete night resolves nothing."""
+        if not self._inputs.is_whole:
+            return False
         if kind == "quarantined_documents":
             return self._document(finding_id)
         if not self._source_was_read(kind, subject):

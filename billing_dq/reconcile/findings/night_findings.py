@@ -73,6 +73,8 @@ class FindingInputs:
     unreadable: pd.DataFrame | None = None
     #: `quarantine.DOCUMENT_COLUMNS` of the documents that open findings of earlier nights are about
     quarantined_before: pd.DataFrame | None = None
+    #: whether all of the application's side was read
+    is_whole: bool = True
 
     def has(self, result: Result) -> bool:
         """Whether a result was examined tonight."""

@@ -7,8 +7,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def ahead(work: Callable[[], Result]) -> Callable[[], Result]:
+def ahead(work: Callable[[], Result]) -> Callable[[float | None], Result]:
     """Begin the work in a thread; calling what is given back waits for its result, or raises its error.
+
+    It waits so many seconds at most (None: as long as it takes), and raises TimeoutError after them.
 
     Nobody need wait: the thread does not keep the process alive, so that a slow server holds up no stopped night.
     """
@@ -24,8 +26,10 @@ def ahead(work: Callable[[], Result]) -> Callable[[], Result]:
     thread = Thread(target=run, name="billing_dq-ahead", daemon=True)
     thread.start()
 
-    def result() -> Result:
-        thread.join()
+    def result(seconds: float | None = None) -> Result:
+        thread.join(seconds)
+        if thread.is_alive():
+            raise TimeoutError
         if errors:
             raise errors[0]
         return results[0]

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 from pydantic import SecretStr
-from pymongo import MongoClient
+from pymongo import MongoClient, read_preferences
+from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
@@ -18,7 +20,7 @@ from pymongo.errors import (
 )
 
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.settings import Settings
+from billing_dq.settings import ReadPreference, Settings
 
 Client = MongoClient[dict[str, object]]
 
@@ -36,6 +38,7 @@ _TRANSIENT = frozenset(
         *(43, 112, 133, 175, 237, 365, 391, 462, 11601, 13388),
     }
 )
+_MODES = {name: number for number, name in enumerate(get_args(ReadPreference))}
 _SECRET_PART = re.compile(r"(mongodb(?:\+srv)?://)[^\s/@]*@", re.IGNORECASE)
 
 
@@ -73,6 +76,13 @@ def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONG
         )
     except (OSError, PyMongoError, ValueError, TypeError) as error:
         raise unusable(error, uri, variable) from None
+
+
+def database_of(client: Client, settings: Settings) -> Database[dict[str, object]]:
+    """The database to read from: by the setting ``mongodb_read_preference``, or as the address says."""
+    wanted = settings.mongodb_read_preference
+    preference = None if wanted is None else read_preferences.make_read_preference(_MODES[wanted], None)
+    return client.get_database(settings.mongodb_database, read_preference=preference)
 
 
 def unusable(error: Exception, uri: SecretStr, variable: str) -> SourceError:

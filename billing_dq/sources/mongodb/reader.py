@@ -11,12 +11,13 @@ from typing import Literal, Protocol, cast
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.cursor import RawBatchCursor
-from pymongo.errors import ConfigurationError, OperationFailure
+from pymongo.errors import ConfigurationError, ExecutionTimeout, OperationFailure
 
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
-from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, database_of, is_transient
+from billing_dq.sources.mongodb.politeness import Budget, BudgetSpent, Pace
 from billing_dq.sources.mongodb.queries import Filter, Query
 from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, sampled
 
@@ -63,12 +64,20 @@ class Reader:
     """
 
     def __init__(
-        self, client: Client, settings: Settings, session: ClientSession | None, plainly_because: str = ""
+        self,
+        client: Client,
+        settings: Settings,
+        session: ClientSession | None,
+        plainly_because: str = "",
+        budget: Budget | None = None,
     ) -> None:
         self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
         self.plainly_because = plainly_because
-        self._database = client[settings.mongodb_database]
+        self._database = database_of(client, settings)
         self._session = session
+        self._budget = budget or Budget(None)
+        self._pace = Pace(settings.mongodb_bytes_per_second)
+        self._reply_documents = settings.mongodb_reply_documents
         self._limit = round(settings.mongodb_timeout_seconds * 1000)
 
     @property
@@ -78,9 +87,9 @@ class Reader:
 
     def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
         """The number of documents, counted in the index of `_id`: without a hint the server fetches each document."""
-        with self.timed("server"):
+        with self.timed("server"), self._within_budget():
             return self._collection(contract).count_documents(
-                query or {}, hint="_id_", session=self._session, maxTimeMS=self._limit
+                query or {}, hint="_id_", session=self._session, maxTimeMS=self._budget.limit(self._limit)
             )
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
@@ -125,20 +134,37 @@ class Reader:
             query.filter,
             query.projection,
             sort=[(name, 1) for name in query.order] or None,
-            batch_size=query.reply_documents,
+            batch_size=min(query.reply_documents, self._reply_documents),
             allow_disk_use=True if query.order else None,
-            max_time_ms=self._limit,
+            max_time_ms=self._budget.limit(self._limit),
             session=self._session,
         )
+
+    @contextmanager
+    def _within_budget(self) -> Iterator[None]:
+        """Work of the server that ends with the budget.
+
+        Raises:
+            BudgetSpent: the budget ended first; an answer that came in time counts.
+        """
+        self._budget.require()
+        try:
+            yield
+        except TimeoutError:
+            raise BudgetSpent from None
+        except ExecutionTimeout:
+            self._budget.require()
+            raise
 
     def _replies(self, cursor: RawBatchCursor[dict[str, object]]) -> Iterator[bytes]:
         """The replies of the server; while one is worked on, a thread waits for the next."""
         coming = ahead(lambda: next(cursor, None))
         while True:
-            with self.timed("server"):
-                reply = cast(bytes | None, coming())
+            with self.timed("server"), self._within_budget():
+                reply = cast(bytes | None, coming(self._budget.left))
             if not reply:  # the end, or the one empty reply of an empty result
                 return
+            self._pace.read(len(reply))
             coming = ahead(lambda: next(cursor, None))
             yield reply
 
@@ -147,20 +173,20 @@ class Reader:
 
 
 @contextmanager
-def open_reader(client: Client, settings: Settings, probe: str) -> Iterator[Reader]:
+def open_reader(client: Client, settings: Settings, probe: str, budget: Budget | None = None) -> Iterator[Reader]:
     """A reader inside one snapshot where the settings want it and the server gives one, else one that reads plainly.
 
     ``probe`` is the name of a collection, to find out.
     """
     if settings.mongodb_snapshot == "off":
-        yield Reader(client, settings, None, "mongodb_snapshot is off")
+        yield Reader(client, settings, None, "mongodb_snapshot is off", budget)
         return
     with client.start_session(snapshot=True) as session:
         refusal = _no_snapshot(client, settings, probe, session)
         if not refusal:
-            yield Reader(client, settings, session)
+            yield Reader(client, settings, session, budget=budget)
             return
-    yield Reader(client, settings, None, refusal)
+    yield Reader(client, settings, None, refusal, budget)
 
 
 def _no_snapshot(client: Client, settings: Settings, probe: str, session: ClientSession) -> str:
@@ -168,11 +194,18 @@ def _no_snapshot(client: Client, settings: Settings, probe: str, session: Client
 
     That it takes the read concern says nothing: some servers take it and pay no heed to it.
     """
-    database = client[settings.mongodb_database]
+    database = database_of(client, settings)
     limit = round(settings.mongodb_timeout_seconds * 1000)
     try:
         reply = database.command(
-            "find", probe, projection={"_id": 1}, limit=1, singleBatch=True, maxTimeMS=limit, session=session
+            "find",
+            probe,
+            projection={"_id": 1},
+            limit=1,
+            singleBatch=True,
+            maxTimeMS=limit,
+            session=session,
+            read_preference=database.read_preference,
         )
     except ConfigurationError:
         return "the server offers no snapshots"

@@ -19,6 +19,7 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, clear_errors, connect
 from billing_dq.sources.mongodb.counts import Counts
+from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
@@ -32,8 +33,9 @@ class SnapshotFacts:
     """What is to be told about a snapshot; ``counts``, and ``newest`` (when it was last written as far as its documents
     tell), by the collections' names in docs/domain.md.
 
-    ``read_plainly_because`` is empty where all tables are of one instant. ``seconds`` by stage: server (waiting for
-    it), decode, write, and total.
+    ``not_read`` are the collections that the budget did not reach the end of, and ``whole_until`` the last organization
+    all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are
+    of one instant. ``seconds`` by stage: server (waiting for it), decode, write, and total.
     """
 
     server_version: str
@@ -43,6 +45,8 @@ class SnapshotFacts:
     missing_collections: tuple[str, ...]
     counts: dict[str, Counts]
     newest: dict[str, datetime]
+    not_read: tuple[str, ...]
+    whole_until: str | None
     seconds: dict[str, float]
 
 
@@ -69,6 +73,7 @@ def read_snapshot(
     from billing_dq.sources.mongodb.tables import SnapshotTables
 
     started = time.perf_counter()
+    budget = Budget(settings.mongodb_budget_seconds)
     uri = address(settings)
     names = settings.collections.model_dump()
 
@@ -79,6 +84,9 @@ def read_snapshot(
         for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
             if collection in missing:
                 tables.write_empty(collection)
+            elif tables.not_read:
+                tables.write_empty(collection)
+                tables.not_read.append(collection)
             else:
                 tables.write(contract)
         tables.write_followed_weeks()
@@ -92,13 +100,17 @@ def read_snapshot(
         missing = _missing(present, names, settings)
         server_version = str(client.server_info()["version"])
         try:
-            with open_reader(client, settings, probe=next(one for one in names.values() if one in present)) as reader:
+            with open_reader(
+                client, settings, probe=next(one for one in names.values() if one in present), budget=budget
+            ) as reader:
                 tables = write_all(reader)
         except OperationFailure as error:
             if not reader.one_snapshot or error.code not in SNAPSHOT_GONE:
                 raise
             # the night takes longer than the server keeps a snapshot: better read plainly than not at all
-            reader = Reader(client, settings, None, f"the server did not keep the snapshot (error {error.code})")
+            reader = Reader(
+                client, settings, None, f"the server did not keep the snapshot (error {error.code})", budget
+            )
             tables = write_all(reader)
         topology = client.topology_description.topology_type_name
     facts = SnapshotFacts(
@@ -109,6 +121,8 @@ def read_snapshot(
         missing_collections=tuple(missing),
         counts=tables.counts,
         newest=tables.newest,
+        not_read=tuple(tables.not_read),
+        whole_until=tables.keep_whole_organizations() if tables.not_read else None,
         seconds={**reader.seconds, "total": time.perf_counter() - started},
     )
     return Snapshot(tables.stored, facts)

@@ -1,11 +1,15 @@
 """The MongoDB tables of a night, collection by collection, streamed to Parquet."""
 
+# pyarrow.compute makes its functions at import, where a type checker cannot see them:
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from billing_dq import tables
@@ -18,6 +22,7 @@ from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, organizations, subscriptions
 from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
+from billing_dq.sources.mongodb.politeness import BudgetSpent
 from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
@@ -54,6 +59,7 @@ class SnapshotTables:
     Attributes:
         stored: the tables written so far, by name.
         counts: how the documents were sorted, by the collection's name in docs/domain.md.
+        not_read: the collections that were not read to their end, because the budget was spent.
         newest: when each collection was last written, as far as its documents tell.
     """
 
@@ -69,6 +75,7 @@ class SnapshotTables:
         self.stored: dict[str, StoredTable] = {}
         self.counts: dict[str, Counts] = {}
         self.newest: dict[str, datetime] = {}
+        self.not_read: list[str] = []
         self._reader = reader
         self._night = night
         self._followed = followed
@@ -90,20 +97,68 @@ class SnapshotTables:
             made = {
                 table.name: open_files.enter_context(self._writer(table)) for table in TABLES_OF[contract.domain_name]
             }
-            for piece in self._pieces(contract, sorting):
-                with self._reader.timed("decode"):
-                    found = self._tables(contract.domain_name, piece)
-                with self._reader.timed("write"):
-                    for name, table in found.items():
-                        made[name].write(table)
-                advance(len(piece.chosen))
-            for piece in self._older_pieces(contract, older):
-                with self._reader.timed("decode"):
-                    usage = weekly_usage(piece.rows, piece.chosen)
-                with self._reader.timed("write"):
-                    made[tables.FOLLOWED_USAGE.name].write(usage)
-        self._account(contract, sorting, older)
-        self._keep_shape(contract, sorting.shape)
+            try:
+                self._write_pieces(contract, sorting, made, advance)
+                self._write_older(contract, older, made)
+                self._account(contract, sorting, older)
+            except BudgetSpent:
+                self._end_early(contract, sorting, older)
+        if not self.not_read:
+            self._keep_shape(contract, sorting.shape)
+
+    def keep_whole_organizations(self) -> str | None:
+        """After a reading that ended early, keep of what grows with the ledger the organizations all of which was read.
+
+        Usage is read before balances, both in the order of the organizations: all of an organization was read up to the
+        last balance.
+
+        Returns:
+            The last of these organizations, empty where there is none; None: all of them.
+        """
+        if "billingextrabalances" not in self.not_read:
+            return None
+        last = ""
+        for batch in self.stored[tables.EXTRAS_BALANCES.name].batches(["organization_id"]):
+            last = batch.column("organization_id")[-1].as_py()
+        for table in (*TABLES_OF["billingusages"], *TABLES_OF["billingextrabalances"], tables.FOLLOWED_WEEKS):
+            whole = self._directory / f"{table.name}.parquet"
+            read = StoredTable(table, UPath(whole.rename(whole.with_suffix(".read"))))
+            with self._writer(table) as writer:
+                for batch in read.batches():
+                    writer.write(batch.filter(pc.less_equal(batch.column("organization_id"), last)))
+        return last
+
+    def _write_pieces(
+        self,
+        contract: CollectionContract,
+        sorting: Sorting,
+        made: dict[str, TableWriter],
+        advance: Callable[[int], None],
+    ) -> None:
+        for piece in self._pieces(contract, sorting):
+            with self._reader.timed("decode"):
+                found = self._tables(contract.domain_name, piece)
+            with self._reader.timed("write"):
+                for name, table in found.items():
+                    made[name].write(table)
+            advance(len(piece.chosen))
+
+    def _write_older(self, contract: CollectionContract, older: Sorting, made: dict[str, TableWriter]) -> None:
+        for piece in self._older_pieces(contract, older):
+            with self._reader.timed("decode"):
+                usage = weekly_usage(piece.rows, piece.chosen)
+            with self._reader.timed("write"):
+                made[tables.FOLLOWED_USAGE.name].write(usage)
+
+    def _end_early(self, contract: CollectionContract, sorting: Sorting, older: Sorting) -> None:
+        """Count what was sorted before the budget was spent; of the last organization more might have come."""
+        self.not_read.append(contract.domain_name)
+        self.counts[contract.domain_name] = Counts(
+            counted=sorting.seen + older.seen,
+            read=sorting.read + older.read,
+            quarantined=sorting.quarantined + older.quarantined,
+            out_of_scope=sorting.out_of_scope + older.out_of_scope,
+        )
 
     def write_followed_weeks(self) -> None:
         """Write which weeks were followed."""

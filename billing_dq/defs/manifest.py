@@ -1,0 +1,54 @@
+"""The manifest of a night: the step that shows the night, whole, to its readers; then old evidence may go."""
+
+import dagster as dg
+
+from billing_dq.defs.metadata import table_of, tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import finish, manifest_path
+from billing_dq.storage.retention import remove_old_evidence
+from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, FINDINGS, NIGHT_MEASURES, NIGHTLY_REPORT
+
+MANIFEST = "night_manifest"
+
+
+def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that ends the writing of a night."""
+
+    @dg.asset(
+        name=MANIFEST,
+        partitions_def=nights,
+        group_name="conclusions",
+        deps=[table.name for table in (NIGHTLY_REPORT, FINDINGS, NIGHT_MEASURES, DOCUMENT_SHAPES, COLUMN_PROFILES)],
+        kinds={"json"},
+        description=TEXTS[MANIFEST].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(MANIFEST),
+    )
+    def night_manifest(
+        context: dg.AssetExecutionContext,
+        night_lock: dg.ResourceParam[None],
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+    ) -> dg.MaterializeResult:
+        """Write the manifest, then remove the evidence that `[retention]` no longer keeps."""
+        key = context.partition_key
+        manifest = finish(lake, key, settings)
+        removed = remove_old_evidence(lake, key, settings.retention.evidence_nights)
+        for night, tables in removed.items():
+            context.log.info(f"retention: removed the evidence of {night} ({', '.join(tables)}); its results stay")
+        return dg.MaterializeResult(
+            metadata={
+                "state": manifest.state,
+                "manifest": dg.MetadataValue.path(str(manifest_path(lake, key))),
+                "code_version": manifest.code_version,
+                "files": len(manifest.files),
+                "bytes": sum(file.bytes for file in manifest.files.values()),
+                "evidence_removed": table_of(
+                    [{"night": night, "tables": ", ".join(tables)} for night, tables in removed.items()]
+                ),
+            }
+        )
+
+    return night_manifest

@@ -1,0 +1,189 @@
+"""The manifest of a night: `<home>/lake/manifests/<night>.json`, written last. It says which code, rules and settings
+made the night, what went in and came out, and the SHA-256 of every file: anybody can prove that nothing changed.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
+from upath import UPath
+
+from billing_dq.settings import Settings
+from billing_dq.storage import unfinished
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.placing import put_text
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import TABLES
+
+_SUFFIXES = (".parquet", ".json", ".html", ".md")
+_DIRECTORY = "manifests"
+#: What is in the lake and not of one night's making.
+_APART = frozenset({_DIRECTORY, "unfinished", "evidence_removed"})
+_USER_IN_ADDRESS = re.compile(r"(://)[^/@\s]*@")
+_PACKAGE = Path(__file__).parents[1]
+
+
+class StoredFile(BaseModel):
+    """A file of a night: its size in bytes and the SHA-256 of its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    bytes: int
+    sha256: str
+
+
+class NightManifest(BaseModel):
+    """A whole night. The same evidence, code and settings give the same manifest.
+
+    Attributes:
+        state: `incomplete`: MongoDB was not read to its end.
+        code_version: of billing_dq.
+        rule_versions: by package of rules, the SHA-256 of its source.
+        settings: every knob, without the secrets.
+        documents: of MongoDB, by collection: counted, read, quarantined, out_of_scope.
+        stripe: whether Stripe was read, and how many requests it took, by resource.
+        rows: by table.
+        files: by path below `<home>/lake`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1] = 1
+    night: str
+    state: Literal["complete", "incomplete"]
+    code_version: str
+    rule_versions: dict[str, str]
+    settings: dict[str, JsonValue]
+    documents: dict[str, dict[str, int]]
+    stripe: dict[str, JsonValue]
+    rows: dict[str, int]
+    files: dict[str, StoredFile]
+
+    @classmethod
+    def of(cls, lake: Lake, night: str) -> "NightManifest | None":
+        """The manifest of a night; None where an older version stored it, or it is not whole."""
+        path = manifest_path(lake, night)
+        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def manifest_path(lake: Lake, night: str) -> UPath:
+    """Where the manifest of a night is, or will be."""
+    return lake.root / _DIRECTORY / f"{night}.json"
+
+
+def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
+    """Write the manifest of a night whose tables are all there, and show the night to readers.
+
+    Raises:
+        SourceError: a record of the night is not there.
+        OSError: a file cannot be read, or the manifest cannot be written.
+    """
+    snapshot = SnapshotFactsRecord.require(lake.home, night)
+    stripe = StripeReadingRecord.require(lake.home, night)
+    tables = {name: lake.stored(table, night) for name, table in TABLES.items()}
+    manifest = NightManifest(
+        night=night,
+        state="incomplete" if snapshot.incomplete_because else "complete",
+        code_version=version("billing-dq"),
+        rule_versions=rule_versions(),
+        settings=without_secrets(settings),
+        documents={name: counts.model_dump() for name, counts in snapshot.counts.items()},
+        stripe={"state": stripe.state, "requests": dict(stripe.requests)},
+        rows={name: table.rows for name, table in tables.items() if table is not None},
+        files=_files(lake.root, night),
+    )
+    _write(lake, manifest)
+    unfinished.unmark(lake.root, night)
+    return manifest
+
+
+def add_files(lake: Lake, night: str, *paths: UPath) -> None:
+    """Add files that are written after the night is whole, such as its page, to the manifest."""
+    manifest = NightManifest.of(lake, night)
+    if manifest is not None:
+        added = {_below(lake.root, path): _stored_file(path) for path in paths}
+        _write(lake, manifest.model_copy(update={"files": manifest.files | added}))
+
+
+def differences(lake: Lake, manifest: NightManifest, removed: frozenset[str] = frozenset()) -> list[str]:
+    """What of a night is not as its manifest says, a sentence each; ``removed`` are tables that retention removed."""
+    found: list[str] = []
+    for name, file in manifest.files.items():
+        path = lake.root / name
+        if not path.exists():
+            if name.partition("/")[0] not in removed:
+                found.append(f"{name} is gone")
+        elif _stored_file(path) != file:
+            found.append(f"{name} is not the file that was stored")
+    return found
+
+
+@cache
+def rule_versions() -> dict[str, str]:
+    """By package of `billing_dq.reconcile`, the SHA-256 of its source: another rule is another version."""
+    packages = sorted(path.parent for path in (_PACKAGE / "reconcile").rglob("__init__.py"))
+    return {
+        ".".join(package.relative_to(_PACKAGE).parts): _hash_of_sources(sorted(package.glob("*.py")))
+        for package in packages
+    }
+
+
+def without_secrets(settings: Settings) -> dict[str, JsonValue]:
+    """The settings as JSON, without a secret: its key is left out. Users in addresses are starred."""
+    return _plain(settings)
+
+
+def _plain(section: BaseModel) -> dict[str, JsonValue]:
+    written = section.model_dump(mode="json")
+    values: dict[str, JsonValue] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, SecretStr):
+            continue
+        if isinstance(value, BaseModel):
+            values[name] = _plain(value)
+        elif isinstance(value, Mapping):
+            values[name] = {
+                str(key): _plain(one) if isinstance(one, BaseModel) else _starred(written[name][str(key)])
+                for key, one in value.items()
+            }
+        else:
+            values[name] = _starred(written[name])
+    return values
+
+
+def _starred(value: JsonValue) -> JsonValue:
+    return _USER_IN_ADDRESS.sub(r"\1***@", value) if isinstance(value, str) else value
+
+
+def _files(root: UPath, night: str) -> dict[str, StoredFile]:
+    directories = sorted(path for path in root.iterdir() if path.is_dir() and path.name not in _APART)
+    paths = [directory / f"{night}{suffix}" for directory in directories for suffix in _SUFFIXES]
+    return {_below(root, path): _stored_file(path) for path in paths if path.exists()}
+
+
+def _stored_file(path: UPath) -> StoredFile:
+    content, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            content.update(chunk)
+            size += len(chunk)
+    return StoredFile(bytes=size, sha256=content.hexdigest())
+
+
+def _hash_of_sources(paths: list[Path]) -> str:
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return content.hexdigest()
+
+
+def _below(root: UPath, path: UPath) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _write(lake: Lake, manifest: NightManifest) -> None:
+    put_text(manifest.model_dump_json(indent=1), manifest_path(lake, manifest.night))

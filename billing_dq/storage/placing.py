@@ -1,0 +1,64 @@
+"""Files are put in their place whole: a reader sees the old content or the new one, and never a part.
+
+On this machine's disk a file is written beside its place, synced and renamed. An object store shows an object when all
+of it has arrived, so that a finished local file, or a text, is put there as it is.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from upath import UPath
+
+from billing_dq.storage.appending import sync_directory
+
+
+def is_local(place: UPath) -> bool:
+    """Whether a place is on a file system of this machine."""
+    return place.protocol in ("", "file", "local")
+
+
+def put_file(source: Path, place: UPath) -> None:
+    """Copy a finished local file to its place; makes the directory.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    if not is_local(place):
+        place.fs.put_file(str(source), place.path)
+        return
+    with source.open("rb") as content, _beside(Path(place.path)) as target:
+        shutil.copyfileobj(content, target, 1 << 20)
+
+
+def put_text(text: str, place: UPath) -> None:
+    """Write a text to its place; makes the directory.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    if not is_local(place):
+        place.fs.pipe_file(place.path, text.encode("utf-8"))
+        return
+    with _beside(Path(place.path)) as target:
+        target.write(text.encode("utf-8"))
+
+
+@contextmanager
+def _beside(place: Path) -> Iterator[BinaryIO]:
+    """A file beside its place, which takes the place when the block ends, and goes away where the block fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(place)
+        sync_directory(place.parent)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""A night whose budget for MongoDB ends early: it is stored and told as incomplete, never green and never wrong."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.errors import SourceError
+from billing_dq.report.night import read_night
+from billing_dq.report.words import summary
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
+from billing_dq.settings import Settings
+from billing_dq.sources.mongodb import reader as reading
+from billing_dq.sources.mongodb.politeness import BudgetSpent
+from billing_dq.sources.mongodb.reader import Reader
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import NightManifest
+from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
+
+DATABASE = "billing_dq_test_incomplete"
+
+
+@pytest.fixture(scope="module")
+def settings(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(DATABASE)
+        load_documents(client[DATABASE], sample_documents)
+        found = sample_settings(tmp_path_factory.mktemp("home"), mongodb_uri, DATABASE)
+        yield found.model_copy(update={"mongodb_reply_documents": 10})
+        client.drop_database(DATABASE)
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
+    with dg.DagsterInstance.from_config(str(tmp)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def nights(settings: Settings, instance: dg.DagsterInstance) -> tuple[StoredNight, StoredNight]:
+    """A whole night, and the next, whose budget ends after two replies of balances."""
+    first = run_night(settings, instance, SAMPLE_AS_OF)
+    with pytest.MonkeyPatch.context() as patch:
+        replies = Reader._replies
+
+        def two_of_balances(self: Reader, cursor: object) -> Iterator[bytes]:
+            of_balances = cursor.collection.name == "billingextrabalances"  # pyright: ignore
+            for number, reply in enumerate(replies(self, cursor)):  # pyright: ignore
+                if of_balances and number == 2:
+                    raise BudgetSpent
+                yield reply
+
+        patch.setattr(Reader, "_replies", two_of_balances)
+        patch.setattr(reading, "PIECE_BYTES", 1)
+        return first, run_night(settings, instance, SAMPLE_AS_OF + timedelta(days=1))
+
+
+def test_the_night_says_that_it_is_incomplete_and_until_where_it_came(
+    settings: Settings, nights: tuple[StoredNight, StoredNight]
+) -> None:
+    snapshot = nights[1].snapshot
+    assert snapshot.not_read == ("billingextrabalances", "processedstripeevents")
+    assert snapshot.whole_until
+    manifest = NightManifest.of(Lake(settings.home), nights[1].night)
+    assert manifest is not None
+    assert manifest.state == "incomplete"
+    told = summary(read_night(settings, nights[1].night))
+    assert told.verdict == "The night is incomplete."
+    assert f"up to {snapshot.whole_until}" in told.sentence
+    assert dict(zip(nights[1].report["name"], nights[1].report["value"], strict=True))["mongodb.read"] == 0.0
+
+
+def test_only_organizations_all_of_which_was_read_are_examined(
+    settings: Settings, nights: tuple[StoredNight, StoredNight]
+) -> None:
+    first, second = nights
+    lake, until = Lake(settings.home), str(second.snapshot.whole_until)
+    for table in (WEEKLY_USAGE, LEDGER_ENTRIES):
+        before = lake.require(table, first.night).frame(["organization_id"])["organization_id"]
+        now = lake.require(table, second.night).frame(["organization_id"])["organization_id"]
+        assert now.max() <= until < before.max()
+        assert set(now) == {one for one in before if one <= until}
+    expected = first.deltas[first.deltas["organization_id"] <= until]
+    assert len(second.deltas) == len(expected) > 0
+
+
+def test_nothing_is_resolved_and_nothing_false_is_found(nights: tuple[StoredNight, StoredNight]) -> None:
+    first, second = nights
+    assert set(second.findings["finding_id"]) == set(first.findings["finding_id"])
+    assert set(second.findings["state"]) == {"persisting"}
+    examined = second.findings["organization_id"] <= str(second.snapshot.whole_until)
+    assert set(second.findings.loc[~examined, "last_seen"]) == {first.night}
+
+
+def test_no_check_of_findings_is_green(nights: tuple[StoredNight, StoredNight]) -> None:
+    said = {check.name: check for check in nights[1].checks}
+    for name in ("no_week_diverges", "every_ledger_is_sound", "every_document_was_read_or_quarantined"):
+        assert not said[name].passed
+        assert said[name].said.startswith("the night is incomplete: mongodb_budget_seconds ended before")
+    assert not said["stripe_was_read"].passed
+
+
+def test_the_night_after_it_is_right_again(
+    settings: Settings, instance: dg.DagsterInstance, nights: tuple[StoredNight, StoredNight]
+) -> None:
+    third = run_night(settings, instance, SAMPLE_AS_OF + timedelta(days=2))
+    assert not third.snapshot.incomplete_because
+    assert third.deltas["organization_id"].max() > str(nights[1].snapshot.whole_until)
+    assert set(third.findings["state"]) == {"persisting"}
+
+
+def test_a_budget_that_is_spent_at_once_leaves_a_night_that_examined_no_organization(
+    settings: Settings, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    hasty = settings.model_copy(update={"home": str(tmp_path), "mongodb_budget_seconds": 1e-9})
+    night = run_night(hasty, instance, SAMPLE_AS_OF)
+    assert night.snapshot.not_read[0] == "organizations"
+    assert night.snapshot.whole_until == ""
+    assert night.deltas.empty
+    assert night.findings.empty
+    with pytest.raises(SourceError, match="--again"):
+        run_night(hasty, instance, SAMPLE_AS_OF)

@@ -1,0 +1,177 @@
+"""The manifest of a night, which shows the night to readers when all of it is there; and the night on S3."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.errors import SourceError
+from billing_dq.report.night import read_night
+from billing_dq.runner import DAGSTER_YAML, run_night
+from billing_dq.settings import Settings
+from billing_dq.simulation.local_stripe import serve
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import NightManifest, differences
+from billing_dq.tables import FINDINGS, TABLES, WEEKLY_USAGE
+from tests.support.s3_server import S3Server
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+
+NIGHT = "2026-11-21"
+DATABASE = "billing_dq_test_manifest"
+
+
+@dataclass(frozen=True)
+class Company:
+    """Everything to take nights of the sample: settings for a home, and Dagster's history."""
+
+    uri: str
+    stripe_url: str
+    instance: dg.DagsterInstance
+
+    def settings(self, home: Path | str) -> Settings:
+        return sample_settings(Path("x"), self.uri, DATABASE, self.stripe_url).model_copy(update={"home": str(home)})
+
+
+@pytest.fixture(scope="module")
+def company(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Company]:
+    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
+    with (
+        MongoClient[dict[str, object]](mongodb_uri) as client,
+        serve(sample_stripe()) as stripe,
+        dg.DagsterInstance.from_config(str(tmp)) as instance,
+    ):
+        client.drop_database(DATABASE)
+        load_documents(client[DATABASE], sample_documents)
+        yield Company(mongodb_uri, stripe.url, instance)
+        client.drop_database(DATABASE)
+
+
+@pytest.fixture(scope="module")
+def whole(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of a home with the sample's night."""
+    settings = company.settings(tmp_path_factory.mktemp("home"))
+    run_night(settings, company.instance, SAMPLE_AS_OF)
+    return settings
+
+
+def manifest_of(settings: Settings) -> NightManifest:
+    manifest = NightManifest.of(Lake(settings.home), NIGHT)
+    assert manifest is not None
+    return manifest
+
+
+def test_the_manifest_has_every_file_of_the_night_with_its_hash(whole: Settings) -> None:
+    lake, manifest = Lake(whole.home), manifest_of(whole)
+    root = Path(whole.home) / "lake"
+    there = {path.relative_to(root).as_posix() for path in root.glob(f"*/{NIGHT}.*")} - {f"manifests/{NIGHT}.json"}
+    assert set(manifest.files) == there
+    assert {f"report/{NIGHT}.html", f"snapshot_facts/{NIGHT}.json"} <= there
+    assert differences(lake, manifest) == []
+
+
+def test_the_manifest_says_what_went_in_what_came_out_and_by_which_code_and_rules(whole: Settings) -> None:
+    manifest = manifest_of(whole)
+    assert manifest.state == "complete"
+    assert manifest.documents["organizations"]["counted"] > 0
+    assert manifest.stripe["state"] == "read"
+    assert set(manifest.rows) == set(TABLES)
+    assert manifest.code_version
+    assert {len(version) for version in manifest.rule_versions.values()} == {64}
+    assert {"reconcile.meter", "reconcile.ledger", "reconcile.disputes"} <= set(manifest.rule_versions)
+
+
+def test_the_manifest_holds_no_secret_and_every_other_setting(whole: Settings) -> None:
+    manifest = manifest_of(whole)
+    assert set(manifest.settings) == set(Settings.model_fields) - {"mongodb_uri", "stripe_api_key"}
+    assert "rk_live" not in manifest.model_dump_json()
+
+
+def run_and_die(company: Company, home: Path, at: int) -> None:
+    """A process takes the night and is killed in the middle of its so-manieth file."""
+    settings = company.settings(home)
+    script = f"""
+import os, signal, sys
+from datetime import datetime
+import dagster as dg
+from billing_dq.storage import placing
+from billing_dq.defs import io_manager
+from billing_dq.runner import run_night
+from tests.defs.test_night_manifest import Company
+left = [{at}]
+put_file = placing.put_file
+def dying(source, place):
+    left[0] -= 1
+    if not left[0]:
+        from pathlib import Path
+        Path(place.path).with_name("." + place.name + ".dying.tmp").write_bytes(source.read_bytes()[:40])
+        os.kill(os.getpid(), signal.SIGKILL)
+    put_file(source, place)
+io_manager.put_file = dying
+with dg.DagsterInstance.ephemeral() as instance:
+    company = Company({company.uri!r}, {company.stripe_url!r}, instance)
+    run_night(company.settings({str(home)!r}), instance, datetime.fromisoformat({SAMPLE_AS_OF.isoformat()!r}))
+"""
+    assert settings.home == str(home)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
+
+
+def test_a_night_killed_after_its_evidence_is_hidden_and_the_next_run_concludes_it(
+    company: Company, whole: Settings, tmp_path: Path
+) -> None:
+    run_and_die(company, tmp_path, at=len(TABLES) - 4)
+    lake = Lake(str(tmp_path))
+    assert lake.stored(WEEKLY_USAGE, NIGHT) is not None
+    assert {name: lake.nights(table) for name, table in TABLES.items() if lake.nights(table)} == {}
+    with pytest.raises(SourceError, match="is not whole"):
+        read_night(company.settings(tmp_path), NIGHT)
+    run_night(company.settings(tmp_path), company.instance, SAMPLE_AS_OF)
+    assert lake.nights(FINDINGS) == [NIGHT]
+    assert tables_of(manifest_of(company.settings(tmp_path))) == tables_of(manifest_of(whole))
+
+
+def test_a_night_killed_while_its_evidence_is_written_is_hidden_and_is_read_again_knowingly(
+    company: Company, whole: Settings, tmp_path: Path
+) -> None:
+    run_and_die(company, tmp_path, at=3)
+    assert Lake(str(tmp_path)).nights(FINDINGS) == []
+    run_night(company.settings(tmp_path), company.instance, SAMPLE_AS_OF)
+    assert tables_of(manifest_of(company.settings(tmp_path))) == tables_of(manifest_of(whole))
+
+
+def tables_of(manifest: NightManifest) -> dict[str, str]:
+    """The hashes of the tables: what the same evidence gives again, byte by byte."""
+    return {name: file.sha256 for name, file in manifest.files.items() if name.endswith(".parquet")}
+
+
+def test_the_night_on_s3_is_the_same_byte_by_byte(
+    company: Company, whole: Settings, tmp_path: Path, s3: S3Server
+) -> None:
+    settings = company.settings(f"{s3.address}/billing").model_copy(update={"state": str(tmp_path)})
+    run_night(settings, company.instance, SAMPLE_AS_OF)
+    assert tables_of(manifest_of(settings)) == tables_of(manifest_of(whole))
+    assert differences(Lake(settings.home), manifest_of(settings)) == []
+    assert read_night(settings).night == NIGHT
+    with pytest.raises(SourceError, match="is stored and is not read again"):
+        run_night(settings, company.instance, SAMPLE_AS_OF)
+
+
+def test_a_night_of_an_older_version_has_no_manifest_and_is_read_as_it_is(
+    company: Company, whole: Settings, tmp_path: Path
+) -> None:
+
+    shutil.copytree(Path(whole.home) / "lake", tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "manifests")
+    shutil.rmtree(tmp_path / "lake" / "unfinished")
+    assert read_night(company.settings(tmp_path)).night == NIGHT
