@@ -78,5 +78,8 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"billing-dq: {' '.join(message.split())}", err=True)
+    line = " ".join(message.split())
+    # what a person or the data gave may hold what steers a terminal
+    shown = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in line)
+    click.echo(f"billing-dq: {shown}", err=True)
     sys.exit(2)

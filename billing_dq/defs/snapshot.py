@@ -14,7 +14,17 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import (
+    DISPUTE_POSITIONS,
+    FINDINGS,
+    LEDGER_VIOLATIONS,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    NIGHTLY_REPORT,
+    RUNAWAY_BALANCES,
+    SUBSCRIPTION_DRIFT,
+)
 from billing_dq.weeks import NightWeeks
 
 TABLES = (
@@ -33,6 +43,17 @@ TABLES = (
     "unreadable_keys",
 )
 GROUP = "mongodb"
+#: What a night concludes.
+_RESULTS = (
+    NIGHTLY_REPORT,
+    FINDINGS,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    RUNAWAY_BALANCES,
+    LEDGER_VIOLATIONS,
+    SUBSCRIPTION_DRIFT,
+    DISPUTE_POSITIONS,
+)
 
 #: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
 RETRIES = 2
@@ -79,6 +100,7 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context)),
             )
+            _forget(lake, key)
             for name in TABLES:
                 table = snapshot.tables[name]
                 yield dg.Output(table, name, metadata=stored(lake, key, name, table.rows))
@@ -89,6 +111,19 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             shutil.rmtree(directory, ignore_errors=True)
 
     return mongo_snapshot
+
+
+def _forget(lake: Lake, night: str) -> None:
+    """Take away that a night was read and what was concluded from it, before its evidence is replaced.
+
+    A run that ends in between leaves a night that is plainly not there, and no old conclusions beside new evidence.
+    """
+    for record in (StripeReadingRecord, SnapshotFactsRecord):  # Stripe's first: without it the night is no night
+        record.path(lake.home, night).unlink(missing_ok=True)
+    for table in _RESULTS:
+        lake.remove(table, night)
+    for page in (lake.report_path(night), lake.report_path(night).with_suffix(".md")):
+        page.unlink(missing_ok=True)
 
 
 def _taken(context: dg.AssetExecutionContext, seconds: float, read: Callable[[], Snapshot]) -> Snapshot:

@@ -53,7 +53,9 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
     for earlier in reversed(_before(lake, WEEKLY_USAGE, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(WEEKLY_USAGE, earlier)
-        if facts is None or stored is None or facts.weeks.keys[-1] < week_keys[0]:
+        if facts is None or stored is None:  # a night that was not read to its end
+            continue
+        if facts.weeks.keys[-1] < week_keys[0]:
             break
         usage = stored.frame(columns)
         seen = pd.concat([seen, usage[usage["week_key"].isin(week_keys)]]).drop_duplicates()
@@ -70,7 +72,9 @@ def earlier_plans(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.D
     for earlier in reversed(_before(lake, SUBSCRIPTIONS, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(SUBSCRIPTIONS, earlier)
-        if facts is None or stored is None or facts.as_of < weeks.weeks[0].start:
+        if facts is None or stored is None:  # a night that was not read to its end
+            continue
+        if facts.as_of < weeks.weeks[0].start:
             break
         seen = stored.frame(["organization_id", "plan"]).dropna()
         other = seen[seen["plan"] != seen["organization_id"].map(now)]
