@@ -34,7 +34,7 @@ Documents = dict[str, list[dict]]
 Finding = tuple[str, str, str, str, str, float]
 
 FIRST = datetime(2026, 11, 17, 3, 10, tzinfo=UTC)
-NIGHTS = 5
+NIGHTS = 6  # of one week, so that the weeks of a night stay the same
 COMPANIES = 3
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
 KEY = "rk_live_simulatedSecret42"

@@ -44,7 +44,8 @@ def odd_value(rng: random.Random) -> object:
     """Some value of any BSON type."""
     values: tuple[object, ...] = (
         None, True, 0, -1, 2**31, Int64(-(2**63)), 1.5, -0.0, math.nan, math.inf, -math.inf, "", "x", "a\x00b",
-        "2026-W99", "=1+1", "\x1b[31m", "\u202e", "é" * 50, [], [1, "a", None], [[]], {}, {"$ne": None}, {"a": {"b": [1]}},
+        "2026-W99", "=1+1", "\x1b[31m", "\u202e", "é" * 50, [], [1, "a", None], [[]], {}, {"$ne": None},
+        {"a": {"b": [1]}},
         b"\xff", Binary(b"x", 4), Code("1"), Decimal128("1.5"), Decimal128("NaN"), MinKey(), MaxKey(), Regex("x"),
         Timestamp(1, 1), ObjectId(), DBRef("c", 1), datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC),
         company.FIRST + timedelta(days=400),
@@ -52,9 +53,7 @@ def odd_value(rng: random.Random) -> object:
     return deepcopy(rng.choice(values))
 
 
-def malformed(
-    rng: random.Random, sound: list[dict], contract: CollectionContract, number: int
-) -> Document | None:
+def malformed(rng: random.Random, sound: list[dict], contract: CollectionContract, number: int) -> Document | None:
     """A document that breaks the contract, or None where what was done to it does not."""
     document = deepcopy(rng.choice(sound))
     document["_id"] = ObjectId(number.to_bytes(12, "big"))
@@ -142,7 +141,9 @@ def main(documents: int, seed: int | None) -> None:
         total += judge(one, min(_TOGETHER, documents))
     click.echo(", ".join(f"{name} {count:,}" for name, count in sorted(total.items())))
     took = time.perf_counter() - started
-    click.echo(f"{total.total():,} malformed documents, each quarantined with a reason, the rest unchanged, in {took:,.0f} s")
+    click.echo(
+        f"{total.total():,} malformed documents, each quarantined with a reason, the rest unchanged, in {took:,.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One balance document in memory, behind the driver's own methods that the writer of credits calls.
 
-The guard and the change of an update are carried out as MongoDB does, in one step. Before it and after it the answer may
-be lost, and a write that was given up may still be carried out later.
+The guard and the change of an update are carried out as MongoDB does, in one step. Before it and after it the answer
+may be lost, and a write that was given up may still be carried out later.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,12 +37,14 @@ class MemoryLedger:
         """An update of MongoDB; how many documents it changed."""
         assert set(guard) == {"organization", "ledger.refId", "ledger"}
         wanted, size = guard["ledger.refId"], guard["ledger"]
-        assert isinstance(wanted, dict) and isinstance(size, dict)
+        assert isinstance(wanted, dict)
+        assert isinstance(size, dict)
         assert guard["organization"] == self.document["organization"]
         if any(one.get("refId") == wanted["$ne"] for one in self.entries) or len(self.entries) != size["$size"]:
             return 0
         pushed, moved = change["$push"], change["$inc"]
-        assert isinstance(pushed, dict) and isinstance(moved, dict)
+        assert isinstance(pushed, dict)
+        assert isinstance(moved, dict)
         assert moved["cachedBalance"] == pushed["ledger"]["amount"]
         self._add(pushed["ledger"])
         return 1

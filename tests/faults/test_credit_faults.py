@@ -21,6 +21,11 @@ def test_whatever_is_killed_and_however_they_take_turns_the_units_come_back_once
         credit_faults.play(seed)
 
 
+def play_many() -> None:
+    for seed in range(50):
+        credit_faults.play(seed)
+
+
 def test_a_seed_is_one_story() -> None:
     assert credit_faults.play(5) == credit_faults.play(5)
 
@@ -28,8 +33,7 @@ def test_a_seed_is_one_story() -> None:
 def test_an_applier_that_forgets_to_look_up_what_it_left_open_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Applier, "settle", lambda self, dispute_id, actor: None)
     with pytest.raises(AssertionError, match=r"again: python -m tests\.faults\.credit_faults --seed"):
-        for seed in range(50):
-            credit_faults.play(seed)
+        play_many()
 
 
 def test_a_write_without_its_guard_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +44,5 @@ def test_a_write_without_its_guard_is_noticed(monkeypatch: pytest.MonkeyPatch) -
         return "written"
 
     monkeypatch.setattr(LedgerWriter, "write", unguarded)
-    with pytest.raises(AssertionError, match="2 entries of one reference|credited 2 times"):
-        for seed in range(50):
-            credit_faults.play(seed)
+    with pytest.raises(AssertionError, match=r"2 entries of one reference|credited 2 times"):
+        play_many()
