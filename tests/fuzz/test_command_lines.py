@@ -13,9 +13,11 @@ from billing_dq.cli import cli, main
 EXAMPLES = 12
 HOSTILE = (
     "", " ", "\t\n", "x", "-", "--", "-1", "0", "1e999", "nan", "NaN", "inf", "9" * 400, "../../etc/passwd", "/", "~",
-    "*",    "'; DROP TABLE nights; --", "=cmd|' /C calc'!A0", "\x1b]0;title\x07\x1b[31mred", "<script>alert(1)</script>",
-    "{{7*7}}", "%s%n", "$(reboot)", "`reboot`", "\u202egnp.exe", "é" * 300, "🧾", "\udcff", "2026-13-45", "2026-11-21",
-    "0001-01-01", "9999-12-31T23:59:60Z", "2026-W54", "6aba68021f1483412b0fa60e", "du_x", "s3://bucket/x", "file:///x",
+    "*", "'; DROP TABLE nights; --", "=cmd|' /C calc'!A0", "\x1b]0;title\x07\x1b[31mred",
+    "<script>alert(1)</script>", "{{7*7}}", "%s%n", "$(reboot)", "`reboot`", "\u202egnp.exe", "é" * 300, "🧾", "\udcff",
+    "2026-13-45",
+    "2026-11-21", "0001-01-01", "9999-12-31T23:59:60Z", "2026-W54", "6aba68021f1483412b0fa60e", "du_x",
+    "s3://bucket/x", "file:///x",
 )  # fmt: skip
 #: Commands that do much, or wait, when nothing is wrong with what they are told: they are told something wrong.
 LONG = {"demo", "serve", "bench", "score", "simulate", "nightly", "doctor"}
