@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/
 UV     := $(VENV)/uv/bin/uv
 STAMP  := $(VENV)/.synced
 
-.PHONY: demo serve ui test coverage lint docs reference screenshots bench score clean
+.PHONY: demo serve ui test second-server coverage lint audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -21,6 +21,10 @@ ui: $(STAMP)
 test: $(STAMP)
 	$(RUN)pytest -n 2 --dist loadfile
 
+# The integration tests against a second implementation of MongoDB's wire protocol; needs Java and Maven.
+second-server: $(STAMP)
+	tests/second_server/run -q
+
 # The tests, with what they reach; COVERAGE_CORE=sysmon (Python 3.12+) costs next to nothing.
 coverage: $(STAMP)
 	$(RUN)pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html:dist/coverage
@@ -29,8 +33,20 @@ lint: $(STAMP)
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)pyright
-	$(RUN)pymarkdown scan *.md docs/*.md
+	$(RUN)pymarkdown scan *.md docs/*.md deploy/*.md
 	$(RUN)dagster definitions validate
+
+# Known weaknesses of what the lock file installs; asks the advisory databases, so it needs the network.
+audit: $(STAMP)
+	mkdir -p dist
+	$(UV) export --locked --all-extras --no-emit-project --output-file dist/requirements.txt --quiet
+	$(UV) tool run --isolated 'pip-audit>=2.10,<3' --requirement dist/requirements.txt --disable-pip --require-hashes
+
+# What is shipped, as CycloneDX: the packages of the image with their hashes.
+sbom: $(STAMP)
+	mkdir -p dist
+	$(UV) export --locked --no-dev --extra postgres --no-emit-project --output-file dist/requirements-image.txt --quiet
+	$(UV) tool run --isolated --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements dist/requirements-image.txt --pyproject pyproject.toml --output-file dist/sbom.cdx.json
 
 # The reference of the Python API, from the docstrings.
 docs: $(STAMP)

@@ -11,6 +11,7 @@ import click
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import SettingsError
+from billing_dq.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {
@@ -21,6 +22,8 @@ COMMANDS = {
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
+    "schema": "Print what the documents look like: fields, types, words, and what changed.",
+    "docs": "Write Great Expectations' own pages about the tables of a night.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
@@ -78,8 +81,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    line = " ".join(message.split())
-    # what a person or the data gave may hold what steers a terminal
-    shown = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in line)
-    click.echo(f"billing-dq: {shown}", err=True)
+    click.echo(f"billing-dq: {visible(' '.join(message.split()))}", err=True)
     sys.exit(2)

@@ -7,13 +7,17 @@ import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.alerts import alert_definitions
+from billing_dq.defs.checks.data_checks import data_checks
 from billing_dq.defs.checks.great_expectations import expectation_checks
 from billing_dq.defs.checks.night_checks import finding_checks, told_by_the_night
+from billing_dq.defs.checks.population import population_checks
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
-from billing_dq.defs.nights import nightly, nights_of
+from billing_dq.defs.nights import nightly, nights_of, read_by_morning
+from billing_dq.defs.outside import outside_assets
+from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
@@ -55,8 +59,14 @@ def _build(
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
-    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), alerts]
-    checks = [*finding_checks(nights), *expectation_checks(settings, nights), alert_check]
+    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), *quality_assets(nights), alerts]
+    checks = [
+        *finding_checks(nights),
+        population_checks(nights),
+        *expectation_checks(settings, nights),
+        *data_checks(nights),
+        alert_check,
+    ]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
         dg.AssetSelection.assets(*derived)
@@ -65,7 +75,7 @@ def _build(
     )
     night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding)
     return dg.Definitions(
-        assets=[*sources, *derived, *(credits.assets or ())],
+        assets=[*outside_assets(settings), *read_by_morning([*sources, *derived]), *(credits.assets or ())],
         asset_checks=[*checks, *credit_checks],
         jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],

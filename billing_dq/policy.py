@@ -15,5 +15,6 @@ def policy_of(settings: Settings) -> Policy:
         dollars_to_units=settings.dollars_to_units,
         pending_minutes=settings.stripe_pending_minutes,
         runbook_url=settings.runbook_url,
+        follow_weeks=settings.follow_weeks,
         change_resets_usage=settings.plan_change_resets_usage,
     )

@@ -131,7 +131,6 @@ class AlertSettings(_Section):
     worse_units: PositiveUnits = 10_000.0
     worse_cents: Annotated[int, Field(gt=0)] = 1_000
     night_due: Annotated[time, AfterValidator(_without_zone)] = time(6)
-    report_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
@@ -159,6 +158,7 @@ class Settings(BaseSettings):
     home: Name = "/var/lib/billing_dq"
     first_night: date = date(2026, 1, 1)
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
+    follow_weeks: Annotated[int, Field(ge=0, le=104)] = 26
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
     dollars_to_units: PositiveUnits = 1000.0
     stripe_api_key: SecretStr | None = None
@@ -169,6 +169,7 @@ class Settings(BaseSettings):
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
     plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
+    serve_url: Annotated[str, Field(pattern=r"^https?://\S*[^\s/]$")] | None = None
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)
     packs: dict[Name, Pack] = Field(default_factory=dict[str, Pack])

@@ -6,7 +6,7 @@ and 3 January in W53.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -90,6 +90,10 @@ class NightWeeks:
         """The keys of the reconciled weeks, oldest first."""
         return tuple(week.key for week in self.weeks)
 
+    def back_to(self, week: Week) -> "NightWeeks":
+        """The same night with every week from ``week`` on."""
+        return replace(self, weeks_back=(self.weeks[-1].start - week.start) // _ONE_WEEK)
+
     @property
     def matching_keys(self) -> tuple[str, ...]:
         """The weeks whose usage documents are read: one further on both ends, for matching keys only."""
@@ -114,6 +118,15 @@ class NightWeeks:
     def states(self) -> dict[str, WeekState]:
         """The state of every reconciled week, by key."""
         return {week.key: week.state(self.as_of, self.settling_hours) for week in self.weeks}
+
+
+def is_week_key(text: str) -> bool:
+    """Whether a text is the key of a week."""
+    try:
+        Week.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _midnight(day: date) -> datetime:

@@ -40,6 +40,18 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.uri
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a server that is known to differ, its differences must fail: one that is gone is told as well."""
+    listed = os.environ.get("BILLING_DQ_TEST_DIFFERENCES")
+    if not listed:
+        return
+    lines = Path(listed).read_text(encoding="utf-8").splitlines()
+    differences = tuple(line for line in lines if line and not line.startswith("#"))
+    for item in items:
+        if item.nodeid.startswith(differences):
+            item.add_marker(pytest.mark.xfail(reason="see docs/servers.md", strict=True))
+
+
 @pytest.fixture
 def database(mongodb_uri: str) -> Iterator[Database[dict[str, object]]]:
     """An empty database of the test's own, dropped afterwards."""

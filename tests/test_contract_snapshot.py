@@ -1,28 +1,45 @@
 """Names and columns that others rely on (docs/tables.md). A change here is a change of the contract."""
 
+from typing import get_args
+
 from billing_dq.definitions import build_definitions
 from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
+from billing_dq.vocabulary.collections import Collection
 
 FACTS = {"snapshot_facts", "stripe_reading"}
-PAGES = {"report", "alerts"}
-OUTSIDE = {"dispute_credits"}
+PAGES = {"report", "data_page", "alerts"}
+OUTSIDE = {
+    "dispute_credits",
+    *(f"mongodb/{name}" for name in get_args(Collection)),
+    *(f"stripe/{name}" for name in ("charges", "disputes", "events", "invoices", "refunds", "subscriptions")),
+}
 CHECKS = {
     "every_alert_was_delivered",
     "every_balance_belongs_to_an_organization",
+    "documents_keep_their_shape",
     "every_dispute_is_settled_in_the_ledger",
     "every_document_was_read_or_quarantined",
     "every_invoice_marker_is_current",
+    "every_organization_week_is_accounted_for",
     "every_ledger_is_sound",
     "every_reinstated_dispute_is_credited",
+    "ledgers_are_written_as_ever",
+    "ledgers_have_their_usual_size",
     "no_balance_is_running_away",
     "no_event_is_dead_lettered",
     "no_small_difference_adds_up",
     "no_subscription_is_past_due_and_active",
     "no_week_diverges",
+    "organizations_have_their_usual_number",
     "population_adds_up",
     "stripe_was_read",
     "subscriptions_agree_with_stripe",
+    "subscriptions_have_their_usual_number",
+    "unreadable_documents_are_no_more_than_ever",
+    "usage_has_its_usual_size",
+    "usage_is_written_as_ever",
+    "webhook_events_are_applied_as_ever",
 }
 COLUMNS = {
     "meter_extras_deltas": "organization_id week_key week_state meter_used meter_quota expected_units actual_units "
@@ -44,6 +61,9 @@ COLUMNS = {
     "stripe_refunds": "refund_id charge_id status amount_minor created",
     "refund_entries": "organization_id entry_id ref_id amount at",
     "quarantined_documents": "collection document_id field reason",
+    "document_shapes": "collection field part observed occurrences population declared example_id",
+    "night_measures": "collection measure week_key value unit expected lowest highest nights verdict",
+    "column_profiles": "table_name column_name part label number",
     "meter_extras_evidence": "organization_id week_key cause rule confidence ref_id entry_id units",
 }
 
@@ -51,7 +71,7 @@ COLUMNS = {
 def test_the_names_of_assets_checks_jobs_schedules_and_sensors_are_the_contract() -> None:
     repository = build_definitions(Settings()).get_repository_def()
     repository.load_all_definitions()
-    assets = {key.path[-1] for key in repository.asset_graph.get_all_asset_keys()}
+    assets = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
     checks = {key.name for key in repository.asset_graph.asset_check_keys}
     assert assets == set(TABLES) | FACTS | OUTSIDE | PAGES
     assert checks >= CHECKS

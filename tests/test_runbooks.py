@@ -142,6 +142,42 @@ def won(world: Company) -> None:
     claw_back(world)
 
 
+def lost(world: Company, units: float = 25_000) -> None:
+    dispute(world, -2000, status="lost")
+    push(world, "refund", -units, f"refund-dispute_{DISPUTE}-{TOPUP}", stripeSessionId="cs_1")
+
+
+def reinstated(world: Company) -> None:
+    push(world, "adjustment", 25_000, f"dispute_reinstate_{DISPUTE}")
+
+
+def given(world: Company, units: float) -> None:
+    """A credit by hand, after the withdrawal."""
+    world.push(entry("adjustment", units, "dispute-credit-1", day(19)))
+
+
+def charge(charge_id: str, session: str) -> dict[str, object]:
+    """A charge of the pack, in full."""
+    told = {"organizationId": str(ORGANIZATION), "stripeSessionId": session, "packId": "pack_l"}
+    money = {"amount": 2000, "amount_refunded": 0, "currency": "usd", "status": "succeeded", "paid": True}
+    created = at_stripe.AS_OF_SECONDS - 5 * at_stripe.DAY
+    flags = {"disputed": False, "refunded": False, "captured": True, "livemode": True}
+    return {"id": charge_id, "object": "charge", "created": created, "metadata": told, **money, **flags}
+
+
+def pay(world: Company) -> None:
+    world.stripe["charges"] = [charge("ch_2", "cs_2")]
+
+
+def refund(world: Company) -> None:
+    """A refund of the pack that took its units and failed."""
+    created = at_stripe.AS_OF_SECONDS - 4 * at_stripe.DAY
+    made = {"id": "re_1", "object": "refund", "charge": "ch_1", "amount": 2000, "currency": "usd", "created": created}
+    world.stripe["charges"] = [charge("ch_1", "cs_1")]
+    world.stripe["refunds"] = [{**made, "status": "failed"}]
+    push(world, "refund", -25_000, f"refund-re_1-{TOPUP}", stripeSessionId="cs_1")
+
+
 REMEDIES = {
     # the meter
     "missing_debit": Remedy(
@@ -287,6 +323,68 @@ REMEDIES = {
         lambda world: dispute(world, -2000, status="lost"), ("dispute_clawback_missing", None), claw_back, stripe=True
     ),
     "dispute_credit_due": Remedy(won, ("dispute_credit_due", None), reinstate, stripe=True),
+    "dispute_clawed_back_twice": Remedy(
+        lambda world: [lost(world), push(world, "refund", -25_000, f"dispute_{DISPUTE}")],
+        ("dispute_clawed_back_twice", None),
+        lambda world: world.credit(2500),
+        stripe=True,
+    ),
+    "dispute_clawback_wrong_units, too little": Remedy(
+        lambda world: lost(world, units=20_000),
+        ("dispute_clawback_wrong_units", None),
+        lambda world: world.correct(-5_000, DISPUTE),
+        stripe=True,
+    ),
+    "dispute_clawback_wrong_units, all for a part": Remedy(
+        lambda world: [lost(world), world.stripe["disputes"][0].update(amount=1000)],
+        ("dispute_clawback_wrong_units", None),
+        lambda world: world.credit(1250),
+        stripe=True,
+    ),
+    "dispute_credited_twice": Remedy(
+        lambda world: [won(world), reinstated(world), given(world, 25_000)],
+        ("dispute_credited_twice", None),
+        lambda world: world.correct(-25_000, DISPUTE),
+        stripe=True,
+    ),
+    "dispute_credit_wrong_units": Remedy(
+        lambda world: [won(world), given(world, 20_000)],
+        ("dispute_credit_wrong_units", None),
+        lambda world: world.credit(500),
+        stripe=True,
+        beside=frozenset({("dispute_credit_due", None)}),
+    ),
+    "dispute_credit_without_reinstatement": Remedy(
+        lambda world: [lost(world), reinstated(world)],
+        ("dispute_credit_without_reinstatement", None),
+        lambda world: world.correct(-25_000, DISPUTE),
+        stripe=True,
+    ),
+    "dispute_parked": Remedy(
+        lambda world: [won(world), world.stripe["disputes"][0].update(status="lost")],
+        ("dispute_parked", None),
+        lambda world: world.credit(2500),
+        stripe=True,
+    ),
+    # payments
+    "pack_without_topup, sent again": Remedy(
+        lambda world: pay(world),
+        ("pack_without_topup", None),
+        lambda world: push(world, "topup", 25_000, None, stripeSessionId="cs_2"),
+        stripe=True,
+    ),
+    "pack_without_topup, refunded": Remedy(
+        lambda world: pay(world),
+        ("pack_without_topup", None),
+        lambda world: world.stripe["charges"][0].update(amount_refunded=2000),
+        stripe=True,
+    ),
+    "refund_failed, and Stripe says later that it succeeded": Remedy(
+        lambda world: refund(world),
+        ("refund_failed", "failed"),
+        lambda world: world.stripe["refunds"][0].update(status="succeeded"),
+        stripe=True,
+    ),
 }
 
 
@@ -340,6 +438,34 @@ def test_what_cannot_be_undone_is_accepted_and_not_red(
     second = night(world, AS_OF + timedelta(days=1), False, earlier).findings
     assert second["finding_id"].tolist() == first["finding_id"].tolist()
     assert is_accepted(second).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("dispute_reinstated_without_clawback", lambda world: dispute(world, -2000, 2000, status="won")),
+        ("dispute_second_withdrawal", lambda world: [won(world), dispute(world, -2000, 2000, -2000, status="lost")]),
+    ],
+)
+def test_a_dispute_that_takes_a_decision_ends_by_acceptance(kind: str, fault: Callable[[Company], object]) -> None:
+    world = company()
+    fault(world)
+    first = night(world, AS_OF, True, Earlier()).findings
+    assert first["kind"].tolist() == [kind]
+    decision = {"night": AS_OF.date().isoformat(), "accepted": True, "by": "anna", "why": "decided", "until": None}
+    columns = [name for name in ACCEPTANCES.column_names if name in first.columns]
+    accepted = ACCEPTANCES.conform(first[columns].assign(**decision, at=AS_OF))
+    second = night(world, AS_OF + timedelta(days=1), True, Earlier(findings=first, acceptances=accepted)).findings
+    assert second["kind"].tolist() == [kind]
+    assert is_accepted(second).all()
+
+
+def test_every_kind_of_dispute_and_payment_has_its_remedy_tried() -> None:
+    tried = {remedy.finding[0] for remedy in REMEDIES.values()}
+    tried |= {"dispute_reinstated_without_clawback", "dispute_second_withdrawal"}  # they end by acceptance
+    tried |= {"dispute_clawback_of_expired_pack"}  # a note, which asks for nothing
+    of_money = {kind for kind in OF_KIND if kind.startswith("dispute_")} | {"pack_without_topup", "refund_failed"}
+    assert of_money <= tried
 
 
 def test_old_expirations_in_full_are_info_from_the_start() -> None:

@@ -166,7 +166,6 @@ def test_an_address_in_the_file_is_refused_without_showing_it(config: Path) -> N
         ("[alerts.routes.Ops]", "alerts.routes.Ops", "pattern"),
         ("[alerts]\nworse_cents = 0", "alerts.worse_cents", "greater than 0"),
         ("[alerts]\nnight_due = '06:00Z'", "alerts.night_due", "without a time zone"),
-        ("[alerts]\nreport_url = 'reports'", "alerts.report_url", "pattern"),
         ("[alerts]\nattempts = 0", "alerts.attempts", "greater than or equal to 1"),
     ],
 )

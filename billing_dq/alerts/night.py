@@ -50,9 +50,9 @@ def occasion_of_missing_nights(settings: Settings, now: datetime) -> Occasion:
 
 
 def report_link(settings: Settings, night: str) -> str:
-    """Where the report of a night is: below the setting ``report_url``, else its path."""
-    base = settings.alerts.report_url
-    return f"{base.rstrip('/')}/{night}.html" if base else str(Lake(settings.home).report_path(night))
+    """Where the report of a night is: where `billing-dq serve` answers, else its path."""
+    base = settings.serve_url
+    return f"{base}/nights/{night}" if base else str(Lake(settings.home).report_path(night))
 
 
 def _sources(stripe: StripeReadingRecord) -> pd.DataFrame:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from billing_dq.commands.shared.console import table_of
+from billing_dq.commands.shared.console import say, table_of
+from billing_dq.credits import anchor as anchoring
 from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.audit import AuditReading, Record, Subject
 from billing_dq.credits.plan import CreditPlan
@@ -103,9 +104,9 @@ def show(dispute: str, as_json: bool) -> None:
         click.echo(json.dumps({"plan": row, "history": [asdict(record) for record in history]}, indent=1))
         return
     for name, value in _plan_row(plan, records).items():
-        click.echo(f"{name.replace('_', ' '):18} {'' if value is None else value}")
+        say(f"{name.replace('_', ' '):18} {'' if value is None else value}")
     for record in history:
-        click.echo(f"{record.at}  {record.kind:16} {record.actor}  {record.why}")
+        say(f"{record.at}  {record.kind:16} {record.actor}  {record.why}")
 
 
 @command.command(name="approve")
@@ -124,7 +125,7 @@ def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
         approvals.approve(audit_log(settings), plan, plan_hash, by, why)
     except approvals.CreditError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{dispute}: {plan.units:,.0f} units approved by {by}")
+    say(f"{dispute}: {plan.units:,.0f} units approved by {by}")
 
 
 @command.command(name="apply")
@@ -198,8 +199,14 @@ def unpark(organization: str, by: str, why: str) -> None:
 )
 @click.option("--by", callback=_checked(validation.person), help="Who you are; required with --acknowledge.")
 @click.option("--why", callback=_checked(validation.why), help="What you found out; required with --acknowledge.")
+@click.option(
+    "--anchor",
+    metavar="NUMBER:HASH",
+    callback=_checked(anchoring.anchor),
+    help="The last record of the log as an earlier night told it, in its report or its run: the log must hold it.",
+)
 @_json
-def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_json: bool) -> int:
+def verify_audit(acknowledge: str | None, by: str | None, why: str | None, anchor: str | None, as_json: bool) -> int:
     """Prove that the audit log is whole and that it agrees with the ledgers, entry by entry.
 
     Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.
@@ -207,6 +214,9 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_js
     settings = load_settings()
     log = audit_log(settings)
     reading = log.read()
+    if anchor is not None and not anchoring.holds(reading.records, anchor):
+        say(f"the audit log does not hold the record {anchor}: its end was cut off, or it was written anew", err=True)
+        return 1
     with open_organization_reader(settings) as reader:
         entries = reader.credits(REINSTATEMENT)
     if acknowledge is not None:
@@ -226,11 +236,9 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, as_js
     else:
         for one in found:
             note = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
-            click.echo(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{note}")
+            say(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{note}")
         torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
-        click.echo(
-            f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults"
-        )
+        say(f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults")
     return 1 if faults else 0
 
 
@@ -252,7 +260,7 @@ def _apply_everything(settings: Settings, disputes: list[str], actor: str, why: 
     with open_applier(settings, load_settings) as applier:
         for dispute_id, outcome in apply_all(applier, disputes, actor, why, RunBudget.of(settings)):
             if isinstance(outcome, SourceError):
-                click.echo(f"billing-dq: {dispute_id}: {outcome}", err=True)
+                say(f"billing-dq: {dispute_id}: {outcome}", err=True)
                 failed = True
             else:
                 outcomes.append(outcome)
@@ -266,8 +274,8 @@ def _tell(outcomes: list[CreditOutcome], as_json: bool) -> int:
     else:
         for outcome in outcomes:
             row = _outcome_row(outcome)
-            click.echo(f"{row['dispute_id']}: {row['state']}, {row['units']:,.0f} units ({row['reason']})")
-        click.echo(f"{sum(outcome.state == 'credited' for outcome in outcomes)} of {len(outcomes)} credited")
+            say(f"{row['dispute_id']}: {row['state']}, {row['units']:,.0f} units ({row['reason']})")
+        say(f"{sum(outcome.state == 'credited' for outcome in outcomes)} of {len(outcomes)} credited")
     if any(outcome.state == "stopped" for outcome in outcomes):
         return 2
     return 1 if any(outcome.state in _FOR_A_PERSON for outcome in outcomes) else 0
@@ -283,7 +291,7 @@ def _switch(switch: Callable[..., Record], organization: str, by: str, why: str,
         switch(audit_log(load_settings()), organization, by, why)
     except approvals.CreditError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"organization {organization} is {now}")
+    say(f"organization {organization} is {now}")
 
 
 def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | float | int | bool | None]:

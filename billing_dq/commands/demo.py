@@ -9,6 +9,7 @@ import contextlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.console import Console
 from billing_dq.commands.demonstration.home import SETTINGS, demo_home, what_next
 from billing_dq.commands.demonstration.sink import Sink, alert_sink
 from billing_dq.commands.nightly import quiet_dagster
-from billing_dq.commands.shared.console import print_line, progress_here
+from billing_dq.commands.shared.console import print_line, progress_here, table_of
 from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings, load_settings
@@ -25,6 +26,9 @@ from billing_dq.simulation.faults.catalogue import MALFORMED, parse_faults
 from billing_dq.simulation.loader import LoadedWorld, load
 from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from billing_dq.runner import StoredNight
 
 _DATABASE = "app"
 #: Most kinds of fault a few times in a company of some hundred organizations, and few documents that are unreadable.
@@ -42,6 +46,12 @@ _KEY = "rk_live_demo"
     help="How many organizations the simulated company has.",
 )
 @click.option(
+    "--nights",
+    type=click.IntRange(2, 14),
+    help="Take so many nights, up to now, with something happening before each of the first five, and print one line "
+    "about each. Without it: two nights in full, and the credits of disputes in between.",
+)
+@click.option(
     "--seed",
     type=int,
     default=1,
@@ -54,7 +64,7 @@ _KEY = "rk_live_demo"
     help="Keep settings, database and results in this empty or new directory. Without it: in .billing_dq/demo, "
     "which the next demo replaces.",
 )
-def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
+def command(ui: bool, organizations: int, nights: int | None, seed: int, keep: Path | None) -> int:
     """Show what this tool does on a simulated company, without any set-up.
 
     It starts a MongoDB and a local Stripe of its own, plants faults, takes two nights and credits the disputes that are
@@ -63,7 +73,8 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
     console = Console()
     with StopSignals() as stop, quiet_dagster(), contextlib.ExitStack() as stack:
         home = stack.enter_context(demo_home(keep))
-        config = WorldConfig(seed=seed, organizations=organizations, as_of=_yesterday(), faults=_faults())
+        first = _days_ago((nights or 2) - 1)
+        config = WorldConfig(seed=seed, organizations=organizations, as_of=first, faults=_faults())
         _say(console, f"Starting an embedded MongoDB and a local Stripe under {home}")
         server = stack.enter_context(embedded_mongodb(home / "mongodb"))
         world = load(config, server.uri, _DATABASE, progress=progress_here())
@@ -71,7 +82,10 @@ def command(ui: bool, organizations: int, seed: int, keep: Path | None) -> int:
         sink = stack.enter_context(alert_sink())
         settings = _configure(home, config, server.uri, stripe.url, sink.url)
         stack.callback(stop.shield)
-        _two_nights(console, settings, config, world, stop, sink)
+        if nights is None:
+            _two_nights(console, settings, config, world, stop, sink)
+        else:
+            _many_nights(console, settings, config, nights, stop)
         if ui:
             _serve_ui(console, settings, stop)
     return 0
@@ -101,8 +115,34 @@ def _two_nights(
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
         _say(console, f"{len(gone):,} of {len(due):,} due dispute credits were given and are no finding any more")
         _say(console, verified_audit(settings))
-    shown = what_next(Path(os.environ["BILLING_DQ_CONFIG"]), second.night, second.open_findings, second.deltas)
-    _say(console, f"Report: {Lake(settings.home).report_path(second.night)}")
+    _end(console, settings, second)
+
+
+def _many_nights(console: Console, settings: Settings, config: WorldConfig, nights: int, stop: StopSignals) -> None:
+    from billing_dq.commands.demonstration.nights import COLUMNS, Company, line_of
+    from billing_dq.runner import open_instance, run_night
+
+    assert settings.mongodb_uri is not None
+    company = Company(config, settings.mongodb_uri.get_secret_value(), settings.mongodb_database)
+    lines: list[tuple[str | int, ...]] = []
+    last: StoredNight | None = None
+    with open_instance(settings) as instance:
+        for number in range(1, nights + 1):
+            before = company.before_first() if last is None else company.before(number, last)
+            _say(console, f"Night {number} of {nights}: {before}")
+            instant = config.as_of + timedelta(days=number - 1)
+            taken = run_night(settings, instance, instant, progress=progress_here())
+            stop.raise_if_asked()
+            lines.append(line_of(taken, last))
+            last = taken
+    console.print(table_of("The findings, night by night", COLUMNS, lines, right=COLUMNS[1:]))
+    if last is not None:
+        _end(console, settings, last)
+
+
+def _end(console: Console, settings: Settings, last: "StoredNight") -> None:
+    shown = what_next(Path(os.environ["BILLING_DQ_CONFIG"]), last.night, last.open_findings, last.deltas)
+    _say(console, f"Report: {Lake(settings.home).report_path(last.night)}")
     _say(console, "\n  ".join(["Try on what is kept:", *shown]))
 
 
@@ -148,8 +188,8 @@ def _faults() -> dict[str, float]:
     return rates | {"credit_due": _CREDIT_RATE}
 
 
-def _yesterday() -> datetime:
-    return (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
+def _days_ago(days: int) -> datetime:
+    return (datetime.now(UTC) - timedelta(days=days)).replace(microsecond=0)
 
 
 def _say(console: Console, text: str) -> None:

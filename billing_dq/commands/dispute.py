@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from billing_dq.commands.shared.console import table_of
+from billing_dq.commands.shared.console import say, table_of
 from billing_dq.reconcile.disputes.timeline import Timeline, timeline
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
@@ -43,9 +43,10 @@ def command(dispute: str, night: str | None, as_json: bool) -> None:
         return
     organization = row["organization_id"].iloc[0]
     owner = f"of organization {organization}" if isinstance(organization, str) else "of no known organization"
-    click.echo(f"Dispute {dispute} {owner}, on the night of {chosen}")
+    say(f"Dispute {dispute} {owner}, on the night of {chosen}")
     Console().print(_table(story))
-    click.echo("\n".join(story.arithmetic))
+    for line in story.arithmetic:
+        say(line)
 
 
 def _plain(story: Timeline) -> dict[str, object]:

@@ -9,6 +9,7 @@ from billing_dq.alerts.desk import Desk, Occasion, undelivered
 from billing_dq.alerts.matters import of_operations, operation
 from billing_dq.alerts.night import occasion_of_missing_nights
 from billing_dq.alerts.targets import why_unusable
+from billing_dq.commands.shared.console import say
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
@@ -36,7 +37,7 @@ def command(alert: bool) -> int:
     if alert:
         lines += _alerted(settings, lines)
     for line in lines:
-        click.echo(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
+        say(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
     return 2 if any(line.state == "failed" for line in lines) else 0
 
 

@@ -122,6 +122,16 @@ def select(
     return findings.loc[order[keep].sort_values(["rank", "money", "id"]).index]
 
 
+def accept_finding(finding_id: str, why: str, by: str) -> None:
+    """Accept an open finding of the newest night as it is, without an end.
+
+    Raises:
+        click.ClickException: there is no such finding.
+    """
+    night, finding = _open_finding(finding_id)
+    _record(night, finding, accepted=True, by=by, why=why, until=None)
+
+
 def _findings(night: str | None) -> tuple[str, pd.DataFrame]:
     """A stored night, the newest by default, with what was accepted since it was taken."""
     settings = load_settings()

@@ -11,7 +11,7 @@ import click
 import pandas as pd
 from rich.console import Console
 
-from billing_dq.commands.shared.console import Instant, progress_here
+from billing_dq.commands.shared.console import Instant, progress_here, say
 from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
@@ -61,7 +61,7 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
         else:
             show(result, settings, Console())
     if result.stripe.state == "failed":
-        click.echo(f"billing-dq: Stripe could not be read: {result.stripe.reason}", err=True)
+        say(f"billing-dq: Stripe could not be read: {result.stripe.reason}", err=True)
         return 2
     return 1 if at_or_above(result.open_findings, fail_on) else 0
 

@@ -5,6 +5,8 @@ import dagster as dg
 from billing_dq.alerts.desk import Desk, undelivered
 from billing_dq.alerts.night import occasion_of_night
 from billing_dq.defs.checks.night_checks import night_check
+from billing_dq.defs.metadata import tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
@@ -21,7 +23,10 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
         partitions_def=nights,
         group_name="conclusions",
         deps=[FINDINGS.name, METER_EXTRAS_DELTAS.name],
-        description="What each route of `[alerts]` is told of the night: once when new, worse, resolved or reopened.",
+        description=TEXTS[ALERTS].markdown(),
+        owners=list(OWNERS),
+        kinds={"json"},
+        tags=tags_of(ALERTS),
     )
     def alerts(
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]

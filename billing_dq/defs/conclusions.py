@@ -4,36 +4,45 @@ One step for the comparison and the findings: without a reading of Stripe, `subs
 do not exist that night, and the findings are made all the same.
 """
 
+import re
 from collections.abc import Iterator
+from itertools import cycle
 
 import dagster as dg
 import pandas as pd
 
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
-from billing_dq.defs.metadata import runbook, stored, table_asset, table_of, table_out
+from billing_dq.defs.metadata import Metadata, finding_rows, table_asset, table_of, table_out, tags_of, told
+from billing_dq.defs.runbook import runbook
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
-from billing_dq.report.figures import findings_by_kind, headlines, rows_of, trend_picture, worst_findings
+from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
+from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
+from billing_dq.report.inline_pictures import NIGHTS, bar, lines, listed
 from billing_dq.report.night import read_night
-from billing_dq.report.verdicts import verdicts
-from billing_dq.report.words import headline
+from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
+from billing_dq.report.words import commands, headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import AuditAnchorRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
+    COLUMN_PROFILES,
     DEAD_LETTERED_EVENTS,
     DISPUTE_ENTRIES,
     DISPUTE_POSITIONS,
     EXTRAS_BALANCES,
     FINDINGS,
+    FOLLOWED_WEEKS,
     LEDGER_VIOLATIONS,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
+    NIGHT_MEASURES,
     NIGHTLY_REPORT,
     ORGANIZATIONS,
     PACK_PURCHASES,
@@ -49,13 +58,30 @@ from billing_dq.tables import (
 
 GROUP = "conclusions"
 PAGE = "report"
+VERDICT_TAG, SUMMARY_TAG = "billing_dq/verdict", "billing_dq/summary"
+#: Figures of `nightly_report` that its page shows first.
+_FIRST = ("findings.critical", "findings.error", "findings.warning", "findings.new", "findings.resolved")
+_DECISION_COLOURS = {
+    "due": GRADE_COLOURS["unexplained"],
+    "parked": GRADE_COLOURS["undecided"],
+    "refused": GRADE_COLOURS["unreadable"],
+    "nothing_due": GRADE_COLOURS["exact"],
+}
+_VERDICT_COLOURS = {
+    "unexplained": GRADE_COLOURS["unexplained"],
+    "undecided": GRADE_COLOURS["undecided"],
+    "by_design": GRADE_COLOURS["explained"],
+    "accepted": GRADE_COLOURS["exact"],
+}
+#: Tables that may or may not be written before the figures are taken: the same night gives the same figures.
+_BESIDE_THE_REPORT = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name}
 
 
 #: What each output rests on; the whole step is given all of it.
 _COMPARED = (SUBSCRIPTIONS, UNREADABLE_KEYS)
 _OF_DISPUTES = (DISPUTE_ENTRIES, PACK_PURCHASES, ORGANIZATIONS, EXTRAS_BALANCES)
 _OF_PAYMENTS = (PACK_PURCHASES, REFUND_ENTRIES)
-_RESULTS = (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES, LEDGER_VIOLATIONS)
+_RESULTS = (FOLLOWED_WEEKS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES, LEDGER_VIOLATIONS)
 _OF_FINDINGS = (*_RESULTS, *_OF_PAYMENTS, DEAD_LETTERED_EVENTS, QUARANTINED_DOCUMENTS, ORGANIZATIONS, EXTRAS_BALANCES)
 
 
@@ -105,16 +131,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks))
         seen = seen_open(findings, key)
         yield dg.Output(
-            findings,
-            FINDINGS.name,
-            metadata={
-                **stored(lake, key, FINDINGS.name, len(findings)),
-                "open": len(seen),
-                "resolved": int((findings["state"] == "resolved").sum()),
-                "by_kind": table_of(findings_by_kind(seen)),
-                "worst": table_of(worst_findings(seen)),
-                "runbook": settings.runbook_url,
-            },
+            findings, FINDINGS.name, metadata=_of_findings(lake, key, seen, frames[METER_EXTRAS_DELTAS.name], settings)
         )
 
     @table_asset(NIGHTLY_REPORT.name, nights, GROUP)
@@ -125,23 +142,27 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         meter_extras_deltas: pd.DataFrame,
         findings: pd.DataFrame,
         night_lock: dg.ResourceParam[None],
+        settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
         """Put the night in figures, and beside the nights before it."""
         key = context.partition_key
         seen = seen_open(findings, key)
-        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name != NIGHTLY_REPORT.name}
+        tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name not in _BESIDE_THE_REPORT}
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((findings["state"] == "resolved").sum())
         report = headlines(snapshot_facts, stripe_reading, rows, meter_extras_deltas, seen, resolved)
+        verdict, sentence = headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)
+        # beside the run in every list of runs, so that a night can be told without opening it
+        context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
+        shown = _money(seen, meter_extras_deltas)
         return dg.Output(
             report,
             metadata={
-                "in_one_sentence": " ".join(headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)),
-                "page": dg.MetadataValue.path(str(lake.report_path(key))),
-                **stored(lake, key, NIGHTLY_REPORT.name, len(report)),
-                "figures": table_of(rows_of(report, ("name", "value", "unit"))),
-                "trend": dg.MetadataValue.md(_trend(lake, key, seen)),
+                "in_one_sentence": _sentence(verdict, sentence),
+                "report": _page(settings, key),
+                "audit_anchor": AuditAnchorRecord(anchor=anchor_of(lake.home)).keep(lake.home, key).anchor,
+                **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
             },
         )
 
@@ -151,7 +172,9 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         group_name=GROUP,
         deps=[NIGHTLY_REPORT.name, FINDINGS.name, METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name],
         kinds={"html", "markdown"},
-        description="The night as one page for people, and as Markdown for a ticket.",
+        description=TEXTS[PAGE].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(PAGE),
     )
     def page(
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
@@ -159,14 +182,16 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         """Write the report from the stored tables: a step of its own, so that they stand whatever becomes of it."""
         from billing_dq.report.storing import store_report  # Altair costs a second
 
-        told = read_night(settings, context.partition_key)
-        path = store_report(settings, told)
-        verdict, sentence = headline(told.findings, told.verdict, told.stripe, told.night)
+        night = read_night(settings, context.partition_key)
+        path = store_report(settings, night)
+        verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
         return dg.MaterializeResult(
             metadata={
-                "in_one_sentence": f"{verdict} {sentence}",
-                "page": dg.MetadataValue.path(str(path)),
-                "open_it": f"billing-dq report {told.night} --open",
+                "in_one_sentence": _sentence(verdict, sentence),
+                "report": _page(settings, night.night),
+                **_money(seen_open(night.findings, night.night), night.deltas),
+                "for_a_ticket": dg.MetadataValue.md(path.with_suffix(".md").read_text(encoding="utf-8")),
+                "open_it": f"billing-dq report {night.night} --open",
             }
         )
 
@@ -177,56 +202,93 @@ def _keys(*tables: Table) -> set[dg.AssetKey]:
     return {dg.AssetKey(table.name) for table in tables}
 
 
+def _money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
+    """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
+    breaks = seen[verdicts(seen, deltas) == "unexplained"]
+    cents = breaks["usd_cents"]
+    return {
+        "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
+        "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
+        "new_breaks": int((breaks["state"] == "new").sum()),
+    }
+
+
+def _sentence(verdict: str, sentence: str) -> dg.MetadataValue:
+    """The night in one sentence, a line each part."""
+    parts = re.split(r"; |\. | and (?=\$)|, (?=since)", sentence.removesuffix("."))
+    return dg.MetadataValue.md(f"**{verdict}**\n\n{listed(parts)}")
+
+
+def _page(settings: Settings, night: str) -> dg.MetadataValue:
+    """Where the report of a night is: a link where `billing-dq serve` answers, else the file, to be copied."""
+    if settings.serve_url is not None:
+        return dg.MetadataValue.url(f"{settings.serve_url}/nights/{night}")
+    return dg.MetadataValue.path(str(Lake(settings.home).report_path(night)))
+
+
+def _first_figures(report: pd.DataFrame) -> list[dict[str, Plain]]:
+    """Findings by severity and change, and the organization-weeks by grade; the table has the others."""
+    name = report["name"]
+    return rows_of(report[name.isin(_FIRST) | name.str.startswith("meter.grade_")], NIGHTLY_REPORT.column_names)
+
+
+def _of_findings(lake: Lake, night: str, seen: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
+    verdict = verdicts(seen, deltas)
+    counts = {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
+    in_order = in_order_of_work(seen, verdict)
+    metadata = told(lake, night, FINDINGS, _money(seen, deltas), finding_rows(in_order), bar(counts, _VERDICT_COLOURS))
+    if len(in_order):
+        (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
+        metadata["look_at_the_first"] = commands(first, night)[0]
+        metadata["runbook"] = runbook(settings, str(first["kind"]))
+    return {**metadata, "by_kind": table_of(findings_by_kind(seen))}
+
+
 def _drift(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
+    kinds = {str(kind): int(count) for kind, count in drift["kind"].value_counts().sort_index().items()}
+    figures = {
+        "differences": len(drift),
+        "organizations": int(drift["organization_id"].nunique()),
+        "unknown_here": int(drift["organization_id"].isna().sum()),
+    }
+    colours = dict(zip(kinds, cycle(GRADE_COLOURS.values()), strict=False))
+    rows = rows_of(drift.head(10), ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe"))
     return dg.Output(
         drift,
         SUBSCRIPTION_DRIFT.name,
         metadata={
-            **stored(lake, night, SUBSCRIPTION_DRIFT.name, len(drift)),
-            "by_kind": dg.MetadataValue.json({str(k): int(v) for k, v in drift["kind"].value_counts().items()}),
-            "drift": table_of(rows_of(drift.head(20), SUBSCRIPTION_DRIFT.column_names)),
-            "runbook": runbook(settings.runbook_url, "subscription_status"),
+            **told(lake, night, SUBSCRIPTION_DRIFT, figures, rows, bar(kinds, colours)),
+            "runbook": runbook(settings, "subscription_status"),
         },
     )
 
 
 def _positions(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
-    shown = (
-        "dispute_id",
-        "organization_id",
-        "status",
-        "fraction",
-        "clawed_back_units",
-        "due_units",
-        "decision",
-        "reason",
-    )
+    decisions = positions["decision"].value_counts()
+    figures = {
+        "due": int(decisions.get("due", 0)),
+        "due_units": float(positions["due_units"].sum()),
+        "for_a_person": int(decisions.get("parked", 0) + decisions.get("refused", 0)),
+    }
+    shown = ("dispute_id", "organization_id", "status", "decision", "due_units", "clawed_back_units", "reason")
+    rows = rows_of(positions.sort_values(["due_units", "dispute_id"], ascending=[False, True]).head(10), shown)
+    counts = {name: int(decisions.get(name, 0)) for name in _DECISION_COLOURS}
     return dg.Output(
         positions,
         DISPUTE_POSITIONS.name,
         metadata={
-            **stored(lake, night, DISPUTE_POSITIONS.name, len(positions)),
-            "by_decision": dg.MetadataValue.json(
-                {str(k): int(v) for k, v in positions["decision"].value_counts().items()}
-            ),
-            "due_units": float(positions["due_units"].sum()),
-            "positions": table_of(rows_of(positions.sort_values("due_units", ascending=False).head(20), shown)),
-            "runbook": runbook(settings.runbook_url, "dispute_credit_due"),
+            **told(lake, night, DISPUTE_POSITIONS, figures, rows, bar(counts, _DECISION_COLOURS)),
+            "runbook": runbook(settings, "dispute_credit_due"),
         },
     )
 
 
-def _trend(lake: Lake, night: str, seen: pd.DataFrame) -> str:
-    errors: dict[str, int] = {}
-    warnings: dict[str, int] = {}
-    for earlier in [stored_night for stored_night in lake.nights(FINDINGS) if stored_night < night][-29:]:
-        stored_table = lake.stored(FINDINGS, earlier)
-        if stored_table is not None:
-            errors[earlier], warnings[earlier] = _severe(seen_open(stored_table.frame(), earlier))
-    errors[night], warnings[night] = _severe(seen)
-    return trend_picture(list(errors), list(errors.values()), list(warnings.values()))
-
-
-def _severe(findings: pd.DataFrame) -> tuple[int, int]:
-    severity = findings.loc[~is_accepted(findings), "severity"]
-    return int(severity.isin(["error", "critical"]).sum()), int((severity == "warning").sum())
+def _trend(lake: Lake, night: str, report: pd.DataFrame) -> str:
+    """What was owed either way by what needs somebody, on the last nights, this one included."""
+    before = [one for one in lake.nights(NIGHTLY_REPORT) if one < night][-(NIGHTS - 1) :]
+    frames = [*(lake.require(NIGHTLY_REPORT, one).frame(["name", "value"]) for one in before), report]
+    values = [frame.set_index("name")["value"] for frame in frames]
+    sides = {"owed_to_us": "open.unexplained.cents_to_us", "owed_to_customers": "open.unexplained.cents_to_customers"}
+    # an older night may lack a figure that was added since
+    money = {side: [float(value.get(name, 0.0)) / 100 for value in values] for side, name in sides.items()}
+    return lines(money, {"owed_to_us": TO_US, "owed_to_customers": TO_CUSTOMERS}, "$")

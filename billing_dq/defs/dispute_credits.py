@@ -8,16 +8,18 @@ from typing import Literal, Optional
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from billing_dq.credits import validation
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import parked_organizations
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import audit_log, credits_off, open_applier
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.metadata import Metadata, table_of
+from billing_dq.defs.metadata import Metadata, table_of, tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings, SettingsError, load_settings
@@ -50,14 +52,16 @@ _IN_FLIGHT = frozenset(
 dispute_credits = dg.AssetSpec(
     "dispute_credits",
     deps=["dispute_positions"],
-    description="The credits of reinstated disputes, in the application's own ledgers: one observation a credit.",
+    description=TEXTS["dispute_credits"].markdown(),
     group_name="credits",
     kinds={"mongodb"},
+    owners=list(OWNERS),
+    tags=tags_of("dispute_credits"),
 )
 
 
 class DisputeCreditConfig(dg.Config):
-    """A credit that is asked for: the launchpad's form."""
+    """A credit that is asked for: the launchpad's form. Any text is taken; `refusals` says what is wrong with it."""
 
     dispute_id: str = Field(description="The dispute at Stripe, du_... or dp_...")
     plan_hash: str = Field(description="The plan's hash, from `billing-dq credits show`: that very plan or nothing.")
@@ -67,30 +71,37 @@ class DisputeCreditConfig(dg.Config):
         default=None, description="Who approved this plan, where it needs approval; never who asks."
     )
 
-    @field_validator("dispute_id")
-    @classmethod
-    def _a_dispute(cls, value: str) -> str:
-        return validation.dispute_id(value)
+    def refusals(self) -> dict[str, str]:
+        """What is wrong, one sentence a field; Dagster itself would show only types, and no sentence for a person."""
+        found: dict[str, str] = {}
+        for name, check in _FIELDS.items():
+            text = getattr(self, name)
+            if name == "approved_by" and not (text or "").strip():
+                continue
+            try:
+                if text == EXAMPLE[name]:
+                    raise ValueError("this is still the example's: put your own")
+                check(text)
+            except ValueError as error:
+                found[name] = str(error)
+        return found
 
-    @field_validator("plan_hash")
-    @classmethod
-    def _a_plan(cls, value: str) -> str:
-        return validation.plan_hash(value)
 
-    @field_validator("requested_by")
-    @classmethod
-    def _a_person(cls, value: str) -> str:
-        return validation.person(value)
-
-    @field_validator("why")
-    @classmethod
-    def _a_reason(cls, value: str) -> str:
-        return validation.why(value)
-
-    @field_validator("approved_by")
-    @classmethod
-    def _another_person(cls, value: Optional[str]) -> Optional[str]:  # noqa: UP045
-        return None if value is None or not value.strip() else validation.person(value)
+_FIELDS: dict[str, Callable[[str], str]] = {
+    "dispute_id": validation.dispute_id,
+    "plan_hash": validation.plan_hash,
+    "requested_by": validation.person,
+    "why": validation.why,
+    "approved_by": validation.person,
+}
+#: What the launchpad opens with. None of it can be launched as it is.
+EXAMPLE = {
+    "dispute_id": "du_...",
+    "plan_hash": "24 hexadecimal characters, from billing-dq credits show du_...",
+    "requested_by": "your name",
+    "why": "why the units are given back, in 10 characters at least",
+    "approved_by": "",
+}
 
 
 def dispute_credit_definitions(
@@ -106,6 +117,10 @@ def dispute_credit_definitions(
     @dg.op(name=OP)
     def apply_op(context: dg.OpExecutionContext, config: DisputeCreditConfig) -> None:
         """Credit one dispute, exactly once; what is refused for good fails at once, what is transient is retried."""
+        refusals = config.refusals()
+        if refusals:
+            said = "; ".join(f"{name}: {sentence}" for name, sentence in refusals.items())
+            raise dg.Failure(f"nothing was written: {said}", metadata=dict(refusals), allow_retries=False)
         context.instance.add_run_tags(
             context.run_id, {DISPUTE_TAG: config.dispute_id, PLAN_TAG: config.plan_hash}
         )  # a run from the launchpad has none yet, and the sensor looks for them
@@ -124,6 +139,7 @@ def dispute_credit_definitions(
     apply_job = credit_graph.to_job(
         name=JOB,
         executor_def=dg.in_process_executor,
+        config={"ops": {OP: {"config": EXAMPLE}}},
         description="Give back the units of one reinstated dispute.",
     )
 
@@ -176,7 +192,8 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame())
+            positions = Lake(settings.home).require(DISPUTE_POSITIONS, context.partition_key).frame()
+            yield _judge(positions, anchor_of(settings.home))
 
     return dg.Definitions(
         assets=[dispute_credits],
@@ -187,13 +204,14 @@ def dispute_credit_definitions(
 
 
 def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) -> CreditOutcome:
+    approved_by = (config.approved_by or "").strip()
     request = CreditRequest(
         dispute_id=config.dispute_id,
-        actor=config.requested_by,
-        why=config.why,
+        actor=validation.person(config.requested_by),
+        why=validation.why(config.why),
         plan_hash=config.plan_hash,
-        requested_by=config.requested_by,
-        approved_by=config.approved_by,
+        requested_by=validation.person(config.requested_by),
+        approved_by=validation.person(approved_by) if approved_by else None,
     )
     try:
         settings = settings_now()
@@ -254,7 +272,7 @@ def _run_request(start: Start) -> dg.RunRequest:
     )
 
 
-def _judge(positions: pd.DataFrame) -> dg.AssetCheckResult:
+def _judge(positions: pd.DataFrame, audit_anchor: str) -> dg.AssetCheckResult:
     """Red where a credit is due; what waits for a person (parked or refused with money back) is named beside it."""
     came_back = positions["reinstated_minor"] > 0
     waiting = positions.loc[
@@ -265,12 +283,19 @@ def _judge(positions: pd.DataFrame) -> dg.AssetCheckResult:
     named = "; ".join(f"{row['dispute_id']} {row['decision']} ({row['reason']})" for row in rows[:20])
     return _result(
         passed=due == 0,
-        description=f"{due} due, {len(rows) - due} for a person: {named}" if rows else "nothing waits",
+        description=(
+            f"{due} {'dispute' if due == 1 else 'disputes'} of which the money came back "
+            f"{'waits' if due == 1 else 'wait'} for {waiting['due_units'].sum():,.0f} units, {len(rows) - due} wait "
+            f"for a person: {named}"
+            if rows
+            else "no dispute waits"
+        ),
         metadata={
             "due": due,
             "for_a_person": len(rows) - due,
             "due_units": float(waiting["due_units"].sum()),
             "disputes": table_of(rows[:50]),
+            "audit_anchor": audit_anchor,
         },
     )
 

@@ -18,10 +18,12 @@ from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
-from billing_dq.tables import TABLES, Table
+from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, TABLES, Table
 
 RECORDS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
 Record = SnapshotFactsRecord | StripeReadingRecord
+#: A night that was stored before there were followed weeks has none of these tables: it followed no week.
+_NOT_IN_OLD_NIGHTS = {table.name for table in (FOLLOWED_WEEKS, FOLLOWED_USAGE, FOLLOWED_ENTRIES)}
 Storable = pd.DataFrame | StoredTable | Record
 
 
@@ -54,10 +56,12 @@ class LakeIOManager(dg.UPathIOManager):
         name = _asset(context)
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
-        if not path.exists():
+        if not path.exists() and name not in _NOT_IN_OLD_NIGHTS:
             raise FileNotFoundError(f"{name} is not stored: {path}")
         stored = StoredTable(TABLES[name], path)
-        return stored.frame() if context.dagster_type.typing_type is pd.DataFrame else stored
+        if context.dagster_type.typing_type is not pd.DataFrame:
+            return stored
+        return stored.frame() if path.exists() else stored.table.empty()
 
 
 def _asset(context: dg.InputContext | dg.OutputContext) -> str:

@@ -1,20 +1,34 @@
-"""What the UI shows of a table: its columns with their meaning, its rows, its worst rows, where it is stored."""
+"""What the UI shows of a table: first the figures that matter, then a picture, ten rows, and how to load it.
+
+Figures are plain numbers under steady names, so that Dagster plots them over the nights.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from billing_dq.report.figures import Plain
+from billing_dq.defs.lineage import column_lineage
+from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.report.figures import Plain, rows_of
+from billing_dq.report.words import owed
+from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
-from billing_dq.tables import TABLES, Table
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.tables import FINDINGS, TABLES, Table
 
 Metadata = dict[str, dg.MetadataValue | Plain]
+#: Rows that are shown of a table, and the longest sentence in one.
+ROWS, SENTENCE = 10, 80
+#: Pages that people read first: their columns stand behind a click, below the answer; Dagster puts them above it.
+_READ_FIRST = {"findings", "nightly_report"}
 _TYPES = {"str": "string", "time": "timestamp", "float64": "float", "int64": "int", "Int64": "int", "boolean": "bool"}
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """The contract of a table as Dagster shows it."""
+    """The contract of a table as Dagster shows it; the unit of a number is a tag of its column."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -22,22 +36,36 @@ def column_schema(table: Table) -> dg.TableSchema:
                 _TYPES.get(column.dtype, column.dtype),
                 description=column.doc,
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
+                tags={"unit": column.unit} if column.unit else None,
             )
             for column in table.columns
         ]
     )
 
 
-def table_out(name: str, required: bool = True, group: str | None = None) -> dg.AssetOut:
+def tags_of(name: str) -> dict[str, str]:
+    """The tags of an asset: what it is about."""
+    return {"billing_dq/domain": TEXTS[name].domain}
+
+
+def table_out(name: str, required: bool = True, kinds: tuple[str, ...] = ()) -> dg.AssetOut:
     """The declaration of a table's asset; where it is not required and not yielded, what hangs on it is skipped."""
-    table = TABLES[name]
+    table, lineage = TABLES[name], column_lineage(name)
+    schema = "columns" if name in _READ_FIRST else "dagster/column_schema"
     return dg.AssetOut(
-        description=f"One row: {table.one_row}.",
+        description=TEXTS[name].markdown(table.one_row),
         is_required=required,
-        metadata={"dagster/column_schema": column_schema(table)},
-        kinds={"parquet"},
-        group_name=group,
+        metadata={schema: column_schema(table), **({"dagster/column_lineage": lineage} if lineage else {})},
+        kinds={"parquet", *kinds},
+        owners=list(OWNERS),
+        tags=tags_of(name),
     )
+
+
+def record_out(name: str, kind: str) -> dg.AssetOut:
+    """The declaration of a record's asset, stored as JSON."""
+    text = TEXTS[name]
+    return dg.AssetOut(description=text.markdown(), kinds={"json", kind}, owners=list(OWNERS), tags=tags_of(name))
 
 
 def table_asset(
@@ -53,15 +81,83 @@ def table_asset(
         description=out.description,
         metadata=out.metadata,
         kinds=set(out.kinds or ()),
+        owners=list(OWNERS),
+        tags=tags_of(name),
     )
 
 
-def stored(lake: Lake, night: str, table: str, rows: int) -> Metadata:
-    """What is said of every stored table: rows of the night, place."""
+def told(
+    lake: Lake,
+    night: str,
+    table: Table,
+    figures: Mapping[str, float],
+    rows: Sequence[Mapping[str, Plain]],
+    picture: str = "",
+) -> Metadata:
+    """What is said of a stored table, in the order in which people look.
+
+    Args:
+        lake: the stored nights.
+        night: YYYY-MM-DD.
+        table: its contract.
+        figures: the ones that matter, by name.
+        rows: its first rows, or its worst ones.
+        picture: Markdown, empty for none.
+    """
     return {
-        "dagster/partition_row_count": rows,
-        "storage_path": dg.MetadataValue.path(str(lake.root / table / f"{night}.parquet")),
+        **{name: int(value) if float(value).is_integer() else float(value) for name, value in figures.items()},
+        **({"picture": dg.MetadataValue.md(picture)} if picture else {}),
+        "first_rows": table_of(rows[:ROWS]),
+        "load_it": dg.MetadataValue.md(loading(lake, night, table)),
+        "storage_path": dg.MetadataValue.path(str(lake.root / table.name / f"{night}.parquet")),
     }
+
+
+def loading(lake: Lake, night: str, table: Table) -> str:
+    """How to load a table, as Markdown to copy from: the night with pandas, all nights with DuckDB."""
+    directory = str(lake.root / table.name)
+    one, every = f"{directory}/{night}.parquet", f"{directory}/*.parquet"
+    return (
+        f"pandas, this night:\n\n```python\nimport pandas as pd\nframe = pd.read_parquet({one!r})\n```\n\n"
+        f"DuckDB, every night:\n\n```sql\nSELECT * FROM read_parquet('{every}', filename = true)\n```"
+    )
+
+
+def head_of(stored: StoredTable) -> list[dict[str, Plain]]:
+    """The first rows of a table that is not read for them; lists are left out."""
+    shown = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
+    with stored.path.open("rb") as file:
+        batches = pq.ParquetFile(file).iter_batches(batch_size=ROWS, columns=shown)
+        first = next(batches, None)
+    return [] if first is None else rows_of(to_pandas(stored.table, pa.Table.from_batches([first])), shown)
+
+
+def first_rows(frame: pd.DataFrame, table: Table) -> list[dict[str, Plain]]:
+    """The first rows of a frame; lists are left out."""
+    shown = [column.name for column in table.columns if not column.dtype.startswith("list")]
+    return rows_of(frame.head(ROWS), shown)
+
+
+def finding_rows(findings: pd.DataFrame) -> list[dict[str, Plain]]:
+    """The first of `FINDINGS` in short columns, the sentence last."""
+    return [
+        {
+            "owed": owed(float(row["usd_cents"] or 0)),
+            "kind": row["kind"],
+            "nights": row["nights_open"],
+            "severity": row["severity"],
+            "organization": row["organization_id"],
+            "subject": row["subject"],
+            "why": short(row["explanation"]),
+        }
+        for row in rows_of(findings.head(ROWS), FINDINGS.column_names)
+    ]
+
+
+def short(sentence: Plain) -> str:
+    """A sentence that leaves a row of a table low; the report has it whole."""
+    text = str(sentence or "")
+    return text if len(text) <= SENTENCE else f"{text[:SENTENCE].rstrip()} …"
 
 
 def table_of(rows: Sequence[Mapping[str, Plain]]) -> dg.MetadataValue:
@@ -71,12 +167,6 @@ def table_of(rows: Sequence[Mapping[str, Plain]]) -> dg.MetadataValue:
     records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, _type(rows, name)) for name in rows[0]])
     return dg.MetadataValue.table(records=records, schema=schema)
-
-
-def runbook(settings_url: str, kind: str) -> dg.MetadataValue:
-    """The section of RUNBOOKS.md about a kind of finding."""
-    link = f"{settings_url}#{kind.replace('_', '-')}"
-    return dg.MetadataValue.url(link) if link.startswith("http") else dg.MetadataValue.text(link)
 
 
 def _shown(value: Plain) -> str | int | float | bool:

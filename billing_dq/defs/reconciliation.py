@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain, cycle
 from pathlib import Path
 
 import dagster as dg
@@ -9,22 +10,36 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.defs.inputs import stripe_tables, whole
-from billing_dq.defs.metadata import Metadata, runbook, stored, table_asset, table_of, table_out
+from billing_dq.defs.metadata import Metadata, short, table_asset, table_out, told
+from billing_dq.defs.runbook import runbook
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
-from billing_dq.reconcile.night import ledger_stage, meter_stage, runaway_stage
-from billing_dq.report.figures import deltas_summary, rows_of, week_picture, worst, worst_weeks
+from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
+from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.figures import rows_of, worst, worst_weeks
+from billing_dq.report.inline_pictures import bar
+from billing_dq.report.verdicts import coverage
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
-from billing_dq.storage.batches import frames_by_batch, organization_batches
+from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
 from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable, TableWriter
-from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.tables import LEDGER_VIOLATIONS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
+from billing_dq.weeks import NightWeeks
 
 GROUP = "reconciliation"
+_SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
+_PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
+#: How sure a piece of evidence is, and its colour.
+_SURE = {
+    "proved": GRADE_COLOURS["explained"],
+    "consistent": GRADE_COLOURS["undecided"],
+    "guess": GRADE_COLOURS["unexplained"],
+}
 
 
 def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -33,7 +48,7 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
     @dg.multi_asset(
         name="meter_extras",
         partitions_def=nights,
-        ins=whole("subscriptions", "extras_balances", "unreadable_keys"),
+        ins=whole("subscriptions", "extras_balances", "unreadable_keys", "followed_weeks"),
         outs={name: table_out(name) for name in (METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name)},
         group_name=GROUP,
     )
@@ -43,18 +58,20 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
+        followed_usage: StoredTable,
+        followed_entries: StoredTable,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Compare what the meter says should have been debited with what was, for every organization and week."""
         key, weeks = context.partition_key, snapshot_facts.weeks
-        results = meter_stage(
-            organization_batches(weekly_usage, ledger_entries),
-            ApplicationTables(weeks, frames),
-            stripe_tables(lake, key, stripe_reading),
-            policy_of(settings),
-            earlier_evidence(lake, key, weeks, frames["subscriptions"]),
+        ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
+        policy, earlier = policy_of(settings), earlier_evidence(lake, key, ours)
+        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
+        results = chain(
+            meter_stage(organization_batches(weekly_usage, ledger_entries), ours, theirs, policy, earlier),
+            followed_meter_stage(followed_batches(window, older, ours.followed_weeks), ours, theirs, policy, earlier),
         )
         with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
             deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
@@ -63,16 +80,9 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
                 for result in results:
                     rows.write(to_arrow(deltas.table, result.deltas))
                     proofs.write(to_arrow(evidence.table, result.evidence))
-            shown: Metadata = {
-                **stored(lake, key, deltas.table.name, deltas.rows),
-                **_deltas_metadata(deltas, settings),
-            }
+            shown = _of_deltas(lake, key, deltas.frame(), weeks, settings)
             yield dg.Output(deltas, deltas.table.name, metadata=shown)
-            proved: Metadata = {
-                **stored(lake, key, evidence.table.name, evidence.rows),
-                "incidents": table_of(rows_of(incidents(evidence.frame()), INCIDENT_COLUMNS)),
-            }
-            yield dg.Output(evidence, evidence.table.name, metadata=proved)
+            yield dg.Output(evidence, evidence.table.name, metadata=_of_evidence(lake, key, evidence.frame()))
 
     @table_asset("runaway_balances", nights, GROUP, ins=whole("subscriptions", "extras_balances", "unreadable_keys"))
     def runaway(
@@ -89,18 +99,26 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
             ApplicationTables(snapshot_facts.weeks, frames),
             policy_of(settings),
         )
-        columns = ("organization_id", "rule", "cached_balance", "threshold_units", "meter_quota")
+        columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
         return dg.Output(
             frame,
             metadata={
-                **stored(lake, context.partition_key, "runaway_balances", len(frame)),
-                "worst": table_of(worst(frame, "cached_balance", columns)),
-                "units_below_zero": float(-frame["cached_balance"].sum()),
-                "runbook": runbook(settings.runbook_url, "runaway_balance"),
+                **told(
+                    lake,
+                    context.partition_key,
+                    RUNAWAY_BALANCES,
+                    {
+                        "balances": len(frame),
+                        "units_below_zero": float(-frame["cached_balance"].sum()),
+                        "units_below_threshold": float((frame["threshold_units"] - frame["cached_balance"]).sum()),
+                    },
+                    worst(frame, "cached_balance", columns),
+                ),
+                "runbook": runbook(settings, "runaway_balance"),
             },
         )
 
-    of_ledgers = whole("ledger_suspects", "extras_balances", "subscriptions", "unreadable_keys")
+    of_ledgers = whole("ledger_suspects", "extras_balances", "subscriptions", "unreadable_keys", "followed_weeks")
 
     @table_asset("ledger_violations", nights, GROUP, ins=of_ledgers)
     def ledger(
@@ -109,35 +127,73 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         stripe_reading: StripeReadingRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
+        followed_usage: StoredTable,
+        followed_entries: StoredTable,
         expiring_ledgers: StoredTable,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> dg.Output[pd.DataFrame]:
         """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
-        batches = organization_batches(weekly_usage, ledger_entries)
-        large = LargeTables(batches, frames_by_batch(expiring_ledgers))
         ours = ApplicationTables(snapshot_facts.weeks, frames)
         theirs = stripe_tables(lake, context.partition_key, stripe_reading)
-        frame = ledger_stage(large, ours, theirs, policy_of(settings))
-        return dg.Output(
-            frame,
-            metadata={
-                **stored(lake, context.partition_key, "ledger_violations", len(frame)),
-                "by_rule": dg.MetadataValue.json({str(k): int(v) for k, v in frame["rule"].value_counts().items()}),
-                "worst": table_of(worst(frame, "units", ("organization_id", "rule", "units", "detail"))),
-                "runbook": runbook(settings.runbook_url, "ledger_violation"),
-            },
+        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
+        large = LargeTables(
+            organization_batches(weekly_usage, ledger_entries),
+            frames_by_batch(expiring_ledgers),
+            followed_batches(window, older, ours.followed_weeks),
         )
+        frame = ledger_stage(large, ours, theirs, policy_of(settings))
+        return dg.Output(frame, metadata=_of_violations(lake, context.partition_key, frame, settings))
 
     return [meter_extras, runaway, ledger]
 
 
-def _deltas_metadata(deltas: StoredTable, settings: Settings) -> Metadata:
-    frame = deltas.frame()
+def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks, settings: Settings) -> Metadata:
+    """The figures and the picture are of the night's own weeks; the worst weeks are of the followed ones too."""
+    of_night = in_window(deltas, weeks)
+    units = of_night["unexplained_units"].where(of_night["grade"] == "unexplained", 0.0)
+    figures = {
+        "units_owed_to_us": float(units.clip(lower=0).sum()),
+        "units_owed_to_customers": float(-units.clip(upper=0).sum()),
+        "undecided_units": float(of_night.loc[of_night["grade"] == "undecided", "unexplained_units"].abs().sum()),
+    }
+    grades = {one.grade: one.weeks for one in coverage(of_night)}
+    rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
+    told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows, bar(grades, GRADE_COLOURS))
+    followed = len(deltas) - len(of_night)
+    return {**told_of, "followed_weeks": followed, "runbook": runbook(settings, "meter_extras_divergence")}
+
+
+def _of_evidence(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
+    """Incidents first: what many organizations lost at once is one thing to look for."""
+    together = incidents(evidence)
+    figures = {
+        "pieces": len(evidence),
+        "incidents": len(together),
+        "units_lost_in_incidents": float(together["units"].sum()),
+    }
+    sure = evidence["confidence"].value_counts()
+    picture = bar({name: int(sure.get(name, 0)) for name in _SURE}, _SURE)
+    rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
+    return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows, picture)
+
+
+def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: Settings) -> Metadata:
+    is_open = violations["compensated_by"].isna()
+    figures = {
+        "not_made_good": int(is_open.sum()),
+        "made_good": int((~is_open).sum()),
+        "units_not_made_good": float(violations.loc[is_open, "units"].abs().sum()),
+    }
+    rules = violations["rule"].value_counts().sort_index()
+    picture = bar(
+        {str(rule): int(count) for rule, count in rules.items()},
+        dict(zip(map(str, rules.index), cycle(GRADE_COLOURS.values()), strict=False)),
+    )
+    rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
+    shown = [{**row, "detail": short(row["detail"])} for row in rows]
     return {
-        **deltas_summary(frame),
-        "worst": table_of(worst_weeks(frame)),
-        "weeks": dg.MetadataValue.md(week_picture(frame) or "no weeks"),
-        "runbook": runbook(settings.runbook_url, "meter_extras_divergence"),
+        **told(lake, night, LEDGER_VIOLATIONS, figures, shown, picture),
+        "runbook": runbook(settings, "ledger_violation"),
     }

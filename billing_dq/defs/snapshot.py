@@ -8,23 +8,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from billing_dq.defs.metadata import Metadata, stored, table_of, table_out
+from billing_dq.defs.metadata import Metadata, head_of, record_out, table_of, table_out, told
+from billing_dq.defs.outside import COLLECTIONS, collections_of
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
+from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import (
-    DISPUTE_POSITIONS,
-    FINDINGS,
-    LEDGER_VIOLATIONS,
-    METER_EXTRAS_DELTAS,
-    METER_EXTRAS_EVIDENCE,
-    NIGHTLY_REPORT,
-    RUNAWAY_BALANCES,
-    SUBSCRIPTION_DRIFT,
-)
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.tables import TABLES as CONTRACTS
 from billing_dq.weeks import NightWeeks
 
 TABLES = (
@@ -33,6 +29,9 @@ TABLES = (
     "weekly_usage",
     "extras_balances",
     "ledger_entries",
+    "followed_weeks",
+    "followed_usage",
+    "followed_entries",
     "expiring_ledgers",
     "ledger_suspects",
     "dispute_entries",
@@ -41,20 +40,15 @@ TABLES = (
     "dead_lettered_events",
     "quarantined_documents",
     "unreadable_keys",
+    "document_shapes",
 )
 GROUP = "mongodb"
-#: What a night concludes.
-_RESULTS = (
-    NIGHTLY_REPORT,
-    FINDINGS,
-    METER_EXTRAS_DELTAS,
-    METER_EXTRAS_EVIDENCE,
-    RUNAWAY_BALANCES,
-    LEDGER_VIOLATIONS,
-    SUBSCRIPTION_DRIFT,
-    DISPUTE_POSITIONS,
-)
 
+_DOCUMENT_COLOURS = {
+    "read": GRADE_COLOURS["explained"],
+    "quarantined": GRADE_COLOURS["unexplained"],
+    "of other weeks": GRADE_COLOURS["exact"],
+}
 #: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
 RETRIES = 2
 
@@ -66,12 +60,11 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         name="mongo_snapshot",
         partitions_def=nights,
         outs={
-            SnapshotFactsRecord.name: dg.AssetOut(
-                description="When and how the snapshot was taken; everything after it takes its instant from here.",
-                kinds={"json"},
-            ),
-            **{name: table_out(name) for name in TABLES},
+            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
+            **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
         },
+        deps=sorted(collections_of(SnapshotFactsRecord.name)),
+        internal_asset_deps={name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)},
         group_name=GROUP,
     )
     def mongo_snapshot(
@@ -93,17 +86,18 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         weeks = NightWeeks(instant, settings.weeks_back, settings.settling_hours)
+        followed = followed_by(lake, key, weeks, settings.follow_weeks)
         directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
         try:
             snapshot = _taken(
                 context,
                 settings.mongodb_connect_seconds,
-                lambda: read_snapshot(settings, weeks, directory, progress.of(context)),
+                lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
             _forget(lake, key)
             for name in TABLES:
                 table = snapshot.tables[name]
-                yield dg.Output(table, name, metadata=stored(lake, key, name, table.rows))
+                yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
             yield dg.Output(
                 _record(snapshot.facts, weeks), SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks)
             )
@@ -120,8 +114,8 @@ def _forget(lake: Lake, night: str) -> None:
     """
     for record in (StripeReadingRecord, SnapshotFactsRecord):  # Stripe's first: without it the night is no night
         record.path(lake.home, night).unlink(missing_ok=True)
-    for table in _RESULTS:
-        lake.remove(table, night)
+    for name in CONTRACTS.keys() - set(TABLES):
+        lake.remove(CONTRACTS[name], night)
     for page in (lake.report_path(night), lake.report_path(night).with_suffix(".md")):
         page.unlink(missing_ok=True)
 
@@ -171,9 +165,29 @@ def _record(facts: SnapshotFacts, weeks: NightWeeks) -> SnapshotFactsRecord:
     )
 
 
+def _table_metadata(lake: Lake, night: str, table: StoredTable, facts: SnapshotFacts) -> Metadata:
+    """The table, and what became of the documents that it is made of."""
+    names = COLLECTIONS.get(table.table.name, tuple(facts.counts))
+    counts = [facts.counts[name] for name in names if name in facts.counts]
+    documents = {
+        "read": sum(count.read for count in counts),
+        "quarantined": sum(count.quarantined for count in counts),
+        "of other weeks": sum(count.out_of_scope for count in counts),
+    }
+    figures = {
+        "rows": table.rows,
+        "documents_read": documents["read"],
+        "documents_quarantined": documents["quarantined"],
+    }
+    return told(lake, night, table.table, figures, head_of(table), bar(documents, _DOCUMENT_COLOURS))
+
+
 def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:
     counts = [{"collection": name, **asdict(count)} for name, count in facts.counts.items()]
     return {
+        "documents_counted": sum(count.counted for count in facts.counts.values()),
+        "documents_quarantined": sum(count.quarantined for count in facts.counts.values()),
+        "seconds_in_all": round(float(sum(facts.seconds.values())), 3),
         "as_of": weeks.as_of.isoformat(),
         "weeks": ", ".join(weeks.keys),
         "server": facts.server_version,

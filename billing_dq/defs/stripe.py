@@ -5,18 +5,24 @@ what compares with Stripe hangs on it. An error of Stripe therefore never hides 
 """
 
 from collections.abc import Iterator
+from itertools import cycle
 
 import dagster as dg
+import pandas as pd
 
-from billing_dq.defs.metadata import stored, table_out
+from billing_dq.defs.metadata import Metadata, first_rows, record_out, table_out, told
+from billing_dq.defs.outside import RESOURCES, resources_of
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError
+from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.history import disputes_to_read_again, payments_to_read_again
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES as CONTRACTS
+from billing_dq.tables import Table
 
 #: What every reading has.
 TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
@@ -40,15 +46,17 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         partitions_def=nights,
         ins={SnapshotFactsRecord.name: dg.AssetIn(snapshot_facts)},
         outs={
-            **{name: table_out(name, required=False) for name in (*TABLES, *OPTIONAL_TABLES)},
-            StripeReadingRecord.name: dg.AssetOut(
-                description="Whether Stripe was read this night, with how many requests, or the reason why not.",
-                kinds={"json"},
-            ),
+            **{name: table_out(name, required=False, kinds=("stripe",)) for name in (*TABLES, *OPTIONAL_TABLES)},
+            StripeReadingRecord.name: record_out(StripeReadingRecord.name, "stripe"),
         },
+        deps=sorted(resources_of(StripeReadingRecord.name)),
         internal_asset_deps={
-            **{name: {snapshot_facts} for name in (*TABLES, *OPTIONAL_TABLES)},
-            StripeReadingRecord.name: {snapshot_facts, *(dg.AssetKey(name) for name in (*TABLES, *OPTIONAL_TABLES))},
+            **{name: {snapshot_facts, *resources_of(name)} for name in (*TABLES, *OPTIONAL_TABLES)},
+            StripeReadingRecord.name: {
+                snapshot_facts,
+                *resources_of(StripeReadingRecord.name),
+                *(dg.AssetKey(name) for name in (*TABLES, *OPTIONAL_TABLES)),
+            },
         },
         group_name=GROUP,
     )
@@ -93,7 +101,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                     events_since=reading.events_since,
                 )
                 for name, frame in reading.frames.items():
-                    yield dg.Output(frame, name, metadata=stored(lake, key, name, len(frame)))
+                    yield dg.Output(frame, name, metadata=_table_metadata(lake, key, CONTRACTS[name], frame, record))
         if record.state != "read":
             context.log.warning(f"Stripe was not read: {record.reason}")
         for name, reason in record.absent.items():
@@ -102,15 +110,28 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             record,
             StripeReadingRecord.name,
             metadata={
+                "requests_in_all": sum(record.requests.values()),
+                "invoices_not_read": len(record.invoices_not_read),
+                "tables_absent": len(record.absent),
                 "state": record.state,
                 "reason": record.reason or "read",
                 "livemode": str(record.livemode),
                 "requests": dg.MetadataValue.json(record.requests),
-                "requests_in_all": sum(record.requests.values()),
-                "invoices_not_read": len(record.invoices_not_read),
                 "absent": dg.MetadataValue.json(record.absent),
                 "events_since": str(record.events_since),
             },
         )
 
     return stripe
+
+
+def _table_metadata(
+    lake: Lake, night: str, table: Table, frame: pd.DataFrame, reading: StripeReadingRecord
+) -> Metadata:
+    """The table, and what it cost to read it."""
+    counted = frame["status"].value_counts().sort_index() if "status" in frame.columns else pd.Series(dtype="int64")
+    asked = sum(reading.requests.get(name, 0) for name in RESOURCES.get(table.name, ()))
+    figures = {"rows": len(frame), "requests": asked, "requests_in_all": sum(reading.requests.values())}
+    by_status = {str(name): float(count) for name, count in counted.items()}
+    colours = dict(zip(by_status, cycle(GRADE_COLOURS.values()), strict=False))
+    return told(lake, night, table, figures, first_rows(frame, table), bar(by_status, colours))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import PackPrice
 from billing_dq.reconcile.meter.context import no_earlier_plans
-from billing_dq.tables import ACCEPTANCES, METER_EXTRAS_DELTAS, WEEKLY_USAGE
+from billing_dq.tables import ACCEPTANCES, FOLLOWED_WEEKS, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -35,6 +35,7 @@ class Policy:
     dollars_to_units: float
     pending_minutes: float
     runbook_url: str
+    follow_weeks: int = 26
     change_resets_usage: bool = False
 
 
@@ -85,6 +86,11 @@ class ApplicationTables:
     def refund_entries(self) -> pd.DataFrame:
         """`REFUND_ENTRIES`."""
         return _table(self.frames, "refund_entries")
+
+    @property
+    def followed_weeks(self) -> pd.DataFrame:
+        """`FOLLOWED_WEEKS`; none where the caller looks at the weeks of the window only."""
+        return self.frames.get("followed_weeks", FOLLOWED_WEEKS.empty())
 
     @property
     def dead_lettered_events(self) -> pd.DataFrame:
@@ -176,10 +182,12 @@ class LargeTables:
     Attributes:
         batches: usage and ledger entries, in organization order.
         expiring_ledgers: `EXPIRING_LEDGERS`.
+        followed: usage and ledger entries of the organizations with a followed week, from there on.
     """
 
     batches: Iterable[OrganizationBatch]
     expiring_ledgers: Iterable[pd.DataFrame]
+    followed: Iterable[OrganizationBatch] = ()
 
 
 def _no_quotas() -> pd.DataFrame:
@@ -194,6 +202,8 @@ class Earlier:
         quotas: `QUOTA_COLUMNS` of the night's weeks, as earlier nights saw them (repeats allowed).
         plans: ``organization_id``, ``seen_at``, ``plan`` of subscriptions, as earlier nights within the night's weeks
             saw them, without those that the night sees itself.
+        quotas_of_followed: the same as ``quotas``, in the followed weeks and of their organizations.
+        plans_of_followed: the same as ``plans``, likewise.
         closed_weeks: `METER_EXTRAS_DELTAS` rows of the weeks that are closed and that the night does not cover.
         findings: `FINDINGS` of the night before, and what older nights resolved; None: there is no earlier night.
         quarantined: ``collection``, ``document_id`` and ``week_key`` (nullable) of the documents that the open
@@ -203,6 +213,8 @@ class Earlier:
 
     quotas: pd.DataFrame = field(default_factory=_no_quotas)
     plans: pd.DataFrame = field(default_factory=no_earlier_plans)
+    quotas_of_followed: pd.DataFrame = field(default_factory=_no_quotas)
+    plans_of_followed: pd.DataFrame = field(default_factory=no_earlier_plans)
     closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
     findings: pd.DataFrame | None = None
     quarantined: pd.DataFrame | None = None

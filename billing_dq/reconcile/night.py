@@ -14,6 +14,7 @@ from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import findings_of_night
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
 from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.followed_weeks import back_to_followed, in_window, only_followed
 from billing_dq.reconcile.inputs import (
     QUOTA_COLUMNS,
     ApplicationTables,
@@ -41,6 +42,7 @@ from billing_dq.tables import (
     SUBSCRIPTION_DRIFT,
     WEEKLY_USAGE,
 )
+from billing_dq.vocabulary.references import SETTLEMENT
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def reconcile_night(
     """
     before = earlier or Earlier()
     large = large_tables(ours)
-    parts = list(meter_stage(large.batches, ours, theirs, policy, before))
+    parts = [
+        *meter_stage(large.batches, ours, theirs, policy, before),
+        *followed_meter_stage(large.followed, ours, theirs, policy, before),
+    ]
     results = NightResults(
         meter=MeterResult(
             METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
@@ -150,6 +155,33 @@ def meter_stage(
     yield MeterResult(unreadable_elsewhere(seen, context), METER_EXTRAS_EVIDENCE.empty())
 
 
+def followed_meter_stage(
+    batches: Iterable[OrganizationBatch],
+    ours: ApplicationTables,
+    theirs: StripeTables | None,
+    policy: Policy,
+    earlier: Earlier,
+) -> Iterator[MeterResult]:
+    """The meter against the extras in the followed weeks, as `meter_stage` has it for those of the window.
+
+    Args:
+        batches: everything of the organizations with a followed week, from there on, in organization order.
+        ours: `FOLLOWED_WEEKS` too.
+        theirs: evidence of why a week differs.
+        policy: tolerance and quotas.
+        earlier: quotas and plans that earlier nights saw in the followed weeks.
+    """
+    if ours.followed_weeks.empty:
+        return
+    of_followed = Earlier(quotas=earlier.quotas_of_followed, plans=earlier.plans_of_followed)
+    for part in meter_stage(batches, back_to_followed(ours), theirs, policy, of_followed):
+        deltas = only_followed(part.deltas, part.deltas["week_key"], ours)
+        yield MeterResult(
+            METER_EXTRAS_DELTAS.conform(deltas),
+            METER_EXTRAS_EVIDENCE.conform(only_followed(part.evidence, part.evidence["week_key"], ours)),
+        )
+
+
 def _quota_events(ours: ApplicationTables, theirs: StripeTables | None, policy: Policy) -> QuotaEvents | None:
     if theirs is None or theirs.subscription_events is None or theirs.events_since is None:
         return None
@@ -195,9 +227,21 @@ def ledger_stage(
     for batch in large.batches:
         found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable, resets))
         counts.append(_entry_counts(batch.entries))
-    in_window = pd.concat(counts, ignore_index=True)
-    found.append(document_size_violations(ours.balances, in_window, weeks.weeks_of_entries))
+    found += _followed_settlements(large.followed, ours, resets)
+    recent = pd.concat(counts, ignore_index=True)
+    found.append(document_size_violations(ours.balances, recent, weeks.weeks_of_entries))
     return one_violation_each(found, ours.ledger_suspects, policy.dollars_to_units)
+
+
+def _followed_settlements(
+    batches: Iterable[OrganizationBatch], ours: ApplicationTables, resets: Resets
+) -> Iterator[pd.DataFrame]:
+    if ours.followed_weeks.empty:
+        return
+    weeks = back_to_followed(ours).weeks
+    for batch in batches:
+        rows = settlement_violations(batch.usage, batch.keys, batch.entries, weeks, ours.unreadable, resets)
+        yield only_followed(rows, rows["ref_id"].str.removeprefix(SETTLEMENT), ours)
 
 
 def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> StripeComparison:
@@ -233,10 +277,12 @@ def findings_stage(
         earlier: what earlier nights knew.
     """
     comparison = results.comparison
-    history = pd.concat([results.meter.deltas, earlier.closed_weeks], ignore_index=True)
+    # a followed week tells of itself only while it is followed, and a drift must not come and go with that
+    history = pd.concat([in_window(results.meter.deltas, ours.weeks), earlier.closed_weeks], ignore_index=True)
     inputs = FindingInputs(
         deltas=results.meter.deltas,
         evidence=results.meter.evidence,
+        followed_weeks=ours.followed_weeks,
         drift=cumulative_drift(history, policy.tolerance),
         runaway=results.runaway,
         orphans=orphan_balances(ours.balances, ours.organizations, ours.subscriptions, ours.unreadable),
@@ -265,14 +311,30 @@ def findings_stage(
 
 
 def large_tables(ours: ApplicationTables) -> LargeTables:
-    """The tables that grow with the ledger, held whole, as one batch.
+    """The tables that grow with the ledger, held whole, as one batch, and one of the followed weeks.
 
     Raises:
         KeyError: ``weekly_usage``, ``ledger_entries`` or ``expiring_ledgers`` is not there.
     """
     usage, keys = split_keys(ours.frames["weekly_usage"])
     batch = OrganizationBatch(usage, keys, ours.frames["ledger_entries"])
-    return LargeTables([batch], [ours.frames["expiring_ledgers"]])
+    return LargeTables([batch], [ours.frames["expiring_ledgers"]], _followed_batch(ours))
+
+
+def _followed_batch(ours: ApplicationTables) -> list[OrganizationBatch]:
+    """Everything of the organizations with a followed week, from there on."""
+    if ours.followed_weeks.empty:
+        return []
+    whole: dict[str, pd.DataFrame] = {}
+    for window, older, order in (
+        ("weekly_usage", "followed_usage", "week_key"),
+        ("ledger_entries", "followed_entries", "position"),
+    ):
+        both = pd.concat([ours.frames[window], ours.frames[older]])
+        mine = both.loc[both["organization_id"].isin(ours.followed_weeks["organization_id"])]
+        whole[window] = mine.sort_values(["organization_id", order], ignore_index=True)
+    usage, keys = split_keys(whole["weekly_usage"])
+    return [OrganizationBatch(usage, keys, whole["ledger_entries"])]
 
 
 def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,10 +1,8 @@
-"""What a night says to people: numbers, tables and pictures. Everything here is plain Python, safe as JSON.
+"""What a night says to people: numbers and tables. Everything here is plain Python, safe as JSON.
 
 No Dagster: its metadata, the command and the tests all take their figures from here.
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -12,6 +10,7 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.verdicts import sums, verdicts
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
@@ -104,7 +103,7 @@ def headlines(
         snapshot: how MongoDB was read; its counts become figures of each collection.
         stripe: whether Stripe was read.
         rows: rows of the night's other tables, by table name.
-        deltas: `METER_EXTRAS_DELTAS`.
+        deltas: `METER_EXTRAS_DELTAS`; the figures are of the night's own weeks.
         open_findings: `FINDINGS` that this night itself saw; accepted ones count as such, under no severity.
         resolved: number of findings that this night resolved.
     """
@@ -115,7 +114,7 @@ def headlines(
     figures.append(("stripe.read", float(stripe.state == "read"), "yes or no"))
     figures += [(f"stripe.requests.{resource}", count, "requests") for resource, count in stripe.requests.items()]
     figures += [(f"rows.{table}", count, "rows") for table, count in rows.items()]
-    for name, value in deltas_summary(deltas).items():
+    for name, value in deltas_summary(in_window(deltas, snapshot.weeks)).items():
         unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"
         figures.append((f"meter.{name}", float(value or 0), unit))
     accepted = is_accepted(open_findings)
@@ -131,60 +130,3 @@ def headlines(
         for name, value in asdict(amounts).items():
             figures.append((f"open.{verdict}.{name}", float(value), name.partition("_")[0]))
     return NIGHTLY_REPORT.from_rows({"name": n, "value": float(v), "unit": u} for n, v, u in figures)
-
-
-def week_picture(deltas: pd.DataFrame) -> str:
-    """How organizations' weeks ended, by week and grade, as a Markdown image; empty text without rows."""
-    if deltas.empty:
-        return ""
-    counts = pd.crosstab(deltas["week_key"], deltas["grade"])
-    grades = [name for name in _GRADE_COLOURS if name in counts.columns and name != "exact"]
-    figure, axes = _figure()
-    left = pd.Series(0, index=counts.index)
-    for grade in grades:
-        axes.barh(list(counts.index), counts[grade], left=left, color=_GRADE_COLOURS[grade], label=grade)
-        left = left + counts[grade]
-    axes.set_xlabel("organizations whose week is not exact")
-    if grades:
-        axes.legend(frameon=False, fontsize=8)
-    return _markdown_image(figure, "weeks by grade")
-
-
-def trend_picture(nights: Sequence[str], errors: Sequence[float], warnings: Sequence[float]) -> str:
-    """Findings of error or above, and warnings, over the stored nights, as a Markdown image."""
-    if not nights:
-        return ""
-    figure, axes = _figure()
-    labels = [night[5:] for night in nights]
-    axes.plot(labels, list(errors), marker="o", color="#c0392b", label="error or critical")
-    axes.plot(labels, list(warnings), marker="o", color="#e0a030", label="warning")
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("findings")
-    axes.legend(frameon=False, fontsize=8)
-    return _markdown_image(figure, "findings by night")
-
-
-_GRADE_COLOURS = {
-    "exact": "#dddddd",
-    "within_tolerance": "#9db4c0",
-    "explained": "#4a7c9b",
-    "unexplained": "#c0392b",
-    "unreadable": "#7f6a93",
-}
-
-
-def _figure():  # matplotlib is imported here only: it costs half a second
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _markdown_image(figure, text: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"

@@ -9,11 +9,14 @@ from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import GRADES, Amounts, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
+from billing_dq.visible import visible
 
 #: Findings that are listed; the page has the others.
 LISTED = 50
 _TEXT = 500
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&]|:(?=//)|(?<=www)\.)")
+#: Goes behind an @: ticket systems would notify whoever the text names. It takes no room.
+_WORD_JOINER = "\u2060"
 
 
 def markdown(night: ReportNight) -> str:
@@ -28,10 +31,9 @@ def markdown(night: ReportNight) -> str:
             [_totals(name, amounts) for name, amounts in told.totals.items()],
         ),
         ", ".join(f"{count:,} {name}" for name, count in told.changes.items()) + ".",
-        "Organization-weeks: "
-        + ", ".join(f"{GRADES[one.grade]} {one.percent:.1f} % ({one.weeks:,})" for one in coverage(night.deltas))
-        + ".",
+        _coverage(night),
         _sources(night),
+        f"Audit log of the credits: {escaped(night.audit)}",
         "## Findings",
         _table(
             ("severity", "kind", "organization", "subject", "owed", "nights", "why", "more"),
@@ -44,10 +46,10 @@ def markdown(night: ReportNight) -> str:
 
 
 def escaped(text: object) -> str:
-    """Text that Markdown shows as it is, on one line; a part of what is very long."""
-    line = " ".join(str(text).split())
+    """Text that Markdown shows as it is, on one line, without links and mentions; a part of what is very long."""
+    line = visible(" ".join(str(text).split()))
     line = f"{line[:_TEXT]} …" if len(line) > _TEXT else line
-    return _SPECIAL.sub(r"\\\1", line)
+    return _SPECIAL.sub(r"\\\1", line).replace("@", f"@{_WORD_JOINER}")
 
 
 def _totals(name: str, amounts: Amounts) -> list[str]:
@@ -65,6 +67,12 @@ def _finding(row: Mapping[str, Plain], night: str) -> list[str]:
     names = ("severity", "kind", "organization_id", "subject", "nights_open", "explanation")
     cells = ["" if row[name] is None else escaped(row[name]) for name in names]
     return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(commands(row, night)[0])]
+
+
+def _coverage(night: ReportNight) -> str:
+    shares = [f"{GRADES[one.grade]} {one.percent:.1f} % ({one.weeks:,})" for one in coverage(night.deltas_in_window)]
+    followed = f"; {night.followed:,} older ones with an open finding looked at again" if night.followed else ""
+    return f"Organization-weeks: {', '.join(shares)}{followed}."
 
 
 def _code(text: str) -> str:

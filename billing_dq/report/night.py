@@ -6,16 +6,20 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.report.week import plan_quotas
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
+from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import AuditAnchorRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import (
     FINDINGS,
+    FOLLOWED_ENTRIES,
+    FOLLOWED_USAGE,
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
@@ -40,9 +44,11 @@ class ReportNight:
         findings: `FINDINGS`, in the order in which to look at them.
         verdict: of each finding, one of `VERDICTS`.
         previous: `FINDINGS` of the newest earlier night; None: there is none.
+        deltas: `METER_EXTRAS_DELTAS`, and ``evidence`` with it, of the night's own weeks and the followed ones.
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
+        audit: the anchor of the credits' audit log, as it was on the night.
     """
 
     night: str
@@ -56,6 +62,17 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+    audit: str
+
+    @property
+    def deltas_in_window(self) -> pd.DataFrame:
+        """`METER_EXTRAS_DELTAS` of the night's own weeks: every organization's."""
+        return in_window(self.deltas, self.snapshot.weeks)
+
+    @property
+    def followed(self) -> int:
+        """How many older weeks were looked at again for an open finding."""
+        return len(self.deltas) - len(self.deltas_in_window)
 
 
 def read_night(settings: Settings, night: str | None = None) -> ReportNight:
@@ -71,6 +88,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     stored = read_findings(lake, night)
     findings = in_order_of_work(stored, verdicts(stored, deltas))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
+    audit = AuditAnchorRecord.of(settings.home, night)
     return ReportNight(
         night=night,
         snapshot=SnapshotFactsRecord.require(settings.home, night),
@@ -83,6 +101,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         history=read_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
+        audit=audit.anchor if audit else "none was told",
     )
 
 
@@ -127,8 +146,8 @@ def _weeks(
     rows = wanted.merge(deltas, on=["organization_id", "week_key"])
     organizations = sorted(set(rows["organization_id"]))
     of_usage, of_ledger, of_subscriptions = (
-        dict(iter(lake.require(table, night).where("organization_id", organizations).groupby("organization_id")))
-        for table in (WEEKLY_USAGE, LEDGER_ENTRIES, SUBSCRIPTIONS)
+        dict(iter(rows_of_organizations(lake, night, tables, organizations).groupby("organization_id")))
+        for tables in ((WEEKLY_USAGE, FOLLOWED_USAGE), (LEDGER_ENTRIES, FOLLOWED_ENTRIES), (SUBSCRIPTIONS,))
     )
     of_evidence = dict(iter(evidence.groupby(["organization_id", "week_key"])))
     found: dict[tuple[str, str], Waterfall] = {}

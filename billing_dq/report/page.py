@@ -15,8 +15,10 @@ from importlib import resources
 import jinja2
 
 from billing_dq.reconcile.findings.incidents import incidents
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
+from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
 from billing_dq.report.runbook import sections
@@ -45,9 +47,9 @@ def page(night: ReportNight) -> str:
         .render(
             night=night,
             told=told,
-            shares=coverage(night.deltas),
+            shares=coverage(night.deltas_in_window),
             grades=GRADES,
-            grade_colours=pictures.GRADE_COLOURS,
+            grade_colours=GRADE_COLOURS,
             first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
             pictures=_pictures(night),
             findings=_packed(night),
@@ -95,10 +97,10 @@ def _pictures(night: ReportNight) -> dict[str, str]:
     open_ones = night.findings[night.findings["state"] != "resolved"]
     return {
         "history": pictures.history_lines(night.history),
-        "coverage": pictures.coverage_bar(coverage(night.deltas)),
-        "causes": pictures.causes_by_units(night.evidence),
-        "deltas": pictures.deltas_against_tolerance(night.deltas),
-        "weeks": pictures.worst_weeks(night.deltas),
+        "coverage": pictures.coverage_bar(coverage(night.deltas_in_window)),
+        "causes": pictures.causes_by_units(in_window(night.evidence, night.snapshot.weeks)),
+        "deltas": pictures.deltas_against_tolerance(night.deltas_in_window),
+        "weeks": pictures.worst_weeks(night.deltas_in_window),
         "ageing": pictures.ageing(open_ones),
         "incidents": pictures.incident_times(incidents(night.evidence)),
     }

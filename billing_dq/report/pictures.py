@@ -15,18 +15,9 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.verdicts import GRADES, Share
 
-#: Blue is owed to us, orange to customers: told apart also by people who do not see red and green.
-TO_US, TO_CUSTOMERS = "#2f7fc1", "#d9822b"
-GRADE_COLOURS: Mapping[str, str] = {
-    "exact": "#8fa3ad",
-    "within_tolerance": "#6fa8a0",
-    "explained": "#4f8a5b",
-    "undecided": "#d8b13a",
-    "unexplained": "#c8413b",
-    "unreadable": "#8a6fa8",
-}
 SEVERITY_COLOURS = {"critical": "#8e1b2c", "error": "#c8413b", "warning": "#d8b13a", "info": "#8fa3ad"}
 _LINES = {"unexplained": "#c8413b", "undecided": "#d8b13a", "by design": "#4f8a5b"}
 _WORST_ORGANIZATIONS = 20

@@ -8,8 +8,11 @@ import pandas as pd
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.settings import Collections, Settings
+from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import (
+    FOLLOWED_ENTRIES,
+    FOLLOWED_USAGE,
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
@@ -63,8 +66,8 @@ def read_week(settings: Settings, organization: str, week: Week, night: str | No
     found = waterfall(
         delta,
         evidence[evidence["week_key"] == week.key],
-        of_organization(WEEKLY_USAGE),
-        of_organization(LEDGER_ENTRIES),
+        rows_of_organizations(lake, chosen, (WEEKLY_USAGE, FOLLOWED_USAGE), [organization]),
+        rows_of_organizations(lake, chosen, (LEDGER_ENTRIES, FOLLOWED_ENTRIES), [organization]),
         (week.start, week.end),
         plan_quotas(of_organization(SUBSCRIPTIONS), week, settings.quota_of_plan),
     )

@@ -10,6 +10,7 @@ from billing_dq.report.figures import Plain
 from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
 from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.visible import visible
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
@@ -76,6 +77,14 @@ def owed(cents: float) -> str:
     return f"{dollars(cents)} to {'us' if cents > 0 else 'customer'}"
 
 
+def money_either_way(cents: "pd.Series[int]") -> str:
+    """What signed US cents add up to on each side."""
+    if not cents.any():
+        return "no money is owed"
+    to_us, to_customers = cents.clip(lower=0).sum(), cents.clip(upper=0).sum()
+    return f"{dollars(to_us)} is owed to us and {dollars(to_customers)} to customers"
+
+
 def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
     """The commands that show more of a finding, the best first; safe to paste into a shell."""
     organization, subject, kind = (finding[name] for name in ("organization_id", "subject", "kind"))
@@ -85,7 +94,7 @@ def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
         shown.insert(0, ["explain", organization, subject, "--night", night])
     elif str(kind).startswith("dispute_"):
         shown.insert(0, ["dispute", subject, "--night", night])
-    return [shlex.join(["billing-dq", *(str(part) for part in parts)]) for parts in shown]
+    return [shlex.join(["billing-dq", *(visible(str(part)) for part in parts)]) for parts in shown]
 
 
 def _verdict(breaks: pd.DataFrame) -> str:

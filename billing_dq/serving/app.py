@@ -23,7 +23,7 @@ from billing_dq.report.verdicts import GRADES
 from billing_dq.report.week import read_week
 from billing_dq.serving import organizations, pictures
 from billing_dq.serving.nights import LISTED, night_lines, stored_nights
-from billing_dq.serving.security import HOSTS, SecurityHeaders
+from billing_dq.serving.security import HOSTS, STYLED_POLICY, SecurityHeaders
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
@@ -41,6 +41,7 @@ def application(settings: Settings) -> ASGIApp:
     routes = [
         Route("/", pages.nights),
         Route("/nights/{night}", pages.night),
+        Route("/data_page/{night}.html", pages.data_of_night),
         Route("/organizations", pages.organizations),
         Route("/organizations/{organization}", pages.organization),
         Route("/organizations/{organization}/weeks/{week}", pages.week),
@@ -85,6 +86,14 @@ class _Pages:
         beside = self._templates.get_template("nav.html.jinja").render()
         text = text.replace("<body>", f'<body data-served="yes">\n{beside}', 1)
         return HTMLResponse(text, headers={"Content-Security-Policy": f"{self._policy}; frame-ancestors 'none'"})
+
+    def data_of_night(self, request: Request) -> Response:
+        """The page about the data of a night, to which its report links."""
+        night = self._night(request.path_params["night"])
+        stored = self._lake.data_page_path(night)
+        if not stored.exists():
+            raise HTTPException(404, f"No page about the data of {night} is stored.")
+        return HTMLResponse(stored.read_text(encoding="utf-8"), headers={"Content-Security-Policy": STYLED_POLICY})
 
     def organizations(self, request: Request) -> Response:
         text = request.query_params.get("q", "").strip()

@@ -13,6 +13,7 @@ import bson
 import pandas as pd
 
 from billing_dq import tables
+from billing_dq.followed import Followed
 from billing_dq.simulation.labels import Document
 from billing_dq.weeks import NightWeeks
 
@@ -24,7 +25,7 @@ _DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
 
 def plain_frames(
-    documents: Mapping[str, Sequence[Document]], night: NightWeeks, as_of: datetime
+    documents: Mapping[str, Sequence[Document]], night: NightWeeks, as_of: datetime, followed: Followed | None = None
 ) -> dict[str, pd.DataFrame]:
     """Every Mongo table of a night, by name; `weekly_usage` keeps its list of attribution keys.
 
@@ -32,6 +33,7 @@ def plain_frames(
         documents: sound documents by collection.
         night: the weeks.
         as_of: the instant of the snapshot, for what is in the future and what has expired.
+        followed: the weeks behind the window that are looked at again; none without it.
 
     Raises:
         KeyError: a document misses a required field: it is not sound.
@@ -39,17 +41,36 @@ def plain_frames(
     organizations = sorted(documents.get("organizations", ()), key=lambda document: str(document["_id"]))
     balances = sorted(documents.get("billingextrabalances", ()), key=lambda document: str(document["organization"]))
     subscriptions = sorted(documents.get("subscriptions", ()), key=lambda document: str(document["organization"]))
+    followed = followed or Followed()
+    begin = followed.entries_from()
     ledgers = [(str(balance["organization"]), _ledger(balance)) for balance in balances]
     rows: dict[tables.Table, Iterable[Row]] = {
         tables.ORGANIZATIONS: [{"organization_id": str(o["_id"]), "plan": o.get("plan")} for o in organizations],
         tables.SUBSCRIPTIONS: [_subscription(document) for document in subscriptions],
-        tables.WEEKLY_USAGE: _usage(documents.get("billingusages", ()), night),
+        tables.WEEKLY_USAGE: _usage(documents.get("billingusages", ()), night.matching_keys),
         tables.EXTRAS_BALANCES: [_balance(balance) for balance in balances],
         tables.LEDGER_ENTRIES: [
             row
             for _, ledger in ledgers
             for row in ledger
             if night.entries_from <= _time(row["at"]) < night.entries_until
+        ],
+        tables.FOLLOWED_WEEKS: [
+            {"organization_id": organization, "week_key": week}
+            for organization, week in followed.weeks.itertuples(index=False, name=None)
+        ],
+        tables.FOLLOWED_USAGE: [
+            row
+            for organizations, weeks in followed.usage_to_read(night, len(begin) or 1)
+            for row in _usage(documents.get("billingusages", ()), weeks)
+            if row["organization_id"] in organizations
+        ],
+        tables.FOLLOWED_ENTRIES: [
+            row
+            for organization, ledger in ledgers
+            if organization in begin
+            for row in ledger
+            if begin[organization] <= _time(row["at"]) < night.entries_from
         ],
         tables.EXPIRING_LEDGERS: [row for _, ledger in ledgers if _has_expired(ledger, as_of) for row in ledger],
         tables.LEDGER_SUSPECTS: [row for _, ledger in ledgers for row in _suspects(ledger, as_of)],
@@ -86,8 +107,8 @@ def _subscription(document: Document) -> Row:
     }
 
 
-def _usage(documents: Sequence[Document], night: NightWeeks) -> list[Row]:
-    weekly = [document for document in documents if document.get("weekKey") in night.matching_keys]
+def _usage(documents: Sequence[Document], weeks: Sequence[str]) -> list[Row]:
+    weekly = [document for document in documents if document.get("weekKey") in weeks]
     weekly.sort(key=lambda document: (str(document["organizationId"]), str(document["weekKey"])))
     return [_week(document) for document in weekly]
 

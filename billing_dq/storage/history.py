@@ -1,13 +1,17 @@
 """What earlier nights knew, from the stored tables. A night looks only at earlier ones, and can be run again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
+from billing_dq.followed import Followed
 from billing_dq.reconcile.disputes.statuses import FINAL, WON
+from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
-from billing_dq.reconcile.inputs import Earlier
+from billing_dq.reconcile.followed_weeks import weeks_to_follow
+from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
@@ -15,6 +19,7 @@ from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
     DISPUTE_POSITIONS,
     FINDINGS,
+    FOLLOWED_WEEKS,
     METER_EXTRAS_DELTAS,
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
@@ -24,7 +29,7 @@ from billing_dq.tables import (
     WEEKLY_USAGE,
     Table,
 )
-from billing_dq.weeks import NightWeeks
+from billing_dq.weeks import NightWeeks, Week
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
@@ -32,22 +37,52 @@ _RESOLVED_NIGHTS = 30
 _OF_PAYMENTS = ("pack_without_topup", "refund_failed")
 
 
-def earlier_evidence(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.DataFrame) -> Earlier:
-    """The quotas and plans that earlier nights saw in the night's weeks: evidence for the meter.
+def earlier_evidence(lake: Lake, night: str, ours: ApplicationTables) -> Earlier:
+    """The quotas and plans that earlier nights saw: evidence for the meter, in the night's weeks and the followed ones.
+
+    Args:
+        lake: the stored nights.
+        night: the night, YYYY-MM-DD.
+        ours: its weeks, `SUBSCRIPTIONS` and `FOLLOWED_WEEKS`.
+    """
+    keys, subscriptions = ours.weeks.keys, ours.subscriptions
+    evidence = Earlier(quotas=earlier_quotas(lake, night, keys), plans=earlier_plans(lake, night, keys, subscriptions))
+    if ours.followed_weeks.empty:
+        return evidence
+    followed, organizations = sorted(set(ours.followed_weeks["week_key"])), ours.followed_weeks["organization_id"]
+    mine = subscriptions[subscriptions["organization_id"].isin(organizations)]
+    return replace(
+        evidence,
+        quotas_of_followed=earlier_quotas(lake, night, followed, organizations),
+        plans_of_followed=earlier_plans(lake, night, followed, mine),
+    )
+
+
+def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) -> Followed:
+    """The weeks behind its window that a night looks at again, because the newest earlier night left a finding open.
 
     Args:
         lake: the stored nights.
         night: the night, YYYY-MM-DD.
         weeks: its weeks.
-        subscriptions: its `SUBSCRIPTIONS`.
+        follow_weeks: the setting.
     """
-    return Earlier(
-        quotas=earlier_quotas(lake, night, weeks.keys), plans=earlier_plans(lake, night, weeks, subscriptions)
-    )
+    for earlier in _before(lake, FINDINGS, night)[-1:]:
+        stored = lake.require(FINDINGS, earlier).frame()
+        known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, earlier)
+        followed = lake.stored(FOLLOWED_WEEKS, earlier)
+        before = FOLLOWED_WEEKS.empty() if followed is None else followed.frame()
+        return Followed(weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks))
+    return Followed()
 
 
-def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataFrame:
-    """``organization_id``, ``week_key``, ``meter_quota`` as earlier nights saw the given weeks, each once."""
+def earlier_quotas(
+    lake: Lake, night: str, week_keys: Sequence[str], organizations: pd.Series | None = None
+) -> pd.DataFrame:
+    """``organization_id``, ``week_key``, ``meter_quota`` as earlier nights saw the given weeks, each once.
+
+    ``week_keys`` are in order; ``organizations``: of these only.
+    """
     columns = ["organization_id", "week_key", "meter_quota"]
     seen = WEEKLY_USAGE.empty()[columns]
     for earlier in reversed(_before(lake, WEEKLY_USAGE, night)):
@@ -57,15 +92,20 @@ def earlier_quotas(lake: Lake, night: str, week_keys: Sequence[str]) -> pd.DataF
             continue
         if facts.weeks.keys[-1] < week_keys[0]:
             break
+        if not set(week_keys) & set(facts.weeks.matching_keys):
+            continue
         usage = stored.frame(columns)
-        seen = pd.concat([seen, usage[usage["week_key"].isin(week_keys)]]).drop_duplicates()
+        wanted = usage["week_key"].isin(week_keys)
+        if organizations is not None:
+            wanted &= usage["organization_id"].isin(organizations)
+        seen = pd.concat([seen, usage[wanted]]).drop_duplicates()
     return seen.reset_index(drop=True)
 
 
-def earlier_plans(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.DataFrame) -> pd.DataFrame:
+def earlier_plans(lake: Lake, night: str, week_keys: Sequence[str], subscriptions: pd.DataFrame) -> pd.DataFrame:
     """``organization_id``, ``seen_at``, ``plan`` of subscriptions that earlier nights saw with another plan.
 
-    Only nights within the night's weeks are asked: a plan that was live before them tells nothing about them.
+    Only nights within these weeks, in order, are asked: a plan that was live at another time tells nothing about them.
     """
     now = subscriptions.set_index("organization_id")["plan"]
     found = [no_earlier_plans()]
@@ -74,10 +114,12 @@ def earlier_plans(lake: Lake, night: str, weeks: NightWeeks, subscriptions: pd.D
         stored = lake.stored(SUBSCRIPTIONS, earlier)
         if facts is None or stored is None:  # a night that was not read to its end
             continue
-        if facts.as_of < weeks.weeks[0].start:
+        if facts.as_of < Week.parse(week_keys[0]).start:
             break
+        if Week.of(facts.as_of).key not in week_keys:
+            continue
         seen = stored.frame(["organization_id", "plan"]).dropna()
-        other = seen[seen["plan"] != seen["organization_id"].map(now)]
+        other = seen[seen["organization_id"].isin(now.index) & (seen["plan"] != seen["organization_id"].map(now))]
         found.append(other.assign(seen_at=pd.Timestamp(facts.as_of).as_unit("ms"))[list(found[0].columns)])
     return pd.concat(found, ignore_index=True).astype(found[0].dtypes.to_dict())
 

@@ -1,6 +1,7 @@
 """The stored nights: which tables a night has, and where."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from upath import UPath
 
@@ -33,6 +34,10 @@ class Lake:
         """Where the page of a night is, or will be; its Markdown has the suffix `.md`."""
         return self.root / "report" / f"{night}.html"
 
+    def data_page_path(self, night: str) -> UPath:
+        """Where the page about the data of a night is, or will be."""
+        return self.root / "data_page" / f"{night}.html"
+
     def nights(self, table: Table) -> list[str]:
         """The nights that hold a table, oldest first."""
         directory = self.root / table.name
@@ -55,8 +60,10 @@ class Lake:
         """The asked night of a table, the newest one where none is asked for.
 
         Raises:
-            SourceError: that night (or any night) is not stored; the message says which are.
+            SourceError: what is asked for is no night; that night (or any night) is not stored, and which are.
         """
+        if night is not None:
+            night = night_of(night)
         nights = self.nights(table)
         if night is None and not nights:
             raise SourceError(self._absent(table, "any night"))
@@ -67,3 +74,18 @@ class Lake:
         nights = self.nights(table)
         stored = f"stored nights: {', '.join(nights[-5:])}" if nights else "run `billing-dq nightly` first"
         return f"no {table.name} is stored for {asked} under {self.root}; {stored}"
+
+
+def night_of(text: str) -> str:
+    """A night as a person names it. It becomes a part of paths, so nothing but a date passes.
+
+    Raises:
+        SourceError: it is no date of the form YYYY-MM-DD.
+    """
+    try:
+        night = date.fromisoformat(text)
+    except ValueError:
+        night = None
+    if night is None or night.isoformat() != text:
+        raise SourceError(f"{text[:40]!r} is no night: it must be a date such as 2026-11-21")
+    return text

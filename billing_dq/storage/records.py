@@ -51,7 +51,9 @@ class CollectionCounts(BaseModel):
 
 
 class SnapshotFactsRecord(_Record):
-    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with."""
+    """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with;
+    ``newest`` says when a collection was last written, as far as its documents tell.
+    """
 
     name: ClassVar[str] = "snapshot_facts"
     as_of: datetime
@@ -63,6 +65,7 @@ class SnapshotFactsRecord(_Record):
     read_plainly_because: str = ""
     missing_collections: tuple[str, ...]
     counts: dict[str, CollectionCounts]
+    newest: dict[str, datetime] = Field(default_factory=dict)
     seconds: dict[str, float]
 
     @property
@@ -86,3 +89,20 @@ class StripeReadingRecord(_Record):
     invoices_not_read: tuple[str, ...]
     absent: dict[str, str] = Field(default_factory=dict)
     events_since: datetime | None = None
+
+
+class AuditAnchorRecord(_Record):
+    """The anchor of the credits' audit log as it was when a night was first concluded, or why there is none."""
+
+    name: ClassVar[str] = "audit_anchor"
+    anchor: str
+
+    def keep(self, home: str, night: str) -> Self:
+        """Store it, unless that night has one already; the value is what is stored."""
+        stored = type(self).of(home, night)
+        if stored is not None:
+            return stored
+        path = self.path(home, night)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        return self

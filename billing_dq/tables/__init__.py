@@ -8,6 +8,8 @@ from billing_dq.tables.alerts import MATTERS, TELLINGS, TOLD
 from billing_dq.tables.application import (
     DEAD_LETTERED_EVENTS,
     EXTRAS_BALANCES,
+    FOLLOWED_USAGE,
+    FOLLOWED_WEEKS,
     ORGANIZATIONS,
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
@@ -16,12 +18,14 @@ from billing_dq.tables.contract import Column, Dtype, FrameError, Table
 from billing_dq.tables.ledgers import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,
+    FOLLOWED_ENTRIES,
     LEDGER_ENTRIES,
     LEDGER_SUSPECTS,
     PACK_PURCHASES,
     REFUND_ENTRIES,
 )
 from billing_dq.tables.meter import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
+from billing_dq.tables.quality import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES
 from billing_dq.tables.quarantine import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, UNREADABLE_KEYS
 from billing_dq.tables.results import (
     DISPUTE_POSITIONS,
@@ -48,6 +52,9 @@ TABLES: dict[str, Table] = {
         WEEKLY_USAGE,
         EXTRAS_BALANCES,
         LEDGER_ENTRIES,
+        FOLLOWED_WEEKS,
+        FOLLOWED_USAGE,
+        FOLLOWED_ENTRIES,
         EXPIRING_LEDGERS,
         LEDGER_SUSPECTS,
         DISPUTE_ENTRIES,
@@ -57,6 +64,7 @@ TABLES: dict[str, Table] = {
         QUARANTINED_DOCUMENTS,
         QUARANTINED_STRIPE_OBJECTS,
         UNREADABLE_KEYS,
+        DOCUMENT_SHAPES,
         STRIPE_SUBSCRIPTIONS,
         STRIPE_SUBSCRIPTION_EVENTS,
         STRIPE_INVOICES,
@@ -71,17 +79,24 @@ TABLES: dict[str, Table] = {
         DISPUTE_POSITIONS,
         FINDINGS,
         NIGHTLY_REPORT,
+        NIGHT_MEASURES,
+        COLUMN_PROFILES,
     )
 }
 
 __all__ = [
     "ACCEPTANCES",
+    "COLUMN_PROFILES",
     "DEAD_LETTERED_EVENTS",
     "DISPUTE_ENTRIES",
     "DISPUTE_POSITIONS",
+    "DOCUMENT_SHAPES",
     "EXPIRING_LEDGERS",
     "EXTRAS_BALANCES",
     "FINDINGS",
+    "FOLLOWED_ENTRIES",
+    "FOLLOWED_USAGE",
+    "FOLLOWED_WEEKS",
     "LEDGER_ENTRIES",
     "LEDGER_SUSPECTS",
     "LEDGER_VIOLATIONS",
@@ -89,6 +104,7 @@ __all__ = [
     "METER_EXTRAS_DELTAS",
     "METER_EXTRAS_EVIDENCE",
     "NIGHTLY_REPORT",
+    "NIGHT_MEASURES",
     "ORGANIZATIONS",
     "PACK_PURCHASES",
     "QUARANTINED_DOCUMENTS",

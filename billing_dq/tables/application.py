@@ -36,8 +36,8 @@ WEEKLY_USAGE = Table(
     (
         ORGANIZATION_ID,
         WEEK_KEY,
-        Column("meter_used", "float64", "units used, settlements included", least=0),
-        Column("meter_quota", "float64", "units included, as snapshotted in the document", least=0),
+        Column("meter_used", "float64", "units used, settlements included", least=0, unit="units"),
+        Column("meter_quota", "float64", "units included, as snapshotted in the document", least=0, unit="units"),
         Column("plan_version", "str", "label of the plan's definition", nullable=True),
         Column(
             "settled_units",
@@ -45,6 +45,7 @@ WEEKLY_USAGE = Table(
             "units that a settlement charged: meter_used less the breakdown where the settle key is there, else 0; "
             "null where the key is there without a breakdown",
             nullable=True,
+            unit="units",
         ),
         Column("updated_at", "time", "last write of the document", nullable=True),
         Column("attribution_keys", "list<str>", "consumed keys in commit order, settle keys included"),
@@ -52,15 +53,29 @@ WEEKLY_USAGE = Table(
     key=("organization_id", "week_key"),
 )
 
+FOLLOWED_WEEKS = Table(
+    "followed_weeks",
+    "an organization's week that has left the window and was looked at again, for a finding about it is open",
+    (ORGANIZATION_ID, WEEK_KEY),
+    key=("organization_id", "week_key"),
+)
+
+FOLLOWED_USAGE = Table(
+    "followed_usage",
+    "a usage document of an organization with a followed week, from the week before it up to those of `weekly_usage`",
+    WEEKLY_USAGE.columns,
+    key=WEEKLY_USAGE.key,
+)
+
 EXTRAS_BALANCES = Table(
     "extras_balances",
     "an organization's balance document",
     (
         ORGANIZATION_ID,
-        Column("cached_balance", "float64", "units, as the document caches them"),
-        Column("ledger_sum", "float64", "units, sum of the amounts of the whole ledger"),
-        Column("entry_count", "int64", "entries in the ledger", least=0),
-        Column("document_bytes", "int64", "BSON size of the document"),
+        Column("cached_balance", "float64", "units, as the document caches them", unit="units"),
+        Column("ledger_sum", "float64", "units, sum of the amounts of the whole ledger", unit="units"),
+        Column("entry_count", "int64", "entries in the ledger", least=0, unit="entries"),
+        Column("document_bytes", "int64", "BSON size of the document", unit="bytes"),
         Column("cached_balance_at", "time", "when the balance was last written", nullable=True),
     ),
     key=("organization_id",),
@@ -73,7 +88,7 @@ DEAD_LETTERED_EVENTS = Table(
         Column("event_id", "str", "evt_..."),
         Column("type", "str", "event type", nullable=True),
         Column("last_error", "str", "the application's last error, without addresses", nullable=True),
-        Column("attempts", "float64", "attempts made", nullable=True),
+        Column("attempts", "float64", "attempts made", nullable=True, unit="attempts"),
         Column("at", "time", "processedAt", nullable=True),
     ),
     key=("event_id",),

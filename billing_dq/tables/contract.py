@@ -36,6 +36,7 @@ class Column:
         pattern: a regular expression that text matches.
         known: the values that are known.
         least: the smallest number.
+        unit: what a number counts or is measured in; every number has one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     pattern: str | None = None
     known: tuple[str, ...] = ()
     least: float | None = None
+    unit: str | None = None
 
     @property
     def pandas_dtype(self) -> DtypeObj:

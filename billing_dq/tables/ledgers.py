@@ -5,10 +5,10 @@ from billing_dq.tables.contract import Column, Table
 
 _LEDGER_COLUMNS = (
     ORGANIZATION_ID,
-    Column("position", "int64", "place in the ledger, from 0: the commit order"),
+    Column("position", "int64", "place in the ledger, from 0: the commit order", unit="entries"),
     ENTRY_ID,
     Column("kind", "str", "topup, debit, refund, expiration, adjustment (or what the document says)"),
-    Column("amount", "float64", "units, signed"),
+    Column("amount", "float64", "units, signed", unit="units"),
     REF_ID,
     Column("stripe_session_id", "str", "checkout session of a bought pack or its refund", nullable=True),
     Column("source", "str", "signup_grant, referral, adjustment", nullable=True),
@@ -23,6 +23,13 @@ LEDGER_ENTRIES = Table(
     key=("organization_id", "position"),
 )
 
+FOLLOWED_ENTRIES = Table(
+    "followed_entries",
+    "a ledger entry of an organization with a followed week, from a day before it up to those of `ledger_entries`",
+    _LEDGER_COLUMNS,
+    key=LEDGER_ENTRIES.key,
+)
+
 EXPIRING_LEDGERS = Table(
     "expiring_ledgers",
     "an entry of the whole ledger of an organization with a top-up past its expiry, for the replay of its lots",
@@ -35,12 +42,12 @@ LEDGER_SUSPECTS = Table(
     "an entry of a whole ledger that a rule of entries may be about, or that may correct one; the rules judge it",
     (
         ORGANIZATION_ID,
-        Column("position", "int64", "place in the ledger, from 0: the commit order"),
+        Column("position", "int64", "place in the ledger, from 0: the commit order", unit="entries"),
         ENTRY_ID,
         Column("kind", "str", "kind of the entry"),
         REF_ID,
         Column("stripe_session_id", "str", "checkout session", nullable=True),
-        Column("amount", "float64", "units, signed"),
+        Column("amount", "float64", "units, signed", unit="units"),
         Column("at", "time", "when the entry was written"),
     ),
     key=("organization_id", "position"),
@@ -59,7 +66,7 @@ DISPUTE_ENTRIES = Table(
             "str",
             "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or another",
         ),
-        Column("amount", "float64", "units, signed"),
+        Column("amount", "float64", "units, signed", unit="units"),
         Column("at", "time", "when the entry was written"),
     ),
     key=(),
@@ -72,7 +79,7 @@ PACK_PURCHASES = Table(
         ORGANIZATION_ID,
         ENTRY_ID,
         Column("stripe_session_id", "str", "checkout session"),
-        Column("amount", "float64", "units"),
+        Column("amount", "float64", "units", unit="units"),
         Column("at", "time", "when the entry was written"),
     ),
     key=(),
@@ -85,7 +92,7 @@ REFUND_ENTRIES = Table(
         ORGANIZATION_ID,
         ENTRY_ID,
         Column("ref_id", "str", "refund-<refund>-<top-up entry>"),
-        Column("amount", "float64", "units, signed"),
+        Column("amount", "float64", "units, signed", unit="units"),
         Column("at", "time", "when the entry was written"),
     ),
     key=(),

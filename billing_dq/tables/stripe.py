@@ -54,9 +54,13 @@ STRIPE_DISPUTES = Table(
         Column("dispute_id", "str", "du_... or dp_..."),
         Column("charge_id", "str", "ch_..."),
         Column("status", "str", "status at Stripe, passed on as it is", known=DISPUTE_STATUSES),
-        Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units"),
+        Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units", unit="minor units"),
         Column(
-            "charge_amount_minor", "Int64", "amount of the whole charge, likewise; null where not told", nullable=True
+            "charge_amount_minor",
+            "Int64",
+            "amount of the whole charge, likewise; null where not told",
+            nullable=True,
+            unit="minor units",
         ),
         Column("currency", "str", "the charge's currency"),
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
@@ -77,8 +81,10 @@ STRIPE_CHARGES = Table(
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
         Column("pack_id", "str", "likewise", nullable=True),
-        Column("amount_minor", "int64", "amount in the charge's currency, minor units, tax included"),
-        Column("refunded_minor", "int64", "what of it was refunded; a refund that failed is none"),
+        Column(
+            "amount_minor", "int64", "amount in the charge's currency, minor units, tax included", unit="minor units"
+        ),
+        Column("refunded_minor", "int64", "what of it was refunded; a refund that failed is none", unit="minor units"),
         Column("currency", "str", "the charge's currency"),
         Column("disputed", "bool", "whether it was ever disputed"),
         Column("created", "time", "when it was paid"),
@@ -94,7 +100,7 @@ STRIPE_REFUNDS = Table(
         Column("refund_id", "str", "re_... or pyr_..."),
         Column("charge_id", "str", "the refunded charge", nullable=True),
         Column("status", "str", "status at Stripe, passed on as it is", nullable=True),
-        Column("amount_minor", "int64", "amount in the charge's currency, minor units"),
+        Column("amount_minor", "int64", "amount in the charge's currency, minor units", unit="minor units"),
         Column("created", "time", "when it was made"),
     ),
     key=("refund_id",),

@@ -28,3 +28,16 @@ def test_the_cost_is_drawn_against_the_size(mongodb_uri: str, tmp_path: Path) ->
     ran = CliRunner().invoke(cli, [*SMALL, "--to", mongodb_uri, "--plot", str(picture)], catch_exceptions=False)
     assert "draining it, not looking" in ran.stdout
     assert picture.stat().st_size > 10_000
+
+
+def test_a_night_is_measured_from_the_bytes_on_without_a_server() -> None:
+    ran = CliRunner().invoke(cli, [*SMALL, "--from-bytes", "--json"], catch_exceptions=False)
+    figures = json.loads(ran.stdout)
+    assert (figures["stages"]["entries"], figures["stages"]["keys"]) == (12 * 7, 12 * 6)
+    assert figures["floors"] is None
+    assert "client CPU" in CliRunner().invoke(cli, [*SMALL, "--from-bytes"], catch_exceptions=False).stdout
+
+
+def test_a_night_from_the_bytes_on_takes_no_server() -> None:
+    refused = CliRunner().invoke(cli, [*SMALL, "--from-bytes", "--to", "mongodb://localhost"])
+    assert (refused.exit_code, "leave out --to" in refused.stderr) == (2, True)

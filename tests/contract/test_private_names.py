@@ -17,6 +17,10 @@ from pandas.api.types import pandas_dtype
 
 PACKAGE = Path(__file__).parents[2] / "billing_dq"
 PINNED = {
+    "dagster._core.definitions.job_base.InMemoryJob",
+    "dagster._core.execution.api.execute_run",
+    "dagster._core.remote_origin.RegisteredCodeLocationOrigin",
+    "dagster._core.remote_origin.RemoteRepositoryOrigin",
     "dagster._core.definitions.unresolved_asset_job_definition.UnresolvedAssetJobDefinition",
     "pandas._typing.DtypeObj",
 }

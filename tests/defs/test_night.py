@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
-from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
+from billing_dq.runner import CODE_LOCATION, DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import LocalStripe, serve
 from billing_dq.storage.lake import Lake
@@ -87,6 +87,15 @@ def test_nothing_else_is_found_in_the_sample(taken: Taken) -> None:
     assert set(findings["kind"]) == {"meter_extras_divergence"}
     assert set(findings["severity"]) == {"info"}
     assert len(findings) == 10
+
+
+def test_the_run_is_one_of_our_code_location_so_that_the_time_line_shows_it(taken: Taken) -> None:
+    run = taken.instance.get_run_by_id(taken.result.run_id)
+    assert run is not None
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.repository_origin.get_label() == f"__repository__@{CODE_LOCATION}"
+    assert run.tags["dagster/partition"] == NIGHT
+    assert run.status is dg.DagsterRunStatus.SUCCESS
 
 
 def test_every_check_is_green_on_the_sample(taken: Taken) -> None:

@@ -28,10 +28,14 @@ def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("rows", "passed", "said"),
     [
-        ([], True, "none; 0 below error"),
-        ([("warning", None)], True, "none; 1 below error"),
-        ([("error", None), ("critical", "anna")], False, "1 findings of error or above"),
-        ([("error", "anna"), ("warning", None)], True, "none; 1 below error, 1 accepted"),
+        ([], True, "Nothing needs anybody."),
+        ([("warning", None)], True, "Nothing needs anybody; 1 below error."),
+        (
+            [("error", None), ("critical", "anna")],
+            False,
+            "1 finding needs somebody, 1 of them new: $0.00 is owed to us and $0.01 to customers. First: e1: because",
+        ),
+        ([("error", "anna"), ("warning", None)], True, "Nothing needs anybody; 1 below error; 1 accepted."),
     ],
 )
 def test_a_check_is_red_where_a_finding_of_error_or_above_is_not_accepted(

@@ -56,7 +56,9 @@ def take(settings: Settings, directory: Path, instants: Sequence[datetime], fail
 
 @pytest.fixture(scope="module")
 def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
-    """Three nights of a company with every fault; in the second, Stripe does not answer."""
+    """Three nights of a company with every fault. In the second, Stripe does not answer; the third is on a Monday, and
+    follows weeks that have left the window.
+    """
     database = "billing_dq_test_composition"
     world = load(COMPANY, mongodb_uri, database, replace=True)
     with serve(world.stripe) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
@@ -100,14 +102,16 @@ def pure_night(settings: Settings, night: str) -> NightResult:
     assert reading is not None
     tables = {name: stored(lake, name, night) for name in APPLICATION_TABLES}
     frames = {name: frame for name, frame in tables.items() if frame is not None}
-    known = earlier_than(lake, night, weeks)
-    evidence = earlier_evidence(lake, night, weeks, frames["subscriptions"])
-    return reconcile_night(
-        ApplicationTables(weeks, frames),
-        stripe_tables(lake, night, reading),
-        policy_of(settings),
-        replace(known, quotas=evidence.quotas, plans=evidence.plans),
+    ours, known = ApplicationTables(weeks, frames), earlier_than(lake, night, weeks)
+    evidence = earlier_evidence(lake, night, ours)
+    earlier = replace(
+        known,
+        quotas=evidence.quotas,
+        plans=evidence.plans,
+        quotas_of_followed=evidence.quotas_of_followed,
+        plans_of_followed=evidence.plans_of_followed,
     )
+    return reconcile_night(ours, stripe_tables(lake, night, reading), policy_of(settings), earlier)
 
 
 def tables_of(result: NightResult) -> dict[str, pd.DataFrame | None]:
@@ -148,6 +152,10 @@ def test_the_company_gives_every_stage_something_to_find(company: Nights) -> Non
         found = stored(lake, name, last)
         assert found is not None, name
         assert len(found), name
+    followed, deltas = stored(lake, "followed_weeks", last), stored(lake, "meter_extras_deltas", last)
+    assert followed is not None
+    assert deltas is not None
+    assert len(deltas.merge(followed))
     findings = stored(lake, "findings", last)
     assert findings is not None
     assert {"quarantined_documents", "meter_extras_divergence"} <= set(findings["kind"])

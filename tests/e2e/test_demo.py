@@ -10,9 +10,17 @@ import psutil
 import pytest
 
 from billing_dq.commands.demonstration.home import DEFAULT, SETTINGS, demo_home, what_next
+from billing_dq.commands.demonstration.nights import COLUMNS
 from tests.support.finding_rows import deltas
 from tests.support.report_night import NIGHT, finding, findings
 
+#: The demo as it would have been on a Thursday: the company, and so what is found, depend on the day.
+DEMO_OF_A_PAST_WEEK = """
+from datetime import UTC, datetime, timedelta
+from billing_dq.commands import demo
+demo._days_ago = lambda days: datetime(2026, 6, 11, 9, tzinfo=UTC) - timedelta(days=days)
+demo.command()
+"""
 PROGRAM = Path(sys.executable).parent / "billing-dq"
 
 
@@ -84,3 +92,31 @@ def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute
         ["serve", "--open"],
     ]
     assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)
+
+
+def test_many_nights_show_every_change_of_a_finding_and_one_incident(tmp_path: Path) -> None:
+    arguments = ["--nights", "5", "--organizations", "120", "--keep", str(tmp_path / "kept")]
+    demo = subprocess.run(
+        [sys.executable, "-c", DEMO_OF_A_PAST_WEEK, *arguments],
+        cwd=tmp_path,
+        env={"PATH": "", "TMPDIR": str(tmp_path), "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    shown = demo.stdout
+    assert demo.returncode == 0, shown
+    lines = [line.split("│")[2:-1] for line in shown.splitlines() if line.startswith("│ 20")]
+    nights = [dict(zip(COLUMNS[1:], map(int, cells), strict=True)) for cells in lines]
+    first, incident, worse, charged, last = nights
+    assert [night["accepted"] for night in nights] == [0, 1, 1, 1, 1]
+    assert [night["incidents"] for night in nights] == [0, 1, 1, 0, 0]
+    assert first["new"] == first["open"] > 0
+    assert incident["new"] >= 7  # organizations of the incident
+    assert incident["resolved"] >= 1  # the lost debit that was charged; what heals by itself is beside it
+    assert worse["worse"] >= 1
+    assert worse["reopened"] >= 1
+    assert charged["resolved"] >= 7
+    assert last["new"] >= 1
+    assert last["persisting"] >= 1
+    assert "Try on what is kept:" in shown

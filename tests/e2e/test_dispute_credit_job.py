@@ -64,15 +64,16 @@ def execute(
     )
 
 
+FORM = {
+    "dispute_id": night.DISPUTE,
+    "plan_hash": "0" * 24,
+    "requested_by": "anna",
+    "why": "the money came back",
+}
+
+
 def config(**changes: str) -> dict[str, object]:
-    form = {
-        "dispute_id": night.DISPUTE,
-        "plan_hash": "0" * 24,
-        "requested_by": "anna",
-        "why": "the money came back",
-        **changes,
-    }
-    return {"ops": {defs.OP: {"config": form}}}
+    return {"ops": {defs.OP: {"config": {**FORM, **changes}}}}
 
 
 def ours(database: Database[Document]) -> list[Document]:
@@ -179,16 +180,30 @@ def test_what_is_transient_is_tried_again(
     "changes",
     [{"dispute_id": "pi_1"}, {"plan_hash": "12"}, {"requested_by": " "}, {"why": "too short"}],
 )
-def test_the_launchpad_refuses_what_is_invalid(changes: dict[str, str]) -> None:
-    with pytest.raises((ValueError, dg.DagsterInvalidConfigError)):
-        defs.DisputeCreditConfig(**{**config()["ops"][defs.OP]["config"], **changes})
+def test_what_is_invalid_is_refused_by_a_sentence_about_its_field(changes: dict[str, str]) -> None:
+    form = defs.DisputeCreditConfig(**{**FORM, **changes})
+    assert list(form.refusals()) == list(changes)
+
+
+def test_the_example_of_the_launchpad_is_refused_field_by_field() -> None:
+    refusals = defs.DisputeCreditConfig(**defs.EXAMPLE).refusals()
+    assert list(refusals) == ["dispute_id", "plan_hash", "requested_by", "why"]
+    assert all("still the example's" in sentence for sentence in refusals.values())
+
+
+def test_the_launchpad_opens_with_the_example_and_nobody_approves_by_leaving_a_field_empty(
+    definitions: dg.Definitions, settings: Settings
+) -> None:
+    assert definitions.resolve_job_def(defs.JOB).run_config == {"ops": {defs.OP: {"config": defs.EXAMPLE}}}
+    assert defs.DisputeCreditConfig(**{**FORM, "approved_by": " "}).refusals() == {}
 
 
 def test_an_invalid_form_fails_at_once(
     definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, database: Database[Document]
 ) -> None:
-    result = execute(definitions, instance, dg.RunRequest(run_config=config(why="too short")))
-    assert not result.success
+    result = execute(definitions, instance, dg.RunRequest(run_config=config(why="too short", dispute_id="pi_1")))
+    assert failure_of(result).startswith("nothing was written: dispute_id: 'pi_1' is no dispute id")
+    assert "; why: the reason is too short" in failure_of(result)
     assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
     assert ours(database) == []
 

@@ -13,7 +13,7 @@ from billing_dq.report.night import read_findings
 from billing_dq.report.page import content_policy
 from billing_dq.serving.app import application
 from billing_dq.serving.nights import night_lines
-from billing_dq.serving.security import PLAIN_POLICY
+from billing_dq.serving.security import PLAIN_POLICY, STYLED_POLICY
 from billing_dq.serving.server import serving
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
@@ -49,6 +49,18 @@ def test_older_nights_are_a_page_further(served: Served) -> None:
     text = get(served, f"/?before={NIGHTS[1]}").text
     assert re.findall(r'<td><a href="/nights/([\d-]+)"', text) == [NIGHTS[0]]
     assert "no night before 2000" in get(served, "/?before=2000").text
+
+
+def test_the_data_of_a_night_is_a_page_that_its_report_links_to(served: Served) -> None:
+    stored = Lake(str(served.home)).data_page_path(NIGHTS[0])
+    stored.parent.mkdir(exist_ok=True)
+    stored.write_text("<style>p {}</style>as ever", encoding="utf-8")
+    answer = get(served, f"/data_page/{NIGHTS[0]}.html")
+    assert answer.text.endswith("as ever")
+    assert answer.headers["Content-Security-Policy"] == STYLED_POLICY
+    assert "script" not in STYLED_POLICY
+    assert get(served, f"/data_page/{NIGHTS[1]}.html").status_code == 404
+    assert get(served, "/data_page/2000-01-01.html").status_code == 404
 
 
 def test_what_was_accepted_since_is_told_at_once(tmp_path: Path) -> None:

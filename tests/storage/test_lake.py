@@ -36,3 +36,12 @@ def test_a_night_that_is_not_stored_is_refused_with_those_that_are(tmp_path: Pat
 def test_without_any_night_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"for any night .*run `billing-dq nightly` first"):
         Lake(str(tmp_path)).choose(FINDINGS, None)
+
+
+@pytest.mark.parametrize(
+    "night", ["../../../etc/passwd", "/etc/passwd", "2026-11-01/../2026-11-01", "20261101", "x", ""]
+)
+def test_only_a_date_becomes_a_part_of_a_path(tmp_path: Path, night: str) -> None:
+    store(tmp_path, "2026-11-01")
+    with pytest.raises(SourceError, match="is no night: it must be a date such as 2026-11-21"):
+        Lake(str(tmp_path)).choose(FINDINGS, night)

@@ -104,6 +104,9 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
             for one in _by(world["billingextrabalances"], "organization")
         ],
         tables.LEDGER_ENTRIES: [one for one in entries if night.entries_from <= one["at"] < night.entries_until],
+        tables.FOLLOWED_WEEKS: [],
+        tables.FOLLOWED_USAGE: [],
+        tables.FOLLOWED_ENTRIES: [],
         tables.EXPIRING_LEDGERS: [one for ledger in ledgers if _expires(ledger, as_of) for one in ledger],
         tables.LEDGER_SUSPECTS: [suspect for ledger in ledgers for suspect in _suspects(ledger, as_of)],
         tables.DISPUTE_ENTRIES: [
@@ -135,7 +138,8 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
 
 
 def assert_same_tables(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
-    """The same rows of every table, in the same order."""
+    """The same rows of every table, in the same order; what documents look like has a test of its own."""
+    found = {name: frame for name, frame in found.items() if name != tables.DOCUMENT_SHAPES.name}
     assert found.keys() == expected.keys()
     for name, frame in expected.items():
         got = found[name]

@@ -116,6 +116,7 @@ def night(
         history=_history(),
         weeks=weeks if weeks is not None else {(f"{1:024x}", "2026-W45"): waterfall()},
         runbook=runbook_text(),
+        audit=f"7:{'ab' * 32}",
     )
 
 

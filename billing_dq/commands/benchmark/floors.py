@@ -19,8 +19,8 @@ from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.connection import clear_errors, connect
 from billing_dq.sources.mongodb.queries import documents_of
 from billing_dq.sources.mongodb.reader import open_reader
-from billing_dq.sources.mongodb.snapshot import Snapshot, address
-from billing_dq.storage.stored_table import TableWriter
+from billing_dq.sources.mongodb.snapshot import address
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -53,7 +53,7 @@ class Floors:
 
 
 def measure_floors(
-    settings: Settings, night: NightWeeks, snapshot: Snapshot, directory: Path, organizations: int
+    settings: Settings, night: NightWeeks, tables: dict[str, StoredTable], directory: Path, organizations: int
 ) -> Floors:
     """The floors of a night that was taken.
 
@@ -81,7 +81,7 @@ def measure_floors(
         megabytes=size / 1e6,
         drain=drain,
         walk=walk,
-        write=_write(snapshot, directory),
+        write=_write(tables, directory),
         plain_rule=_plain_rule(1_000_000),
         loop=_loop(settings, night, min(_LOOPED, organizations)) * organizations,
         long_week=slowest_long_week(),
@@ -96,10 +96,10 @@ def _walk(contract: CollectionContract, batches: list[bytes]) -> float:
     return time.perf_counter() - started
 
 
-def _write(snapshot: Snapshot, directory: Path) -> float:
+def _write(tables: dict[str, StoredTable], directory: Path) -> float:
     """Seconds to write the night's tables once more."""
     seconds = 0.0
-    for stored in snapshot.tables.values():
+    for stored in tables.values():
         with TableWriter(stored.table, UPath(directory / "again.parquet")) as writer:
             for batch in stored.batches():
                 started = time.perf_counter()

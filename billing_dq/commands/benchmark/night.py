@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,14 +11,12 @@ from pathlib import Path
 from pydantic import SecretStr
 from upath import UPath
 
-from billing_dq.progress import Progress
 from billing_dq.reconcile.meter.context import MeterContext
 from billing_dq.reconcile.meter.meter_extras import reconcile_meter
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.snapshot import Snapshot, read_snapshot
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import organization_batches
-from billing_dq.storage.stored_table import TableWriter
+from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import METER_EXTRAS_DELTAS
 from billing_dq.weeks import NightWeeks
 
@@ -57,16 +56,19 @@ def bench_settings(uri: str, weeks: int) -> tuple[Settings, NightWeeks]:
     return settings, NightWeeks(AS_OF, settings.weeks_back, settings.settling_hours)
 
 
-def take_night(settings: Settings, night: NightWeeks, directory: Path, progress: Progress) -> tuple[Stages, Snapshot]:
+#: The stored tables by name, and seconds by stage.
+Reading = tuple[dict[str, StoredTable], dict[str, float]]
+
+
+def take_night(read: Callable[[], Reading], settings: Settings, night: NightWeeks, directory: Path) -> Stages:
     """Read the tables of a night into a directory, and reconcile the meter.
 
     Raises:
         SourceError: MongoDB cannot be read.
     """
     cpu, started = cpu_seconds(), time.perf_counter()
-    snapshot = read_snapshot(settings, night, directory, progress)
-    read = time.perf_counter()
-    tables = snapshot.tables
+    tables, seconds = read()
+    read_at = time.perf_counter()
     context = MeterContext(
         night=night,
         tolerance=settings.meter_tolerance,
@@ -86,19 +88,18 @@ def take_night(settings: Settings, night: NightWeeks, directory: Path, progress:
             entries, keys = entries + len(batch.entries), keys + len(batch.keys)
             out.write(to_arrow(METER_EXTRAS_DELTAS, result.deltas))
     ended = time.perf_counter()
-    seconds = snapshot.facts.seconds
     return Stages(
         entries=entries,
         keys=keys,
         server=seconds["server"],
-        work=read - started - seconds["server"] - seconds["write"],
+        work=read_at - started - seconds["server"] - seconds["write"],
         write=seconds["write"],
         match=matching,
-        merge=ended - read - matching,
+        merge=ended - read_at - matching,
         total=ended - started,
         cpu=cpu_seconds() - cpu,
         peak_megabytes=_peak_megabytes(),
-    ), snapshot
+    )
 
 
 def cpu_seconds() -> float:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from billing_dq.instants import parse_instant
 from billing_dq.progress import BarProgress, LineProgress, Progress
+from billing_dq.visible import visible
 
 Cell = str | int | float | bool | None
 
@@ -42,8 +43,8 @@ def table_of(
 ) -> Table:
     """A table for a terminal.
 
-    Ids are there to be copied: on a narrow terminal they are broken and never cut. Cells are printed as they are; rich
-    would read square brackets in an explanation as its own markup.
+    Ids are there to be copied: on a narrow terminal they are broken and never cut. Cells are printed as they are,
+    control characters apart; rich would read square brackets in an explanation as its own markup.
 
     Args:
         title: what stands above it, None for nothing.
@@ -61,15 +62,20 @@ def table_of(
 
 
 def text_of(cell: Cell) -> str:
-    """A cell as text: thousands apart, nothing for None."""
+    """A cell as text: thousands apart, nothing for None, and no sign that a terminal obeys."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return f"{cell:,.10g}"
-    return "" if cell is None else str(cell)
+    return "" if cell is None else visible(str(cell))
 
 
 def print_line(console: Console, text: str, style: str | None = None) -> None:
-    """Print plain text as it is: without markup and colours, and not wrapped."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
+    """Print plain text as it is: without markup, colours and control characters, and not wrapped."""
+    console.print(visible(text), markup=False, highlight=False, soft_wrap=True, style=style)
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line that holds text from data."""
+    click.echo(visible(text), err=err)
 
 
 def progress_here() -> Progress:

@@ -8,6 +8,7 @@ from billing_dq.commands.shared.console import print_line, table_of, text_of
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.figures import (
     Plain,
     deltas_summary,
@@ -34,7 +35,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "run_id": result.run_id,
         "snapshot": result.snapshot.model_dump(mode="json"),
         "stripe": result.stripe.model_dump(mode="json"),
-        "meter": deltas_summary(result.deltas),
+        "meter": deltas_summary(in_window(result.deltas, result.snapshot.weeks)),
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
         "findings_by_kind": findings_by_kind(seen),
@@ -112,7 +113,8 @@ def _stripe(result: StoredNight) -> str:
 
 
 def _meter(console: Console, result: StoredNight) -> None:
-    summary = deltas_summary(result.deltas)
+    of_night = in_window(result.deltas, result.snapshot.weeks)
+    summary, followed = deltas_summary(of_night), len(result.deltas) - len(of_night)
     grades = ", ".join(
         f"{value:,} {name.removeprefix('grade_').replace('_', ' ')}"
         for name, value in summary.items()
@@ -121,7 +123,8 @@ def _meter(console: Console, result: StoredNight) -> None:
     print_line(
         console,
         f"Meter against extras: {summary['organization_weeks']:,} weeks of {summary['organizations']:,} organizations; "
-        f"{summary['diverged']:,} diverge ({grades})",
+        f"{summary['diverged']:,} diverge ({grades})"
+        + (f"; {followed:,} older weeks with an open finding looked at again" if followed else ""),
     )
     _table(
         console,

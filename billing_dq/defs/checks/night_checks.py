@@ -10,20 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
-from billing_dq.defs.metadata import Metadata, runbook, table_of
+from billing_dq.defs.metadata import Metadata, finding_rows, short, table_of
+from billing_dq.defs.runbook import runbook
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
-from billing_dq.report.figures import findings_by_kind, worst_findings
+from billing_dq.report.figures import findings_by_kind
+from billing_dq.report.verdicts import in_order_of_work
+from billing_dq.report.words import money_either_way
 from billing_dq.settings import Settings
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.storage.stored_table import StoredTable
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_check
-from billing_dq.weeks import NightWeeks
 
 _RED = ("error", "critical")
+#: Order of work within a check: what is red, then what is not, then what somebody accepted.
+_VERDICT = {"critical": "unexplained", "error": "unexplained", "warning": "undecided", "info": "by_design"} | {
+    "accepted": "accepted"
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def night_check(
 
 
 def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """All checks that judge findings, and the two that prove that nothing was left out."""
+    """All checks that judge findings, and the one that proves that no document was left out."""
 
     @dg.multi_asset_check(
         name="finding_checks",
@@ -188,65 +192,18 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
         lost = {name: rest for name, rest in off.items() if rest}
         return dg.AssetCheckResult(
             passed=not lost,
-            description=f"not accounted for: {lost}" if lost else "every document is accounted for",
+            description=(
+                f"{sum(lost.values()):,} documents are neither read nor quarantined: {lost}"
+                if lost
+                else f"{sum(count.counted for count in counts.values()):,} documents are accounted for"
+            ),
             metadata={
                 "quarantined": sum(count.quarantined for count in counts.values()),
                 "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
             },
         )
 
-    @dg.asset_check(
-        asset="meter_extras_deltas",
-        additional_ins={
-            "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
-            "weekly_usage": dg.AssetIn("weekly_usage"),
-            "ledger_entries": dg.AssetIn("ledger_entries"),
-        },
-        partitions_def=nights,
-        description="Every usage document and every debit of the night's weeks is in exactly one compared week.",
-    )
-    def population_adds_up(
-        meter_extras_deltas: pd.DataFrame,
-        snapshot_facts: SnapshotFactsRecord,
-        weekly_usage: StoredTable,
-        ledger_entries: StoredTable,
-    ) -> dg.AssetCheckResult:
-        used = meter_used_in(weekly_usage, snapshot_facts.weeks)
-        debited = debited_in(ledger_entries, snapshot_facts.weeks)
-        compared_used = float(meter_extras_deltas["meter_used"].sum())
-        compared_debited = float(meter_extras_deltas["actual_units"].sum())
-        close = bool(np.isclose(used, compared_used) and np.isclose(debited, compared_debited))
-        return dg.AssetCheckResult(
-            passed=close,
-            description="both sides are whole" if close else "units were lost or counted twice on the way",
-            metadata={
-                "meter_used_read": used,
-                "meter_used_compared": compared_used,
-                "debited_read": debited,
-                "debited_compared": compared_debited,
-            },
-        )
-
-    return [of_mongodb, of_stripe, every_document_was_read_or_quarantined, population_adds_up]
-
-
-def meter_used_in(usage: StoredTable, weeks: NightWeeks) -> float:
-    """Units used in the night's weeks, over the usage documents that were read."""
-    total = 0.0
-    for batch in usage.batches(["organization_id", "week_key", "meter_used"]):
-        frame = batch.to_pandas()
-        total += float(frame.loc[frame["week_key"].isin(weeks.keys), "meter_used"].sum())
-    return total
-
-
-def debited_in(entries: StoredTable, weeks: NightWeeks) -> float:
-    """Units debited in the night's weeks, over the ledger entries that were read."""
-    total = 0.0
-    for batch in entries.batches(["kind", "amount", "at"]):
-        frame = batch.to_pandas()
-        inside = (frame["at"] >= weeks.weeks[0].start) & (frame["at"] < weeks.weeks[-1].end)
-        total += float(frame.loc[inside & (frame["kind"] == "debit"), "amount"].abs().sum())
-    return total
+    return [of_mongodb, of_stripe, every_document_was_read_or_quarantined]
 
 
 def _lacks_a_table(check: FindingCheck, reading: StripeReadingRecord) -> bool:
@@ -263,20 +220,36 @@ def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.Ass
     mine = seen[seen["kind"].isin(check.kinds)]
     accepted = is_accepted(mine)
     red = mine[mine["severity"].isin(_RED) & ~accepted]
-    below = f"none; {len(mine) - accepted.sum()} below error"
-    if accepted.any():
-        below += f", {accepted.sum()} accepted"
-    said = f"{len(red)} findings of error or above" if len(red) else below
+    order = in_order_of_work(mine, mine["severity"].where(~accepted, "accepted").map(_VERDICT))
+    cents = red["usd_cents"]
     details: Metadata = {
-        "findings": len(mine),
         "red": len(red),
+        "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
+        "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
+        "findings": len(mine),
         "accepted": int(accepted.sum()),
         "units": float(red["units"].sum()),
+        "first_rows": table_of(finding_rows(order)),
         "by_kind": table_of(findings_by_kind(mine)),
-        "worst": table_of(worst_findings(mine)),
-        "runbook": runbook(settings.runbook_url, check.kinds[0]),
+        "runbook": runbook(settings, str(order["kind"].iloc[0]) if len(order) else check.kinds[0]),
     }
+    said = _red_sentence(red, order) if len(red) else _green_sentence(len(mine), int(accepted.sum()))
     return _result(check.name, check.asset, red.empty, said, details)
+
+
+def _red_sentence(red: pd.DataFrame, order: pd.DataFrame) -> str:
+    """What is wrong, with what money, since when, and what to look at first."""
+    new = int((red["state"] == "new").sum())
+    first = order.iloc[0]
+    return (
+        f"{len(red):,} {'finding needs' if len(red) == 1 else 'findings need'} somebody, {new:,} of them new: "
+        f"{money_either_way(red['usd_cents'])}. First: {first['subject']}: {short(first['explanation'])}"
+    )
+
+
+def _green_sentence(found: int, accepted: int) -> str:
+    below = f"; {found - accepted:,} below error" if found - accepted else ""
+    return f"Nothing needs anybody{below}{f'; {accepted:,} accepted' if accepted else ''}."
 
 
 def _result(name: str, asset: str, passed: bool, said: str, details: Metadata) -> dg.AssetCheckResult:

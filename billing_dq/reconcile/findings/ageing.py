@@ -21,9 +21,12 @@ from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS, is_acce
 from billing_dq.reconcile.findings.examination import Coverage
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
 from billing_dq.tables import FINDINGS
-from billing_dq.weeks import NightWeeks
+from billing_dq.weeks import NightWeeks, is_week_key
 
 KEEP_DAYS = 92
+
+#: Said of a finding whose week is neither in the window nor followed.
+NOT_LOOKED_AT = " No night looks at this week any more."
 
 #: Whether a night examined a finding: kind, organization, subject and finding id in, yes or no out.
 WasExamined = Callable[[str, str | None, str, str], bool]
@@ -38,8 +41,8 @@ def findings_of_night(
     runbook_url: str,
 ) -> pd.DataFrame:
     """All findings of a night with their ageing, in `FINDINGS`; see `plain_findings` and `with_ageing`."""
-    tonight = plain_findings(inputs, weeks, dollars_to_units, runbook_url)
-    return with_ageing(tonight, previous, night, Coverage(inputs, weeks).covers)
+    tonight, coverage = plain_findings(inputs, weeks, dollars_to_units, runbook_url), Coverage(inputs, weeks)
+    return _saying_what_is_left_behind(with_ageing(tonight, previous, night, coverage.covers), night, coverage)
 
 
 def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
@@ -90,6 +93,18 @@ def with_ageing(
 def seen_open(findings: pd.DataFrame, night: str) -> pd.DataFrame:
     """What a night itself found: neither resolved, nor carried over unexamined. Checks and exit statuses judge this."""
     return findings.loc[findings["last_seen"] == night]
+
+
+def _saying_what_is_left_behind(findings: pd.DataFrame, night: str, coverage: Coverage) -> pd.DataFrame:
+    """The findings; those that no night can examine any more say so, once."""
+    carried = findings.loc[(findings["state"] != "resolved") & (findings["last_seen"] < night)]
+    left = [
+        row
+        for row, organization, subject in carried[["organization_id", "subject"]].itertuples(name=None)
+        if is_week_key(subject) and not coverage.looks_at(organization, subject)
+    ]
+    told = findings.loc[left, "explanation"].str.removesuffix(NOT_LOOKED_AT) + NOT_LOOKED_AT
+    return findings.assign(explanation=told.reindex(findings.index).fillna(findings["explanation"]))
 
 
 def _found(tonight: pd.DataFrame, before: pd.DataFrame, night: str) -> pd.DataFrame:

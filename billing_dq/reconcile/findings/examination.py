@@ -7,11 +7,11 @@ what is no longer in its window. A document that does not say what it is about k
 import pandas as pd
 
 from billing_dq.reconcile.findings.night_findings import FindingInputs
-from billing_dq.reconcile.findings.quarantine import collection_and_week_by_finding
+from billing_dq.reconcile.findings.quarantine import about_by_finding
 from billing_dq.reconcile.pending import Pending
 from billing_dq.vocabulary.collections import Collection
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_result
-from billing_dq.weeks import NightWeeks, Week
+from billing_dq.weeks import NightWeeks, is_week_key
 
 #: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Coverage.covers`.
 _SUBSCRIPTION_KINDS = kinds_of_result("subscription_drift")
@@ -24,6 +24,7 @@ class Coverage:
     def __init__(self, inputs: FindingInputs, weeks: NightWeeks) -> None:
         self._inputs = inputs
         self._keys = frozenset(weeks.keys)
+        self._followed = _pairs(inputs.followed_weeks)
         self._read_keys = frozenset(weeks.matching_keys)
         self._current = weeks.keys[-1]
         self._unreadable = _unreadable(inputs.unreadable)
@@ -45,7 +46,7 @@ class Coverage:
         self._just_written = _just_written(inputs.subscriptions, pending)
         self._just_changed = _just_changed(inputs.stripe_subscriptions, pending)
         before = inputs.quarantined_before
-        self._documents = {} if before is None else collection_and_week_by_finding(before)
+        self._documents = {} if before is None else about_by_finding(before)
 
     def covers(self, kind: str, organization_id: str | None, subject: str, finding_id: str) -> bool:
         """Whether the night would have found this, were it still there."""
@@ -68,8 +69,12 @@ class Coverage:
             return not pending and not self._stripe_object_is_bad(kind, subject)
         if kind == "stale_past_due":
             return organization_id not in self._just_written
-        week = subject if _is_week(subject) else self._current if kind == "runaway_balance" else None
+        week = subject if is_week_key(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)
+
+    def looks_at(self, organization_id: str | None, week: str) -> bool:
+        """Whether the organization's week lies in the window, or is followed behind it."""
+        return week in self._keys or (organization_id, week) in self._followed
 
     def _source_was_read(self, kind: str, subject: str) -> bool:
         result = "disputes" if _is_about_dispute(kind, subject) else KINDS[kind].result
@@ -79,14 +84,16 @@ class Coverage:
         """Whether the document of a finding was read again. One of which no stored night knows anything was not."""
         if finding_id not in self._documents:
             return False
-        collection, week = self._documents[finding_id]
+        collection, organization, week = self._documents[finding_id]
         of_stripe = collection.startswith("stripe.")
         source = self._inputs.quarantined_stripe if of_stripe else self._inputs.quarantined
-        return source is not None and (week is None or week in self._read_keys)
+        return source is not None and (
+            week is None or week in self._read_keys or (organization, week) in self._followed
+        )
 
     def _week(self, organization_id: str | None, week: str) -> bool:
-        """Whether the organization's week lies in the window, and no bad usage document may be about it."""
-        if week not in self._keys or (organization_id, week) in self._unreadable_weeks:
+        """Whether the night looks at the organization's week, and no bad usage document may be about it."""
+        if not self.looks_at(organization_id, week) or (organization_id, week) in self._unreadable_weeks:
             return False
         if (organization_id, week) in self._compared:
             return True
@@ -154,8 +161,12 @@ def _compared(deltas: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
 def _weeks_where(deltas: pd.DataFrame | None, unreadable: bool) -> frozenset[tuple[str | None, str]]:
     if deltas is None:
         return frozenset()
-    rows = deltas.loc[(deltas["grade"] == "unreadable") == unreadable]
-    return frozenset(zip(rows["organization_id"], rows["week_key"], strict=True))
+    return _pairs(deltas.loc[(deltas["grade"] == "unreadable") == unreadable])
+
+
+def _pairs(rows: pd.DataFrame | None) -> frozenset[tuple[str | None, str]]:
+    """Organizations and weeks of rows."""
+    return frozenset() if rows is None else frozenset(zip(rows["organization_id"], rows["week_key"], strict=True))
 
 
 def _values(frame: pd.DataFrame | None, column: str) -> frozenset[str]:
@@ -169,11 +180,3 @@ def _bad_stripe(quarantined: pd.DataFrame | None) -> dict[str, frozenset[str]]:
     for collection, document in zip(quarantined["collection"], quarantined["document_id"], strict=True):
         bad[collection] = bad.get(collection, frozenset()) | {document}
     return bad
-
-
-def _is_week(subject: str) -> bool:
-    try:
-        Week.parse(subject)
-    except ValueError:
-        return False
-    return True

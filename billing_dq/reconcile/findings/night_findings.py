@@ -35,6 +35,8 @@ class FindingInputs:
     #: `METER_EXTRAS_DELTAS` and `METER_EXTRAS_EVIDENCE`
     deltas: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+    #: `FOLLOWED_WEEKS`, which are in them too
+    followed_weeks: pd.DataFrame | None = None
     #: cumulative drift: organization_id, units, weeks, explanation
     drift: pd.DataFrame | None = None
     #: `RUNAWAY_BALANCES`

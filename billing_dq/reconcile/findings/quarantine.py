@@ -8,7 +8,7 @@ from billing_dq.reconcile.findings import severity
 from billing_dq.reconcile.findings.finding import Finding, finding_id_of, records, text, text_or_none
 
 KIND = "quarantined_documents"
-DOCUMENT_COLUMNS = ["collection", "document_id", "week_key"]
+DOCUMENT_COLUMNS = ["collection", "document_id", "organization_id", "week_key"]
 
 
 def quarantine_findings(
@@ -67,18 +67,20 @@ def documents_of(quarantined: pd.DataFrame, unreadable: pd.DataFrame) -> pd.Data
         unreadable: `UNREADABLE_KEYS` of that night.
 
     Returns:
-        `DOCUMENT_COLUMNS`, one row a document; ``week_key`` is null where the document is about no week.
+        `DOCUMENT_COLUMNS`, one row a document; what the document is about is null where that is not known.
     """
     documents = quarantined[["collection", "document_id"]].drop_duplicates(ignore_index=True)
-    weeks = unreadable.drop_duplicates("document_id", keep="last").set_index("document_id")["week_key"]
-    return documents.assign(week_key=documents["document_id"].map(weeks).astype("str"))
+    about = unreadable.drop_duplicates("document_id", keep="last").set_index("document_id")
+    columns = ("organization_id", "week_key")
+    return documents.assign(**{name: documents["document_id"].map(about[name]).astype("str") for name in columns})
 
 
-def collection_and_week_by_finding(documents: pd.DataFrame) -> dict[str, tuple[str, str | None]]:
-    """Collection and week of documents (`documents_of`), by the id of the finding about each."""
+def about_by_finding(documents: pd.DataFrame) -> dict[str, tuple[str, str | None, str | None]]:
+    """Collection, organization and week of documents (`documents_of`), by the id of the finding about each."""
     return {
         finding_id_of(KIND, None, text(row, "document_id"), text(row, "collection")): (
             text(row, "collection"),
+            text_or_none(row, "organization_id"),
             text_or_none(row, "week_key"),
         )
         for row in records(documents)

@@ -87,12 +87,9 @@ def _judge_entries(
     evidence: Evidence, wanted: Booleans, usage: Usage, index: OrganizationWeeks, debits: Debits
 ) -> None:
     """Copies, debits of no usage, and debits dated in another week than their usage."""
-    strays = debits.copies | (debits.owners != debits.cells)
-    for place in np.flatnonzero(strays):
-        cell, owner = int(debits.cells[place]), int(debits.owners[place])
-        units, ref = float(debits.amounts[place]), debits.refs.iloc[place]
-        ref = ref if isinstance(ref, str) else None
-        entry = str(debits.entry_ids.iloc[place])
+    strays = np.flatnonzero(debits.copies | (debits.owners != debits.cells))
+    for place, ref, entry in zip(strays, *debits.texts(strays), strict=True):
+        cell, owner, units = int(debits.cells[place]), int(debits.owners[place]), float(debits.amounts[place])
         if debits.copies[place]:
             found = [
                 (cell, EvidenceItem(Cause.DUPLICATE_DEBIT, "one_reference_two_entries", "proved", -units, ref, entry))

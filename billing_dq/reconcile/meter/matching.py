@@ -24,6 +24,7 @@ class Debits:
         cells: by `at`; -1 outside the index.
         owners: cell of the document that holds the key; -1 where none does, and for copies.
         copies: whether an earlier debit has the same reference.
+        entries: LEDGER_ENTRIES, and ``rows`` the position of each debit among them.
     """
 
     amounts: Floats
@@ -31,8 +32,13 @@ class Debits:
     cells: Codes
     owners: Codes
     copies: Booleans
-    refs: pd.Series
-    entry_ids: pd.Series
+    entries: pd.DataFrame
+    rows: Codes
+
+    def texts(self, places: Codes) -> tuple[list[str | None], list[str]]:
+        """The references and the entry ids of the debits at these places: text is made of those that are told of."""
+        told = self.entries[["ref_id", "entry_id"]].iloc[self.rows[places]]
+        return [ref if isinstance(ref, str) else None for ref in told["ref_id"]], told["entry_id"].tolist()
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Settlements:
 
 
 def match(
-    index: OrganizationWeeks, keys: pd.DataFrame, usage_cells: Codes, debits: pd.DataFrame, organizations: Codes
+    index: OrganizationWeeks, keys: pd.DataFrame, usage_cells: Codes, entries: pd.DataFrame, organizations: Codes
 ) -> tuple[Keys, Debits]:
     """Match the keys with the debits.
 
@@ -71,42 +77,42 @@ def match(
         index: of the batch.
         keys: ``row`` (position of a usage row) and ``key``.
         usage_cells: cells of the usage rows.
-        debits: LEDGER_ENTRIES of kind debit.
-        organizations: organization codes of the debits.
+        entries: LEDGER_ENTRIES, of which the debits are matched.
+        organizations: organization codes of the entries.
     """
-    order = np.lexsort((debits["position"].to_numpy(), organizations))
-    debits, organizations = debits.iloc[order], organizations[order]
+    from billing_dq.text_codes import pair_codes  # numba costs half a second: only who matches pays
+
+    rows = _debits_in_commit_order(entries, organizations)
     key_cells = usage_cells[keys["row"].to_numpy()]
     settlements = keys["key"].str.startswith(SETTLEMENT).to_numpy()
-    codes = _codes(
-        pd.concat([keys["key"], debits["ref_id"]]),
-        np.concatenate([key_cells // len(index.weeks), organizations]),
+    key_codes, entry_codes = pair_codes(
+        (keys["key"], entries["ref_id"]), (key_cells // len(index.weeks), organizations)
     )
-    key_codes, debit_codes = codes[: len(keys)], codes[len(keys) :]
-    at_cells = index.of(organizations, index.weeks_of_instants(debits["at"]))
+    codes = np.concatenate([key_codes, entry_codes])
+    debit_codes, organizations = entry_codes[rows], organizations[rows]
+    at = milliseconds(entries["at"])[rows]
+    at_cells = index.of(organizations, index.weeks_of_instants(at))
     usable = ~settlements & (key_cells >= 0)
 
     holder = _last_by_code(codes, key_codes[usable], key_cells[usable])
-    first = _last_by_code(codes, debit_codes[::-1], np.arange(len(debits))[::-1])
-    copies = (debit_codes >= 0) & (first[debit_codes] != np.arange(len(debits)))
+    first = _last_by_code(codes, debit_codes[::-1], np.arange(len(rows))[::-1])
+    copies = (debit_codes >= 0) & (first[debit_codes] != np.arange(len(rows)))
     owners = np.where((debit_codes >= 0) & ~copies, holder[debit_codes], -1)
     replays = np.zeros(len(keys), dtype=bool)
     _settle_replays(key_codes, key_cells, usable, first, owners, at_cells, replays)
 
     candidate = np.where(usable, first[key_codes], -1)
-    mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(debits) else np.zeros(len(keys), dtype=bool)
+    mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(rows) else np.zeros(len(keys), dtype=bool)
     return (
         Keys(keys["key"], key_cells, settlements, np.where(mine, candidate, -1), replays),
-        Debits(
-            np.abs(debits["amount"].to_numpy()),
-            milliseconds(debits["at"]),
-            at_cells,
-            owners,
-            copies,
-            debits["ref_id"],
-            debits["entry_id"],
-        ),
+        Debits(np.abs(entries["amount"].to_numpy()[rows]), at, at_cells, owners, copies, entries, rows),
     )
+
+
+def _debits_in_commit_order(entries: pd.DataFrame, organizations: Codes) -> Codes:
+    """The positions of the debits among the entries, by organization and commit."""
+    rows = np.flatnonzero((entries["kind"] == "debit").to_numpy(dtype=bool))
+    return rows[np.lexsort((entries["position"].to_numpy()[rows], organizations[rows]))]
 
 
 def ledger_settlements(
@@ -120,18 +126,6 @@ def ledger_settlements(
     inside = cells >= 0
     np.maximum.at(newest, cells[inside], instants[chosen][inside])
     return Settlements(index.sums(cells, entries["amount"].to_numpy()[chosen]), index.any(cells), newest)
-
-
-def _codes(texts: pd.Series, organizations: Codes) -> Codes:
-    """One code for each pair of organization and text; -1 for null texts."""
-    text, uniques = pd.factorize(texts)
-    text = text.astype(np.int64)
-    owner = np.full(len(uniques) + 1, -1, dtype=np.int64)
-    owner[text] = organizations
-    if bool((owner[text] == organizations)[text >= 0].all()):
-        return text  # the usual case: no key is known to two organizations
-    pairs: Codes = np.unique(text * (organizations.max() + 2) + organizations + 1, return_inverse=True)[1]
-    return np.where(text >= 0, pairs.astype(np.int64), np.int64(-1))
 
 
 def _last_by_code(all_codes: Codes, codes: Codes, values: Codes) -> Codes:

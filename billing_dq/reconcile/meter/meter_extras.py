@@ -73,8 +73,7 @@ def reconcile_meter(
     """
     index, usage_organizations, entry_organizations = organization_weeks_of(usage, entries, context.night)
     usage_cells = index.of(usage_organizations, index.week_codes(usage["week_key"]))
-    debit = (entries["kind"] == "debit").to_numpy(dtype=bool)
-    found_keys, debits = match(index, keys, usage_cells, entries[debit], entry_organizations[debit])
+    found_keys, debits = match(index, keys, usage_cells, entries, entry_organizations)
     ledger = ledger_settlements(index, entries, entry_organizations, milliseconds(entries["at"]))
     documents = _documents(index, usage, usage_cells, context)
 

@@ -54,9 +54,9 @@ class OrganizationWeeks:
         """Codes of week keys; -1 where a week is not matched tonight."""
         return pd.Index(self.weeks).get_indexer(pd.Index(keys)).astype(np.int64)
 
-    def weeks_of_instants(self, instants: pd.Series) -> Codes:
-        """Week codes of instants; they may lie outside ``0 ... len(weeks) - 1``."""
-        return (milliseconds(instants) - int(_MONDAY.timestamp() * 1000)) // _WEEK_MS - self.first_week
+    def weeks_of_instants(self, instants: Codes) -> Codes:
+        """Week codes of instants in milliseconds; they may lie outside ``0 ... len(weeks) - 1``."""
+        return (instants - int(_MONDAY.timestamp() * 1000)) // _WEEK_MS - self.first_week
 
     def week_keys(self, cells: Codes) -> list[str]:
         """The week key of each cell."""

@@ -52,7 +52,7 @@ def _reading_code() -> Diagnosis:
     """Whether the code that reads documents can be compiled here, and whether it is kept."""
     part = "MongoDB reading code"
     try:
-        from billing_dq.sources.mongodb.bson.compiled import kept_in  # numba: only who asks for it pays for it
+        from billing_dq.compiled import kept_in  # numba: only who asks for it pays for it
     except SourceError as error:
         return Diagnosis(part, "failed", str(error))
     directory = kept_in()

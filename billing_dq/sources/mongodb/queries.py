@@ -1,13 +1,14 @@
-"""What the server is asked: for each collection one plain `find` in the order of its key; no aggregation.
+"""What the server is asked: for each collection one plain `find` in the order of its key.
 
 Documents come whole where their size is judged (balances), else with the fields of the contract only: what else the
-application stores, names and addresses among it, stays where it is.
+application stores, names and addresses among it, stays where it is. `sampled_fields` asks
+for their names only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bson import MinKey
+from bson import MinKey, ObjectId
 
 from billing_dq.sources.mongodb.bson.contract import WEEK_PATTERN, CollectionContract
 
@@ -60,6 +61,14 @@ def documents_of(contract: CollectionContract, weeks: Sequence[str]) -> Query:
     if contract.domain_name == "billingusages":
         return Query({order[0]: {"$gte": MinKey()}, "weekKey": {"$in": list(weeks)}}, fields, order)
     return Query({}, fields, order)
+
+
+def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: Sequence[str]) -> Query:
+    """The query for the usage documents of some organizations (hex) in some weeks."""
+    order = KEYS[contract.domain_name]
+    fields = tuple(field.name for field in contract.fields)
+    chosen = {"$in": [ObjectId(organization) for organization in organizations]}
+    return Query({order[0]: chosen, "weekKey": {"$in": list(weeks)}}, fields, order)
 
 
 def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:

@@ -5,8 +5,8 @@ The next reply is fetched by a thread while the last one is worked on.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal, Protocol, cast
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -16,8 +16,9 @@ from pymongo.errors import ConfigurationError, OperationFailure
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.ahead import ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
-from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, is_transient
 from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, sampled
 
 Stage = Literal["server", "decode", "write"]
 
@@ -25,7 +26,32 @@ Stage = Literal["server", "decode", "write"]
 _NO_SNAPSHOT = frozenset({20, 72, 123, 263})
 
 #: Bytes that are worked on at once, where an organization has no more: compiled code pays a little for each call.
-_PIECE_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 8 * 1024 * 1024
+
+
+class Documents(Protocol):
+    """Where the documents of a night come from."""
+
+    @property
+    def one_snapshot(self) -> bool:
+        """Whether all reads see the database at one instant."""
+        ...
+
+    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
+        """The number of documents."""
+        ...
+
+    def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
+        """The documents of a query, raw, one after the other, some megabytes at a time."""
+        ...
+
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where that cannot be told."""
+        ...
+
+    def timed(self, stage: Stage) -> AbstractContextManager[None]:
+        """Add the time that the block takes to a stage."""
+        ...
 
 
 class Reader:
@@ -62,10 +88,28 @@ class Reader:
         held: list[bytes] = []
         for reply in self._replies(self._find(contract, query)):
             held.append(reply)
-            if sum(map(len, held)) >= _PIECE_BYTES:
+            if sum(map(len, held)) >= PIECE_BYTES:
                 yield b"".join(held)
                 held.clear()
         yield b"".join(held)
+
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where the server cannot tell.
+
+        The server tells names only, so that no value which is not asked for crosses the wire.
+        """
+        with self.timed("server"):
+            try:
+                found = list(
+                    self._collection(contract).aggregate(
+                        field_names(), session=self._session, maxTimeMS=self._limit, allowDiskUse=True
+                    )
+                )
+            except OperationFailure as error:
+                if error.code in SNAPSHOT_GONE or is_transient(error):
+                    raise
+                return []
+        return sampled(found)
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:

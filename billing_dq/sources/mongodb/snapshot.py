@@ -6,12 +6,14 @@ the documents that break the contract; these few are explained and quarantined, 
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
 from billing_dq.errors import SourceError
+from billing_dq.followed import Followed
 from billing_dq.progress import Progress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
@@ -27,7 +29,8 @@ _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
 
 @dataclass(frozen=True)
 class SnapshotFacts:
-    """What is to be told about a snapshot; ``counts`` by the collections' names in docs/domain.md.
+    """What is to be told about a snapshot; ``counts``, and ``newest`` (when it was last written as far as its documents
+    tell), by the collections' names in docs/domain.md.
 
     ``read_plainly_because`` is empty where all tables are of one instant. ``seconds`` by stage: server (waiting for
     it), decode, write, and total.
@@ -39,6 +42,7 @@ class SnapshotFacts:
     read_plainly_because: str
     missing_collections: tuple[str, ...]
     counts: dict[str, Counts]
+    newest: dict[str, datetime]
     seconds: dict[str, float]
 
 
@@ -50,8 +54,12 @@ class Snapshot:
     facts: SnapshotFacts
 
 
-def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progress: Progress) -> Snapshot:
+def read_snapshot(
+    settings: Settings, night: NightWeeks, directory: Path, progress: Progress, followed: Followed | None = None
+) -> Snapshot:
     """Read everything that a night needs from MongoDB, and write it to ``directory``, a file for each table.
+
+    ``followed`` are the weeks behind its window that it reads again; none without it.
 
     Raises:
         TransientSourceError: the server cannot be reached or is too slow.
@@ -65,13 +73,17 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
     names = settings.collections.model_dump()
 
     def write_all(reader: Reader) -> SnapshotTables:
-        tables = SnapshotTables(reader, night, directory, settings.batch_organizations, progress)
+        tables = SnapshotTables(
+            reader, night, followed or Followed(), directory, settings.batch_organizations, progress
+        )
         for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
             if collection in missing:
                 tables.write_empty(collection)
             else:
                 tables.write(contract)
+        tables.write_followed_weeks()
         tables.write_quarantine()
+        tables.write_shapes()
         return tables
 
     with clear_errors(uri, settings), connect(uri, settings) as client:
@@ -96,6 +108,7 @@ def read_snapshot(settings: Settings, night: NightWeeks, directory: Path, progre
         read_plainly_because=reader.plainly_because,
         missing_collections=tuple(missing),
         counts=tables.counts,
+        newest=tables.newest,
         seconds={**reader.seconds, "total": time.perf_counter() - started},
     )
     return Snapshot(tables.stored, facts)

@@ -3,7 +3,7 @@ import pytest
 
 from billing_dq.reconcile.findings.examination import Coverage
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
-from billing_dq.reconcile.findings.quarantine import documents_of
+from billing_dq.reconcile.findings.quarantine import DOCUMENT_COLUMNS, documents_of
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.tables import RUNAWAY_BALANCES
 from tests.support.finding_rows import (
@@ -282,17 +282,17 @@ def test_a_bad_document_of_which_no_stored_night_knows_is_not_examined():
     assert not examined("quarantined_documents", "bad", None, quarantined_before=other)
 
 
-def test_documents_are_known_by_collection_id_and_week():
+def test_documents_are_known_by_collection_id_organization_and_week():
     bad = quarantined(("billingusages", "bad", "a"), ("billingusages", "bad", "b"), ("subscriptions", "d2", "plan"))
     known = documents_of(bad, unreadable("billingusages", week="2026-W42"))
     assert [tuple(None if value != value else value for value in row) for row in known.to_numpy()] == [
-        ("billingusages", "bad", "2026-W42"),
-        ("subscriptions", "d2", None),
+        ("billingusages", "bad", "a" * 24, "2026-W42"),
+        ("subscriptions", "d2", None, None),
     ]
-    assert known.dtypes.astype(str).tolist() == ["str", "str", "str"]
+    assert known.dtypes.astype(str).tolist() == ["str"] * 4
 
 
 def test_documents_of_a_night_without_bad_ones_keep_their_columns_and_types():
     known = documents_of(quarantined(), unreadable())
     assert known.empty
-    assert known.dtypes.astype(str).to_dict() == dict.fromkeys(["collection", "document_id", "week_key"], "str")
+    assert known.dtypes.astype(str).to_dict() == dict.fromkeys(DOCUMENT_COLUMNS, "str")

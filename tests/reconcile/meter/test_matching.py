@@ -33,7 +33,7 @@ def told(orgs: list[Org]) -> tuple[list[tuple[object, ...]], list[tuple[object, 
     def week(cell: int) -> tuple[int, str] | None:
         return None if cell < 0 else (cell // len(WEEKS), WEEKS[cell % len(WEEKS)])
 
-    ids = debits.entry_ids.tolist()
+    refs, ids = debits.texts(np.arange(len(debits.amounts)))
     of_keys = [
         (text, week(cell), bool(settlement), ids[debit] if debit >= 0 else None, bool(replay))
         for text, cell, settlement, debit, replay in zip(
@@ -41,9 +41,9 @@ def told(orgs: list[Org]) -> tuple[list[tuple[object, ...]], list[tuple[object, 
         )
     ]
     of_debits = [
-        (entry, float(units), ref if isinstance(ref, str) else None, week(cell), week(owner), bool(copy))
+        (entry, float(units), ref, week(cell), week(owner), bool(copy))
         for entry, units, ref, cell, owner, copy in zip(
-            ids, debits.amounts, debits.refs, debits.cells, debits.owners, debits.copies, strict=True
+            ids, debits.amounts, refs, debits.cells, debits.owners, debits.copies, strict=True
         )
     ]
     return of_keys, of_debits

@@ -48,7 +48,8 @@ def test_what_is_outside_the_grid_has_no_cell() -> None:
 def test_an_instant_is_in_the_week_of_its_millisecond() -> None:
     start = Week.parse("2026-W43").start
     instants = [start, start - pd.Timedelta(milliseconds=1), Week.parse("2026-W49").start]
-    assert both().weeks_of_instants(pd.Series(instants, dtype="datetime64[ms, UTC]")).tolist() == [0, -1, 6]
+    column = pd.Series(instants, dtype="datetime64[ms, UTC]")
+    assert both().weeks_of_instants(milliseconds(column)).tolist() == [0, -1, 6]
     epoch = pd.Series([datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), None], dtype="datetime64[ms, UTC]")
     assert milliseconds(epoch)[0] == 1000
     assert milliseconds(epoch)[1] < 0

@@ -31,7 +31,7 @@ import numpy as np
 from numba.core.caching import CompileResultCacheImpl
 
 CompileResultCacheImpl._locator_classes = []  # no directory can be written
-from billing_dq.sources.mongodb.bson.compiled import kept_in
+from billing_dq.compiled import kept_in
 from billing_dq.sources.mongodb.bson.walker import documents
 
 print(documents(np.frombuffer(bson.encode({"a": 1}) * 2, dtype=np.uint8)), kept_in())

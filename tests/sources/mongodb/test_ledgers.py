@@ -8,6 +8,7 @@ import pyarrow as pa
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from billing_dq.followed import Followed
 from billing_dq.settings import Collections
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
@@ -22,7 +23,7 @@ def tables_of(*ledgers: list[object]) -> dict[str, pa.Table]:
     """The tables that the sound ones of some ledgers come to."""
     documents = [{"organization": ObjectId(), "cachedBalance": 0, "ledger": ledger} for ledger in ledgers]
     rows = judge_documents(Level(CONTRACT.fields), CONTRACT, b"".join(map(bson.encode, documents)))
-    return ledger_tables(rows, np.flatnonzero(~rows.broken), NIGHT)
+    return ledger_tables(rows, np.flatnonzero(~rows.broken), NIGHT, Followed())
 
 
 def test_entries_keep_their_place_and_their_organization() -> None:

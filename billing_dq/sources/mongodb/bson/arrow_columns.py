@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
+from billing_dq.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import EARLIEST, LATEST
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 from billing_dq.sources.mongodb.bson.judged import Mask, Rows
 from billing_dq.sources.mongodb.bson.texts import gathered, hex_text
-from billing_dq.sources.mongodb.bson.types import Bytes
 from billing_dq.sources.mongodb.bson.walker import Cells
 
 _TIME = pa.timestamp("ms", "UTC")

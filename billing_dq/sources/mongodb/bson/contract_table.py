@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from billing_dq.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson.contract import Field, Type
-from billing_dq.sources.mongodb.bson.types import Bytes
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +26,8 @@ class FieldTable(NamedTuple):
     """Fields, one row each.
 
     Attributes:
-        names: the names one after the other; ``name_ends`` are where they end.
+        names: the names one after the other, a zero after each; ``name_ends`` are where they end, the zero included.
+        heads: the first eight bytes of each name and its zero as one number; ``masks`` are which of the eight are its.
         types: numbers of `TYPE_NUMBERS`.
         required: whether a missing or null value breaks the contract.
         smallest, largest: bounds of a number, both included.
@@ -35,6 +36,9 @@ class FieldTable(NamedTuple):
 
     names: Bytes
     name_ends: np.ndarray
+    lengths: np.ndarray
+    heads: np.ndarray
+    masks: np.ndarray
     types: np.ndarray
     required: np.ndarray
     smallest: np.ndarray
@@ -44,10 +48,13 @@ class FieldTable(NamedTuple):
 
 def field_table(fields: tuple[Field, ...]) -> FieldTable:
     """The fields of one level; their items and their own fields are levels of their own."""
-    names = [field.name.encode() for field in fields]
+    names = [field.name.encode() + b"\0" for field in fields]
     return FieldTable(
         names=np.frombuffer(b"".join(names), dtype=np.uint8),
         name_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
+        lengths=np.array([len(name) for name in names], dtype=np.int64),
+        heads=np.array([int.from_bytes(name[:8], "little") for name in names], dtype=np.uint64),
+        masks=np.array([256 ** min(len(name), 8) - 1 for name in names], dtype=np.uint64),
         types=np.array([TYPE_NUMBERS[field.type] for field in fields], dtype=np.int64),
         required=np.array([field.required for field in fields], dtype=np.bool_),
         smallest=np.array([-np.inf if field.minimum is None else field.minimum for field in fields], dtype=np.float64),

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from billing_dq.errors import SourceError
+from billing_dq.raw_bytes import Bytes, int32_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import WEEKS_BY_YEAR, CollectionContract, Field
 from billing_dq.sources.mongodb.bson.contract_table import FieldTable, field_table
 from billing_dq.sources.mongodb.bson.texts import not_utf8, week_codes, word_codes
-from billing_dq.sources.mongodb.bson.types import Bytes, int32_at
 from billing_dq.sources.mongodb.bson.walker import Cells, Items, Walk, documents, items, walk
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

@@ -17,6 +17,7 @@ from billing_dq.sources.mongodb.bson.raw_document import readable_fields
 from billing_dq.sources.mongodb.documents.duplicates import neighbours_alike, newest_first, out_of_order
 from billing_dq.sources.mongodb.quarantine import DUPLICATE, Quarantine
 from billing_dq.sources.mongodb.queries import KEYS
+from billing_dq.sources.mongodb.shapes import Shape
 from billing_dq.weeks import NightWeeks
 
 #: The collections whose documents for one key may each hold a part.
@@ -48,6 +49,7 @@ class Sorting:
         self.read = 0
         self.quarantined = 0
         self.out_of_scope = 0
+        self.shape = Shape(contract.domain_name, night.as_of)
         self._contract = contract
         self._level = Level(contract.fields)
         self._key = KEYS[contract.domain_name]
@@ -92,6 +94,7 @@ class Sorting:
         return [self._sorted(rows, chosen[chosen < until], outside, until)], data[place:]
 
     def _sorted(self, rows: Rows, chosen: np.ndarray, outside: Mask, until: int) -> Piece:
+        self.shape.add(rows, until)
         broken = np.flatnonzero(rows.broken[:until] & ~outside[:until])
         for row in broken:
             self._set_aside(rows.raw(int(row)))

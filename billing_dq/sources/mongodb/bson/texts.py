@@ -5,18 +5,17 @@ Cells are those of one field, or of items; cells of other types than text are pa
 
 import numpy as np
 
+from billing_dq.compiled import compiled, compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, hash_of, same_bytes, slots_for, word_at
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.compiled import compiled
-from billing_dq.sources.mongodb.bson.types import Bytes
 from billing_dq.sources.mongodb.bson.walker import Cells
 
 WEEK_LENGTH = 8
 
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
+_NOT_ASCII = np.uint64(0x8080808080808080)
 
 
-@compiled
+@compiled_part
 def is_text(kind: int) -> bool:
     """Whether a BSON type is text; a symbol is the old name of it."""
     return kind == bson.TEXT or kind == bson.SYMBOL
@@ -29,14 +28,24 @@ def not_utf8(buffer: Bytes, cells: Cells) -> np.ndarray:
     wrong = np.zeros(len(kinds), dtype=np.bool_)
     for row in range(len(kinds)):
         if is_text(kinds[row]):
-            every = np.uint8(0)
-            for place in range(places[row], places[row] + sizes[row]):
-                every |= buffer[place]
-            wrong[row] = every >= 0x80 and not _is_utf8(buffer, places[row], places[row] + sizes[row])
+            place, end = places[row], places[row] + sizes[row]
+            wrong[row] = not _is_ascii(buffer, place, end) and not _is_utf8(buffer, place, end)
     return wrong
 
 
-@compiled
+@compiled_part
+def _is_ascii(buffer: Bytes, place: int, end: int) -> bool:
+    every = np.uint64(0)
+    while place + 8 <= end:
+        every |= word_at(buffer, place)
+        place += 8
+    while place < end:
+        every |= np.uint64(byte_at(buffer, place))
+        place += 1
+    return every & _NOT_ASCII == 0
+
+
+@compiled_part
 def _is_utf8(buffer: Bytes, place: int, end: int) -> bool:
     while place < end:
         lead = int(buffer[place])
@@ -76,7 +85,7 @@ def word_codes(buffer: Bytes, cells: Cells, words: Bytes, word_ends: np.ndarray)
             for word in range(len(word_ends)):
                 start = word_ends[word - 1] if word else 0
                 length = word_ends[word] - start
-                if length == sizes[row] and _same(buffer, places[row], words, start, length):
+                if length == sizes[row] and same_bytes(buffer, places[row], words, start, length):
                     codes[row] = word
                     break
     return codes
@@ -89,7 +98,7 @@ def starts_with(buffer: Bytes, cells: Cells, prefix: Bytes) -> np.ndarray:
     found = np.zeros(len(kinds), dtype=np.bool_)
     for row in range(len(kinds)):
         if is_text(kinds[row]) and sizes[row] >= len(prefix):
-            found[row] = _same(buffer, places[row], prefix, 0, len(prefix))
+            found[row] = same_bytes(buffer, places[row], prefix, 0, len(prefix))
     return found
 
 
@@ -122,16 +131,18 @@ def repeated(buffer: Bytes, cells: Cells, firsts: np.ndarray) -> np.ndarray:
     longest = 0
     for row in range(len(firsts) - 1):
         longest = max(longest, firsts[row + 1] - firsts[row])
-    table = np.empty(_slots(longest), dtype=np.int64)
+    table = np.empty(slots_for(longest), dtype=np.int64)
     for row in range(len(firsts) - 1):
-        slots = _slots(firsts[row + 1] - firsts[row])
+        slots = slots_for(firsts[row + 1] - firsts[row])
         table[:slots] = -1
         for item in range(firsts[row], firsts[row + 1]):
             if is_text(kinds[item]) and sizes[item] > 0:
-                slot = _hash(buffer, places[item], sizes[item]) & (slots - 1)
+                slot = hash_of(buffer, places[item], sizes[item]) & (slots - 1)
                 while table[slot] >= 0:
                     other = int(table[slot])
-                    if sizes[other] == sizes[item] and _same(buffer, places[other], buffer, places[item], sizes[item]):
+                    if sizes[other] == sizes[item] and same_bytes(
+                        buffer, places[other], buffer, places[item], sizes[item]
+                    ):
                         again[item] = True
                         break
                     slot = (slot + 1) & (slots - 1)
@@ -150,9 +161,8 @@ def gathered(buffer: Bytes, cells: Cells, rows: np.ndarray) -> tuple[np.ndarray,
         ends[number + 1] = ends[number] + (sizes[row] if is_text(kinds[row]) else 0)
     text = np.empty(ends[len(rows)], dtype=np.uint8)
     for number in range(len(rows)):
-        start, place = ends[number], places[int(rows[number])]
-        for byte in range(ends[number + 1] - start):
-            text[start + byte] = buffer[place + byte]
+        start = ends[number]
+        _copy(buffer, places[int(rows[number])], text, start, ends[number + 1] - start)
     return ends, text
 
 
@@ -162,18 +172,18 @@ def hex_text(buffer: Bytes, places: np.ndarray) -> Bytes:
     text = np.empty(len(places) * 24, dtype=np.uint8)
     for row in range(len(places)):
         for byte in range(12):
-            value = int(buffer[places[row] + byte])
-            text[row * 24 + 2 * byte] = _hex_digit(value >> 4)
-            text[row * 24 + 2 * byte + 1] = _hex_digit(value & 15)
+            value, place = int(byte_at(buffer, places[row] + byte)), np.uint64(row * 24 + 2 * byte)
+            text[place] = _hex_digit(value >> 4)
+            text[place + np.uint64(1)] = _hex_digit(value & 15)
     return text
 
 
-@compiled
+@compiled_part
 def _hex_digit(value: int) -> int:
     return value + 48 if value < 10 else value + 87
 
 
-@compiled
+@compiled_part
 def _digits(buffer: Bytes, place: int, count: int) -> int:
     """The number of so many decimal digits; -1 where there are others."""
     number = 0
@@ -185,26 +195,7 @@ def _digits(buffer: Bytes, place: int, count: int) -> int:
     return number
 
 
-@compiled
-def _same(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
-    for byte in range(length):  # noqa: SIM110 (numba compiles no generators)
-        if one[place + byte] != other[start + byte]:
-            return False
-    return True
-
-
-@compiled
-def _hash(buffer: Bytes, place: int, size: int) -> int:
-    value = _OFFSET
-    for byte in range(size):
-        value = (value ^ np.uint64(buffer[place + byte])) * _PRIME
-    return int(np.int64(value ^ (value >> np.uint64(32))))
-
-
-@compiled
-def _slots(items: int) -> int:
-    """A power of two at least twice as large."""
-    slots = 2
-    while slots < 2 * items:
-        slots *= 2
-    return slots
+@compiled_part
+def _copy(buffer: Bytes, place: int, text: Bytes, start: int, length: int) -> None:
+    for byte in range(length):
+        text[np.uint64(start + byte)] = byte_at(buffer, place + byte)

@@ -1,8 +1,7 @@
 """The BSON types by their byte (bsonspec.org), and the size of a value."""
 
-import numpy as np
-
-from billing_dq.sources.mongodb.bson.compiled import compiled
+from billing_dq.compiled import compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, int32_at
 
 ABSENT = 0x00
 DOUBLE = 0x01
@@ -30,85 +29,81 @@ MIN_KEY = 0xFF
 #: The smallest document: its length and the closing zero.
 SMALLEST_DOCUMENT = 5
 
-#: The sizes of the types that have one, by type; -1 for all others.
-_SIZES = np.full(256, -1, dtype=np.int64)
-_SIZES[[NULL, UNDEFINED, MIN_KEY, MAX_KEY]] = 0
-_SIZES[BOOL] = 1
-_SIZES[INT32] = 4
-_SIZES[[DOUBLE, DATE, TIMESTAMP, INT64]] = 8
-_SIZES[OBJECT_ID] = 12
-_SIZES[DECIMAL128] = 16
 
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
-
-
-@compiled
-def int32_at(buffer: Bytes, place: int) -> int:
-    """The little-endian int32 at a place that has four bytes."""
-    unsigned = (
-        np.int64(buffer[place])
-        | np.int64(buffer[place + 1]) << 8
-        | np.int64(buffer[place + 2]) << 16
-        | np.int64(buffer[place + 3]) << 24
-    )
-    return int(unsigned - (np.int64(1) << 32) if unsigned >> 31 else unsigned)
-
-
-@compiled
-def int64_at(buffer: Bytes, place: int) -> int:
-    """The little-endian int64 at a place that has eight bytes."""
-    value = np.uint64(0)
-    for byte in range(8):
-        value |= np.uint64(buffer[place + byte]) << np.uint64(8 * byte)
-    return int(np.int64(value))
-
-
-@compiled
+@compiled_part
 def after_zero(buffer: Bytes, place: int, end: int) -> int:
     """The place after the next zero byte before ``end``; -1 where there is none."""
     while place < end:
-        if buffer[place] == 0:
+        if byte_at(buffer, place) == 0:
             return place + 1
         place += 1
     return -1
 
 
-@compiled
+@compiled_part
 def value_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
-    """The bytes of a value of this type at ``place``; -1 where it is unknown, malformed or goes on past ``end``."""
-    size = int(_SIZES[kind])
-    if size >= 0:
-        malformed = size > end - place or (kind == BOOL and buffer[place] > 1)
-        return -1 if malformed else size
+    """The bytes of a value of this type at ``place``; -1 where it is unknown, malformed or goes on past ``end``.
+
+    Compiled as comparisons in the order of how often a type comes: a call with the buffer costs more than them.
+    """
+    if kind == OBJECT_ID:
+        size = 12
+    elif kind in (TEXT, SYMBOL, JAVASCRIPT):
+        size = _text_size(buffer, place, end)
+    elif kind in (DOUBLE, DATE, INT64, TIMESTAMP):
+        size = 8
+    elif kind == INT32:
+        size = 4
+    elif kind in (OBJECT, ARRAY):
+        size = _document_size(buffer, place, end)
+    elif kind in (NULL, UNDEFINED, MIN_KEY, MAX_KEY):
+        size = 0
+    elif kind == BOOL:
+        size = 1 if place < end and byte_at(buffer, place) <= 1 else -1
+    else:
+        size = _seldom_size(buffer, kind, place, end)
+    return size if size <= end - place else -1
+
+
+@compiled_part
+def _text_size(buffer: Bytes, place: int, end: int) -> int:
+    """The size of text: its length, its bytes, a zero; -1 where it is not that."""
+    if end - place < 4:
+        return -1
+    length = int32_at(buffer, place)
+    if length < 1 or length > end - place - 4 or byte_at(buffer, place + 3 + length) != 0:
+        return -1
+    return length + 4
+
+
+@compiled_part
+def _document_size(buffer: Bytes, place: int, end: int) -> int:
+    """The size of a document, an object or a list, which starts with it and ends with a zero; else -1."""
+    if end - place < 4:
+        return -1
+    length = int32_at(buffer, place)
+    if length < SMALLEST_DOCUMENT or length > end - place or byte_at(buffer, place + length - 1) != 0:
+        return -1
+    return length
+
+
+@compiled_part
+def _seldom_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
+    """The size of a value of the other types; it may go on past ``end``."""
+    if kind == DECIMAL128:
+        return 16
     if kind == REGEX:
         pattern_end = after_zero(buffer, place, end)
         options_end = after_zero(buffer, pattern_end, end) if pattern_end >= 0 else -1
         return options_end - place if options_end >= 0 else -1
-    return _measured_size(buffer, kind, place, end)
-
-
-@compiled
-def _measured_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
-    """The size of a value that starts with its own length."""
+    if kind == DB_POINTER:
+        size = _text_size(buffer, place, end)
+        return size + 12 if size >= 0 else -1
     if end - place < 4:
         return -1
     length = int32_at(buffer, place)
-    if kind in (TEXT, JAVASCRIPT, SYMBOL, DB_POINTER):
-        if length < 1 or length > end - place - 4 or buffer[place + 3 + length] != 0:
-            return -1
-        size = length + 4 + (12 if kind == DB_POINTER else 0)
-    elif kind in (OBJECT, ARRAY):
-        if length < SMALLEST_DOCUMENT or length > end - place or buffer[place + length - 1] != 0:
-            return -1
-        size = length
-    elif kind == BINARY:
-        if length < 0:
-            return -1
-        size = length + 5
-    elif kind == SCOPED_JAVASCRIPT:
-        if length < 4 + 4 + 1 + SMALLEST_DOCUMENT:
-            return -1
-        size = length
-    else:
-        return -1
-    return size if size <= end - place else -1
+    if kind == BINARY:
+        return length + 5 if length >= 0 else -1
+    if kind == SCOPED_JAVASCRIPT:
+        return length if length >= 4 + 4 + 1 + SMALLEST_DOCUMENT else -1
+    return -1

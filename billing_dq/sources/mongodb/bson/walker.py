@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from billing_dq.compiled import compiled, compiled_part
+from billing_dq.raw_bytes import Bytes, byte_at, int32_at, int64_at, word_at
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.compiled import compiled
 from billing_dq.sources.mongodb.bson.contract_table import TYPE_NUMBERS, FieldTable
-from billing_dq.sources.mongodb.bson.types import Bytes, after_zero, int32_at, int64_at, value_size
+from billing_dq.sources.mongodb.bson.tally import slot_of
+from billing_dq.sources.mongodb.bson.types import after_zero, value_size
 
 _OBJECT_ID = TYPE_NUMBERS["objectId"]
 _TEXT = TYPE_NUMBERS["string"]
@@ -25,6 +27,10 @@ _ARRAY = TYPE_NUMBERS["array"]
 
 #: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
 _ITEM_BYTES = 24
+
+#: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those that found
+#: no room.
+OTHERS = 64
 
 
 class Cells(NamedTuple):
@@ -42,14 +48,27 @@ class Cells(NamedTuple):
     sizes: np.ndarray
 
 
+class Others(NamedTuple):
+    """Fields that are in no contract, by name and BSON type: a hash of both, how often there is one, and of the first
+    one its row and the place of its element. Of a place whose count is 0 nothing is told.
+    """
+
+    hashes: np.ndarray
+    counts: np.ndarray
+    rows: np.ndarray
+    places: np.ndarray
+
+
 class Walk(NamedTuple):
-    """What a walk found: ``cells`` (fields x rows), which rows break the contract, and which of these are malformed: no
-    BSON, or with a field that comes twice. The cells of malformed rows may be incomplete.
+    """What a walk found: ``cells`` (fields x rows), which rows break the contract, which of these are malformed: no
+    BSON, or with a field that comes twice, and the fields that no contract has. The cells of malformed rows may be
+    incomplete.
     """
 
     cells: Cells
     broken: np.ndarray
     malformed: np.ndarray
+    others: Others
 
 
 class Items(NamedTuple):
@@ -90,40 +109,56 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     missing or null. What text must be is judged elsewhere.
     """
     # taken apart once: each look into the tuple counts references, which costs more than the rest of the loop
-    names, name_ends, types, required, smallest, largest, latest = fields
-    rows, width = len(starts), len(types)
+    names, name_ends, lengths, heads, masks, types, required, smallest, largest, latest = fields
+    rows, width, needed = len(starts), len(types), required.sum()
     kinds = np.zeros((width, rows), dtype=np.uint8)
     values = np.zeros((width, rows), dtype=np.int64)
     sizes = np.zeros((width, rows), dtype=np.int32)
     broken = np.zeros(rows, dtype=np.bool_)
     malformed = np.zeros(rows, dtype=np.bool_)
     follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
+    hashes = np.zeros(OTHERS + 1, dtype=np.int64)
+    counts = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_rows = np.zeros(OTHERS + 1, dtype=np.int64)
+    other_places = np.zeros(OTHERS + 1, dtype=np.int64)
     for row in range(rows):
-        place, before = starts[row] + 4, width
+        place, before, missing = starts[row] + 4, width, needed
         end = starts[row] + int32_at(buffer, starts[row]) - 1
         while place < end:
-            kind, name = int(buffer[place]), place + 1
-            place = after_zero(buffer, name, end)
+            kind, name = int(byte_at(buffer, place)), place + 1
+            field = int(follower[before])
+            length = int(lengths[field])
+            start = int(name_ends[field]) - length
+            place = _after_name(buffer, name, end, names, start, length, heads[field], masks[field])
+            if place < 0:
+                place = after_zero(buffer, name, end)
+                field = _field_of(buffer, name, place, names, name_ends)
             size = value_size(buffer, kind, place, end) if place >= 0 else -1
             if size < 0:
                 malformed[row] = True
                 break
-            field = _field_of(buffer, name, place - 1 - name, names, name_ends, follower[before])
             if field < width:
                 follower[before], before = field, field
-                value, length = _value(buffer, kind, place, size)
+                value, bytes_of_it = _value(buffer, kind, place, size)
                 if kinds[field, row] != bson.ABSENT:
                     malformed[row] = True
-                elif kind == bson.NULL or kind == bson.UNDEFINED:
-                    broken[row] |= required[field]
-                elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
-                    broken[row] = True
-                kinds[field, row], values[field, row], sizes[field, row] = kind, value, length
+                else:
+                    missing -= required[field]
+                    if kind == bson.NULL or kind == bson.UNDEFINED:
+                        broken[row] |= required[field]
+                    elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
+                        broken[row] = True
+                kinds[field, row], values[field, row], sizes[field, row] = kind, value, bytes_of_it
+            else:
+                slot = slot_of(buffer, name - 1, place, hashes, counts)
+                if counts[slot] == 0:
+                    other_rows[slot], other_places[slot] = row, name - 1
+                counts[slot] += 1
             place += size
-        for needed in range(width):
-            if required[needed] and kinds[needed, row] == bson.ABSENT:
-                broken[row] = True
-    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed)
+        if missing > 0:
+            broken[row] = True
+    others = Others(hashes, counts, other_rows, other_places)
+    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed, others)
 
 
 @compiled
@@ -152,7 +187,7 @@ def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
         if list_kinds[row] != bson.ARRAY and list_kinds[row] != bson.OBJECT:
             end = place
         while place < end and count < room:
-            kind = int(buffer[place])
+            kind = int(byte_at(buffer, place))
             place = after_zero(buffer, place + 1, end)
             size = value_size(buffer, kind, place, end) if place >= 0 else -1
             if size < 0:
@@ -167,23 +202,43 @@ def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
     return Items(firsts, Cells(kinds[:count], values[:count], sizes[:count]), broken), True
 
 
-@compiled
-def _field_of(buffer: Bytes, name: int, length: int, names: Bytes, name_ends: np.ndarray, first: int) -> int:
-    """The field of a name, where ``first`` is the likeliest; the number of fields where it is none of them."""
-    width = len(name_ends)
-    for step in range(width):
-        field = first + step if first + step < width else first + step - width
-        start = name_ends[field - 1] if field else 0
-        if name_ends[field] - start == length:
+@compiled_part
+def _field_of(buffer: Bytes, name: int, end: int, names: Bytes, name_ends: np.ndarray) -> int:
+    """The field of a name that ends at ``end``, its zero included; the number of fields where it is none of them."""
+    start = 0
+    for field in range(len(name_ends)):
+        if name_ends[field] - start == end - name:
             letter = 0
-            while letter < length and buffer[name + letter] == names[start + letter]:
+            while name + letter < end and byte_at(buffer, name + letter) == byte_at(names, start + letter):
                 letter += 1
-            if letter == length:
+            if name + letter == end:
                 return field
-    return width
+        start = name_ends[field]
+    return len(name_ends)
 
 
-@compiled
+@compiled_part
+def _after_name(buffer: Bytes, name: int, end: int, names: Bytes, start: int, length: int, head: int, mask: int) -> int:
+    """The place after a name and its zero, where it is that of a field and goes not on past ``end``; else -1.
+
+    Names are compared by eight bytes at once: of "kind", of whose eight bytes the last three are none of its own,
+    ``word & 0x000000FFFFFFFFFF == 0x000000_00_646E696B``.
+    """
+    after = name + length
+    if after > end:
+        return -1
+    compared = 0
+    if name + 8 <= len(buffer):
+        if word_at(buffer, name) & mask != head:
+            return -1
+        compared = 8
+    for letter in range(compared, length):
+        if byte_at(buffer, name + letter) != byte_at(names, start + letter):
+            return -1
+    return after
+
+
+@compiled_part
 def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     """The value and the size of a cell."""
     if kind == bson.DOUBLE or kind == bson.DATE:
@@ -193,7 +248,7 @@ def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     if kind == bson.INT64:
         return int(np.float64(int64_at(buffer, place)).view(np.int64)), 0
     if kind == bson.BOOL:
-        return int(buffer[place]), 0
+        return int(byte_at(buffer, place)), 0
     if kind == bson.TEXT or kind == bson.SYMBOL:
         return place + 4, size - 5
     if kind == bson.OBJECT or kind == bson.ARRAY:
@@ -201,7 +256,7 @@ def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     return place, 0
 
 
-@compiled
+@compiled_part
 def _sound(kind: int, value: int, wanted: int, smallest: float, largest: float, latest: int) -> bool:
     """Whether a value that is not null is of the wanted type and within its bounds."""
     if wanted == _NUMBER:

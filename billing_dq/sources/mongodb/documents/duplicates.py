@@ -7,12 +7,12 @@ import numpy as np
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from billing_dq.compiled import compiled
+from billing_dq.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.compiled import compiled
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 from billing_dq.sources.mongodb.bson.judged import Mask, Rows
 from billing_dq.sources.mongodb.bson.texts import is_text
-from billing_dq.sources.mongodb.bson.types import Bytes
 from billing_dq.sources.mongodb.bson.walker import Cells
 
 _OBJECT_ID_BYTES = 12

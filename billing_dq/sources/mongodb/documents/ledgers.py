@@ -2,9 +2,14 @@
 of entries (docs/domain.md, "Ledger"), a dispute, a purchase, a refund or an expiry needs.
 """
 
+# pyarrow.compute makes its functions at import, where a type checker cannot see them:
+# pyright: reportAttributeAccessIssue=false
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from billing_dq.followed import Followed
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.arrow_columns import Columns, hex_array
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
@@ -28,6 +33,7 @@ from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,
     EXTRAS_BALANCES,
+    FOLLOWED_ENTRIES,
     LEDGER_ENTRIES,
     LEDGER_SUSPECTS,
     PACK_PURCHASES,
@@ -40,7 +46,7 @@ _KINDS = Words(KINDS)
 _SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
 
 
-def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str, pa.Table]:
+def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks, followed: Followed) -> dict[str, pa.Table]:
     """The tables, by name, that the chosen balance documents, all of them sound, come to."""
     ledger = _Ledger(rows, chosen)
     facts, as_of = ledger.facts, night.as_of
@@ -51,6 +57,7 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks) -> dict[str
     return {
         EXTRAS_BALANCES.name: ledger.balances(),
         LEDGER_ENTRIES.name: ledger.table(LEDGER_ENTRIES, (facts.at >= first) & (facts.at < until)),
+        FOLLOWED_ENTRIES.name: ledger.table(FOLLOWED_ENTRIES, (facts.at < first) & ledger.since(followed)),
         EXPIRING_LEDGERS.name: ledger.table(EXPIRING_LEDGERS, with_expiry),
         LEDGER_SUSPECTS.name: ledger.table(LEDGER_SUSPECTS, suspected(facts, as_of) | ledger.whole(again)),
         DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
@@ -98,6 +105,16 @@ class _Ledger:
             "expires_at": lambda: columns.times("expiresAt"),
         }
         return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
+
+    def since(self, followed: Followed) -> Mask:
+        """The entries of organizations with a followed week, from where these are read."""
+        if not followed.oldest:
+            return np.zeros(len(self._document), dtype=np.bool_)
+        begin = followed.entries_from()
+        names = pa.array(list(begin), pa.string())
+        first = np.array([*map(milliseconds, begin.values()), np.iinfo(np.int64).max])
+        place = pc.fill_null(pc.index_in(self._organizations, value_set=names), len(begin)).to_numpy()
+        return self.facts.at >= first[place][self._document]
 
     def whole(self, mask: Mask) -> Mask:
         """The entries of all ledgers that have one of a mask."""

@@ -1,0 +1,46 @@
+"""`billing-dq docs`: Great Expectations' own pages about the tables of a stored night."""
+
+import webbrowser
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import ORGANIZATIONS, TABLES
+
+
+@click.command(name="docs")
+@click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the pages into this directory, which is replaced. Without it: <home>/data_docs/<night>.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the first page in the browser.")
+def command(night: str | None, target: Path | None, show: bool) -> None:
+    """Validate the source tables of a stored night and write Great Expectations' Data Docs about them.
+
+    The suites are those of the checks. Of a table of more than 50,000 rows the first ones are validated here; the
+    checks of the night validate all.
+    """
+    from billing_dq.defs.checks.expectations import expectations
+    from billing_dq.report.data_docs import Expected, Suite, build_data_docs
+    from billing_dq.storage.batches import frames_by_batch
+
+    settings = load_settings()
+    lake = Lake(settings.home)
+    night, _ = lake.choose(ORGANIZATIONS, night)
+    suites: list[Suite] = []
+    for name, expected in groupby(expectations(settings), key=lambda one: one.asset):
+        stored = lake.stored(TABLES[name], night)
+        if stored is not None:
+            found = [Expected(one.kind, one.arguments) for one in expected]
+            columns = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
+            suites.append(Suite(name, found, lambda s=stored, c=columns: frames_by_batch(s, c), stored.rows))
+    page = build_data_docs(suites, night, target or Path(settings.home) / "data_docs" / night)
+    click.echo(page)
+    if show:
+        webbrowser.open(page.absolute().as_uri())

@@ -1,0 +1,170 @@
+"""Checks that nothing was lost on the way from the documents to the compared weeks: no unit, and no week."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from billing_dq.defs.checks.night_checks import night_check
+from billing_dq.defs.metadata import ROWS, table_of
+from billing_dq.reconcile.followed_weeks import in_window
+from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.figures import rows_of
+from billing_dq.report.inline_pictures import bar
+from billing_dq.report.verdicts import GRADES
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.weeks import NightWeeks
+
+UNITS = "population_adds_up"
+WEEKS = "every_organization_week_is_accounted_for"
+ASSET = "meter_extras_deltas"
+_READ = (SnapshotFactsRecord.name, "weekly_usage", "ledger_entries")
+_WEEK = ["organization_id", "week_key"]
+
+
+@dataclass(frozen=True)
+class Population:
+    """What was read of the night's weeks: units used, units debited, and the organization-weeks that have either.
+
+    ``weeks`` has ``organization_id`` and ``week_key``, each pair once.
+    """
+
+    used: float
+    debited: float
+    weeks: pd.DataFrame
+
+
+def population_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    """Both checks in one step, so that the large tables are walked once."""
+
+    @dg.multi_asset_check(
+        name="population",
+        specs=[
+            night_check(
+                UNITS,
+                ASSET,
+                "Every usage document and every debit of the night's weeks is in exactly one compared week.",
+                nights,
+                deps=_READ,
+            ),
+            night_check(
+                WEEKS,
+                ASSET,
+                "Every organization-week with usage or debits is exact, tolerated, explained, undecided, unexplained "
+                "or unreadable, and the six add up.",
+                nights,
+                deps=_READ,
+            ),
+        ],
+        ins={name: dg.AssetIn(name) for name in (ASSET, *_READ)},
+        can_subset=True,
+    )
+    def population(
+        context: dg.AssetCheckExecutionContext,
+        meter_extras_deltas: pd.DataFrame,
+        snapshot_facts: SnapshotFactsRecord,
+        weekly_usage: StoredTable,
+        ledger_entries: StoredTable,
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Compare what was read with what was compared."""
+        read = read_population(weekly_usage, ledger_entries, snapshot_facts.weeks)
+        quarantined = sum(count.quarantined for count in snapshot_facts.counts.values())
+        compared = in_window(meter_extras_deltas, snapshot_facts.weeks)
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        if UNITS in wanted:
+            yield judge_units(read, compared)
+        if WEEKS in wanted:
+            yield judge_weeks(read.weeks, compared, quarantined)
+
+    return population
+
+
+def judge_units(read: Population, deltas: pd.DataFrame) -> dg.AssetCheckResult:
+    """Whether the compared weeks hold every unit that was read."""
+    used, debited = float(deltas["meter_used"].sum()), float(deltas["actual_units"].sum())
+    close = bool(np.isclose(read.used, used) and np.isclose(read.debited, debited))
+    said = (
+        f"{used:,.0f} units used and {debited:,.0f} debited are all compared"
+        if close
+        else f"units were lost or counted twice: {read.used:,.0f} used and {read.debited:,.0f} debited were read, "
+        f"{used:,.0f} and {debited:,.0f} compared"
+    )
+    return dg.AssetCheckResult(
+        passed=close,
+        check_name=UNITS,
+        asset_key=ASSET,
+        description=said,
+        metadata={
+            "meter_used_read": read.used,
+            "meter_used_compared": used,
+            "debited_read": read.debited,
+            "debited_compared": debited,
+        },
+    )
+
+
+def judge_weeks(read: pd.DataFrame, deltas: pd.DataFrame, quarantined: int) -> dg.AssetCheckResult:
+    """Whether every organization-week that was read is in one bucket, and nothing else is but what is unreadable.
+
+    Args:
+        read: ``organization_id`` and ``week_key`` that have a usage document or a debit.
+        deltas: `METER_EXTRAS_DELTAS`.
+        quarantined: documents that could not be read.
+    """
+    buckets = {name: int((deltas["grade"] == grade).sum()) for grade, name in GRADES.items()}
+    both = read.merge(deltas[[*_WEEK, "grade"]], on=_WEEK, how="outer", indicator="side")
+    lost = both[both["side"] == "left_only"]
+    invented = both[(both["side"] == "right_only") & (both["grade"] != "unreadable")]
+    ungraded = len(deltas) - sum(buckets.values())
+    passed = not (len(lost) or len(invented) or ungraded)
+    colours = {name: GRADE_COLOURS[grade] for grade, name in GRADES.items()}
+    return dg.AssetCheckResult(
+        passed=passed,
+        check_name=WEEKS,
+        asset_key=ASSET,
+        description=_whole(buckets, quarantined) if passed else _broken(lost, invented, ungraded),
+        metadata={
+            "organization_weeks": len(deltas),
+            **buckets,
+            "quarantined_documents": quarantined,
+            "buckets": dg.MetadataValue.md(bar(buckets, colours) or "no week has usage or debits"),
+            "not_compared": table_of(rows_of(lost.head(ROWS), _WEEK)),
+            "compared_without_data": table_of(rows_of(invented.head(ROWS), _WEEK)),
+        },
+    )
+
+
+def read_population(usage: StoredTable, entries: StoredTable, weeks: NightWeeks) -> Population:
+    """What was read of the night's weeks, by batch; only the organization-weeks are kept."""
+    used, debited, found = 0.0, 0.0, [pd.DataFrame({name: pd.Series(dtype="str") for name in _WEEK})]
+    for batch in usage.batches([*_WEEK, "meter_used"]):
+        frame = batch.to_pandas()
+        frame = frame[frame["week_key"].isin(weeks.keys)]
+        used += float(frame["meter_used"].sum())
+        found.append(frame[_WEEK].drop_duplicates())
+    start, keys = pd.Timestamp(weeks.weeks[0].start), np.array(weeks.keys, dtype=object)
+    for batch in entries.batches(["organization_id", "kind", "amount", "at"]):
+        frame = batch.to_pandas()
+        frame = frame[(frame["kind"] == "debit") & (frame["at"] >= start) & (frame["at"] < weeks.weeks[-1].end)]
+        debited += float(frame["amount"].abs().sum())
+        place = ((frame["at"] - start) // pd.Timedelta(weeks=1)).to_numpy(dtype="int64")
+        found.append(frame.assign(week_key=keys[place])[_WEEK].drop_duplicates())
+    return Population(used, debited, pd.concat(found, ignore_index=True).astype("str").drop_duplicates())
+
+
+def _whole(buckets: Mapping[str, int], quarantined: int) -> str:
+    parts = ", ".join(f"{count:,} {name}" for name, count in buckets.items())
+    why = f"; documents in quarantine: {quarantined:,}" if quarantined else ""
+    return f"{sum(buckets.values()):,} organization-weeks = {parts}{why}."
+
+
+def _broken(lost: pd.DataFrame, invented: pd.DataFrame, ungraded: int) -> str:
+    parts = [
+        f"{len(rows):,} organization-weeks {problem}, such as {rows[_WEEK[0]].iloc[0]} {rows[_WEEK[1]].iloc[0]}"
+        for rows, problem in ((lost, "have data and were not compared"), (invented, "were compared without data"))
+        if len(rows)
+    ]
+    return "; ".join([*parts, *([f"{ungraded:,} have no known grade"] if ungraded else [])])

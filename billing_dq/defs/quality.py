@@ -1,0 +1,123 @@
+"""What the night's data is like, beside the nights before: the measures, the profiles of the tables, their page."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pandas as pd
+
+from billing_dq.defs.metadata import first_rows, table_asset, tags_of, told
+from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.quality.judgement import is_unusual, judged
+from billing_dq.quality.measures import Read, Weeks, measures
+from billing_dq.quality.profiles import profile, profiles
+from billing_dq.report.figures import rows_of
+from billing_dq.storage.batches import frames_by_batch
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.quality_history import measures_before, night_before
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.storage.week_amounts import entries_by_week, usage_by_week
+from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, NIGHTLY_REPORT, TABLES
+
+GROUP = "quality"
+PAGE = "data_page"
+#: What is written later, or about the data itself.
+_NOT_PROFILED = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name, DOCUMENT_SHAPES.name}
+_SHOWN = ("collection", "measure", "week_key", "value", "unit", "lowest", "highest", "verdict")
+
+
+def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets that tell what the data of a night is like."""
+
+    @table_asset(NIGHT_MEASURES.name, nights, GROUP)
+    def night_measures(
+        context: dg.AssetExecutionContext,
+        snapshot_facts: SnapshotFactsRecord,
+        extras_balances: pd.DataFrame,
+        weekly_usage: StoredTable,
+        ledger_entries: StoredTable,
+        lake: dg.ResourceParam[Lake],
+    ) -> dg.Output[pd.DataFrame]:
+        """Measure the night's data, and say what of it is unusual."""
+        key, weeks = context.partition_key, snapshot_facts.weeks
+        history = measures_before(lake, key)
+        amounts = Weeks(usage_by_week(weekly_usage, weeks), entries_by_week(ledger_entries, weeks))
+        entries = float(extras_balances["entry_count"].sum())
+        found = measures(
+            reads_of(snapshot_facts), amounts, entries, snapshot_facts.as_of, night_before(lake, key, history)
+        )
+        examined = {name: float(one.examined) for name, one in reads_of(snapshot_facts).items()}
+        closed = {
+            week.key: (week.end + timedelta(hours=weeks.settling_hours)).date() + timedelta(days=1)
+            for week in weeks.weeks
+            if weeks.states()[week.key] == "closed"
+        }
+        table = judged(found, examined, closed, pd.Timestamp(key).date(), history)
+        unusual = table[is_unusual(table)]
+        return dg.Output(
+            table,
+            metadata=told(
+                lake,
+                key,
+                NIGHT_MEASURES,
+                {
+                    "unusual": len(unusual),
+                    "not_judged": int((table["verdict"] == "not_judged").sum()),
+                    "measures": len(table),
+                },
+                rows_of(pd.concat([unusual, table[~is_unusual(table)]]), _SHOWN),
+            ),
+        )
+
+    @table_asset(COLUMN_PROFILES.name, nights, GROUP, ins={"findings": dg.AssetIn(dagster_type=dg.Nothing)})
+    def column_profiles(
+        context: dg.AssetExecutionContext, night_measures: pd.DataFrame, lake: dg.ResourceParam[Lake]
+    ) -> dg.Output[pd.DataFrame]:
+        """Profile every table that the night has, once all of them stand."""
+        key = context.partition_key
+        tables = {name: lake.stored(TABLES[name], key) for name in TABLES if name not in _NOT_PROFILED}
+        rows = [
+            row
+            for table in tables.values()
+            if table is not None
+            for row in profile(table.table, frames_by_batch(table, _profiled_columns(table)))
+        ]
+        found = profiles(rows)
+        figures = {"tables": found["table_name"].nunique(), "facts": len(found)}
+        return dg.Output(found, metadata=told(lake, key, COLUMN_PROFILES, figures, first_rows(found, COLUMN_PROFILES)))
+
+    @dg.asset(
+        name=PAGE,
+        partitions_def=nights,
+        group_name=GROUP,
+        deps=[NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name],
+        kinds={"html"},
+        description=TEXTS[PAGE].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(PAGE),
+    )
+    def data_page(
+        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        """Write the page from the stored tables."""
+        from billing_dq.report.data_page import store_data_page
+
+        return dg.MaterializeResult(
+            metadata={"page": dg.MetadataValue.path(store_data_page(lake, context.partition_key))}
+        )
+
+    return [night_measures, column_profiles, data_page]
+
+
+def _profiled_columns(table: StoredTable) -> list[str]:
+    """All columns but lists: only their rows count."""
+    return [column.name for column in table.table.columns if not column.dtype.startswith("list")]
+
+
+def reads_of(facts: SnapshotFactsRecord) -> dict[str, Read]:
+    """What a night read, by collection; those that are missing are left out."""
+    return {
+        name: Read(one.counted, one.read + one.quarantined, one.quarantined, facts.newest.get(name))
+        for name, one in facts.counts.items()
+        if name not in facts.missing_collections
+    }

@@ -1,0 +1,132 @@
+"""What is usual for a measure, by the nights before: the median, and how far from it values have been (MAD).
+
+A measure that follows the week (usage, debits, ages) is compared with the same weekday of the last four weeks. Until
+there are three of them, the range of the nights so far has to do, once there is a week of them; and before that nothing
+is said. A lasting change of level becomes usual by itself, when half of the nights that are compared have it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+
+#: A MAD as the standard deviation of values that are normally distributed.
+_MAD_TO_DEVIATION = 1.4826
+#: Deviations from the median that are still usual.
+_DEVIATIONS = 6.0
+_SAME_WEEKDAYS, _WEEKS, _ANY_NIGHTS = 3, 4, 7
+
+
+@dataclass(frozen=True)
+class Past:
+    """A value of an earlier night; ``was_usual`` is false where that night found it too low or too high."""
+
+    night: date
+    value: float
+    was_usual: bool = True
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a measure is judged.
+
+    Attributes:
+        weekly: it follows the week.
+        low, high: factors of the expected value that are always usual; None: that side is not judged.
+        smallest: where the expected value and the value are below it, there is too little to judge; of an age, what
+            is never too old.
+        nights: how many earlier nights are compared where it does not follow the week, and how many there must be.
+    """
+
+    weekly: bool
+    low: float | None
+    high: float | None
+    smallest: float
+    nights: tuple[int, int] = (14, 5)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual: the expected value, the range (None: that side is open), by how many earlier nights."""
+
+    expected: float
+    lowest: float | None
+    highest: float | None
+    nights: int
+
+    def verdict(self, value: float) -> str:
+        """`usual`, `too_low` or `too_high`."""
+        if self.lowest is not None and value < self.lowest:
+            return "too_low"
+        return "too_high" if self.highest is not None and value > self.highest else "usual"
+
+
+def usual(past: Sequence[Past], night: date, rule: Rule) -> Usual | None:
+    """What is usual for a night; None where the earlier nights are too few to tell.
+
+    Args:
+        past: the values of earlier nights, in any order.
+        night: the night that is judged.
+        rule: how.
+    """
+    earlier = [one for one in past if one.night < night]
+    if not rule.weekly:
+        return _around_the_median(_newest(earlier, night, rule.nights[0]), rule, rule.nights[1])
+    recent = _newest(earlier, night, 7 * _WEEKS)
+    same = [one for one in recent if one.night.weekday() == night.weekday()]
+    return _around_the_median(same, rule, _SAME_WEEKDAYS) or _in_the_range(recent, rule)
+
+
+def _newest(past: Sequence[Past], night: date, days: int) -> list[Past]:
+    return [one for one in past if one.night >= night - timedelta(days=days)]
+
+
+def _around_the_median(past: Sequence[Past], rule: Rule, fewest: int) -> Usual | None:
+    """The factors of the rule around the median, wider where the values themselves were; factors are what matters: a
+    measure that doubles is as unusual as one that halves.
+    """
+    if len(past) < fewest:
+        return None
+    values = [one.value for one in past]
+    expected = median(values)
+    logs = [_log(value, rule) for value in values]
+    middle = median(logs)
+    spread = _DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - middle) for one in logs)
+    base = max(expected, rule.smallest)
+    lowest = None if rule.low is None or expected < rule.smallest else expected * min(rule.low, math.exp(-spread))
+    highest = None if rule.high is None else base * max(rule.high, math.exp(spread))
+    return Usual(expected, lowest, highest, len(past))
+
+
+def _in_the_range(past: Sequence[Past], rule: Rule) -> Usual | None:
+    """The range of the usual values so far, which a whole week of them spans, with the factors of the rule around."""
+    if len(past) < _ANY_NIGHTS:
+        return None
+    values = [one.value for one in past if one.was_usual] or [one.value for one in past]
+    least, most = min(values), max(values)
+    lowest = None if rule.low is None or least < rule.smallest else least * rule.low
+    highest = None if rule.high is None else max(most, rule.smallest) * rule.high
+    return Usual(median(values), lowest, highest, len(past))
+
+
+def _log(value: float, rule: Rule) -> float:
+    """The logarithm of a value; small ones, between which factors mean nothing, are alike."""
+    return math.log(max(value, rule.smallest))
+
+
+def usual_share(past: Sequence[Past], night: date, documents: float) -> Usual | None:
+    """What is usual for a share of documents that is mostly nothing: the median, a point or six deviations more, and at
+    least five documents more.
+
+    Args:
+        past: the shares of earlier nights, 0 to 1.
+        night: the night that is judged.
+        documents: how many documents the night has.
+    """
+    recent = [one.value for one in _newest(past, night, 14) if one.night < night]
+    if len(recent) < _ANY_NIGHTS or documents <= 0:
+        return None
+    expected = median(recent)
+    spread = _DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - expected) for one in recent)
+    return Usual(expected, None, expected + max(0.01, spread, 5 / documents), len(recent))

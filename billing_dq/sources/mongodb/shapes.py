@@ -1,0 +1,254 @@
+"""The shape of each collection as it was read: fields, their types, words of enumerations, and the newest dates.
+
+The fields of a contract are counted over all documents, from the walk that reads them. Balance documents come whole, so
+their other fields are counted there, too. Of the other collections only the contract's fields cross the wire: what else
+they hold is told by the server, names and types of the newest documents, and never a value.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.contract import GRACE, Field, Type
+from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.judged import Rows, parents
+from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
+from billing_dq.sources.mongodb.bson.tally import WORDS, tally
+from billing_dq.sources.mongodb.bson.types import Bytes, after_zero
+from billing_dq.sources.mongodb.bson.walker import OTHERS, Others, walk
+from billing_dq.sources.mongodb.documents.entry_choices import KINDS
+from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
+from billing_dq.tables import DOCUMENT_SHAPES
+
+MISSING, NULL = "missing", "null"
+#: What stands for words that are not named: too long, or of other letters than words of the domain have.
+LONG_TEXT, OTHER_TEXT = "(long text)", "(text)"
+LONGEST_WORD = 40
+FURTHER_FIELDS = "(further fields)"
+#: The date of each collection that tells when it was last written.
+WRITTEN = {
+    "billingusages": "updatedAt",
+    "billingextrabalances": "ledger.at",
+    "processedstripeevents": "processedAt",
+}
+
+_WORD = re.compile(r"[A-Za-z0-9_.:-]+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The words of enumerations that have no list in the contract: an unknown one is no broken document.
+_WORDS: dict[str, tuple[str, ...]] = {"ledger.kind": KINDS, "ledger.source": ("signup_grant", "referral", "adjustment")}
+#: The types as MongoDB's `$type` names them.
+TYPE_NAMES = {
+    bson.ABSENT: MISSING,
+    bson.DOUBLE: "double",
+    bson.TEXT: "string",
+    bson.OBJECT: "object",
+    bson.ARRAY: "array",
+    bson.BINARY: "binData",
+    bson.UNDEFINED: "undefined",
+    bson.OBJECT_ID: "objectId",
+    bson.BOOL: "bool",
+    bson.DATE: "date",
+    bson.NULL: NULL,
+    bson.REGEX: "regex",
+    bson.DB_POINTER: "dbPointer",
+    bson.JAVASCRIPT: "javascript",
+    bson.SYMBOL: "symbol",
+    bson.SCOPED_JAVASCRIPT: "javascriptWithScope",
+    bson.INT32: "int",
+    bson.TIMESTAMP: "timestamp",
+    bson.INT64: "long",
+    bson.DECIMAL128: "decimal",
+    bson.MAX_KEY: "maxKey",
+    bson.MIN_KEY: "minKey",
+}
+_NUMBERS = ("double", "int", "long")
+_DECLARED: dict[Type, tuple[str, ...]] = {
+    "objectId": ("objectId",),
+    "string": ("string", "symbol"),
+    "number": _NUMBERS,
+    "date": ("date",),
+    "bool": ("bool",),
+    "object": ("object",),
+    "array": ("array",),
+}
+
+Key = tuple[str, str, str]  # field, part, observed
+
+
+@dataclass
+class Shape:
+    """Counts the shape of one collection, batch by batch.
+
+    Attributes:
+        collection: its name in docs/domain.md.
+        as_of: the instant of the snapshot; dates after it are not taken for the newest.
+        newest: the newest date that tells of a write (`WRITTEN`), None where there is none.
+    """
+
+    collection: str
+    as_of: datetime
+    newest: datetime | None = None
+    _counts: Counter[Key] = field(default_factory=Counter[Key])
+    _populations: Counter[str] = field(default_factory=Counter[str])
+    _declared: set[Key] = field(default_factory=set[Key])
+    _examples: dict[Key, str] = field(default_factory=dict[Key, str])
+    _sampled: list[SampledField] = field(default_factory=list[SampledField])
+
+    def add(self, rows: Rows, until: int) -> None:
+        """Count the first ``until`` documents; those after them come again."""
+        self._level(rows, "", until, np.arange(until), rows)
+        for name, below in rows.objects.items():
+            documents = parents(rows.lists[name])
+            self._level(below, f"{name}.", int(np.searchsorted(documents, until)), documents, rows)
+
+    def sample(self, found: list[SampledField], fields: tuple[Field, ...]) -> None:
+        """Take up what the server told of fields that are not in the contract."""
+        known = {one.name for one in fields}
+        self._sampled = [one for one in found if one.name not in known and one.name != "_id"]
+
+    def rows(self) -> list[dict[str, object]]:
+        """The rows of `DOCUMENT_SHAPES`, in the order of the key."""
+        counted = [
+            {
+                "collection": self.collection,
+                "field": path,
+                "part": part,
+                "observed": observed,
+                "occurrences": count,
+                "population": self._populations[path.rpartition(".")[0]],
+                "declared": (path, part, observed) in self._declared,
+                "example_id": self._examples.get((path, part, observed)),
+            }
+            for (path, part, observed), count in self._counts.items()
+        ]
+        told = [
+            {
+                "collection": self.collection,
+                "field": one.name,
+                "part": "type",
+                "observed": one.type,
+                "occurrences": one.occurrences,
+                "population": one.population,
+                "declared": False,
+                "example_id": one.example_id,
+            }
+            for one in self._sampled
+            if (one.name, "type", one.type) not in self._counts
+        ]
+        return sorted([*counted, *told], key=lambda row: (str(row["field"]), str(row["part"]), str(row["observed"])))
+
+    def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
+        self._populations[prefix.rstrip(".")] += until
+        for place, one in enumerate(level.level.fields):
+            kinds, values, sizes = (part[place, :until] for part in level.walk.cells)
+            path = prefix + one.name
+            self._types(path, one, kinds, documents, whole)
+            words = one.one_of or _WORDS.get(path)
+            if words is not None:
+                self._values(path, words, (kinds, values, sizes), documents, whole)
+            if path == WRITTEN.get(self.collection):
+                self._dates(kinds, values)
+        self._others(level, prefix, until, documents, whole)
+
+    def _types(self, path: str, one: Field, kinds: np.ndarray, documents: np.ndarray, whole: Rows) -> None:
+        for kind, count in _counted(kinds).items():
+            key = (path, "type", TYPE_NAMES[kind])
+            optional = kind in (bson.ABSENT, bson.NULL, bson.UNDEFINED) and not one.required
+            if optional or key[2] in _DECLARED[one.type]:
+                self._declared.add(key)
+            elif key not in self._examples:
+                self._example(key, int(documents[np.argmax(kinds == kind)]), whole)
+            self._counts[key] += count
+
+    def _values(
+        self,
+        path: str,
+        words: tuple[str, ...],
+        cells: tuple[np.ndarray, np.ndarray, np.ndarray],
+        documents: np.ndarray,
+        whole: Rows,
+    ) -> None:
+        _, places, sizes = cells
+        counts, firsts = tally(whole.buffer, *cells, LONGEST_WORD)
+        for slot in np.flatnonzero(counts):
+            row = int(firsts[slot])
+            text = whole.buffer[int(places[row]) : int(places[row] + sizes[row])].tobytes().decode(errors="replace")
+            said = LONG_TEXT if slot == WORDS else text if _WORD.fullmatch(text) else OTHER_TEXT
+            key = (path, "value", said)
+            if said in words:
+                self._declared.add(key)
+            elif key not in self._examples:
+                self._example(key, int(documents[row]), whole)
+            self._counts[key] += int(counts[slot])
+
+    def _others(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
+        """Fields that no contract has; what the walk counted of the rows after ``until`` is taken off again."""
+        found = level.walk.others
+        counts = {int(slot): int(found.counts[slot]) for slot in np.flatnonzero(found.counts)}
+        if counts and until < len(level.starts):
+            later = walk(level.buffer, level.starts[until:], level.level.table).others
+            again = _by_hash(later)
+            counts = {slot: count - again.get(_hash(found, slot), 0) for slot, count in counts.items()}
+        for slot, count in counts.items():
+            name, kind = _named(level.buffer, int(found.places[slot]))
+            if count <= 0 or (not prefix and name == "_id"):
+                continue
+            key = (prefix + (FURTHER_FIELDS if slot == OTHERS else name), "type", TYPE_NAMES[kind])
+            if key not in self._examples:
+                self._example(key, int(documents[int(found.rows[slot])]), whole)
+            self._counts[key] += count
+
+    def _dates(self, kinds: np.ndarray, values: np.ndarray) -> None:
+        latest = milliseconds(self.as_of + GRACE)
+        past = values[(kinds == bson.DATE) & (values <= latest)]
+        if len(past):
+            newest = _EPOCH + timedelta(milliseconds=max(0, int(past.max())))
+            self.newest = newest if self.newest is None else max(self.newest, newest)
+
+    def _example(self, key: Key, row: int, whole: Rows) -> None:
+        self._examples[key] = _identity(whole.raw(row))
+
+
+def shape_table(shapes: list[Shape]) -> pd.DataFrame:
+    """`DOCUMENT_SHAPES` of all collections."""
+    return DOCUMENT_SHAPES.from_rows(row for shape in shapes for row in shape.rows())
+
+
+def _counted(kinds: np.ndarray) -> dict[int, int]:
+    """How often each BSON type is there. Mostly all are of one type, which is quick to find out."""
+    found: dict[int, int] = {}
+    while len(kinds):
+        kind = kinds[0]
+        alike = kinds == kind
+        found[int(kind)] = int(np.count_nonzero(alike))
+        kinds = kinds[~alike] if found[int(kind)] < len(kinds) else kinds[:0]
+    return found
+
+
+def _by_hash(others: Others) -> dict[int, int]:
+    return {_hash(others, int(slot)): int(others.counts[slot]) for slot in np.flatnonzero(others.counts)}
+
+
+def _hash(others: Others, slot: int) -> int:
+    """What tells a kind of field apart; that of the last place, which is of many, is 0."""
+    return int(others.hashes[slot])
+
+
+def _identity(raw: bytes) -> str:
+    """The text of a document's `_id`."""
+    try:
+        found = next((one for one in elements(raw) if one.name == "_id"), None)
+    except Malformed:
+        found = None
+    return "(no _id)" if found is None else str(found.decoded())
+
+
+def _named(buffer: Bytes, place: int) -> tuple[str, int]:
+    """The name and the type of the element at a place."""
+    end = after_zero(buffer, place + 1, len(buffer)) - 1
+    return shown_name(buffer[place + 1 : end].tobytes().decode(errors="replace")), int(buffer[place])

@@ -1,0 +1,51 @@
+"""What earlier nights measured and saw of the shape of documents, from the stored tables."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+
+from billing_dq.quality.measures import Before
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.tables import NIGHT_MEASURES, Table
+
+#: Days that a night looks back: eight weeks, for the pictures; the rules look back four.
+DAYS = 56
+
+
+def nights_before(lake: Lake, table: Table, night: str, days: int = DAYS) -> pd.DataFrame:
+    """A table of the earlier nights of some days, with the column ``night`` (a date), oldest first."""
+    first = (date.fromisoformat(night) - timedelta(days=days)).isoformat()
+    found = [
+        (one, stored)
+        for one in lake.nights(table)
+        if first <= one < night and (stored := lake.stored(table, one)) is not None
+    ]
+    frames = [stored.frame().assign(night=date.fromisoformat(one)) for one, stored in found]
+    return pd.concat(frames, ignore_index=True) if frames else table.empty().assign(night=pd.Series(dtype=object))
+
+
+def night_before(lake: Lake, night: str, history: pd.DataFrame) -> Before | None:
+    """The newest earlier night that was measured.
+
+    Args:
+        lake: the stored nights.
+        night: the night, YYYY-MM-DD.
+        history: `NIGHT_MEASURES` of the nights before, with ``night``.
+    """
+    if history.empty:
+        return None
+    newest = history["night"].max()
+    facts = SnapshotFactsRecord.of(lake.home, newest.isoformat())
+    if facts is None:
+        return None
+    rows = history[history["night"] == newest]
+    keys = zip(rows["collection"], rows["measure"], rows["week_key"], strict=True)
+    return Before(
+        {(str(a), str(b), str(c)): float(v) for (a, b, c), v in zip(keys, rows["value"], strict=True)}, facts.as_of
+    )
+
+
+def measures_before(lake: Lake, night: str) -> pd.DataFrame:
+    """`NIGHT_MEASURES` of the nights before, with ``night``."""
+    return nights_before(lake, NIGHT_MEASURES, night)

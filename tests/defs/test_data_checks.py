@@ -1,0 +1,119 @@
+"""The checks of the night's data, through the jobs: silent on a first night, green and red beside a stored history."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.definitions import build_definitions
+from billing_dq.defs.checks.data_checks import DATA_CHECKS, KEEPS_ITS_SHAPE
+from billing_dq.defs.jobs import CONCLUDE_NIGHT
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
+from billing_dq.settings import Settings
+from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.stored_table import TableWriter
+from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, Table
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
+
+NIGHT = SAMPLE_AS_OF.date()
+NAMES = {check.name for check in DATA_CHECKS} | {KEEPS_ITS_SHAPE}
+
+
+@pytest.fixture(scope="module")
+def taken(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Settings, dg.DagsterInstance, StoredNight]]:
+    database = "billing_dq_test_data_checks"
+    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
+    with (
+        MongoClient[dict[str, object]](mongodb_uri) as client,
+        dg.DagsterInstance.from_config(str(tmp)) as instance,
+    ):
+        client.drop_database(database)
+        load_documents(client[database], sample_documents)
+        home = tmp_path_factory.mktemp("home")
+        settings = sample_settings(home, mongodb_uri, database, "http://127.0.0.1:9")
+        settings = settings.model_copy(update={"stripe_api_key": None})
+        yield settings, instance, run_night(settings, instance, SAMPLE_AS_OF)
+        client.drop_database(database)
+
+
+def store(lake: Lake, table: Table, night: date, frame: pd.DataFrame) -> None:
+    path = lake.root / table.name / f"{night.isoformat()}.parquet"
+    with TableWriter(table, path) as writer:
+        writer.write(to_arrow(table, table.conform(frame)))
+
+
+def concluded(settings: Settings, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
+    job = build_definitions(settings).resolve_job_def(CONCLUDE_NIGHT)
+    result = job.execute_in_process(instance=instance, partition_key=NIGHT.isoformat(), raise_on_error=False)
+    return {one.check_name: one for one in result.get_asset_check_evaluations() if one.check_name in NAMES}
+
+
+def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
+    taken: tuple[Settings, dg.DagsterInstance, StoredNight],
+) -> None:
+    settings, _, night = taken
+    said = {check.name: check.said for check in night.checks if check.name in NAMES}
+    assert set(said) == NAMES
+    assert all(told.startswith("not judged") for told in said.values())
+    lake = Lake(settings.home)
+    measures = lake.require(NIGHT_MEASURES, night.night).frame().set_index(["collection", "measure", "week_key"])
+    usage = lake.require(DOCUMENT_SHAPES, night.night).frame()
+    assert measures.loc[("organizations", "documents", ""), "value"] > 0
+    assert 0 <= measures.loc[("billingusages", "age", ""), "value"] < 24 * 14
+    weeks = measures.xs("documents_of_week", level="measure")["value"]
+    assert len(weeks) == 4
+    assert weeks.sum() <= usage.loc[usage["collection"] == "billingusages", "population"].max()
+    assert not lake.require(COLUMN_PROFILES, night.night).frame().empty
+    page = lake.data_page_path(night.night).read_text(encoding="utf-8")
+    assert "The data of this night is as in the nights before" in page
+    assert "<b>weekly_usage</b>" in page
+
+
+def test_beside_a_history_of_the_same_the_night_is_green_and_beside_twice_as_much_it_is_red(
+    taken: tuple[Settings, dg.DagsterInstance, StoredNight], tmp_path: Path
+) -> None:
+    settings, instance, night = taken
+    lake = Lake(settings.home)
+    measures = lake.require(NIGHT_MEASURES, night.night).frame()
+    shapes = lake.require(DOCUMENT_SHAPES, night.night).frame()
+    earlier = [NIGHT - timedelta(days=back) for back in range(1, 29)]
+    for one in earlier:
+        store(lake, NIGHT_MEASURES, one, measures)
+        store(lake, DOCUMENT_SHAPES, one, shapes)
+    assert {name: check.passed for name, check in concluded(settings, instance).items()} == dict.fromkeys(NAMES, True)
+
+    amounts = measures["measure"].isin(["documents", "entries", "documents_of_week", "entries_of_week"])
+    doubled = measures.assign(value=measures["value"].where(~amounts, measures["value"] * 2))
+    lacking = shapes[~((shapes["field"] == "ledger.source") | (shapes["field"] == "planVersion"))]
+    extended = pd.concat([lacking, _with_tier(shapes)])
+    for one in earlier:
+        store(lake, NIGHT_MEASURES, one, doubled)
+        store(lake, DOCUMENT_SHAPES, one, extended)
+    found = concluded(settings, instance)
+    assert {name for name, check in found.items() if not check.passed} == {
+        "usage_has_its_usual_size",
+        "ledgers_have_their_usual_size",
+        "organizations_have_their_usual_number",
+        "subscriptions_have_their_usual_number",
+        KEEPS_ITS_SHAPE,
+    }
+    assert found["usage_has_its_usual_size"].severity == dg.AssetCheckSeverity.ERROR
+    assert found[KEEPS_ITS_SHAPE].severity == dg.AssetCheckSeverity.WARN
+    assert "subscriptions.tier is gone: 100% of the documents had it" in (found[KEEPS_ITS_SHAPE].description or "")
+    assert "data:image/png;base64," in str(found["usage_has_its_usual_size"].metadata["picture"])
+    page = lake.data_page_path(night.night).read_text(encoding="utf-8")
+    assert "The data of this night is unusual" in page
+    assert "subscriptions.tier is gone" in page
+
+
+def _with_tier(shapes: pd.DataFrame) -> pd.DataFrame:
+    """A field that the history has and the night has not."""
+    row = shapes[(shapes["collection"] == "subscriptions") & (shapes["field"] == "organization")].head(1)
+    return row.assign(field="tier", observed="string", declared=False, example_id="6" * 24)

@@ -1,0 +1,151 @@
+"""Dagster's own pages in Chromium: they answer what a night is asked, and refuse what they must."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from billing_dq.runner import CODE_LOCATION, DAGSTER_YAML, StoredNight, run_night
+from billing_dq.settings import load_settings
+from billing_dq.simulation.config import WorldConfig, settings_toml
+from billing_dq.simulation.loader import load
+from billing_dq.simulation.local_stripe import serve
+from tests.support.chromium import chromium, needs_chromium
+from tests.support.dagster_ui import answering, opened, press, shows, webserver
+
+pytestmark = needs_chromium
+COMPANY = WorldConfig(seed=3, organizations=40, faults={"cached_balance_drift": 0.2, "credit_due": 0.3})
+LAUNCHPAD = f"/locations/{CODE_LOCATION}/jobs/apply_dispute_credit/playground"
+#: A run that is launched starts at once; else it waits in a queue for a daemon.
+_WITHOUT_A_DAEMON = "run_coordinator:\n  module: dagster.core.run_coordinator\n  class: DefaultRunCoordinator\n"
+
+
+@dataclass(frozen=True)
+class Ui:
+    """A night that was taken, and two web servers over it."""
+
+    night: StoredNight
+    address: str
+    read_only: str
+
+
+@pytest.fixture(scope="module")
+def ui(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    home, database = tmp_path_factory.mktemp("ui"), "billing_dq_test_ui"
+    world = load(COMPANY, mongodb_uri, database, replace=True)
+    (dagster := home / "dagster").mkdir()
+    (dagster / "dagster.yaml").write_text(DAGSTER_YAML + _WITHOUT_A_DAEMON, encoding="utf-8")
+    (file := home / "billing_dq.toml").write_text(
+        f'home = "{home}"\n{settings_toml(COMPANY, database)}', encoding="utf-8"
+    )
+    with (
+        serve(world.stripe) as stripe,
+        pytest.MonkeyPatch.context() as patch,
+        dg.DagsterInstance.from_config(str(dagster)) as instance,
+    ):
+        environment = {
+            "BILLING_DQ_CONFIG": str(file),
+            "BILLING_DQ_MONGODB_URI": mongodb_uri,
+            "BILLING_DQ_MONGODB_WRITE_URI": mongodb_uri,
+            "BILLING_DQ_STRIPE_BASE_URL": stripe.url,
+            "BILLING_DQ_STRIPE_API_KEY": "rk_live_simulated",
+            "DAGSTER_HOME": str(dagster),
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with (
+            webserver(environment, home / "ui.log") as address,
+            webserver(environment, home / "read_only.log", "--read-only") as read_only,
+        ):
+            night = run_night(load_settings(), instance, COMPANY.as_of)  # while both servers start
+            yield Ui(night, answering(address), answering(read_only))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        driver.set_window_size(1400, 1600)
+        yield driver
+
+
+def test_the_home_shows_the_night_on_the_time_line(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, ui.address, "reconcile_night", CODE_LOCATION)
+    assert "Timeline" in shown
+
+
+def test_the_list_of_runs_says_how_much_leaks_and_since_when(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, f"{ui.address}/runs", "reconcile_night", "billing_dq/verdict: Money is leaking.")
+    for part in ("new of", "is owed to us and", "to customers", "since"):
+        assert part in shown
+
+
+def test_the_graph_begins_at_the_collections_and_at_stripe(browser: webdriver.Chrome, ui: Ui) -> None:
+    opened(browser, f"{ui.address}/asset-groups/", "outside", "mongodb", "conclusions", "reconciliation")
+
+
+def test_the_report_answers_in_its_first_lines(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, f"{ui.address}/assets/nightly_report", "in_one_sentence", "usd_owed_to_us", "load_it")
+    assert "Money is leaking." in shown
+    assert shown.index("in_one_sentence") < shown.index("usd_owed_to_us") < shown.index("picture")
+    assert shown.index("picture") < shown.index("first_rows") < shown.index("load_it")
+    assert browser.find_elements(By.CSS_SELECTOR, 'img[src^="data:image/svg+xml"]')
+
+
+def test_the_findings_begin_with_what_to_do_first(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, f"{ui.address}/assets/findings", "first_rows", "look_at_the_first", "read_parquet")
+    assert "What is broken, what is it worth, since when, and what is new?" in shown
+    assert "runbook" in shown
+
+
+def test_the_deltas_say_the_units_of_their_columns_and_where_they_come_from(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, f"{ui.address}/assets/meter_extras_deltas", "delta_units", "unit: units", "picture")
+    assert "units_owed_to_us" in shown
+    press(browser, "[Show Markdown]")
+    shows(browser, "Meter extras divergence")
+    opened(browser, f"{ui.address}/assets/meter_extras_deltas?view=lineage&column=delta_units", "weekly_usage")
+
+
+def test_a_failing_check_says_what_is_wrong_and_with_what_money(browser: webdriver.Chrome, ui: Ui) -> None:
+    address = f"{ui.address}/assets/ledger_violations?view=checks&checkDetail=every_ledger_is_sound"
+    opened(browser, address, "every_ledger_is_sound", "need somebody", "First: ", "usd_owed_to_customers")
+
+
+def test_every_week_is_accounted_for_in_one_sentence(browser: webdriver.Chrome, ui: Ui) -> None:
+    name = "every_organization_week_is_accounted_for"
+    opened(browser, f"{ui.address}/assets/meter_extras_deltas?view=checks&checkDetail={name}", "organization-weeks = ")
+
+
+def test_a_tick_of_the_sensor_says_what_it_would_credit(browser: webdriver.Chrome, ui: Ui) -> None:
+    opened(browser, f"{ui.address}/locations/{CODE_LOCATION}/sensors/reinstated_disputes", "Preview tick result")
+    press(browser, "Preview tick result")
+    press(browser, "Continue")
+    shows(browser, "mode propose")
+
+
+def test_the_launchpad_opens_with_an_example_and_refuses_it_by_a_sentence_a_field(
+    browser: webdriver.Chrome, ui: Ui
+) -> None:
+    opened(browser, ui.address + LAUNCHPAD, "dispute_id: du_...", "plan_hash")
+    press(browser, "Launch Run")
+    shown = shows(browser, "nothing was written: dispute_id: this is still the example's")
+    for name in ("plan_hash", "requested_by", "why"):
+        assert f"{name}: this is still the example's: put your own" in shown
+
+
+def test_a_read_only_web_server_launches_nothing(browser: webdriver.Chrome, ui: Ui) -> None:
+    shown = opened(browser, ui.read_only + LAUNCHPAD, "apply_dispute_credit", "credit_dispute")
+    assert "Launch Run" not in shown
+    said = browser.execute_async_script(
+        """
+        const done = arguments[0];
+        fetch('/graphql', {method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify({
+          query: `mutation { launchRun(executionParams: {mode: "default", runConfigData: "{}", selector: {
+            repositoryLocationName: "billing_dq.definitions", repositoryName: "__repository__",
+            pipelineName: "apply_dispute_credit"}}) { __typename } }`})})
+          .then(answer => answer.text()).then(done);
+        """
+    )
+    assert "UnauthorizedError" in said
