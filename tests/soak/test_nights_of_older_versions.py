@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from billing_dq.cli import main
+from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.report.night import read_night
 from billing_dq.report.storing import store_report
 from billing_dq.runner import run_night, stored_night
@@ -73,7 +74,8 @@ def test_the_history_is_known_to_the_next_night(settings: Settings) -> None:
     known = earlier_than(lake, date, weeks).findings
     assert known is not None
     assert set(lake.require(FINDINGS, DATES[-1]).frame()["finding_id"]) <= set(known["finding_id"])
-    evidence = earlier_evidence(lake, date, weeks, lake.require(SUBSCRIPTIONS, DATES[-1]).frame())
+    ours = ApplicationTables(weeks, {"subscriptions": lake.require(SUBSCRIPTIONS, DATES[-1]).frame()})
+    evidence = earlier_evidence(lake, date, ours)
     assert not evidence.quotas.empty
 
 

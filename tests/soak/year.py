@@ -34,7 +34,7 @@ from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.arrow import to_arrow
-from billing_dq.storage.history import earlier_evidence, earlier_than
+from billing_dq.storage.history import earlier_evidence, earlier_than, followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import TableWriter
@@ -73,13 +73,16 @@ def take(home: Path, number: int) -> tuple[int, int]:
         transport = MemoryTransport(LocalStripe(objects, Faults(), None), Edge(Process()))
         patch.setattr(client.requests, "Session", session_of(transport))
         patch.setattr(client, "SystemClock", _NoClock)
-        read = read_snapshot(settings, weeks, Path(directory), SilentProgress())
+        followed = followed_by(lake, night, weeks, settings.follow_weeks)
+        read = read_snapshot(settings, weeks, Path(directory), SilentProgress(), followed)
         reading = read_stripe(settings, as_of, [], SilentProgress())
         frames = {name: stored.frame() for name, stored in read.tables.items()}
     theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), reading.events_since)
-    before, known = earlier_evidence(lake, night, weeks, frames["subscriptions"]), earlier_than(lake, night, weeks)
-    earlier = replace(known, quotas=before.quotas, plans=before.plans)
-    result = reconcile_night(ApplicationTables(weeks, frames), theirs, policy_of(settings), earlier)
+    ours = ApplicationTables(weeks, frames)
+    before, known = earlier_evidence(lake, night, ours), earlier_than(lake, night, weeks)
+    evidence = {name: getattr(before, name) for name in ("quotas", "plans", "quotas_of_followed", "plans_of_followed")}
+    earlier = replace(known, **evidence)
+    result = reconcile_night(ours, theirs, policy_of(settings), earlier)
     assert result.disputes is not None
     assert result.drift is not None
     results = {
