@@ -205,6 +205,7 @@ class Story:
     Attributes:
         tally: how many nights had which trouble and ended how.
         first_seen: the findings that are open as far as complete nights know, and the first night that had each.
+        resolved: the same of those that are resolved.
     """
 
     seed: int
@@ -212,6 +213,7 @@ class Story:
     instance: dg.DagsterInstance
     tally: Counter[str] = field(default_factory=Counter[str])
     first_seen: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    resolved: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     told: Callable[[str], None] = lambda _line: None
 
     def __post_init__(self) -> None:
@@ -336,6 +338,8 @@ class Story:
         findings = stored.frame()
         for row in seen_open(findings, date).itertuples():
             key = _key(row)
+            if row.state == "reopened" and key in self.resolved:  # it keeps the day on which it was first seen
+                self.first_seen.setdefault(key, self.resolved[key])
             first = self.first_seen.setdefault(key, date)
             assert row.first_seen == first, (
                 f"seed {self.seed}, night {night}: {key} is first seen {row.first_seen}, not {first}"
@@ -343,6 +347,7 @@ class Story:
         for row in findings[findings["state"] == "resolved"].itertuples():
             if row.last_seen == date or _key(row) in self.first_seen:
                 known = self.first_seen.pop(_key(row), None)
+                self.resolved[_key(row)] = row.first_seen
                 assert known is not None, f"{self.place(night)}: {_key(row)} is resolved and was not open"
 
 
