@@ -26,6 +26,7 @@ COMMANDS = {
     "docs": "Write Great Expectations' own pages about the tables of a night.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
+    "rules": "Try rules of your own on a stored night, without a run.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",
     "score": "Measure how many planted faults are found, on simulated companies.",

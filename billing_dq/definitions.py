@@ -1,16 +1,18 @@
 """The Dagster definitions: all of `defs/`, put together from the settings. They load without a database."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.alerts import alert_definitions
 from billing_dq.defs.checks.data_checks import data_checks
-from billing_dq.defs.checks.great_expectations import expectation_checks
+from billing_dq.defs.checks.expectation_checks import expectation_checks, rule_checks
 from billing_dq.defs.checks.night_checks import finding_checks, told_by_the_night
 from billing_dq.defs.checks.population import population_checks
+from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.io_manager import LakeIOManager
@@ -24,6 +26,7 @@ from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
+from billing_dq.rules.reading import FolderRules, read_folder
 from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
@@ -59,13 +62,21 @@ def _build(
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights), stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
-    derived = [*reconciliation_assets(nights), *conclusion_assets(nights), *quality_assets(nights), alerts]
-    checks = [
+    own_checks = [
         *finding_checks(nights),
         population_checks(nights),
         *expectation_checks(settings, nights),
         *data_checks(nights),
         alert_check,
+    ]
+    rules = rules_of(settings, own_checks)
+    checks = [*own_checks, *rule_checks(rules, nights)]
+    derived = [
+        soundness_asset(nights, rules.usable),
+        *reconciliation_assets(nights),
+        *conclusion_assets(nights),
+        *quality_assets(nights),
+        alerts,
     ]
     credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
     concluding = (
@@ -83,6 +94,12 @@ def _build(
         resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
         executor=dg.in_process_executor,
     )
+
+
+def rules_of(settings: Settings, own_checks: Sequence[dg.AssetChecksDefinition]) -> FolderRules:
+    """The rules of analysts, none of which has the name of a check of ours; none where no folder is set."""
+    taken = {(key.asset_key.path[-1], key.name) for check in own_checks for key in check.check_keys}
+    return FolderRules() if settings.rules_folder is None else read_folder(Path(settings.rules_folder), taken)
 
 
 defs = build_definitions(load_settings(), settings_now=load_settings)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.places import dagster_directory, why_not_writable
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 
 #: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI.
@@ -54,7 +54,10 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class StoredNight:
-    """A night that was taken: where it is stored, and what the command shows of it."""
+    """A night that was taken: where it is stored, and what the command shows of it.
+
+    ``absent`` are the results that it could not compute, with the reasons.
+    """
 
     night: str
     run_id: str
@@ -65,6 +68,7 @@ class StoredNight:
     findings: pd.DataFrame
     report: pd.DataFrame
     checks: tuple[CheckOutcome, ...]
+    absent: Mapping[str, str]
 
     @property
     def open_findings(self) -> pd.DataFrame:
@@ -178,16 +182,18 @@ def stored_night(
     stripe = StripeReadingRecord.of(settings.home, night)
     if stripe is None:
         raise SourceError(f"the night of {night} is not stored under {lake.root}")
+    reconciliation = ReconciliationRecord.of(settings.home, night)
     return StoredNight(
         night,
         run_id,
         SnapshotFactsRecord.require(settings.home, night),
         stripe,
-        _frame(lake, METER_EXTRAS_DELTAS, night),
-        incidents(_frame(lake, METER_EXTRAS_EVIDENCE, night)),
+        lake.frame_or_empty(METER_EXTRAS_DELTAS, night),
+        incidents(lake.frame_or_empty(METER_EXTRAS_EVIDENCE, night)),
         _frame(lake, FINDINGS, night),
         _frame(lake, NIGHTLY_REPORT, night),
         checks,
+        {} if reconciliation is None else reconciliation.absent,
     )
 
 

@@ -169,6 +169,7 @@ class Settings(BaseSettings):
     stripe_pending_minutes: Annotated[float, Field(ge=0)] = 15.0
     plan_change_resets_usage: bool = False
     runbook_url: Name = "RUNBOOKS.md"
+    rules_folder: Name | None = None
     serve_url: Annotated[str, Field(pattern=r"^https?://\S*[^\s/]$")] | None = None
     collections: Collections = Collections()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)

@@ -46,7 +46,7 @@ def test_only_the_dagster_layer_imports_dagster() -> None:
 
 
 def test_great_expectations_is_imported_in_two_places_and_only_inside_a_function() -> None:
-    places = {"defs/checks/great_expectations.py", "report/data_docs.py"}
+    places = {"rules/validation.py", "report/data_docs.py"}
     assert importing("great_expectations") == places
     for place in places:
         tree = ast.parse((PACKAGE / place).read_text(encoding="utf-8"))
@@ -92,6 +92,12 @@ def test_the_sources_do_not_know_the_rules() -> None:
 
 def test_the_simulator_is_an_independent_proof() -> None:
     assert not {name for name in importing("billing_dq.reconcile", "billing_dq.defs") if name.startswith("simulation/")}
+
+
+def test_the_rules_of_analysts_know_neither_dagster_nor_the_rules_of_the_night() -> None:
+    ours = {name for name in importing("billing_dq.reconcile", "billing_dq.defs") if name.startswith("rules/")}
+    assert not ours
+    assert importing("duckdb") == {"rules/sql.py"}
 
 
 def test_the_embedded_server_is_never_imported() -> None:

@@ -7,7 +7,7 @@ from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
 from billing_dq.vocabulary.collections import Collection
 
-FACTS = {"snapshot_facts", "stripe_reading"}
+FACTS = {"snapshot_facts", "stripe_reading", "sound_tables", "reconciliation"}
 PAGES = {"report", "data_page", "alerts"}
 OUTSIDE = {
     "dispute_credits",
@@ -23,6 +23,7 @@ CHECKS = {
     "every_invoice_marker_is_current",
     "every_organization_week_is_accounted_for",
     "every_ledger_is_sound",
+    "every_rule_can_be_used",
     "every_reinstated_dispute_is_credited",
     "ledgers_are_written_as_ever",
     "ledgers_have_their_usual_size",

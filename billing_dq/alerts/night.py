@@ -6,14 +6,13 @@ import pandas as pd
 
 from billing_dq.alerts import matters
 from billing_dq.alerts.desk import Occasion, steps_of
-from billing_dq.reconcile.findings.acceptance import with_acceptances
+from billing_dq.report.night import read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.settings import Settings
-from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT
+from billing_dq.tables import FINDINGS, NIGHTLY_REPORT
 
 
 def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
@@ -25,17 +24,15 @@ def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
     lake = Lake(settings.home)
     if lake.nights(FINDINGS)[-1:] > [night]:
         return None
-    stored = lake.require(FINDINGS, night).frame()
-    findings = with_acceptances(stored, stored, AcceptanceLog(settings.home).read().frame, night)  # since it was taken
-    deltas = lake.require(METER_EXTRAS_DELTAS, night).frame(["organization_id", "week_key", "grade"])
-    verdict = verdicts(findings, deltas)
+    findings = read_findings(lake, night)
+    verdict = verdicts(findings, read_undecided(lake, night))
     stripe = StripeReadingRecord.require(settings.home, night)
     return Occasion(
         origin="night",
         about=f"night of {night}",
         matters=pd.concat([matters.of_findings(findings, verdict, night), _sources(stripe)], ignore_index=True),
         steps=steps_of(settings),
-        lead=" ".join(headline(findings, verdict, stripe, night)),
+        lead=" ".join(headline(findings, verdict, stripe, night, read_absent(lake, night))),
         link=report_link(settings, night),
     )
 

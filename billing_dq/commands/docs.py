@@ -1,7 +1,7 @@
 """`billing-dq docs`: Great Expectations' own pages about the tables of a stored night."""
 
 import webbrowser
-from itertools import groupby
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -26,18 +26,26 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
     The suites are those of the checks. Of a table of more than 50,000 rows the first ones are validated here; the
     checks of the night validate all.
     """
-    from billing_dq.defs.checks.expectations import expectations
-    from billing_dq.report.data_docs import Expected, Suite, build_data_docs
+    from billing_dq.report.data_docs import Suite, build_data_docs
+    from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
     from billing_dq.storage.batches import frames_by_batch
+    from billing_dq.storage.records import SnapshotFactsRecord
 
     settings = load_settings()
     lake = Lake(settings.home)
     night, _ = lake.choose(ORGANIZATIONS, night)
+    facts = SnapshotFactsRecord.of(settings.home, night)
+    as_of = facts.as_of if facts else datetime.fromisoformat(night).replace(tzinfo=UTC)
     suites: list[Suite] = []
-    for name, expected in groupby(expectations(settings), key=lambda one: one.asset):
+    for name in (*OF_MONGODB, *OF_STRIPE):
         stored = lake.stored(TABLES[name], night)
         if stored is not None:
-            found = [Expected(one.kind, one.arguments) for one in expected]
+            found = [
+                clause
+                for one in expectations(stored.table, tuple(sorted(settings.plans)), as_of)
+                for clause in one.clauses
+                if clause.derived is None  # a column of our own rules, which the stored table has not
+            ]
             columns = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
             suites.append(Suite(name, found, lambda s=stored, c=columns: frames_by_batch(s, c), stored.rows))
     page = build_data_docs(suites, night, target or Path(settings.home) / "data_docs" / night)

@@ -43,14 +43,15 @@ from billing_dq.settings import load_settings
 def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on: str, as_json: bool) -> int:
     """Reconcile one night: read MongoDB and Stripe, compare, store the tables and print the findings.
 
-    Exit status: 0 nothing to act on; 1 findings at or above --fail-on; 2 the night, or its comparison with Stripe,
-    was not done; 130 stopped by SIGINT or SIGTERM.
+    Exit status: 0 nothing to act on; 1 findings at or above --fail-on; 2 the night, its comparison with Stripe or a
+    result that rests on a broken table was not done; 130 stopped by SIGINT or SIGTERM.
     """
     settings = load_settings()
     if weeks_back is not None:
         settings = settings.model_copy(update={"weeks_back": weeks_back})
     with StopSignals() as stop, quiet_dagster():
         from billing_dq.commands.shared.night_summary import as_data, show
+        from billing_dq.report.words import not_computed
         from billing_dq.runner import open_instance, run_night
 
         with open_instance(settings) as instance:
@@ -62,6 +63,9 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
             show(result, settings, Console())
     if result.stripe.state == "failed":
         say(f"billing-dq: Stripe could not be read: {result.stripe.reason}", err=True)
+        return 2
+    if result.absent:
+        click.echo(f"billing-dq:{not_computed(result.absent)}", err=True)
         return 2
     return 1 if at_or_above(result.open_findings, fail_on) else 0
 

@@ -9,7 +9,8 @@ from billing_dq.defs.metadata import tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
-from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
+from billing_dq.storage.records import ReconciliationRecord
+from billing_dq.tables import FINDINGS
 
 ALERTS = "alerts"
 DELIVERED = "every_alert_was_delivered"
@@ -22,7 +23,7 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
         name=ALERTS,
         partitions_def=nights,
         group_name="conclusions",
-        deps=[FINDINGS.name, METER_EXTRAS_DELTAS.name],
+        deps=[FINDINGS.name, ReconciliationRecord.name],
         description=TEXTS[ALERTS].markdown(),
         owners=list(OWNERS),
         kinds={"json"},

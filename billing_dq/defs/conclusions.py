@@ -1,7 +1,8 @@
 """What the night concludes: the comparison with Stripe, the findings with their ageing, the headline figures.
 
 One step for the comparison and the findings: without a reading of Stripe, `subscription_drift` and `dispute_positions`
-do not exist that night, and the findings are made all the same.
+do not exist that night, and the findings are made all the same. So they are where a table that a result rests on breaks
+a critical expectation: that result was not examined.
 """
 
 import re
@@ -20,7 +21,7 @@ from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
-from billing_dq.reconcile.night import NightResults, drift_table, findings_stage, stripe_stage
+from billing_dq.reconcile.night import NightResults, StripeComparison, drift_table, findings_stage, stripe_stage
 from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
 from billing_dq.report.inline_pictures import NIGHTS, bar, lines, listed
@@ -30,7 +31,13 @@ from billing_dq.report.words import commands, headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import AuditAnchorRecord, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    AuditAnchorRecord,
+    ReconciliationRecord,
+    SnapshotFactsRecord,
+    SoundTablesRecord,
+    StripeReadingRecord,
+)
 from billing_dq.tables import (
     COLUMN_PROFILES,
     DEAD_LETTERED_EVENTS,
@@ -81,13 +88,20 @@ _BESIDE_THE_REPORT = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.
 _COMPARED = (SUBSCRIPTIONS, UNREADABLE_KEYS)
 _OF_DISPUTES = (DISPUTE_ENTRIES, PACK_PURCHASES, ORGANIZATIONS, EXTRAS_BALANCES)
 _OF_PAYMENTS = (PACK_PURCHASES, REFUND_ENTRIES)
-_RESULTS = (FOLLOWED_WEEKS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES, LEDGER_VIOLATIONS)
-_OF_FINDINGS = (*_RESULTS, *_OF_PAYMENTS, DEAD_LETTERED_EVENTS, QUARANTINED_DOCUMENTS, ORGANIZATIONS, EXTRAS_BALANCES)
+_OF_FINDINGS = (
+    *_OF_PAYMENTS,
+    DEAD_LETTERED_EVENTS,
+    QUARANTINED_DOCUMENTS,
+    ORGANIZATIONS,
+    EXTRAS_BALANCES,
+    FOLLOWED_WEEKS,
+)
 
 
 def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that people read first."""
-    records = {dg.AssetKey(SnapshotFactsRecord.name), dg.AssetKey(StripeReadingRecord.name)}
+    of_night = (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord, ReconciliationRecord)
+    records = {dg.AssetKey(record.name) for record in of_night}
     compared = records | _keys(*_COMPARED)
 
     @dg.multi_asset(
@@ -110,36 +124,37 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         stripe_reading: StripeReadingRecord,
+        sound_tables: SoundTablesRecord,
+        reconciliation: ReconciliationRecord,
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Compare with Stripe where it was read, then turn every result into findings with their state."""
+        unsound = sound_tables.unsound
         key, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
         ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
-        results = NightResults(
-            meter=MeterResult(frames[METER_EXTRAS_DELTAS.name], frames[METER_EXTRAS_EVIDENCE.name]),
-            runaway=frames[RUNAWAY_BALANCES.name],
-            violations=frames[LEDGER_VIOLATIONS.name],
-            comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
-        )
-        if results.comparison is not None:
-            yield _drift(drift_table(results.comparison, ours, policy), settings, lake, key)
-            yield _positions(results.comparison.disputes.positions, settings, lake, key)
-        findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks))
+        comparison = None if theirs is None else stripe_stage(ours, theirs, policy, unsound)
+        if comparison is not None:
+            drift = drift_table(comparison, ours, policy)
+            if drift is not None:
+                yield _drift(drift, settings, lake, key)
+            if comparison.disputes is not None:
+                yield _positions(comparison.disputes.positions, settings, lake, key)
+        results = _results(lake, key, reconciliation, comparison)
+        findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks), unsound)
         seen = seen_open(findings, key)
-        yield dg.Output(
-            findings, FINDINGS.name, metadata=_of_findings(lake, key, seen, frames[METER_EXTRAS_DELTAS.name], settings)
-        )
+        deltas = METER_EXTRAS_DELTAS.empty() if results.meter is None else results.meter.deltas
+        yield dg.Output(findings, FINDINGS.name, metadata=_of_findings(lake, key, seen, deltas, settings))
 
     @table_asset(NIGHTLY_REPORT.name, nights, GROUP)
     def nightly_report(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         stripe_reading: StripeReadingRecord,
-        meter_extras_deltas: pd.DataFrame,
+        reconciliation: ReconciliationRecord,
         findings: pd.DataFrame,
         night_lock: dg.ResourceParam[None],
         settings: dg.ResourceParam[Settings],
@@ -147,15 +162,16 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
     ) -> dg.Output[pd.DataFrame]:
         """Put the night in figures, and beside the nights before it."""
         key = context.partition_key
+        deltas = lake.frame_or_empty(METER_EXTRAS_DELTAS, key)
         seen = seen_open(findings, key)
         tables = {name: lake.stored(table, key) for name, table in TABLES.items() if name not in _BESIDE_THE_REPORT}
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((findings["state"] == "resolved").sum())
-        report = headlines(snapshot_facts, stripe_reading, rows, meter_extras_deltas, seen, resolved)
-        verdict, sentence = headline(seen, verdicts(seen, meter_extras_deltas), stripe_reading, key)
+        report = headlines(snapshot_facts, stripe_reading, rows, deltas, seen, resolved)
+        verdict, sentence = headline(seen, verdicts(seen, deltas), stripe_reading, key, reconciliation.absent)
         # beside the run in every list of runs, so that a night can be told without opening it
         context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
-        shown = _money(seen, meter_extras_deltas)
+        shown = _money(seen, deltas)
         return dg.Output(
             report,
             metadata={
@@ -170,7 +186,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         name=PAGE,
         partitions_def=nights,
         group_name=GROUP,
-        deps=[NIGHTLY_REPORT.name, FINDINGS.name, METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name],
+        deps=[NIGHTLY_REPORT.name, FINDINGS.name, ReconciliationRecord.name],
         kinds={"html", "markdown"},
         description=TEXTS[PAGE].markdown(),
         owners=list(OWNERS),
@@ -184,7 +200,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
 
         night = read_night(settings, context.partition_key)
         path = store_report(settings, night)
-        verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
+        verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.absent)
         return dg.MaterializeResult(
             metadata={
                 "in_one_sentence": _sentence(verdict, sentence),
@@ -196,6 +212,23 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         )
 
     return [conclusions, nightly_report, page]
+
+
+def _results(
+    lake: Lake, night: str, reconciliation: ReconciliationRecord, comparison: StripeComparison | None
+) -> NightResults:
+    """The stored results of a night; they are no inputs of an asset: Dagster would skip it where one is absent.
+
+    Raises:
+        SourceError: a result is gone that the night has computed.
+    """
+
+    def of(table: Table) -> pd.DataFrame | None:
+        return None if table.name in reconciliation.absent else lake.require(table, night).frame()
+
+    deltas, evidence = of(METER_EXTRAS_DELTAS), of(METER_EXTRAS_EVIDENCE)
+    meter = None if deltas is None or evidence is None else MeterResult(deltas, evidence)
+    return NightResults(meter, of(RUNAWAY_BALANCES), of(LEDGER_VIOLATIONS), comparison)
 
 
 def _keys(*tables: Table) -> set[dg.AssetKey]:

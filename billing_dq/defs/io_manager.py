@@ -16,12 +16,18 @@ from upath import UPath
 
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    ReconciliationRecord,
+    SnapshotFactsRecord,
+    SoundTablesRecord,
+    StripeReadingRecord,
+)
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, TABLES, Table
 
-RECORDS = {record.name: record for record in (SnapshotFactsRecord, StripeReadingRecord)}
-Record = SnapshotFactsRecord | StripeReadingRecord
+Record = SnapshotFactsRecord | StripeReadingRecord | SoundTablesRecord | ReconciliationRecord
+_RECORDS = (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord, ReconciliationRecord)
+RECORDS: dict[str, type[Record]] = {record.name: record for record in _RECORDS}
 #: A night that was stored before there were followed weeks has none of these tables: it followed no week.
 _NOT_IN_OLD_NIGHTS = {table.name for table in (FOLLOWED_WEEKS, FOLLOWED_USAGE, FOLLOWED_ENTRIES)}
 Storable = pd.DataFrame | StoredTable | Record
@@ -41,7 +47,7 @@ class LakeIOManager(dg.UPathIOManager):
         """Write a frame, a stored table or a record; all or nothing."""
         place = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
-            if isinstance(obj, (SnapshotFactsRecord, StripeReadingRecord)):
+            if isinstance(obj, Record):
                 place.write_text(obj.model_dump_json(indent=1), encoding="utf-8")
             elif isinstance(obj, StoredTable):
                 _copy(obj, place)

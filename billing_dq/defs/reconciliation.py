@@ -1,7 +1,13 @@
-"""The rules over the night's MongoDB tables. What grows with the ledger is walked by batches of organizations."""
+"""The rules over the night's MongoDB tables. What grows with the ledger is walked by batches of organizations.
+
+A result that rests on a table which breaks a critical expectation is not computed, and absent. `reconciliation` is
+always there and says which results are absent and why, and what concludes the night hangs on it: so everything else is
+found and told all the same.
+"""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, cycle
 from pathlib import Path
 
@@ -10,13 +16,14 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.defs.inputs import stripe_tables, whole
-from billing_dq.defs.metadata import Metadata, short, table_asset, table_out, told
+from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
 from billing_dq.defs.runbook import runbook
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.followed_weeks import in_window
-from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables
+from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables, OrganizationBatch, StripeTables
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
+from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
 from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import rows_of, worst, worst_weeks
 from billing_dq.report.inline_pictures import bar
@@ -26,9 +33,21 @@ from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
 from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    ReconciliationRecord,
+    SnapshotFactsRecord,
+    SoundTablesRecord,
+    StripeReadingRecord,
+)
 from billing_dq.storage.stored_table import StoredTable, TableWriter
-from billing_dq.tables import LEDGER_VIOLATIONS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
+from billing_dq.tables import (
+    LEDGER_VIOLATIONS,
+    METER_EXTRAS_DELTAS,
+    METER_EXTRAS_EVIDENCE,
+    RUNAWAY_BALANCES,
+    Table,
+)
+from billing_dq.vocabulary.kinds import Result
 from billing_dq.weeks import NightWeeks
 
 GROUP = "reconciliation"
@@ -42,89 +61,67 @@ _SURE = {
 }
 
 
+@dataclass(frozen=True)
+class _Night:
+    """What the rules of a night are given."""
+
+    key: str
+    weeks: NightWeeks
+    stripe: StripeReadingRecord
+    read: UsageAndEntries
+    followed: UsageAndEntries
+    expiring_ledgers: StoredTable
+    frames: Mapping[str, pd.DataFrame]
+    settings: Settings
+    lake: Lake
+
+    @property
+    def ours(self) -> ApplicationTables:
+        """The tables that are held whole."""
+        return ApplicationTables(self.weeks, self.frames)
+
+    @property
+    def theirs(self) -> StripeTables | None:
+        """Stripe's tables; None where it was not read."""
+        return stripe_tables(self.lake, self.key, self.stripe)
+
+    @property
+    def batches(self) -> Iterator[OrganizationBatch]:
+        """Usage and entries of the night's own weeks."""
+        return organization_batches(self.read.usage, self.read.entries)
+
+    @property
+    def followed_batches(self) -> Iterator[OrganizationBatch]:
+        """Usage and entries of the organizations with a followed week, back to it."""
+        return followed_batches(self.read, self.followed, self.ours.followed_weeks)
+
+
 def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
+    frames = ("subscriptions", "extras_balances", "ledger_suspects", "unreadable_keys", "followed_weeks")
+    records = {dg.AssetKey(record.name) for record in (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord)}
+    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in _RESULTS for table in tables}
+    followed = _keys("followed_weeks", "followed_usage", "followed_entries")
 
     @dg.multi_asset(
-        name="meter_extras",
+        name="rules",
         partitions_def=nights,
-        ins=whole("subscriptions", "extras_balances", "unreadable_keys", "followed_weeks"),
-        outs={name: table_out(name) for name in (METER_EXTRAS_DELTAS.name, METER_EXTRAS_EVIDENCE.name)},
+        ins=whole(*frames),
+        outs={
+            **{name: table_out(name, required=False) for name in rests_on},
+            ReconciliationRecord.name: record_out(ReconciliationRecord.name),
+        },
+        internal_asset_deps={
+            **{name: keys | followed | _keys("unreadable_keys") for name, keys in rests_on.items()},
+            ReconciliationRecord.name: records | _keys(*rests_on),
+        },
         group_name=GROUP,
     )
-    def meter_extras(
+    def rules(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
         stripe_reading: StripeReadingRecord,
-        weekly_usage: StoredTable,
-        ledger_entries: StoredTable,
-        followed_usage: StoredTable,
-        followed_entries: StoredTable,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
-        **frames: pd.DataFrame,
-    ) -> Iterator[dg.Output]:
-        """Compare what the meter says should have been debited with what was, for every organization and week."""
-        key, weeks = context.partition_key, snapshot_facts.weeks
-        ours, theirs = ApplicationTables(weeks, frames), stripe_tables(lake, key, stripe_reading)
-        policy, earlier = policy_of(settings), earlier_evidence(lake, key, ours)
-        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
-        results = chain(
-            meter_stage(organization_batches(weekly_usage, ledger_entries), ours, theirs, policy, earlier),
-            followed_meter_stage(followed_batches(window, older, ours.followed_weeks), ours, theirs, policy, earlier),
-        )
-        with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
-            deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
-            evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
-            with TableWriter(deltas.table, deltas.path) as rows, TableWriter(evidence.table, evidence.path) as proofs:
-                for result in results:
-                    rows.write(to_arrow(deltas.table, result.deltas))
-                    proofs.write(to_arrow(evidence.table, result.evidence))
-            shown = _of_deltas(lake, key, deltas.frame(), weeks, settings)
-            yield dg.Output(deltas, deltas.table.name, metadata=shown)
-            yield dg.Output(evidence, evidence.table.name, metadata=_of_evidence(lake, key, evidence.frame()))
-
-    @table_asset("runaway_balances", nights, GROUP, ins=whole("subscriptions", "extras_balances", "unreadable_keys"))
-    def runaway(
-        context: dg.AssetExecutionContext,
-        snapshot_facts: SnapshotFactsRecord,
-        weekly_usage: StoredTable,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
-        **frames: pd.DataFrame,
-    ) -> dg.Output[pd.DataFrame]:
-        """Find balances that fell below a multiple of the week's quota."""
-        frame = runaway_stage(
-            frames_by_batch(weekly_usage, QUOTA_COLUMNS),
-            ApplicationTables(snapshot_facts.weeks, frames),
-            policy_of(settings),
-        )
-        columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
-        return dg.Output(
-            frame,
-            metadata={
-                **told(
-                    lake,
-                    context.partition_key,
-                    RUNAWAY_BALANCES,
-                    {
-                        "balances": len(frame),
-                        "units_below_zero": float(-frame["cached_balance"].sum()),
-                        "units_below_threshold": float((frame["threshold_units"] - frame["cached_balance"]).sum()),
-                    },
-                    worst(frame, "cached_balance", columns),
-                ),
-                "runbook": runbook(settings, "runaway_balance"),
-            },
-        )
-
-    of_ledgers = whole("ledger_suspects", "extras_balances", "subscriptions", "unreadable_keys", "followed_weeks")
-
-    @table_asset("ledger_violations", nights, GROUP, ins=of_ledgers)
-    def ledger(
-        context: dg.AssetExecutionContext,
-        snapshot_facts: SnapshotFactsRecord,
-        stripe_reading: StripeReadingRecord,
+        sound_tables: SoundTablesRecord,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
         followed_usage: StoredTable,
@@ -133,20 +130,80 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
-    ) -> dg.Output[pd.DataFrame]:
-        """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
-        ours = ApplicationTables(snapshot_facts.weeks, frames)
-        theirs = stripe_tables(lake, context.partition_key, stripe_reading)
-        window, older = UsageAndEntries(weekly_usage, ledger_entries), UsageAndEntries(followed_usage, followed_entries)
-        large = LargeTables(
-            organization_batches(weekly_usage, ledger_entries),
-            frames_by_batch(expiring_ledgers),
-            followed_batches(window, older, ours.followed_weeks),
-        )
-        frame = ledger_stage(large, ours, theirs, policy_of(settings))
-        return dg.Output(frame, metadata=_of_violations(lake, context.partition_key, frame, settings))
+    ) -> Iterator[dg.Output]:
+        """Hold the night to its rules, but for those that rest on a table which breaks a critical expectation."""
+        key = context.partition_key
+        read = UsageAndEntries(weekly_usage, ledger_entries)
+        followed = UsageAndEntries(followed_usage, followed_entries)
+        large = (read, followed, expiring_ledgers)
+        night = _Night(key, snapshot_facts.weeks, stripe_reading, *large, frames, settings, lake)
+        absent: dict[str, str] = {}
+        for result, tables in _RESULTS:
+            stopped = stopped_by(result, sound_tables.unsound)
+            if not stopped:
+                yield from _STAGES[result](night)
+                continue
+            for table in tables:
+                lake.remove(table, key)  # what a run before this one left behind
+                absent[table.name] = sound_tables.reason(stopped)
+                context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
+        shown: Metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
+        yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
 
-    return [meter_extras, runaway, ledger]
+    return [rules]
+
+
+def _meter(night: _Night) -> Iterator[dg.Output]:
+    """Compare what the meter says should have been debited with what was, for every organization and week."""
+    ours, theirs, policy = night.ours, night.theirs, policy_of(night.settings)
+    earlier = earlier_evidence(night.lake, night.key, ours)
+    results = chain(
+        meter_stage(night.batches, ours, theirs, policy, earlier),
+        followed_meter_stage(night.followed_batches, ours, theirs, policy, earlier),
+    )
+    with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
+        deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
+        evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
+        with TableWriter(deltas.table, deltas.path) as rows, TableWriter(evidence.table, evidence.path) as proofs:
+            for result in results:
+                rows.write(to_arrow(deltas.table, result.deltas))
+                proofs.write(to_arrow(evidence.table, result.evidence))
+        shown = _of_deltas(night.lake, night.key, deltas.frame(), night.weeks, night.settings)
+        yield dg.Output(deltas, deltas.table.name, metadata=shown)
+        proved = _of_evidence(night.lake, night.key, evidence.frame())
+        yield dg.Output(evidence, evidence.table.name, metadata=proved)
+
+
+def _runaway(night: _Night) -> Iterator[dg.Output]:
+    """Find balances that fell below a multiple of the week's quota."""
+    usage = frames_by_batch(night.read.usage, QUOTA_COLUMNS)
+    frame = runaway_stage(usage, night.ours, policy_of(night.settings))
+    yield dg.Output(frame, RUNAWAY_BALANCES.name, metadata=_of_runaway(night.lake, night.key, frame, night.settings))
+
+
+def _ledger(night: _Night) -> Iterator[dg.Output]:
+    """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
+    large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
+    frame = ledger_stage(large, night.ours, night.theirs, policy_of(night.settings))
+    shown = _of_violations(night.lake, night.key, frame, night.settings)
+    yield dg.Output(frame, LEDGER_VIOLATIONS.name, metadata=shown)
+
+
+#: The results in the order in which they are computed, with the tables that hold them.
+_RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
+    ("deltas", (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)),
+    ("runaway", (RUNAWAY_BALANCES,)),
+    ("violations", (LEDGER_VIOLATIONS,)),
+)
+_STAGES: dict[Result, Callable[[_Night], Iterator[dg.Output]]] = {
+    "deltas": _meter,
+    "runaway": _runaway,
+    "violations": _ledger,
+}
+
+
+def _keys(*names: str) -> set[dg.AssetKey]:
+    return {dg.AssetKey(name) for name in names}
 
 
 def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks, settings: Settings) -> Metadata:
@@ -177,6 +234,17 @@ def _of_evidence(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
     picture = bar({name: int(sure.get(name, 0)) for name in _SURE}, _SURE)
     rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
     return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows, picture)
+
+
+def _of_runaway(lake: Lake, night: str, balances: pd.DataFrame, settings: Settings) -> Metadata:
+    figures = {
+        "balances": len(balances),
+        "units_below_zero": float(-balances["cached_balance"].sum()),
+        "units_below_threshold": float((balances["threshold_units"] - balances["cached_balance"]).sum()),
+    }
+    columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
+    rows = worst(balances, "cached_balance", columns)
+    return {**told(lake, night, RUNAWAY_BALANCES, figures, rows), "runbook": runbook(settings, "runaway_balance")}
 
 
 def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: Settings) -> Metadata:

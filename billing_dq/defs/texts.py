@@ -166,6 +166,18 @@ TEXTS: Mapping[str, AssetText] = {
         "After `failed`: mend the reason and take the night again with `--again`.",
         "stripe",
     ),
+    "sound_tables": AssetText(
+        "Which tables break a critical expectation?",
+        "`broken` names each with its red checks. What rests on it is not computed this night; all else is.",
+        "Open the red checks of the table: they show the rows. Then take the night again with `--again`.",
+        "application",
+    ),
+    "reconciliation": AssetText(
+        "Which results could not be computed this night, and why?",
+        "`absent` names them with the reason. Their findings stand as on the night before.",
+        "Where `absent` is empty, nothing. Else mend the table that it names; `sound_tables` leads to the checks.",
+        "conclusions",
+    ),
     "meter_extras_deltas": AssetText(
         "In which weeks does the ledger not charge what the meter counted, and by how much?",
         "`delta_units` above 0 were used and not debited (owed to us), below 0 debited and not used (owed to the "

@@ -4,7 +4,7 @@ So what the score and the tests measure is what production runs. A stage is give
 grows with the ledger comes to it by batch, and a stage keeps of a batch only what it finds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,6 +33,7 @@ from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, r
 from billing_dq.reconcile.meter.quota.events import QuotaEvents, quota_events
 from billing_dq.reconcile.meter.quota.resets import Resets
 from billing_dq.reconcile.payments.findings import payment_findings
+from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
 from billing_dq.tables import (
@@ -53,20 +54,24 @@ class StripeComparison:
         drift: `SUBSCRIPTION_DRIFT` of the comparison, late invoice markers included.
         disputes: the positions of the disputes, and what is wrong with them.
         payments: packs that were paid and not delivered, refunds that failed, as `payment_findings` has them.
+
+    None: it rests on a table that breaks a critical expectation.
     """
 
-    drift: pd.DataFrame
-    disputes: PositionResult
-    payments: pd.DataFrame
+    drift: pd.DataFrame | None
+    disputes: PositionResult | None
+    payments: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
 class NightResults:
-    """What the stages before the findings came to; ``comparison`` is None where Stripe was not read."""
+    """What the stages before the findings came to; ``comparison`` is None where Stripe was not read, the others where
+    a table that they rest on breaks a critical expectation.
+    """
 
-    meter: MeterResult
-    runaway: pd.DataFrame
-    violations: pd.DataFrame
+    meter: MeterResult | None
+    runaway: pd.DataFrame | None
+    violations: pd.DataFrame | None
     comparison: StripeComparison | None
 
 
@@ -100,20 +105,18 @@ def reconcile_night(
         *meter_stage(large.batches, ours, theirs, policy, before),
         *followed_meter_stage(large.followed, ours, theirs, policy, before),
     ]
-    results = NightResults(
-        meter=MeterResult(
-            METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
-            METER_EXTRAS_EVIDENCE.conform(pd.concat([part.evidence for part in parts])),
-        ),
-        runaway=runaway_stage((batch.usage for batch in large.batches), ours, policy),
-        violations=ledger_stage(large, ours, theirs, policy),
-        comparison=None if theirs is None else stripe_stage(ours, theirs, policy),
+    meter = MeterResult(
+        METER_EXTRAS_DELTAS.conform(pd.concat([part.deltas for part in parts])),
+        METER_EXTRAS_EVIDENCE.conform(pd.concat([part.evidence for part in parts])),
     )
-    comparison = results.comparison
+    violations = ledger_stage(large, ours, theirs, policy)
+    runaway = runaway_stage((batch.usage for batch in large.batches), ours, policy)
+    comparison = None if theirs is None else stripe_stage(ours, theirs, policy)
+    results = NightResults(meter, runaway, violations, comparison)
     return NightResult(
-        results.meter,
-        results.violations,
-        results.runaway,
+        meter,
+        violations,
+        runaway,
         drift=None if comparison is None else drift_table(comparison, ours, policy),
         disputes=None if comparison is None else comparison.disputes,
         findings=findings_stage(results, ours, theirs, policy, before),
@@ -244,28 +247,48 @@ def _followed_settlements(
         yield only_followed(rows, rows["ref_id"].str.removeprefix(SETTLEMENT), ours)
 
 
-def stripe_stage(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> StripeComparison:
-    """What takes both sides: subscriptions, invoice markers, disputes and payments."""
+def stripe_stage(
+    ours: ApplicationTables, theirs: StripeTables, policy: Policy, unsound: Set[str] = frozenset()
+) -> StripeComparison:
+    """What takes both sides: subscriptions, invoice markers, disputes and payments.
+
+    Args:
+        ours: subscriptions, balances, the entries of disputes and payments, unreadable keys.
+        theirs: Stripe's side.
+        policy: prices and what is pending.
+        unsound: tables of ours that break a critical expectation: what rests on them is left out.
+    """
+    return StripeComparison(
+        None if stopped_by("subscription_drift", unsound) else _against_stripe(ours, theirs, policy),
+        None if stopped_by("disputes", unsound) else dispute_positions(ours, theirs, policy),
+        None if stopped_by("charges", unsound) else payment_findings(ours, theirs, policy),
+    )
+
+
+def _against_stripe(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> pd.DataFrame:
     drift = [
         subscription_drift(ours, theirs, policy.pending_minutes),
         invoice_marker_lag(
             ours.subscriptions, theirs.invoices, ours.weeks.as_of, policy.pending_minutes, ours.unreadable
         ),
     ]
-    return StripeComparison(
-        SUBSCRIPTION_DRIFT.conform(pd.concat(drift)),
-        dispute_positions(ours, theirs, policy),
-        payment_findings(ours, theirs, policy),
-    )
+    return SUBSCRIPTION_DRIFT.conform(pd.concat(drift))
 
 
-def drift_table(comparison: StripeComparison, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
+def drift_table(comparison: StripeComparison, ours: ApplicationTables, policy: Policy) -> pd.DataFrame | None:
     """`SUBSCRIPTION_DRIFT` as it is stored: the comparison's rows, and the markers that take no Stripe."""
+    if comparison.drift is None:
+        return None
     return SUBSCRIPTION_DRIFT.conform(pd.concat([comparison.drift, _stale_past_due(ours, policy)]))
 
 
 def findings_stage(
-    results: NightResults, ours: ApplicationTables, theirs: StripeTables | None, policy: Policy, earlier: Earlier
+    results: NightResults,
+    ours: ApplicationTables,
+    theirs: StripeTables | None,
+    policy: Policy,
+    earlier: Earlier,
+    unsound: Set[str] = frozenset(),
 ) -> pd.DataFrame:
     """`FINDINGS`: what every rule found, with the state that follows from the night before, and what people accepted.
 
@@ -275,31 +298,32 @@ def findings_stage(
         theirs: None where Stripe was not read.
         policy: tolerance, prices and the address of the runbooks.
         earlier: what earlier nights knew.
+        unsound: tables of ours that break a critical expectation. What rests on them was not examined.
     """
-    comparison = results.comparison
-    # a followed week tells of itself only while it is followed, and a drift must not come and go with that
-    history = pd.concat([in_window(results.meter.deltas, ours.weeks), earlier.closed_weeks], ignore_index=True)
+    comparison, meter = results.comparison, results.meter
+    disputes = None if comparison is None else comparison.disputes
+    payments = None if comparison is None else comparison.payments
     inputs = FindingInputs(
-        deltas=results.meter.deltas,
-        evidence=results.meter.evidence,
+        deltas=None if meter is None else meter.deltas,
+        evidence=None if meter is None else meter.evidence,
         followed_weeks=ours.followed_weeks,
-        drift=cumulative_drift(history, policy.tolerance),
+        drift=None if meter is None else _drift(in_window(meter.deltas, ours.weeks), earlier, policy),
         runaway=results.runaway,
-        orphans=orphan_balances(ours.balances, ours.organizations, ours.subscriptions, ours.unreadable),
+        orphans=None if stopped_by("orphans", unsound) else _orphans(ours),
         violations=results.violations,
-        balances=ours.balances,
+        balances=None if "extras_balances" in unsound else ours.balances,
         subscription_drift=None if comparison is None else comparison.drift,
-        subscriptions=ours.subscriptions,
+        subscriptions=None if "subscriptions" in unsound else ours.subscriptions,
         pending_minutes=policy.pending_minutes,
         invoices_not_read=frozenset() if theirs is None else theirs.invoices_not_read,
-        stale_past_due=_stale_past_due(ours, policy),
-        disputes=None if comparison is None else comparison.disputes.findings,
-        dispute_positions=None if comparison is None else comparison.disputes.positions,
-        payments=None if comparison is None else comparison.payments,
+        stale_past_due=None if stopped_by("stale_past_due", unsound) else _stale_past_due(ours, policy),
+        disputes=None if disputes is None else disputes.findings,
+        dispute_positions=None if disputes is None else disputes.positions,
+        payments=payments,
         stripe_subscriptions=None if theirs is None else theirs.subscriptions,
-        charges=None if theirs is None else theirs.charges,
-        refunds=None if theirs is None else theirs.refunds,
-        dead_lettered=ours.dead_lettered_events,
+        charges=None if theirs is None or payments is None else theirs.charges,
+        refunds=None if theirs is None or payments is None else theirs.refunds,
+        dead_lettered=None if stopped_by("dead_lettered", unsound) else ours.dead_lettered_events,
         quarantined=ours.quarantined,
         quarantined_stripe=None if theirs is None else theirs.quarantined,
         quarantined_before=earlier.quarantined,
@@ -342,6 +366,15 @@ def split_keys(weekly_usage: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     exploded = weekly_usage["attribution_keys"].reset_index(drop=True).explode().dropna()
     keys = pd.DataFrame({"row": exploded.index.astype("int64"), "key": exploded.astype("str").to_numpy()})
     return weekly_usage.drop(columns="attribution_keys"), keys
+
+
+def _drift(deltas: pd.DataFrame, earlier: Earlier, policy: Policy) -> pd.DataFrame:
+    history = pd.concat([deltas, earlier.closed_weeks], ignore_index=True)
+    return cumulative_drift(history, policy.tolerance)
+
+
+def _orphans(ours: ApplicationTables) -> pd.DataFrame:
+    return orphan_balances(ours.balances, ours.organizations, ours.subscriptions, ours.unreadable)
 
 
 def _stale_past_due(ours: ApplicationTables, policy: Policy) -> pd.DataFrame:

@@ -8,11 +8,13 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from billing_dq.rules.expectation import Clause
 
 #: Rows of a table that are validated for the pages.
 MOST_ROWS = 50_000
@@ -20,24 +22,11 @@ _SITE = "billing_dq"
 
 
 @dataclass(frozen=True)
-class Expected:
-    """An expectation of Great Expectations: its class, or the same name in lower case with underscores; arguments."""
-
-    kind: str
-    arguments: Mapping[str, object]
-
-    @property
-    def class_name(self) -> str:
-        """The name of its class."""
-        return "".join(part.title() for part in self.kind.split("_")) if "_" in self.kind else self.kind
-
-
-@dataclass(frozen=True)
 class Suite:
     """What is expected of a table, and its rows by batch."""
 
     table: str
-    expected: Sequence[Expected]
+    expected: Sequence[Clause]
     batches: Callable[[], Iterator[pd.DataFrame]]
     rows: int
 
@@ -71,12 +60,16 @@ def _build(suites: Sequence[Suite], night: str, project: Path, directory: Path) 
         whole = source.add_dataframe_asset(one.table).add_batch_definition_whole_dataframe(part)
         suite = context.suites.add(gx.ExpectationSuite(name=one.table))
         for expected in one.expected:
-            suite.add_expectation(getattr(gxe, expected.class_name)(**expected.arguments))
+            suite.add_expectation(getattr(gxe, _class_name(expected))(**expected.arguments))
         validation = gx.ValidationDefinition(name=one.table, data=whole, suite=suite)
         context.validation_definitions.add(validation).run(
             batch_parameters={"dataframe": _first_rows(one)}, result_format="SUMMARY"
         )
     context.build_data_docs(site_names=[_SITE])
+
+
+def _class_name(clause: Clause) -> str:
+    return "".join(part.title() for part in clause.kind.split("_"))
 
 
 def _first_rows(suite: Suite) -> pd.DataFrame:

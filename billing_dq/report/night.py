@@ -15,7 +15,12 @@ from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import AuditAnchorRecord, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    AuditAnchorRecord,
+    ReconciliationRecord,
+    SnapshotFactsRecord,
+    StripeReadingRecord,
+)
 from billing_dq.tables import (
     FINDINGS,
     FOLLOWED_ENTRIES,
@@ -49,6 +54,7 @@ class ReportNight:
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
         audit: the anchor of the credits' audit log, as it was on the night.
+        absent: the results that the night could not compute, with the reasons.
     """
 
     night: str
@@ -62,6 +68,7 @@ class ReportNight:
     history: pd.DataFrame
     weeks: Mapping[tuple[str, str], Waterfall]
     runbook: str
+    absent: Mapping[str, str]
     audit: str
 
     @property
@@ -83,8 +90,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     """
     lake = Lake(settings.home)
     night, _ = lake.choose(NIGHTLY_REPORT, night)
-    deltas = lake.require(METER_EXTRAS_DELTAS, night).frame()
-    evidence = lake.require(METER_EXTRAS_EVIDENCE, night).frame()
+    deltas, evidence = (lake.frame_or_empty(table, night) for table in (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE))
     stored = read_findings(lake, night)
     findings = in_order_of_work(stored, verdicts(stored, deltas))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
@@ -102,6 +108,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
         runbook=runbook_text(),
         audit=audit.anchor if audit else "none was told",
+        absent=read_absent(lake, night),
     )
 
 
@@ -115,13 +122,21 @@ def read_findings(lake: Lake, night: str) -> pd.DataFrame:
     return with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, night)
 
 
+def read_absent(lake: Lake, night: str) -> Mapping[str, str]:
+    """The results that a stored night could not compute, with the reasons; none for a night before the record was."""
+    record = ReconciliationRecord.of(lake.home, night)
+    return {} if record is None else record.absent
+
+
 def read_undecided(lake: Lake, night: str) -> pd.DataFrame:
     """The undecided weeks of a stored night: what `verdicts` needs of `METER_EXTRAS_DELTAS`.
 
     Raises:
-        SourceError: it is not stored.
+        SourceError: the night should have the table, and it is not stored.
     """
     columns = ["organization_id", "week_key", "grade"]
+    if METER_EXTRAS_DELTAS.name in read_absent(lake, night):
+        return METER_EXTRAS_DELTAS.empty()[columns]
     return lake.require(METER_EXTRAS_DELTAS, night).where("grade", ["undecided"], columns)
 
 

@@ -39,7 +39,7 @@ class Summary:
 def summary(night: ReportNight) -> Summary:
     """The first screen of a night."""
     seen = _seen(night.findings, night.night)
-    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night)
+    verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.absent)
     change = changes(night.findings, night.previous, night.night)
     return Summary(
         verdict=verdict,
@@ -51,7 +51,11 @@ def summary(night: ReportNight) -> Summary:
 
 
 def headline(
-    findings: pd.DataFrame, verdict: "pd.Series[str]", stripe: StripeReadingRecord, night: str
+    findings: pd.DataFrame,
+    verdict: "pd.Series[str]",
+    stripe: StripeReadingRecord,
+    night: str,
+    absent: Mapping[str, str],
 ) -> tuple[str, str]:
     """Whether money is leaking, and the sentence that says how much, which way, since when and what is new.
 
@@ -60,9 +64,10 @@ def headline(
         verdict: of each, one of `VERDICTS`.
         stripe: whether Stripe was read.
         night: YYYY-MM-DD.
+        absent: the results that the night could not compute, with the reasons.
     """
     breaks = findings[_seen(findings, night) & (verdict == "unexplained")]
-    return _verdict(breaks), _sentence(breaks) + _unread(stripe)
+    return _verdict(breaks), _sentence(breaks) + _unread(stripe) + not_computed(absent)
 
 
 def dollars(cents: float) -> str:
@@ -127,6 +132,14 @@ def _unread(stripe: StripeReadingRecord) -> str:
         return ""
     why = "could not be read" if stripe.state == "failed" else "was not read"
     return f" Stripe {why}: what depends on it stands as on the night before."
+
+
+def not_computed(absent: Mapping[str, str]) -> str:
+    """Which results a night does not have, and why; empty where it has all."""
+    if not absent:
+        return ""
+    reasons = "; ".join(dict.fromkeys(absent.values()))
+    return f" Not computed: {', '.join(absent)} ({reasons}); what depends on it stands as on the night before."
 
 
 def _count(number: int, noun: str) -> str:

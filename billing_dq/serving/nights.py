@@ -7,12 +7,12 @@ from functools import lru_cache
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.report.night import read_findings, read_undecided
+from billing_dq.report.night import read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.storage.records import ReconciliationRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT
 
 #: Nights on one page of the list.
@@ -55,7 +55,8 @@ def night_lines(lake: Lake, nights: Sequence[str]) -> list[NightLine]:
 
 def _stamps_of(lake: Lake, night: str) -> tuple[_Stamp, ...]:
     tables = [lake.root / table.name / f"{night}.parquet" for table in (FINDINGS, METER_EXTRAS_DELTAS)]
-    return tuple(_stamp(path) for path in (*tables, StripeReadingRecord.path(lake.home, night)))
+    records = [record.path(lake.home, night) for record in (StripeReadingRecord, ReconciliationRecord)]
+    return tuple(_stamp(path) for path in (*tables, *records))
 
 
 def _stamp(path: UPath) -> _Stamp:
@@ -74,7 +75,7 @@ def _line(lake: Lake, night: str, stamps: tuple[_Stamp, ...]) -> NightLine:
         stripe = StripeReadingRecord.require(lake.home, night)
     except SourceError:
         return NightLine(night, "Not whole.", "A part of this night is missing: it is being taken, or it failed.")
-    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night)
+    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night, read_absent(lake, night))
     state = findings["state"]
     return NightLine(
         night,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+import pandas as pd
 from upath import UPath
 
 from billing_dq.errors import SourceError
@@ -55,6 +56,11 @@ class Lake:
         if found is None:
             raise SourceError(self._absent(table, f"the night of {night}"))
         return found
+
+    def frame_or_empty(self, table: Table, night: str) -> pd.DataFrame:
+        """A result of a night for people to look at; without rows where the night could not compute it."""
+        found = self.stored(table, night)
+        return table.empty() if found is None else found.frame()
 
     def choose(self, table: Table, night: str | None) -> tuple[str, StoredTable]:
         """The asked night of a table, the newest one where none is asked for.

@@ -2,6 +2,7 @@
 `<home>/lake/<name>/<night>.json`, so that everything after the sources takes its instant from there and not the clock.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
@@ -106,3 +107,29 @@ class AuditAnchorRecord(_Record):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
         return self
+
+
+class SoundTablesRecord(_Record):
+    """Which tables of a night break a critical expectation (``broken``: their names, with those of the checks).
+
+    What rests on such a table is not computed that night.
+    """
+
+    name: ClassVar[str] = "sound_tables"
+    broken: dict[str, tuple[str, ...]]
+
+    @property
+    def unsound(self) -> frozenset[str]:
+        """The names of the tables."""
+        return frozenset(self.broken)
+
+    def reason(self, tables: tuple[str, ...]) -> str:
+        """What the given ones of them break, in words."""
+        return "; ".join(f"{table} breaks {', '.join(self.broken[table])}" for table in tables)
+
+
+class ReconciliationRecord(_Record):
+    """Which results a night does not have, and why: a table that they rest on breaks a critical expectation."""
+
+    name: ClassVar[str] = "reconciliation"
+    absent: Mapping[str, str]

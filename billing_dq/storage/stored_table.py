@@ -75,6 +75,11 @@ class StoredTable:
             wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations))])
         return wanted.cast(arrow_schema(self.table))
 
+    def arrow(self, columns: list[str]) -> pa.Table:
+        """Columns of the whole table as they are stored."""
+        with self.path.open("rb") as file:
+            return pq.read_table(file, columns=columns)
+
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
         with self.path.open("rb") as file:

@@ -7,11 +7,14 @@ module constant of a sibling module; `billing_dq.tables.TABLES` has them all by 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import pandas as pd
 from pandas._typing import DtypeObj
 from pandas.api.types import pandas_dtype
+
+from billing_dq.vocabulary.collections import Collection
 
 Dtype = Literal["str", "float64", "int64", "Int64", "bool", "boolean", "time", "list<str>", "list<movement>"]
 
@@ -20,6 +23,10 @@ _PANDAS: dict[Dtype, str] = {
     "list<str>": "object",
     "list<movement>": "object",
 }
+
+
+#: No time of the application or of Stripe is older.
+EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 
 
 class FrameError(ValueError):
@@ -36,6 +43,8 @@ class Column:
         pattern: a regular expression that text matches.
         known: the values that are known.
         least: the smallest number.
+        whole: numbers have no fraction.
+        future: times may lie after the snapshot; else they lie between `EARLIEST` and a day after it.
         unit: what a number counts or is measured in; every number has one.
     """
 
@@ -46,6 +55,8 @@ class Column:
     pattern: str | None = None
     known: tuple[str, ...] = ()
     least: float | None = None
+    whole: bool = False
+    future: bool = False
     unit: str | None = None
 
     @property
@@ -55,18 +66,50 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A column whose values, where there are any, stand in another table.
+
+    Attributes:
+        column: the column that refers.
+        table: name of the table that is referred to.
+        to: the column there.
+        collection: the collection of which a quarantined document may be the missing row; None: of none.
+        through: a key of both tables. Where given, ``column`` is that of the row there with the same key, and rows
+            whose key is not there are not judged.
+    """
+
+    column: str
+    table: str
+    to: str
+    collection: Collection | None = None
+    through: str | None = None
+
+
+@dataclass(frozen=True)
 class Table:
-    """One table: what a row is, the columns with the key first, and the names that make the key (none: no key)."""
+    """One table: what a row is, the columns with the key first, and the names that make the key (none: no key).
+
+    Attributes:
+        references: into which other tables its rows lead. As of columns, a frame is not refused for one that does not.
+        in_order: a time that does not go back from row to row of an organization; None: there is no such order.
+    """
 
     name: str
     one_row: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    references: tuple[Reference, ...] = ()
+    in_order: str | None = None
 
     @property
     def column_names(self) -> list[str]:
         """The columns, in order."""
         return [column.name for column in self.columns]
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns by which a person finds a row: the key, else the organization and the entry."""
+        return self.key or tuple(name for name in ("organization_id", "entry_id") if name in self.column_names)
 
     def column(self, name: str) -> Column:
         """The column of a name.

@@ -1,7 +1,8 @@
 """What Stripe says."""
 
-from billing_dq.tables.contract import Column, Table
-from billing_dq.vocabulary.statuses import DISPUTE_STATUSES, SUBSCRIPTION_STATUSES
+from billing_dq.tables.columns import OF_AN_ORGANIZATION
+from billing_dq.tables.contract import Column, Reference, Table
+from billing_dq.vocabulary.statuses import DISPUTE_STATUSES, REFUND_STATUSES, SUBSCRIPTION_STATUSES
 
 STRIPE_SUBSCRIPTIONS = Table(
     "stripe_subscriptions",
@@ -12,9 +13,9 @@ STRIPE_SUBSCRIPTIONS = Table(
         Column("status", "str", "status at Stripe, passed on as it is", known=SUBSCRIPTION_STATUSES),
         Column("price_ids", "list<str>", "price of each item"),
         Column("plan", "str", "plan of the items, or `unresolved` or `ambiguous`"),
-        Column("created", "time", "creation"),
+        Column("created", "time", "creation", future=True),
         Column("livemode", "bool", "live or test mode"),
-        Column("changed_at", "time", "newest change of it that Stripe tells the instant of"),
+        Column("changed_at", "time", "newest change of it that Stripe tells the instant of", future=True),
     ),
     key=("stripe_subscription_id",),
 )
@@ -26,7 +27,7 @@ STRIPE_SUBSCRIPTION_EVENTS = Table(
         Column("event_id", "str", "evt_..."),
         Column("stripe_subscription_id", "str", "sub_..."),
         Column("type", "str", "customer.subscription.*"),
-        Column("created", "time", "when it happened"),
+        Column("created", "time", "when it happened", future=True),
         Column("plan_before", "str", "plan before, as in stripe_subscriptions; null: none or not told", nullable=True),
         Column("plan_after", "str", "plan after; the same where nothing of it changed", nullable=True),
         Column("status_before", "str", "status before; null: none or not told", nullable=True),
@@ -41,10 +42,11 @@ STRIPE_INVOICES = Table(
     (
         Column("stripe_subscription_id", "str", "sub_..."),
         Column("invoice_id", "str", "in_..."),
-        Column("paid_at", "time", "status_transitions.paid_at"),
+        Column("paid_at", "time", "status_transitions.paid_at", future=True),
         Column("out_of_band", "bool", "paid outside of Stripe: invoice.payment_succeeded was never sent"),
     ),
     key=("stripe_subscription_id",),
+    references=(Reference("stripe_subscription_id", "stripe_subscriptions", "stripe_subscription_id"),),
 )
 
 STRIPE_DISPUTES = Table(
@@ -54,7 +56,13 @@ STRIPE_DISPUTES = Table(
         Column("dispute_id", "str", "du_... or dp_..."),
         Column("charge_id", "str", "ch_..."),
         Column("status", "str", "status at Stripe, passed on as it is", known=DISPUTE_STATUSES),
-        Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units", unit="minor units"),
+        Column(
+            "amount_minor",
+            "int64",
+            "disputed amount in the charge's currency, minor units",
+            least=0,
+            unit="minor units",
+        ),
         Column(
             "charge_amount_minor",
             "Int64",
@@ -66,11 +74,15 @@ STRIPE_DISPUTES = Table(
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
         Column("pack_id", "str", "likewise", nullable=True),
-        Column("created", "time", "when the dispute was opened"),
+        Column("created", "time", "when the dispute was opened", future=True),
         Column("movements", "list<movement>", "balance transactions in settlement currency, fees left out"),
         Column("livemode", "bool", "live or test mode"),
     ),
     key=("dispute_id",),
+    references=(
+        OF_AN_ORGANIZATION,
+        Reference("organization_id", "stripe_charges", "organization_id", through="charge_id"),
+    ),
 )
 
 STRIPE_CHARGES = Table(
@@ -82,15 +94,26 @@ STRIPE_CHARGES = Table(
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
         Column("pack_id", "str", "likewise", nullable=True),
         Column(
-            "amount_minor", "int64", "amount in the charge's currency, minor units, tax included", unit="minor units"
+            "amount_minor",
+            "int64",
+            "amount in the charge's currency, minor units, tax included",
+            least=0,
+            unit="minor units",
         ),
-        Column("refunded_minor", "int64", "what of it was refunded; a refund that failed is none", unit="minor units"),
+        Column(
+            "refunded_minor",
+            "int64",
+            "what of it was refunded; a refund that failed is none",
+            least=0,
+            unit="minor units",
+        ),
         Column("currency", "str", "the charge's currency"),
         Column("disputed", "bool", "whether it was ever disputed"),
-        Column("created", "time", "when it was paid"),
+        Column("created", "time", "when it was paid", future=True),
         Column("livemode", "bool", "live or test mode"),
     ),
     key=("charge_id",),
+    references=(OF_AN_ORGANIZATION,),
 )
 
 STRIPE_REFUNDS = Table(
@@ -99,9 +122,9 @@ STRIPE_REFUNDS = Table(
     (
         Column("refund_id", "str", "re_... or pyr_..."),
         Column("charge_id", "str", "the refunded charge", nullable=True),
-        Column("status", "str", "status at Stripe, passed on as it is", nullable=True),
-        Column("amount_minor", "int64", "amount in the charge's currency, minor units", unit="minor units"),
-        Column("created", "time", "when it was made"),
+        Column("status", "str", "status at Stripe, passed on as it is", nullable=True, known=REFUND_STATUSES),
+        Column("amount_minor", "int64", "amount in the charge's currency, minor units", least=0, unit="minor units"),
+        Column("created", "time", "when it was made", future=True),
     ),
     key=("refund_id",),
 )

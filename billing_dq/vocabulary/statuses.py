@@ -29,3 +29,9 @@ DISPUTE_STATUSES: Final = (
     "lost",
     "prevented",
 )
+
+#: Of a ledger entry.
+ENTRY_KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
+
+#: Of a refund at Stripe.
+REFUND_STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")

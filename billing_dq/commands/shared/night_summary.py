@@ -35,6 +35,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "run_id": result.run_id,
         "snapshot": result.snapshot.model_dump(mode="json"),
         "stripe": result.stripe.model_dump(mode="json"),
+        "not_computed": dict(result.absent),
         "meter": deltas_summary(in_window(result.deltas, result.snapshot.weeks)),
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
@@ -59,6 +60,8 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    for name, reason in result.absent.items():
+        print_line(console, f"NOT COMPUTED: {name}: {reason}")
     if snapshot.missing_collections:
         print_line(console, f"Missing collections: {', '.join(snapshot.missing_collections)}")
     _table(

@@ -16,11 +16,12 @@ from billing_dq.defs.metadata import Metadata, finding_rows, short, table_of
 from billing_dq.defs.runbook import runbook
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.report.figures import findings_by_kind
 from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.words import money_either_way
 from billing_dq.settings import Settings
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord, StripeReadingRecord
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_check
 
 _RED = ("error", "critical")
@@ -129,33 +130,29 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
     """All checks that judge findings, and the one that proves that no document was left out."""
 
     @dg.multi_asset_check(
-        name="finding_checks",
-        specs=[_spec(check, nights) for check in FINDING_CHECKS],
-        ins={"findings": dg.AssetIn("findings")},
-    )
-    def of_mongodb(
-        context: dg.AssetCheckExecutionContext, findings: pd.DataFrame, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Judge what MongoDB's tables came to."""
-        seen = seen_open(findings, context.partition_key)
-        for check in FINDING_CHECKS:
-            yield judge(check, seen, settings)
-
-    @dg.multi_asset_check(
         name="stripe_checks",
         specs=[
             night_check(
-                STRIPE_WAS_READ, StripeReadingRecord.name, "Stripe answered what the night asked of it.", nights
+                STRIPE_WAS_READ,
+                StripeReadingRecord.name,
+                "Stripe answered what the night asked of it.",
+                nights,
+                deps=(SoundTablesRecord.name,),
             ),
             *(_spec(check, nights) for check in STRIPE_CHECKS),
         ],
-        ins={"findings": dg.AssetIn("findings"), "stripe_reading": dg.AssetIn(StripeReadingRecord.name)},
+        ins={
+            "findings": dg.AssetIn("findings"),
+            "stripe_reading": dg.AssetIn(StripeReadingRecord.name),
+            "sound_tables": dg.AssetIn(SoundTablesRecord.name),
+        },
         can_subset=True,
     )
     def of_stripe(
         context: dg.AssetCheckExecutionContext,
         findings: pd.DataFrame,
         stripe_reading: StripeReadingRecord,
+        sound_tables: SoundTablesRecord,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what the comparison with Stripe came to; nothing is said where Stripe was not asked."""
@@ -174,7 +171,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
                 why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
                 yield _result(check.name, check.asset, False, why, {"error": stripe_reading.reason})
             elif check.name in wanted and not _lacks_a_table(check, stripe_reading):
-                yield judge(check, seen, settings)
+                yield _not_computed(check, sound_tables) or judge(check, seen, settings)
 
     @dg.asset_check(
         asset="quarantined_documents",
@@ -203,7 +200,33 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
             },
         )
 
-    return [of_mongodb, of_stripe, every_document_was_read_or_quarantined]
+    return [*_of_mongodb(nights), of_stripe, every_document_was_read_or_quarantined]
+
+
+def _of_mongodb(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """A step for each asset: Dagster skips a step one of whose assets could not be computed."""
+    assets = dict.fromkeys(check.asset for check in FINDING_CHECKS)
+    return [_of_asset(asset, [check for check in FINDING_CHECKS if check.asset == asset], nights) for asset in assets]
+
+
+def _of_asset(asset: str, checks: list[FindingCheck], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{asset}_finding_checks",
+        specs=[_spec(check, nights) for check in checks],
+        ins={"findings": dg.AssetIn("findings"), "sound_tables": dg.AssetIn(SoundTablesRecord.name)},
+    )
+    def of_asset(
+        context: dg.AssetCheckExecutionContext,
+        findings: pd.DataFrame,
+        sound_tables: SoundTablesRecord,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Judge what the night found about the asset."""
+        seen = seen_open(findings, context.partition_key)
+        for check in checks:
+            yield _not_computed(check, sound_tables) or judge(check, seen, settings)
+
+    return of_asset
 
 
 def _lacks_a_table(check: FindingCheck, reading: StripeReadingRecord) -> bool:
@@ -211,8 +234,17 @@ def _lacks_a_table(check: FindingCheck, reading: StripeReadingRecord) -> bool:
     return any(f"stripe_{KINDS[kind].result}" in reading.absent for kind in check.kinds)
 
 
+def _not_computed(check: FindingCheck, sound_tables: SoundTablesRecord) -> dg.AssetCheckResult | None:
+    """The red result of a check whose findings rest on a table that breaks a critical expectation."""
+    stopped = {table for kind in check.kinds for table in stopped_by(KINDS[kind].result, sound_tables.unsound)}
+    if not stopped:
+        return None
+    why = sound_tables.reason(tuple(sorted(stopped)))
+    return _result(check.name, check.asset, False, f"not examined: {why}", {"error": why})
+
+
 def _spec(check: FindingCheck, nights: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
-    return night_check(check.name, check.asset, check.description, nights, deps=("findings",))
+    return night_check(check.name, check.asset, check.description, nights, deps=("findings", SoundTablesRecord.name))
 
 
 def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:

@@ -1,0 +1,62 @@
+"""Which tables of a night can be trusted: the critical expectations, judged before anything rests on the tables.
+
+Dagster's own blocking checks would fail the run and stop everything that follows, the findings too. Here only the
+results stop that rest on a broken table (`reconcile.soundness`).
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from billing_dq.defs.metadata import Metadata, tags_of
+from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.rules.contracts import OF_MONGODB, expectations
+from billing_dq.rules.evaluation import NightTables, judge_contract
+from billing_dq.rules.expectation import Outcome
+from billing_dq.rules.rule import Rule
+from billing_dq.rules.running import judge_rule
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord
+from billing_dq.tables import TABLES
+
+GROUP = "mongodb"
+
+
+def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> dg.AssetsDefinition:
+    """The asset of the record; ``rules`` are those of analysts."""
+    critical = [rule for rule in rules if rule.severity == "critical" and rule.table in OF_MONGODB]
+
+    @dg.asset(
+        name=SoundTablesRecord.name,
+        partitions_def=nights,
+        deps=[*OF_MONGODB, "unreadable_keys"],
+        group_name=GROUP,
+        kinds={"json"},
+        description=TEXTS[SoundTablesRecord.name].markdown(),
+        owners=list(OWNERS),
+        tags=tags_of(SoundTablesRecord.name),
+    )
+    def sound_tables(
+        context: dg.AssetExecutionContext,
+        snapshot_facts: SnapshotFactsRecord,
+        settings: dg.ResourceParam[Settings],
+        lake: dg.ResourceParam[Lake],
+    ) -> dg.Output[SoundTablesRecord]:
+        """Judge the critical expectations of every table that was read from MongoDB."""
+        night, plans = NightTables(lake, context.partition_key), tuple(sorted(settings.plans))
+        broken: dict[str, list[str]] = {}
+        for name in OF_MONGODB:
+            ours = expectations(TABLES[name], plans, snapshot_facts.as_of)
+            outcomes: dict[str, Outcome] = judge_contract(night, name, [e for e in ours if e.severity == "critical"])
+            of_table = [rule for rule in critical if rule.table == name]
+            outcomes |= {rule.name: judge_rule(rule, night, snapshot_facts.as_of) for rule in of_table}
+            red = [check for check, outcome in outcomes.items() if not outcome.passed]
+            if red:
+                broken[name] = red
+                context.log.warning(f"{name} breaks {', '.join(red)}: what rests on it is not computed")
+        record = SoundTablesRecord(broken={name: tuple(red) for name, red in broken.items()})
+        told: Metadata = {"tables_broken": len(broken), "broken": dg.MetadataValue.json(broken)}
+        return dg.Output(record, metadata=told)
+
+    return sound_tables

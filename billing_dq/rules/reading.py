@@ -1,0 +1,253 @@
+"""Rules of analysts, read from YAML files. What cannot be used is refused with the file, the line and the key."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from billing_dq.rules.contracts import OF_MONGODB
+from billing_dq.rules.expectation import Clause
+from billing_dq.rules.kinds import KINDS
+from billing_dq.rules.rule import Rule, RuleError
+from billing_dq.rules.sql import QueryError, tables_of
+from billing_dq.tables import TABLES, Column
+
+_ORDERED = ("float64", "int64", "Int64", "time")
+Text = Annotated[str, Field(min_length=1)]
+Keys = tuple[str | int, ...]
+#: Whose a name is that a check of ours has.
+OWN_CHECKS = "billing_dq's own checks"
+
+
+class _RuleText(BaseModel):
+    """A rule as it is written."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+    table: Text
+    severity: Literal["critical", "warning"]
+    note: Text
+    owner: Text
+    expectation: Text | None = None
+    arguments: dict[str, object] = Field(default_factory=dict[str, object])
+    sql: Text | None = None
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A rule as plain data, and the line of each of its keys by the way to it."""
+
+    path: Path
+    data: object
+    lines: Mapping[Keys, int]
+
+    def refuse(self, keys: Keys, reason: str) -> RuleError:
+        """The error about a key, at its line, or at that of what should hold it."""
+        known = keys
+        while known not in self.lines:
+            known = known[:-1]
+        return RuleError(f"{self.path}:{self.lines[known]}: {'.'.join(map(str, keys)) or 'rule'}: {reason}")
+
+
+@dataclass(frozen=True)
+class FolderRules:
+    """The rules of a folder that can be used, and why the others cannot: a line each, with the file."""
+
+    usable: tuple[Rule, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def read_folder(folder: Path, taken: Iterable[tuple[str, str]] = ()) -> FolderRules:
+    """The rules of all files of a folder that end in .yaml or .yml, in the order of their names.
+
+    A file that cannot be used is left out whole, and costs nothing else: the night must not hang on it.
+
+    Args:
+        folder: where they are; folders inside it are not looked at.
+        taken: names that no rule may have, as pairs of table and check.
+    """
+    if not folder.is_dir():
+        return FolderRules(refused=(f"rules_folder: there is no folder {folder}",))
+    usable: list[Rule] = []
+    refused: list[str] = []
+    names = dict.fromkeys(taken, OWN_CHECKS)
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
+        try:
+            rules = read_file(path, names)
+        except RuleError as error:
+            refused.append(str(error))
+        else:
+            usable += rules
+            names |= {(rule.table, rule.name): rule.place for rule in rules}
+    return FolderRules(tuple(usable), tuple(refused))
+
+
+def read_file(path: Path, taken: Mapping[tuple[str, str], str] = MappingProxyType({})) -> list[Rule]:
+    """The rules of a file: one mapping, or a list of them.
+
+    Args:
+        path: the file.
+        taken: names that no rule may have, as pairs of table and check, with whose they are.
+
+    Raises:
+        RuleError: the file cannot be read, or a rule cannot be used.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RuleError(f"{path}:{line}: not readable as YAML: {error.problem}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RuleError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [] if node is None else [node]
+    if not nodes:
+        raise RuleError(f"{path}:1: there is no rule in it")
+    rules: list[Rule] = []
+    names = dict(taken)
+    for one in nodes:
+        written = _written(path, one)
+        rule = _rule(written)
+        owner = names.setdefault((rule.table, rule.name), rule.place)
+        if owner != rule.place:
+            raise written.refuse(("name",), f"{rule.table} has a check {rule.name} already, of {owner}")
+        rules.append(rule)
+    return rules
+
+
+def _written(path: Path, node: yaml.Node) -> _Written:
+    lines: dict[Keys, int] = {(): node.start_mark.line + 1}
+
+    def note(part: yaml.Node, way: Keys) -> None:
+        if isinstance(part, yaml.MappingNode):
+            for key, value in part.value:
+                there = (*way, str(key.value))
+                if there in lines:
+                    raise RuleError(f"{path}:{key.start_mark.line + 1}: {'.'.join(map(str, there))}: stands twice")
+                lines[there] = key.start_mark.line + 1
+                note(value, there)
+        elif isinstance(part, yaml.SequenceNode):
+            for place, value in enumerate(part.value):
+                lines[*way, place] = value.start_mark.line + 1
+                note(value, (*way, place))
+
+    note(node, ())
+    try:
+        data = yaml.constructor.SafeConstructor().construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else lines[()]
+        raise RuleError(f"{path}:{line}: not readable as YAML: {error.problem}") from None
+    except ValueError as error:  # a date such as 2026-02-30
+        raise RuleError(f"{path}:{lines[()]}: not readable as YAML: {error}") from None
+    return _Written(path, data, lines)
+
+
+def _rule(written: _Written) -> Rule:
+    if not isinstance(written.data, dict):
+        raise written.refuse((), "must be a mapping of keys and values")
+    try:
+        text = _RuleText.model_validate(written.data)
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")  # a key that is misspelt is missing too
+        known = f"unknown key; there are {', '.join(_RuleText.model_fields)}"
+        raise written.refuse(first["loc"], known if first["type"] == "extra_forbidden" else first["msg"]) from None
+    if text.table not in TABLES:
+        raise written.refuse(("table",), f"there is no table {text.table}; docs/tables.md has their names")
+    if (text.expectation is None) == (text.sql is None):
+        raise written.refuse((), "a rule has either an expectation or sql")
+    if text.sql is not None and text.arguments:
+        raise written.refuse(("arguments",), "only an expectation has arguments")
+    reads = _reads(written, text)
+    others = [name for name in reads if name not in OF_MONGODB]
+    if text.severity == "critical" and text.table in OF_MONGODB and others:
+        reason = f"a critical rule about {text.table} is judged before {', '.join(others)} is there; use warning"
+        raise written.refuse(("severity",), reason)
+    clause = _clause(written, text)
+    place = f"{written.path}:{written.lines[()]}"
+    note = " ".join(text.note.split())
+    return Rule(text.name, text.table, clause, text.sql or "", reads, text.severity, note, text.owner, place)
+
+
+def _reads(written: _Written, text: _RuleText) -> tuple[str, ...]:
+    if text.sql is None:
+        return (text.table,)
+    try:
+        return tuple(dict.fromkeys([text.table, *tables_of(text.sql)]))
+    except QueryError as error:
+        raise written.refuse(("sql",), str(error)) from None
+
+
+def _clause(written: _Written, text: _RuleText) -> Clause | None:
+    if text.expectation is None:
+        return None
+    kind = KINDS.get(text.expectation)
+    if kind is None:
+        raise written.refuse(("expectation",), f"there is no {text.expectation}; docs/rules.md has a list")
+    for name in text.arguments:
+        if name not in kind.arguments:
+            raise written.refuse(("arguments", name), f"unknown; there are {', '.join(kind.arguments)}")
+    for name in kind.required:
+        if name not in text.arguments:
+            raise written.refuse(("arguments", name), "missing")
+    if kind.one_of and not any(name in text.arguments for name in kind.one_of):
+        raise written.refuse(("arguments",), f"one of {', '.join(kind.one_of)} is needed")
+    columns = _columns(written, text)
+    for name, column in columns.items():
+        if kind.ordered and column.dtype not in _ORDERED:
+            raise written.refuse(("arguments", name), f"{column.name} is {column.dtype}: neither a number nor a time")
+    is_time = any(column.dtype == "time" for column in columns.values())
+    arguments = {
+        name: _argument(written, name, value, is_time and kind.ordered) for name, value in text.arguments.items()
+    }
+    return Clause(text.expectation, arguments)
+
+
+def _columns(written: _Written, text: _RuleText) -> dict[str, Column]:
+    """The columns that the arguments name, by the name of the argument."""
+    found: dict[str, Column] = {}
+    for argument in ("column", "column_A", "column_B", "column_list"):
+        given = text.arguments.get(argument, [])
+        several = given if isinstance(given, list) else [given]
+        if argument == "column_list" and argument in text.arguments and (given is not several or len(several) < 2):
+            raise written.refuse(("arguments", argument), "must be a list of two columns at least")
+        for name in several:
+            if name not in TABLES[text.table].column_names:
+                reason = f"{text.table} has no column {name}; it has {', '.join(TABLES[text.table].column_names)}"
+                raise written.refuse(("arguments", argument), reason)
+            found[argument] = TABLES[text.table].column(str(name))
+    return found
+
+
+def _argument(written: _Written, name: str, value: object, of_time: bool) -> object:
+    keys: Keys = ("arguments", name)
+    if name in ("min_value", "max_value"):
+        if of_time:
+            if not isinstance(value, date):
+                raise written.refuse(keys, "must be a date or an instant, such as 2026-11-21 or 2026-11-21T03:00:00Z")
+            instant = value if isinstance(value, datetime) else datetime.combine(value, time.min)
+            return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise written.refuse(keys, "must be a number")
+    if name == "mostly" and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1):
+        raise written.refuse(keys, "must be a number between 0 and 1")
+    if name in ("strict_min", "strict_max", "or_equal") and not isinstance(value, bool):
+        raise written.refuse(keys, "must be true or false")
+    if name == "value_set" and not (isinstance(value, list) and value):
+        raise written.refuse(keys, "must be a list of values")
+    if name == "regex" and not _is_regex(value):
+        raise written.refuse(keys, "must be a regular expression, as text")
+    return value
+
+
+def _is_regex(value: object) -> bool:
+    try:
+        re.compile(value if isinstance(value, str) else "(")
+    except re.error:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""`billing-dq rules check` judges the rules of a file on a stored night, without a run."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from billing_dq.commands.rules import command
+from billing_dq.rules.rule import RuleError
+from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.tables import NIGHTLY_REPORT
+from tests.support.stored_company import CONFIG, NIGHT, store
+
+RULE = (
+    "name: weeks_are_small\ntable: weekly_usage\nexpectation: expect_column_values_to_be_between\n"
+    "arguments:\n  column: meter_used\n  max_value: {most}\nseverity: warning\nnote: Weeks are small.\nowner: anna\n"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stored night of a clean company."""
+    home = tmp_path_factory.mktemp("home")
+    store(home, {"nightly_report": NIGHTLY_REPORT.empty()})
+    facts = SnapshotFactsRecord(
+        as_of=CONFIG.as_of,
+        weeks_back=3,
+        settling_hours=6,
+        server_version="8.0",
+        topology="single",
+        one_snapshot=False,
+        missing_collections=(),
+        counts={},
+        seconds={},
+    )
+    path = SnapshotFactsRecord.path(str(home), NIGHT)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(facts.model_dump_json(), encoding="utf-8")
+    return home
+
+
+def check(home: Path, file: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("BILLING_DQ_HOME", str(home))
+    return CliRunner().invoke(command, ["check", str(file), "--night", NIGHT], standalone_mode=False)
+
+
+def test_a_green_rule_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = check(home, tmp_path / "rule.yaml", RULE.format(most=1e12), monkeypatch)
+    assert said.return_value == 0
+    assert said.output.startswith("green: weeks_are_small on weekly_usage")
+
+
+def test_a_red_rule_shows_twenty_rows_at_most(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = check(home, tmp_path / "rule.yaml", RULE.format(most=-1), monkeypatch)
+    assert said.return_value == 1
+    first, *rows = said.output.splitlines()
+    assert first.startswith("red (warning): weeks_are_small on weekly_usage")
+    assert len(rows) == 20
+
+
+def test_a_rule_that_cannot_be_used_is_refused(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rule.yaml"
+    said = check(home, file, RULE.replace("meter_used", "used"), monkeypatch)
+    assert isinstance(said.exception, RuleError)
+    assert str(said.exception).startswith(f"{file}:5: arguments.column: weekly_usage has no column used")

@@ -1,0 +1,106 @@
+"""A table that breaks a critical expectation stops what rests on it and nothing else; rules of analysts are checks."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.definitions import build_definitions
+from billing_dq.defs.jobs import CONCLUDE_NIGHT
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
+from billing_dq.settings import Settings
+from billing_dq.simulation.local_stripe import serve
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import TABLES
+from tests.support.stored_company import edit_stored
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+
+NIGHT = "2026-11-21"
+STOPPED = {"meter_extras_deltas", "meter_extras_evidence", "runaway_balances", "ledger_violations"}
+Results = dict[str, tuple[bool, str, str]]
+
+
+@pytest.fixture(scope="module")
+def nights(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[StoredNight, StoredNight, Results, Settings]]:
+    """The sample with a dead-lettered event, two rules and half a one; then the same night with a week stored twice."""
+    home, rules = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("rules")
+    (rules / "a.yaml").write_text(
+        "name: weeks_are_small\ntable: weekly_usage\nexpectation: expect_column_values_to_be_between\n"
+        "arguments:\n  column: meter_used\n  max_value: 1\nseverity: warning\nnote: Weeks are small.\nowner: anna\n"
+    )
+    (rules / "b.yaml").write_text(
+        "name: nothing_was_found\ntable: findings\nsql: SELECT finding_id, kind FROM findings\n"
+        "severity: critical\nnote: Nothing was found.\nowner: ben\n"
+    )
+    (rules / "c.yaml").write_text("name: half_a_rule\ntable: weekly\n")
+    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
+    database = "billing_dq_test_broken_tables"
+    with (
+        MongoClient[dict[str, object]](mongodb_uri) as client,
+        serve(sample_stripe()) as stripe,
+        dg.DagsterInstance.from_config(str(tmp)) as instance,
+    ):
+        client.drop_database(database)
+        load_documents(client[database], sample_documents)
+        client[database]["processedstripeevents"].insert_one({"eventId": "evt_1", "deadLetter": True, "attempts": 5})
+        settings = sample_settings(home, mongodb_uri, database, stripe.url)
+        settings = settings.model_copy(update={"rules_folder": str(rules)})
+        sound = run_night(settings, instance, SAMPLE_AS_OF)
+        client.drop_database(database)
+        path = Lake(settings.home).require(TABLES["weekly_usage"], NIGHT).path
+        edit_stored(path, "weekly_usage", lambda frame: pd.concat([frame, frame.tail(1)], ignore_index=True))
+        result = (
+            build_definitions(settings)
+            .resolve_job_def(CONCLUDE_NIGHT)
+            .execute_in_process(instance=instance, partition_key=NIGHT)
+        )
+        assert result.success
+        said = {
+            f"{one.asset_key.path[-1]}.{one.check_name}": (one.passed, one.severity.value, one.description or "")
+            for one in result.get_asset_check_evaluations()
+        }
+        yield sound, stored_night(settings, NIGHT), said, settings
+
+
+def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(nights) -> None:
+    sound, *_ = nights
+    assert sound.absent == {}
+    red = {check.name: (check.severity, check.said) for check in sound.checks if not check.passed}
+    assert set(red) == {"no_event_is_dead_lettered", "weeks_are_small", "nothing_was_found", "every_rule_can_be_used"}
+    assert "c.yaml:1: severity: Field required" in red["every_rule_can_be_used"][1]
+    assert red["weeks_are_small"][0] == "WARN"
+    assert red["nothing_was_found"] == ("ERROR", "11 rows are wrong")
+
+
+def test_what_rests_on_the_broken_table_is_absent(nights) -> None:
+    _, broken, _, settings = nights
+    assert set(broken.absent) == STOPPED
+    assert set(broken.absent.values()) == {"weekly_usage breaks organization_id_and_week_key_are_unique"}
+    assert all(Lake(settings.home).stored(TABLES[name], NIGHT) is None for name in STOPPED)
+
+
+def test_the_other_findings_come_out_and_those_of_the_table_stay_as_they_were_before(nights) -> None:
+    _, broken, _, settings = nights
+    assert set(broken.findings["kind"]) == {"dead_lettered_event"}
+    for name in ("subscription_drift", "dispute_positions", "nightly_report"):
+        assert Lake(settings.home).stored(TABLES[name], NIGHT) is not None
+    page = Lake(settings.home).report_path(NIGHT).read_text(encoding="utf-8")
+    assert "Not computed: meter_extras_deltas" in page
+
+
+def test_exactly_the_broken_expectation_is_red_and_what_it_stops_is_not_judged(nights) -> None:
+    *_, said, _ = nights
+    red = {name for name, (passed, *_) in said.items() if not passed}
+    assert red == {
+        "weekly_usage.organization_id_and_week_key_are_unique",
+        "weekly_usage.weeks_are_small",
+        "findings.nothing_was_found",
+        "sound_tables.every_rule_can_be_used",
+        "dead_lettered_events.no_event_is_dead_lettered",
+    }
+    assert said["weekly_usage.organization_id_and_week_key_are_unique"][1] == "ERROR"
+    assert not [name for name in said if name.partition(".")[0] in STOPPED]

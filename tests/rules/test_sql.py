@@ -1,0 +1,84 @@
+"""Queries of analysts read the tables of the night, and can do nothing else."""
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from billing_dq.rules import sql
+from billing_dq.rules.sql import QueryError, tables_of, wrong_rows
+
+AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+ENTRIES = pa.table({"amount": [1.0, -2.0, -3.0], "at": pa.array([AS_OF] * 3, pa.timestamp("ms", "UTC"))})
+
+
+def run(query: str):
+    return wrong_rows(query, {"ledger_entries": ENTRIES}, AS_OF)
+
+
+def test_the_rows_that_a_query_returns_are_wrong() -> None:
+    outcome = run('SELECT amount, "at" FROM ledger_entries WHERE amount < 0 ORDER BY amount')
+    assert outcome.broken == 2
+    assert [row["amount"] for row in outcome.rows] == [-3.0, -2.0]
+    assert str(outcome.rows[0]["at"]).startswith("2026-11-21")
+
+
+def test_a_query_without_a_row_is_green() -> None:
+    assert run("SELECT * FROM ledger_entries WHERE amount > 5").passed
+
+
+def test_all_rows_are_counted_and_twenty_are_told() -> None:
+    outcome = run("SELECT * FROM ledger_entries, range(10)")
+    assert (outcome.broken, len(outcome.rows)) == (30, 20)
+
+
+def test_a_query_knows_the_instant_of_the_night() -> None:
+    outcome = run("SELECT n.night, n.as_of FROM this_night n")
+    assert outcome.rows == [{"night": "2026-11-21", "as_of": "2026-11-21 03:10:00+00:00"}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_parquet('http://127.0.0.1/x')",
+        "SELECT * FROM sqlite_scan('/tmp/x', 'y')",
+    ],
+)
+def test_no_file_and_no_address_is_opened(query: str) -> None:
+    with pytest.raises(QueryError):
+        tables_of(query)
+    assert "the query failed" in run(query).problem
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY ledger_entries TO '/tmp/x.csv'",
+        "ATTACH '/tmp/x.db'",
+        "INSTALL httpfs",
+        "SET memory_limit = '9GB'",
+        "CREATE TABLE x AS SELECT 1",
+        "SELECT 1; DROP TABLE findings",
+        "EXPLAIN ANALYZE SELECT 1",
+        "",
+    ],
+)
+def test_only_one_select_is_let_pass(query: str) -> None:
+    with pytest.raises(QueryError, match="a query is one SELECT"):
+        tables_of(query)
+
+
+def test_the_python_of_the_night_is_out_of_reach() -> None:
+    assert "the query failed" in run("SELECT * FROM ENTRIES").problem
+
+
+def test_a_query_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "SECONDS", 0.05)
+    outcome = run("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+    assert outcome.problem == "the query took more than 0 seconds and was stopped"
+
+
+def test_the_names_of_a_common_table_are_no_tables() -> None:
+    assert tables_of("WITH big AS (SELECT * FROM weekly_usage) SELECT * FROM big") == ("weekly_usage",)
