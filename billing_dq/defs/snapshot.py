@@ -18,8 +18,15 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import (
+    EvidenceRemovedRecord,
+    ReconciliationRecord,
+    SnapshotFactsRecord,
+    SoundTablesRecord,
+    StripeReadingRecord,
+)
 from billing_dq.storage.stored_table import StoredTable
+from billing_dq.tables import TABLES as CONTRACTS
 from billing_dq.weeks import NightWeeks
 
 TABLES = (
@@ -93,10 +100,7 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
-            # of a reading that is replaced, nothing may be taken for a part of this one
-            lake.begin(key)
-            for record in (StripeReadingRecord, SnapshotFactsRecord, EvidenceRemovedRecord):
-                record.remove(lake.home, key)
+            _forget(lake, key)
             for name in TABLES:
                 table = snapshot.tables[name]
                 yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
@@ -107,6 +111,27 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             shutil.rmtree(directory, ignore_errors=True)
 
     return mongo_snapshot
+
+
+def _forget(lake: Lake, night: str) -> None:
+    """Take away that a night was read and what was concluded from it, before its evidence is replaced.
+
+    A run that ends in between leaves a night that is plainly not there, and no old conclusions beside new evidence.
+    """
+    lake.begin(night)
+    # Stripe's first: without it the night is no night
+    for record in (
+        StripeReadingRecord,
+        SnapshotFactsRecord,
+        SoundTablesRecord,
+        ReconciliationRecord,
+        EvidenceRemovedRecord,
+    ):
+        record.remove(lake.home, night)
+    for name in CONTRACTS.keys() - set(TABLES):
+        lake.remove(CONTRACTS[name], night)
+    for page in (lake.report_path(night), lake.report_path(night).with_suffix(".md")):
+        page.unlink(missing_ok=True)
 
 
 def _taken(context: dg.AssetExecutionContext, seconds: float, read: Callable[[], Snapshot]) -> Snapshot:

@@ -88,7 +88,9 @@ def earlier_quotas(
     for earlier in reversed(_before(lake, WEEKLY_USAGE, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(WEEKLY_USAGE, earlier)
-        if facts is None or stored is None or facts.weeks.keys[-1] < week_keys[0]:
+        if facts is None or stored is None:  # a night that was not read to its end
+            continue
+        if facts.weeks.keys[-1] < week_keys[0]:
             break
         if not set(week_keys) & set(facts.weeks.matching_keys):
             continue
@@ -110,7 +112,9 @@ def earlier_plans(lake: Lake, night: str, week_keys: Sequence[str], subscription
     for earlier in reversed(_before(lake, SUBSCRIPTIONS, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(SUBSCRIPTIONS, earlier)
-        if facts is None or stored is None or facts.as_of < Week.parse(week_keys[0]).start:
+        if facts is None or stored is None:  # a night that was not read to its end
+            continue
+        if facts.as_of < Week.parse(week_keys[0]).start:
             break
         if Week.of(facts.as_of).key not in week_keys:
             continue
