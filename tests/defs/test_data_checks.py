@@ -51,7 +51,7 @@ def store(lake: Lake, table: Table, night: date, frame: pd.DataFrame) -> None:
 
 def concluded(settings: Settings, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
     job = build_definitions(settings).resolve_job_def(CONCLUDE_NIGHT)
-    result = job.execute_in_process(instance=instance, partition_key=NIGHT.isoformat(), raise_on_error=False)
+    result = job.execute_in_process(instance=instance, partition_key=NIGHT.isoformat())
     return {one.check_name: one for one in result.get_asset_check_evaluations() if one.check_name in NAMES}
 
 

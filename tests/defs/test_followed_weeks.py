@@ -67,11 +67,11 @@ class Night:
         return run_night(self.settings, self.instance, instant, again=again)
 
     def conclude_again(self, instant: datetime) -> None:
-        """Run again what follows from the stored sources. The checks of Stripe's tables fail: there are none."""
+        """Run again what follows from the stored sources, in a night without Stripe."""
         locks = NightLocks(self.settings.home)
         job = build_definitions(self.settings, locks=locks).resolve_job_def(CONCLUDE_NIGHT)
         night = instant.date().isoformat()
-        job.execute_in_process(instance=self.instance, partition_key=night, raise_on_error=False)
+        job.execute_in_process(instance=self.instance, partition_key=night)
 
 
 @pytest.fixture
