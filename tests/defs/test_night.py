@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pymongo import MongoClient
 
@@ -132,7 +133,7 @@ def test_the_figures_of_the_report_are_those_of_the_findings(taken: Taken) -> No
 def test_the_weekly_usage_is_stored_by_batches_of_organizations(taken: Taken) -> None:
     stored = Lake(taken.settings.home).stored(TABLES["weekly_usage"], NIGHT)
     assert stored is not None
-    assert len(list(stored.batches())) > 1
+    assert pq.ParquetFile(str(stored.path)).num_row_groups > 1
 
 
 def test_a_stored_night_is_not_read_again(taken: Taken) -> None:
@@ -163,7 +164,9 @@ def test_what_follows_the_sources_gives_the_same_bytes_again(taken: Taken) -> No
     before = stored_bytes(taken.settings, NIGHT)
     job = build_definitions(taken.settings).resolve_job_def(CONCLUDE_NIGHT)
     assert job.execute_in_process(instance=taken.instance, partition_key=NIGHT).success
-    assert stored_bytes(taken.settings, NIGHT) == before
+    after = stored_bytes(taken.settings, NIGHT)
+    # the manifest is of the run that finished the night
+    assert {name for name in before if after.get(name) != before[name]} <= {"manifests"}
 
 
 def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_runs_nothing(taken: Taken) -> None:

@@ -53,7 +53,9 @@ def test_the_exit_status_passes_over_what_is_accepted() -> None:
 
 
 def test_an_accepted_finding_is_a_figure_of_its_own() -> None:
-    snapshot = SnapshotFactsRecord.model_construct(as_of=datetime(2026, 11, 21, tzinfo=UTC), counts={})
+    snapshot = SnapshotFactsRecord.model_construct(
+        as_of=datetime(2026, 11, 21, tzinfo=UTC), counts={}, weeks_back=3, settling_hours=6.0
+    )
     stripe = StripeReadingRecord.model_construct(state="not_run", requests={})
     seen = findings(("error", "anna"), ("error", None), ("warning", None))
     report = headlines(snapshot, stripe, {}, METER_EXTRAS_DELTAS.empty(), seen, 0).set_index("name")["value"]

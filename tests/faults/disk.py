@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 
-from billing_dq.defs import io_manager
-from billing_dq.storage import appending
+from billing_dq.storage import appending, placing
 from billing_dq.storage.stored_table import TableWriter
 from tests.faults.plan import Edge
 
@@ -29,7 +27,7 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
     A row group, a copied table and a text (half of either is there when it fails), a move, an appended line. What a
     dead process still tries to take away from ``home`` stays.
     """
-    write_text, unlink, mv = Path.write_text, Path.unlink, LocalFileSystem.mv
+    write_text, unlink, replace = Path.write_text, Path.unlink, Path.replace
     write, append = TableWriter.write, appending.append_line
 
     def copied(source: IO[bytes], target: IO[bytes], length: int = 0) -> None:
@@ -46,9 +44,10 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
         if home not in self.parents or not edge.process.dead:
             unlink(self, missing_ok)
 
-    def moved(self: LocalFileSystem, *args: object, **more: object) -> None:
-        edge.crossed()
-        mv(self, *args, **more)
+    def moved(self: Path, target: Path) -> Path:
+        if home in self.parents:
+            edge.crossed()
+        return replace(self, target)
 
     def written(self: TableWriter, data: object) -> None:
         edge.crossed()
@@ -61,10 +60,10 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_text", text)
         patch.setattr(Path, "unlink", removed)
-        patch.setattr(LocalFileSystem, "mv", moved)
+        patch.setattr(Path, "replace", moved)
         patch.setattr(TableWriter, "write", written)
         patch.setattr(appending, "append_line", appended)
-        patch.setattr(io_manager, "shutil", _Shutil(copied))
+        patch.setattr(placing, "shutil", _Shutil(copied))
         yield
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import bson
+from pymongo import ReadPreference
 from pymongo.errors import (
     AutoReconnect,
     CursorNotFound,
@@ -73,6 +74,9 @@ class MemoryMongo:
     def __getitem__(self, name: str) -> "_Database":
         return _Database(self)
 
+    def get_database(self, name: str, **_: object) -> "_Database":
+        return self[name]
+
     def server_info(self) -> Document:
         self.edge.crossed()
         return {"version": "8.0.0"}
@@ -82,6 +86,8 @@ class MemoryMongo:
 
 
 class _Database:
+    read_preference = ReadPreference.PRIMARY
+
     def __init__(self, client: MemoryMongo) -> None:
         self._client = client
 

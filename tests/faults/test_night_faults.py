@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from billing_dq.defs import snapshot
 from tests.faults import night_faults
 from tests.faults.night_faults import Story, no_trouble
 
@@ -36,10 +35,3 @@ def replaced_and_killed(home: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_night_that_is_killed_while_it_is_replaced_keeps_no_old_conclusions(tmp_path: Path) -> None:
     replaced_and_killed(tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_old_conclusions_beside_new_evidence_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "_forget", lambda lake, night: None)
-    with pytest.raises(AssertionError, match=r"again: python -m tests\.faults\.night_faults --seed 1"):
-        replaced_and_killed(tmp_path)
