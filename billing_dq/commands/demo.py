@@ -143,13 +143,15 @@ def _many_nights(console: Console, settings: Settings, config: WorldConfig, nigh
 def _end(console: Console, settings: Settings, last: "StoredNight") -> None:
     shown = what_next(Path(os.environ["BILLING_DQ_CONFIG"]), last.night, last.open_findings, last.deltas)
     _say(console, f"Report: {Lake(settings.home).report_path(last.night)}")
-    _say(console, "\n  ".join(["Try on what is kept:", *shown]))
+    for line in ("Try on what is kept:", *(f"  {command}" for command in shown)):
+        _say(console, line)
 
 
 def _say_told(console: Console, sink: Sink) -> None:
     """Print the messages that the route of the demo received."""
     for message in sink.told() or ["  none: nothing is new"]:
-        print_line(console, f"Alert, as the route demo received it:\n{message}")
+        for line in ("Alert, as the route demo received it:", *message.split("\n")):
+            print_line(console, line)
 
 
 def _serve_ui(console: Console, settings: Settings, stop: StopSignals) -> None:

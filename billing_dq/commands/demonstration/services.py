@@ -42,7 +42,8 @@ def show_planted(console: Console, labels: pd.DataFrame, night: StoredNight, set
     untold = len(labels) - len(tellable)
     if untold:
         lines.append(f"  and {untold} that the data cannot tell")
-    print_line(console, "\n".join(lines))
+    for line in lines:
+        print_line(console, line)
 
 
 def was_found(labels: pd.DataFrame, findings: pd.DataFrame, evidence: pd.DataFrame) -> "pd.Series[bool]":
