@@ -27,9 +27,10 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
     checks of the night validate all.
     """
     from billing_dq.report.data_docs import Suite, build_data_docs
-    from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
+    from billing_dq.rules.contracts import expectations
     from billing_dq.storage.batches import frames_by_batch
     from billing_dq.storage.records import SnapshotFactsRecord
+    from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
     settings = load_settings()
     lake = Lake(settings.home)

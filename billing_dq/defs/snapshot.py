@@ -27,23 +27,14 @@ from billing_dq.storage.records import (
 )
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import TABLES as CONTRACTS
+from billing_dq.tables.sources import OF_MONGODB
 from billing_dq.weeks import NightWeeks
 
 TABLES = (
-    "organizations",
-    "subscriptions",
-    "weekly_usage",
-    "extras_balances",
-    "ledger_entries",
+    *OF_MONGODB,
     "followed_weeks",
     "followed_usage",
     "followed_entries",
-    "expiring_ledgers",
-    "ledger_suspects",
-    "dispute_entries",
-    "pack_purchases",
-    "refund_entries",
-    "dead_lettered_events",
     "quarantined_documents",
     "unreadable_keys",
     "document_shapes",

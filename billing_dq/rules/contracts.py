@@ -9,29 +9,7 @@ from datetime import datetime, timedelta
 
 from billing_dq.rules.expectation import Clause, Derived, Expectation, Severity
 from billing_dq.tables import EARLIEST, Column, Reference, Table
-
-#: The tables that are read, and not computed.
-OF_MONGODB = (
-    "organizations",
-    "subscriptions",
-    "weekly_usage",
-    "extras_balances",
-    "ledger_entries",
-    "expiring_ledgers",
-    "ledger_suspects",
-    "dispute_entries",
-    "pack_purchases",
-    "refund_entries",
-    "dead_lettered_events",
-)
-OF_STRIPE = (
-    "stripe_subscriptions",
-    "stripe_subscription_events",
-    "stripe_invoices",
-    "stripe_disputes",
-    "stripe_charges",
-    "stripe_refunds",
-)
+from billing_dq.tables.sources import OF_MONGODB
 
 #: Without a snapshot the application goes on writing while it is read: what is later than this is no such thing.
 _AFTER_THE_SNAPSHOT = timedelta(days=1)

@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from billing_dq.rules.contracts import OF_MONGODB
 from billing_dq.rules.expectation import Clause
 from billing_dq.rules.kinds import KINDS
 from billing_dq.rules.rule import Rule, RuleError
 from billing_dq.rules.sql import QueryError, tables_of
 from billing_dq.tables import TABLES, Column
+from billing_dq.tables.sources import OF_MONGODB
 
 _ORDERED = ("float64", "int64", "Int64", "time")
 Text = Annotated[str, Field(min_length=1)]

@@ -6,46 +6,11 @@
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.placing import put_text
 from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord
-from billing_dq.tables import (
-    DEAD_LETTERED_EVENTS,
-    DISPUTE_ENTRIES,
-    EXPIRING_LEDGERS,
-    EXTRAS_BALANCES,
-    LEDGER_ENTRIES,
-    LEDGER_SUSPECTS,
-    ORGANIZATIONS,
-    PACK_PURCHASES,
-    REFUND_ENTRIES,
-    STRIPE_CHARGES,
-    STRIPE_DISPUTES,
-    STRIPE_INVOICES,
-    STRIPE_REFUNDS,
-    STRIPE_SUBSCRIPTION_EVENTS,
-    STRIPE_SUBSCRIPTIONS,
-    SUBSCRIPTIONS,
-    WEEKLY_USAGE,
-)
+from billing_dq.tables import TABLES
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
 #: What a night read. What it could not read stays: it is small, and its findings are followed by it.
-EVIDENCE = (
-    ORGANIZATIONS,
-    SUBSCRIPTIONS,
-    WEEKLY_USAGE,
-    EXTRAS_BALANCES,
-    LEDGER_ENTRIES,
-    EXPIRING_LEDGERS,
-    LEDGER_SUSPECTS,
-    DISPUTE_ENTRIES,
-    PACK_PURCHASES,
-    REFUND_ENTRIES,
-    DEAD_LETTERED_EVENTS,
-    STRIPE_SUBSCRIPTIONS,
-    STRIPE_SUBSCRIPTION_EVENTS,
-    STRIPE_INVOICES,
-    STRIPE_DISPUTES,
-    STRIPE_CHARGES,
-    STRIPE_REFUNDS,
-)
+EVIDENCE = tuple(TABLES[name] for name in (*OF_MONGODB, *OF_STRIPE))
 
 
 def remove_old_evidence(lake: Lake, night: str, keep: int | None) -> dict[str, list[str]]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
+from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import ROWS, Clause, Expectation, Outcome
 from billing_dq.tables import EARLIEST, TABLES
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 from tests.support.stored_company import CONFIG, PLANS, frames, store
 
 SOURCES = (*OF_MONGODB, *OF_STRIPE)

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
+from billing_dq.rules.contracts import expectations
 from billing_dq.rules.expectation import Expectation
 from billing_dq.tables import TABLES
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 ENTRIES = (

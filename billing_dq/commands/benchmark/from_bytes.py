@@ -1,8 +1,6 @@
 """A company's documents in files, as `mongodump` has them, read like replies of a server: what the client costs."""
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from billing_dq.followed import Followed
@@ -10,7 +8,7 @@ from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.queries import Filter, Query
-from billing_dq.sources.mongodb.reader import PIECE_BYTES, Stage
+from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
@@ -18,13 +16,13 @@ from billing_dq.weeks import NightWeeks
 _LENGTH_BYTES = 4
 
 
-class FileReader:
+class FileReader(Timed):
     """Reads `<collection>.bson`: documents one after the other, in the order in which a night asks for them."""
 
     one_snapshot = True
 
     def __init__(self, documents: Path) -> None:
-        self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+        super().__init__()
         self._documents = documents
         self._read: dict[str, int] = {}
 
@@ -49,15 +47,6 @@ class FileReader:
     def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
         """None: a server would tell them."""
         return []
-
-    @contextmanager
-    def timed(self, stage: Stage) -> Iterator[None]:
-        """Add the time that the block takes to a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - started
 
 
 def read_files(

@@ -13,7 +13,7 @@ from billing_dq.defs.metadata import Metadata, table_of
 from billing_dq.defs.runbook import runbook
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.soundness import RESTS_ON
-from billing_dq.rules.contracts import OF_MONGODB, OF_STRIPE, expectations
+from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import Expectation, Outcome, Severity
 from billing_dq.rules.reading import FolderRules
@@ -23,6 +23,7 @@ from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord
 from billing_dq.tables import TABLES
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
 RUNBOOK = "broken_expectations"
 RULES_USABLE = "every_rule_can_be_used"

@@ -10,7 +10,7 @@ import dagster as dg
 
 from billing_dq.defs.metadata import Metadata, tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
-from billing_dq.rules.contracts import OF_MONGODB, expectations
+from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import Outcome
 from billing_dq.rules.rule import Rule
@@ -19,6 +19,7 @@ from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord
 from billing_dq.tables import TABLES
+from billing_dq.tables.sources import OF_MONGODB
 
 GROUP = "mongodb"
 

@@ -55,11 +55,30 @@ class Documents(Protocol):
         ...
 
 
-class Reader:
-    """Reads with server time-outs.
+class Timed:
+    """Keeps the time that each stage takes.
 
     Attributes:
         seconds: waited for the server, spent decoding and writing.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+
+    @contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - started
+
+
+class Reader(Timed):
+    """Reads with server time-outs.
+
+    Attributes:
         plainly_because: why the reads are not of one instant; empty where they are.
     """
 
@@ -71,7 +90,7 @@ class Reader:
         plainly_because: str = "",
         budget: Budget | None = None,
     ) -> None:
-        self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+        super().__init__()
         self.plainly_because = plainly_because
         self._database = database_of(client, settings)
         self._session = session
@@ -119,15 +138,6 @@ class Reader:
                     raise
                 return []
         return sampled(found)
-
-    @contextmanager
-    def timed(self, stage: Stage) -> Iterator[None]:
-        """Add the time that the block takes to a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - started
 
     def _find(self, contract: CollectionContract, query: Query) -> RawBatchCursor[dict[str, object]]:
         return self._collection(contract).find_raw_batches(
