@@ -9,6 +9,7 @@ from billing_dq.commands.rules import command
 from billing_dq.rules.rule import RuleError
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
+from tests.support.snapshot_facts import snapshot_facts
 from tests.support.stored_company import CONFIG, NIGHT, store
 
 RULE = (
@@ -22,17 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stored night of a clean company."""
     home = tmp_path_factory.mktemp("home")
     store(home, {"nightly_report": NIGHTLY_REPORT.empty()})
-    facts = SnapshotFactsRecord(
-        as_of=CONFIG.as_of,
-        weeks_back=3,
-        settling_hours=6,
-        server_version="8.0",
-        topology="single",
-        one_snapshot=False,
-        missing_collections=(),
-        counts={},
-        seconds={},
-    )
+    facts = snapshot_facts(CONFIG.as_of, topology="single", one_snapshot=False)
     path = SnapshotFactsRecord.path(str(home), NIGHT)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(facts.model_dump_json(), encoding="utf-8")

@@ -14,6 +14,7 @@ from billing_dq.rules.rule import Rule
 from billing_dq.rules.running import judge_rule
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
+from tests.support.snapshot_facts import snapshot_facts
 from tests.support.stored_company import CONFIG, NIGHT, Edit, frames, store
 
 FOLDER = Path(__file__).parents[2] / "examples" / "rules"
@@ -85,17 +86,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "lake" / "nightly_report" / f"{NIGHT}.parquet"
     path.parent.mkdir()
     report.to_parquet(path)
-    facts = SnapshotFactsRecord(
-        as_of=CONFIG.as_of,
-        weeks_back=3,
-        settling_hours=6,
-        server_version="",
-        topology="",
-        one_snapshot=True,
-        missing_collections=(),
-        counts={},
-        seconds={},
-    )
+    facts = snapshot_facts(CONFIG.as_of)
     record = SnapshotFactsRecord.path(night.lake.home, NIGHT)
     record.parent.mkdir()
     record.write_text(facts.model_dump_json())

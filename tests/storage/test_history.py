@@ -17,7 +17,6 @@ from billing_dq.storage.history import (
     payments_to_read_again,
 )
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import (
     ACCEPTANCES,
@@ -31,6 +30,7 @@ from billing_dq.tables import (
 from billing_dq.weeks import NightWeeks
 from tests.support.finding_rows import deltas, quarantined, week
 from tests.support.ledger_rows import unreadable
+from tests.support.snapshot_facts import snapshot_facts
 
 
 @pytest.fixture
@@ -100,17 +100,7 @@ def test_a_document_whose_night_is_gone_is_left_out(lake: Lake) -> None:
 def night_of(lake: Lake, instant: datetime, rows: list[dict[str, object]]) -> NightWeeks:
     """Store the deltas of a night, and when it was taken."""
     night = instant.date().isoformat()
-    record = SnapshotFactsRecord(
-        as_of=instant,
-        weeks_back=1,
-        settling_hours=6,
-        server_version="",
-        topology="",
-        one_snapshot=True,
-        missing_collections=(),
-        counts={},
-        seconds={},
-    )
+    record = snapshot_facts(instant, weeks_back=1)
     path = record.path(lake.home, night)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(record.model_dump_json())

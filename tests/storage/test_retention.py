@@ -7,9 +7,10 @@ import pytest
 
 from billing_dq.errors import SourceError
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord
+from billing_dq.storage.records import EvidenceRemovedRecord
 from billing_dq.storage.retention import EVIDENCE, remove_old_evidence
 from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, STRIPE_DISPUTES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE
+from tests.support.snapshot_facts import snapshot_facts
 from tests.support.stored_nights import store, store_record
 
 FIRST = datetime.fromisoformat("2026-09-01T03:10:00+00:00")
@@ -20,17 +21,7 @@ def stored_nights(home: Path) -> Lake:
     for table in (FINDINGS, WEEKLY_USAGE, LEDGER_ENTRIES, UNREADABLE_KEYS):
         for night in NIGHTS:
             store(home, table.name, night, table.empty())
-    facts = SnapshotFactsRecord(
-        as_of=FIRST + timedelta(days=79),
-        weeks_back=3,
-        settling_hours=6,
-        server_version="8.0",
-        topology="Single",
-        one_snapshot=True,
-        missing_collections=(),
-        counts={},
-        seconds={},
-    )
+    facts = snapshot_facts(FIRST + timedelta(days=79), topology="Single")
     store_record(home, facts, NIGHTS[-1])
     return Lake(str(home))
 

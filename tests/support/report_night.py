@@ -8,9 +8,10 @@ from billing_dq.reconcile.meter.waterfall import Entry, Line, Step, Waterfall
 from billing_dq.report.night import ReportNight
 from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work, verdicts
-from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import CollectionCounts, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE
 from tests.support.finding_rows import deltas, week
+from tests.support.snapshot_facts import snapshot_facts
 
 NIGHT, BEFORE = "2026-11-21", "2026-11-20"
 AS_OF = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
@@ -90,16 +91,8 @@ def night(
     ordered = in_order_of_work(tonight, verdicts(tonight, rows))
     return ReportNight(
         night=NIGHT,
-        snapshot=SnapshotFactsRecord(
-            as_of=AS_OF,
-            weeks_back=3,
-            settling_hours=6,
-            server_version="8.0",
-            topology="ReplicaSetWithPrimary",
-            one_snapshot=True,
-            missing_collections=(),
-            counts={"billingusages": CollectionCounts(counted=10, read=9, quarantined=1, out_of_scope=0)},
-            seconds={},
+        snapshot=snapshot_facts(
+            AS_OF, counts={"billingusages": CollectionCounts(counted=10, read=9, quarantined=1, out_of_scope=0)}
         ),
         stripe=StripeReadingRecord(
             state=stripe,  # type: ignore[arg-type]

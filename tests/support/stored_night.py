@@ -8,9 +8,10 @@ from upath import UPath
 
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import StripeReadingRecord
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, NIGHTLY_REPORT, Table
+from tests.support.snapshot_facts import snapshot_facts
 
 
 def store(home: Path, night: str, findings: pd.DataFrame, stripe: str = "read", hour: int = 2) -> None:
@@ -19,17 +20,7 @@ def store(home: Path, night: str, findings: pd.DataFrame, stripe: str = "read", 
     _table(home, METER_EXTRAS_DELTAS, night, METER_EXTRAS_DELTAS.empty())
     _table(home, NIGHTLY_REPORT, night, NIGHTLY_REPORT.empty())
     year, month, day = (int(part) for part in night.split("-"))
-    facts = SnapshotFactsRecord(
-        as_of=datetime(year, month, day, hour, 15, tzinfo=UTC),
-        weeks_back=3,
-        settling_hours=6,
-        server_version="8.0",
-        topology="ReplicaSetWithPrimary",
-        one_snapshot=True,
-        missing_collections=(),
-        counts={},
-        seconds={},
-    )
+    facts = snapshot_facts(datetime(year, month, day, hour, 15, tzinfo=UTC))
     reading = StripeReadingRecord(
         state=stripe,  # type: ignore[arg-type]
         reason="" if stripe == "read" else "Stripe answered 401",

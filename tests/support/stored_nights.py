@@ -21,6 +21,7 @@ from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import TABLES
 from tests.support.pure_night import SAMPLE_STRIPE, application_tables, sample_settings, stripe_tables
 from tests.support.sample_faults import AS_OF, Documents, balance, quiet_debits
+from tests.support.snapshot_facts import snapshot_facts
 
 NIGHTS = ("2026-11-21", "2026-11-22")
 
@@ -87,17 +88,10 @@ def _store_night(
 
 
 def _snapshot(as_of: datetime, counted: Mapping[str, int]) -> SnapshotFactsRecord:
-    return SnapshotFactsRecord(
-        as_of=as_of,
-        weeks_back=3,
-        settling_hours=6,
-        server_version="8.0",
-        topology="ReplicaSetWithPrimary",
-        one_snapshot=True,
-        missing_collections=(),
+    return snapshot_facts(
+        as_of,
         counts={
             name: CollectionCounts(counted=count, read=count, quarantined=0, out_of_scope=0)
             for name, count in counted.items()
         },
-        seconds={},
     )
