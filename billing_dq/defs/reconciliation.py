@@ -8,6 +8,7 @@ found and told all the same.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, cycle
 from pathlib import Path
 
@@ -75,12 +76,12 @@ class _Night:
     settings: Settings
     lake: Lake
 
-    @property
+    @cached_property
     def ours(self) -> ApplicationTables:
         """The tables that are held whole."""
         return ApplicationTables(self.weeks, self.frames)
 
-    @property
+    @cached_property
     def theirs(self) -> StripeTables | None:
         """Stripe's tables; None where it was not read."""
         return stripe_tables(self.lake, self.key, self.stripe)

@@ -4,8 +4,6 @@ Each leaves a ledger in which nothing is owed any more: a night may have no find
 debit that was credited: the copy stays in the ledger, and only people can say that they know of it.
 """
 
-from collections.abc import Callable
-
 from billing_dq.simulation.clock import DAY, HOUR, WEEK
 from billing_dq.simulation.company.purchases import Dispute, Purchase, Shop
 from billing_dq.simulation.company.timeline import Timeline
@@ -20,8 +18,6 @@ _GOODWILL_CENTS = (37, 41, 53, 59, 61, 67, 73)
 #: The pack whose ratio is the general one, so that a credit in cents gives back its units to the unit.
 _EVEN_PACK = PACKS["pack_s"]
 _UNITS_OF_CENT = DOLLARS_TO_UNITS // 100
-
-Telling = Callable[[Purchase], None]
 
 
 class Remedies:
