@@ -14,15 +14,23 @@ DAYS = 56
 
 
 def nights_before(lake: Lake, table: Table, night: str, days: int = DAYS) -> pd.DataFrame:
-    """A table of the earlier nights of some days, with the column ``night`` (a date), oldest first."""
+    """A table of the earlier nights of some days, with the column ``night`` (a date), oldest first.
+
+    An incomplete night knows some organizations only: it is compared with no night, and no night with it.
+    """
     first = (date.fromisoformat(night) - timedelta(days=days)).isoformat()
+    earlier = [one for one in lake.nights(table) if first <= one < night] if is_complete(lake, night) else []
     found = [
-        (one, stored)
-        for one in lake.nights(table)
-        if first <= one < night and (stored := lake.stored(table, one)) is not None
+        (one, stored) for one in earlier if is_complete(lake, one) and (stored := lake.stored(table, one)) is not None
     ]
     frames = [stored.frame().assign(night=date.fromisoformat(one)) for one, stored in found]
     return pd.concat(frames, ignore_index=True) if frames else table.empty().assign(night=pd.Series(dtype=object))
+
+
+def is_complete(lake: Lake, night: str) -> bool:
+    """Whether MongoDB was read to its end in a night; also of one of whose reading no record is left."""
+    facts = SnapshotFactsRecord.of(lake.home, night)
+    return facts is None or not facts.incomplete_because
 
 
 def night_before(lake: Lake, night: str, history: pd.DataFrame) -> Before | None:
