@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import bson
+from bson import ObjectId
 
 from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
@@ -46,8 +47,8 @@ class HeldDocuments(Timed):
         yield b"".join(map(bson.encode, shown))
 
     def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
-        """Names and types of the fields of all documents."""
-        documents = self._documents[contract.domain_name]
+        """Names and types of the fields of the last documents."""
+        documents = self._documents[contract.domain_name][-100:]
         seen = Counter((name, type_of(value)) for one in documents for name, value in one.items())
         return [SampledField(name, kind, count, len(documents), "") for (name, kind), count in seen.items()]
 
@@ -95,4 +96,4 @@ def _place(value: object) -> tuple[int, object]:
     """The order of MongoDB among the types that are used for keys here."""
     if value is None:
         return 0, 0
-    return (1, value) if isinstance(value, str) else (2, value)
+    return (1, value) if isinstance(value, str) else (2, value.binary if isinstance(value, ObjectId) else value)

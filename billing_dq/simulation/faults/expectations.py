@@ -529,9 +529,7 @@ TABLE_FAULTS: dict[str, TableFault] = {
         ),
         why="a dispute has the organization of its charge",
     ),
-    "charge_below_nothing": TableFault(
-        _charge(amount=-200), ("stripe_charges.amount_minor_is_not_negative",)
-    ),
+    "charge_below_nothing": TableFault(_charge(amount=-200), ("stripe_charges.amount_minor_is_not_negative",)),
     "refunded_below_nothing": TableFault(
         _charge(amount_refunded=-200), ("stripe_charges.refunded_minor_is_not_negative",)
     ),
@@ -577,9 +575,7 @@ TABLE_FAULTS: dict[str, TableFault] = {
         "malformed_balance_organization_as_text",
         guarded=_of_ledgers("organization_id_is_well_formed", ("extras_balances", *LEDGER_TABLES)),
     ),
-    "entry_without_kind": TableFault(
-        "malformed_entry_kind_null", guarded=_of_ledgers("no_required_value_is_missing")
-    ),
+    "entry_without_kind": TableFault("malformed_entry_kind_null", guarded=_of_ledgers("no_required_value_is_missing")),
     "entry_id_as_text": TableFault(_entry_id_as_text, guarded=_of_ledgers("entry_id_is_well_formed")),
     "event_without_id": TableFault(
         _dead_letter(eventId=None), guarded=("dead_lettered_events.no_required_value_is_missing",)
