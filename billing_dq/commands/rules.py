@@ -6,9 +6,10 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, table_of, text_of
+from billing_dq.rules.contracts import contract_checks
 from billing_dq.rules.evaluation import NightTables
 from billing_dq.rules.expectation import Outcome
-from billing_dq.rules.reading import read_file
+from billing_dq.rules.reading import OWN_CHECKS, read_file
 from billing_dq.rules.rule import Rule
 from billing_dq.rules.running import judge_rule, missing_tables
 from billing_dq.settings import load_settings
@@ -30,8 +31,9 @@ def check(file: Path, night: str | None) -> int:
 
     Exit status: 0 all are green, 1 one is red, 2 the file or the night cannot be used.
     """
-    lake, console = Lake(load_settings().home), Console()
-    rules = read_file(file)
+    settings, console = load_settings(), Console()
+    lake = Lake(settings.home)
+    rules = read_file(file, dict.fromkeys(contract_checks(), OWN_CHECKS))
     chosen, _ = lake.choose(NIGHTLY_REPORT, night)
     as_of, tables = SnapshotFactsRecord.require(lake.home, chosen).as_of, NightTables(lake, chosen)
     passed = True
