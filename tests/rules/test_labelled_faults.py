@@ -18,7 +18,7 @@ from billing_dq.rules.expectation import ROWS, Outcome
 from billing_dq.settings import Settings
 from billing_dq.simulation import local_stripe
 from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.expectations import MADE_BY_THE_READING, TABLE_FAULTS, Broken, broken_company
+from billing_dq.simulation.faults.tables.catalogue import MADE_BY_THE_READING, TABLE_FAULTS, Broken, broken_company
 from billing_dq.simulation.labels import Document, SimulatedOrganization
 from billing_dq.simulation.world import account_objects
 from billing_dq.sources.stripe.api import read_stripe
