@@ -54,10 +54,14 @@ def _show(console: Console, rule: Rule, outcome: Outcome) -> None:
     if not outcome.rows:
         return
     names = list(outcome.rows[0])
-    if not console.is_terminal:
-        for row in outcome.rows:
-            print_line(console, "  " + "  ".join(text_of(row[name]) for name in names))
-        return
     cells = [[row[name] for name in names] for row in outcome.rows]
-    numeric = [name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)]
-    console.print(table_of(None, names, cells, right=numeric))
+    if console.is_terminal:
+        numeric = [
+            name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)
+        ]
+        console.print(table_of(None, names, cells, right=numeric))
+    else:
+        for line in (names, *cells):
+            print_line(console, "  " + "  ".join(text_of(cell) for cell in line))
+    if outcome.broken > len(cells):
+        print_line(console, f"  ... and {outcome.broken - len(cells):,} more")

@@ -1,5 +1,6 @@
 """`billing-dq rules check` judges the rules of a file on a stored night, without a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,11 @@ def test_a_green_rule_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytes
 def test_a_red_rule_shows_twenty_rows_at_most(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = check(home, tmp_path / "rule.yaml", RULE.format(most=-1), monkeypatch)
     assert said.return_value == 1
-    first, *rows = said.output.splitlines()
+    first, names, *rows, rest = said.output.splitlines()
     assert first.startswith("red (warning): weeks_are_small on weekly_usage")
+    assert names.split() == ["organization_id", "week_key", "column", "value"]
     assert len(rows) == 20
+    assert re.fullmatch(r"  \.\.\. and [\d,]+ more", rest)
 
 
 def test_a_rule_that_cannot_be_used_is_refused(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
