@@ -71,9 +71,8 @@ def _parameter(hint: Any) -> Parameter:
 def _passed(parameter: Parameter, argument: object) -> tuple[int, ...]:
     if parameter is None and isinstance(argument, int | np.integer):
         return (int(argument),)
-    if isinstance(argument, np.ndarray) and argument.dtype == parameter and argument.ndim == 1:
-        if argument.flags.c_contiguous:
-            return argument.ctypes.data, len(argument)
+    if isinstance(argument, np.ndarray) and argument.dtype == parameter and argument.flags.c_contiguous:
+        return argument.ctypes.data, argument.size
     raise TypeError(f"compiled code is given {type(argument).__name__} where it takes {parameter or 'an integer'}")
 
 

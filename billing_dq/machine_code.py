@@ -1,8 +1,8 @@
 """Machine code of loops over arrays: made by numba once for each machine, kept in a file, loaded without numba.
 
-To import numba and to have it load what it keeps costs one to two seconds of CPU in each process, more than a night of
-a thousand organizations; LLVM alone loads the same code in a tenth of that. What is kept can neither fail nor allocate
-nor call Python: it has no reference to anything but the C library's memory functions, which is asserted when it is made.
+To import numba and to have it load what it keeps costs one to two seconds of CPU in each process; LLVM alone loads the
+same code in a tenth of that. What is kept can neither fail nor allocate nor call Python: it refers to nothing but the C
+library's memory functions, which is asserted when it is made.
 """
 
 import ctypes
@@ -60,9 +60,8 @@ def loaded(
     passed: list[Any] = []
     for parameter in parameters:
         passed += [ctypes.c_int64] if parameter is None else [ctypes.c_void_p, ctypes.c_int64]
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *passed)(
-        engine.get_function_address(_NAME)
-    )  # without the interpreter's lock
+    # called without the interpreter's lock
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *passed)(engine.get_function_address(_NAME))
 
 
 def checked(function: Callable[..., int], parts: Mapping[str, Callable[..., object]]) -> Callable[..., int]:
@@ -100,8 +99,9 @@ def _used(
 
 
 def _fingerprint(functions: Sequence[Callable[..., object]]) -> str:
-    """What the machine code of some functions depends on: their source, the constants they name, the compiler, the CPU."""
+    """What the machine code of some functions depends on: their source, constants they name, the compiler, the CPU."""
     parts = [_versions(), sys.implementation.cache_tag, sysconfig.get_platform(), llvm.get_host_cpu_name(), _features()]
+    parts.append(_source(__file__))
     for function in functions:
         parts += [_source(_code(function).co_filename), repr(sorted(_constants(function)))]
     return sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -163,7 +163,7 @@ def _keep(path: Path, code: bytes) -> None:
     with suppress(OSError), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(sha256(code).digest() + code)
         file.close()
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
 
 
 def _made(
