@@ -113,7 +113,8 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     broken, malformed = (np.zeros(len(starts), dtype=np.bool_) for _ in range(2))
     others = Others(*(np.zeros(OTHERS + 1, dtype=np.int64) for _ in range(4)))
     follower = np.zeros(len(fields.types) + 1, dtype=np.int64)
-    _walk(buffer, starts, *fields, follower, *(part.reshape(-1) for part in cells), broken, malformed, *others)
+    kinds, values, sizes = cells.kinds.reshape(-1), cells.values.reshape(-1), cells.sizes.reshape(-1)
+    _walk(buffer, starts, *fields, follower, kinds, values, sizes, broken, malformed, *others)
     return Walk(cells, broken, malformed, others)
 
 
