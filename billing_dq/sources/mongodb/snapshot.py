@@ -69,7 +69,7 @@ def read_snapshot(
         TransientSourceError: the server cannot be reached or is too slow.
         SourceError: not authorized, the wrong database, a missing collection, or documents that do not add up.
     """
-    # numba costs half a second, which a code location that only shows the assets need not pay
+    # LLVM costs a tenth of a second, which a code location that only shows the assets need not pay
     from billing_dq.sources.mongodb.tables import SnapshotTables
 
     started = time.perf_counter()
