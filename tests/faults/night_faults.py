@@ -51,6 +51,7 @@ from tests.faults.disk import disk, full
 from tests.faults.memory_mongodb import MOODS, MemoryMongo
 from tests.faults.memory_stripe import MemoryTransport, session_of
 from tests.faults.plan import Edge, Killed, Process
+from tests.faults.remembered import remembering
 from tests.support.stripe_night import FakeClock
 
 #: About so many crossings each edge has in such a night; a fault that is planned later than the last befalls nobody.
@@ -181,7 +182,7 @@ def surroundings_of(
     """The same with these documents and Stripe objects at an instant."""
     local = LocalStripe(objects, trouble.moods, "rk_live_another" if trouble.key_refused else None)
     clock = type("Time", (FakeTime,), {"at": as_of, "moves": timedelta(days=trouble.clock_moves)})
-    with pytest.MonkeyPatch.context() as patch, disk(home, trouble.disk):
+    with pytest.MonkeyPatch.context() as patch, disk(home, trouble.disk), remembering():
         patch.setattr(
             snapshot, "connect", lambda _uri, _settings: MemoryMongo(documents, trouble.mongodb, trouble.snapshots)
         )
@@ -206,6 +207,7 @@ class Story:
         tally: how many nights had which trouble and ended how.
         first_seen: the findings that are open as far as complete nights know, and the first night that had each.
         resolved: the same of those that are resolved.
+        whole: the files that were read and are whole, by what the file system says of them.
     """
 
     seed: int
@@ -214,6 +216,7 @@ class Story:
     tally: Counter[str] = field(default_factory=Counter[str])
     first_seen: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     resolved: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    whole: dict[Path, tuple[int, ...]] = field(default_factory=dict[Path, tuple[int, ...]])
     told: Callable[[str], None] = lambda _line: None
 
     def __post_init__(self) -> None:
@@ -292,9 +295,10 @@ class Story:
         """Complete or clearly incomplete, no false finding, nothing half-written, no secret told."""
         assert "\n" not in said, "the reason is not one line"
         assert "Traceback" not in said, "the reason is a traceback"
+        assert "No space left" not in said or " is full: " in said, "the reason does not name what is full"
         assert not any(secret in said for secret in (companies.KEY, "hunter2")), "the reason holds a secret"
         date = companies.as_of(night).date().isoformat()
-        everything_is_readable(Lake(self.settings.home))
+        everything_is_readable(Lake(self.settings.home), self.whole)
         if Lake(self.settings.home).stored(NIGHTLY_REPORT, date) is None:
             assert result is None, "the night succeeded and has no report"
             with pytest.raises(SourceError):
@@ -359,9 +363,18 @@ def _key(row: object) -> tuple[str, ...]:
     )
 
 
-def everything_is_readable(lake: Lake) -> None:
-    """No file that a reader takes for a table or a record is half written."""
+def everything_is_readable(lake: Lake, known: dict[Path, tuple[int, ...]] | None = None) -> None:
+    """No file that a reader takes for a table or a record is half written.
+
+    ``known`` are files that were whole before, by what the file system says of them: those are not read again.
+    """
+    seen = {} if known is None else known
     for path in sorted(Path(str(lake.root)).glob("*/[!.]*")):
+        status = path.stat()
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen.get(path) == state:
+            continue
+        seen[path] = state
         if path.suffix == ".parquet":
             table = TABLES[path.parent.name]
             table.conform(StoredTable(table, UPath(path)).frame())
