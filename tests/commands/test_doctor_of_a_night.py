@@ -1,4 +1,4 @@
-"""`billing-dq doctor --night` holds the files of a stored night against its manifest; who reads a damaged one is told."""
+"""`billing-dq doctor --night` holds the files of a stored night against its manifest."""
 
 import sys
 from pathlib import Path

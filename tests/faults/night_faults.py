@@ -249,7 +249,7 @@ class Story:
         """The first night: taken once for each company, as it is the same in every story."""
         if self.number not in _FIRST_NIGHTS:
             ended = self.take(0, 0, no_trouble())
-            assert ended == "complete", f"the first night ended {ended}"
+            assert ended == "complete", self.where(0, no_trouble(), f"the first night ended {ended}")
             _FIRST_NIGHTS[self.number] = {
                 path.relative_to(self.home): path.read_bytes() for path in (self.home / "lake").rglob("*.*")
             }
