@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import tempfile
 import time
 import warnings
@@ -436,11 +437,14 @@ def main(nights: int, first: int, processes: int, seed: int | None) -> None:
                 if wrong:
                     click.echo(f"WRONG: {wrong}")
             stories += len(seeds)
+            click.echo(f"{stories:,} stories: {_faulty(total):,} nights with a fault, {failed} stories wrong", err=True)
     for line, count in sorted(total.items()):
         click.echo(f"{count:6,}  {line}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the processes, which have ended by now
+    took = f"in {time.perf_counter() - started:,.0f} s and {used.ru_utime + used.ru_stime:,.0f} s of CPU"
     click.echo(
         f"{stories:,} stories, {total.total():,} nights, {_faulty(total):,} of them with a fault, "
-        f"{failed} stories wrong, in {time.perf_counter() - started:,.0f} s"
+        f"{failed} stories wrong, {took}"
     )
     raise SystemExit(1 if failed else 0)
 

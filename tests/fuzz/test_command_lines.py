@@ -1,5 +1,6 @@
 """Every command with hostile arguments: one clear line, exit 2, no traceback, and no terminal sequence in it."""
 
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from billing_dq.cli import cli, main
 
-EXAMPLES = 12
+EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "144")) // 12
 HOSTILE = (
     "", " ", "\t\n", "x", "-", "--", "-1", "0", "1e999", "nan", "NaN", "inf", "9" * 400, "../../etc/passwd", "/", "~",
     "*", "'; DROP TABLE nights; --", "=cmd|' /C calc'!A0", "\x1b]0;title\x07\x1b[31mred",
@@ -43,16 +44,25 @@ def _nothing_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
 
 
+def hostile(rng: random.Random) -> str:
+    """A value that is known to be hostile, or any text that a shell can pass."""
+    if rng.random() < 0.7:
+        return rng.choice(HOSTILE)
+    return "".join(
+        chr(rng.choice((rng.randrange(1, 128), rng.randrange(1, 0xD800)))) for _ in range(rng.randrange(1, 9))
+    )
+
+
 def line_of(rng: random.Random, path: tuple[str, ...], command: click.Command) -> list[str]:
     """A command line whose every value is hostile."""
     words = list(path)
     for parameter in command.params:
         if isinstance(parameter, click.Argument):
-            words += [rng.choice(HOSTILE) for _ in range(max(1, parameter.nargs))]
+            words += [hostile(rng) for _ in range(max(1, parameter.nargs))]
         elif isinstance(parameter, click.Option) and rng.random() < 0.5:
             words.append(rng.choice(parameter.opts))
             if not parameter.is_flag:
-                words.append(rng.choice(HOSTILE))
+                words.append(hostile(rng))
     if path[0] in LONG or len(words) == len(path) or rng.random() < 0.2:
         words.insert(len(path), rng.choice(("--no-such-option", "--\x1b[31m", "--as_of=x", "-\u202e")))
     return words
