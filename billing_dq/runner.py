@@ -36,6 +36,7 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+_OUR_ERRORS = "billing_dq.errors."
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 #: What Dagster calls the definitions of this package, where it is started with ``-m billing_dq.definitions``.
 CODE_LOCATION = "billing_dq.definitions"
@@ -263,10 +264,10 @@ def _first_error(result: dg.JobExecutionResult) -> str:
             if data.user_failure_data is not None:
                 return data.user_failure_data.description or "a step failed"
             error = data.error
-            while error is not None and error.cause is not None:
+            while error is not None and error.cause is not None and not error.message.startswith(_OUR_ERRORS):
                 error = error.cause
             reason = " ".join(error.message.split()) if error else "unknown"
-            if reason.startswith("billing_dq.errors."):
+            if reason.startswith(_OUR_ERRORS):
                 return reason.partition(": ")[2]
             return f"{event.step_key} failed: {reason}; run {result.run_id} in Dagster has the details"
     return f"run {result.run_id} failed; Dagster has the details"

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yaml.composer import ComposerError
 
 from billing_dq.rules.expectation import Clause
 from billing_dq.rules.kinds import KINDS
@@ -33,9 +34,7 @@ class _WithoutAliases(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """A part of the file, as PyYAML composes it."""
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, "an alias (*name) is not allowed", self.peek_event().start_mark
-            )
+            raise ComposerError(None, None, "an alias (*name) is not allowed", self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
 

@@ -53,7 +53,7 @@ def _given_back(suspects: pd.DataFrame) -> pd.DataFrame:
     adjusted = suspects[(suspects["kind"] == "adjustment") & (suspects["amount"] > 0)]
     named = adjusted["ref_id"].str.extract(r"^correction-(.+)$", expand=False)
     given = adjusted.assign(refund_id=named).dropna(subset="refund_id")
-    return given.groupby(_OF_REFUND, as_index=False)["amount"].sum().rename(columns={"amount": "given"})
+    return given.assign(given=given["amount"]).groupby(_OF_REFUND, as_index=False)[["given"]].sum()
 
 
 def _sentence(charge: object, status: object, units: float) -> str:
