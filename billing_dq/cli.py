@@ -78,6 +78,13 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("billing-dq: stopped", err=True)
         sys.exit(130)
+    except Exception as error:
+        from billing_dq.storage.places import why_not_usable  # not for `--help`
+
+        said = why_not_usable(error)
+        if said is None:
+            raise
+        _fail(said)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from sqlalchemy.exc import DBAPIError
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
@@ -35,6 +36,7 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+_OUR_ERRORS = "billing_dq.errors."
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 #: What Dagster calls the definitions of this package, where it is started with ``-m billing_dq.definitions``.
 CODE_LOCATION = "billing_dq.definitions"
@@ -94,10 +96,22 @@ def dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's history, kept in `dagster_home`; the variable is set for this process and those it starts."""
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+    """Dagster's history, kept in `dagster_home`; the variable is set for this process and those it starts.
+
+    Raises:
+        SourceError: it cannot be written, also inside the block.
+    """
+    directory = dagster_home(settings)
+    os.environ["DAGSTER_HOME"] = str(directory)
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except DBAPIError as error:  # of SQLite in that directory, or of the database that its dagster.yaml names
+        said = " ".join(str(error.orig).split())
+        raise SourceError(
+            f"Dagster's history cannot be written: {said}; see that {directory} (DAGSTER_HOME), or the database that "
+            "its dagster.yaml names, has room and can be reached"
+        ) from error
 
 
 def run_night(
@@ -250,8 +264,10 @@ def _first_error(result: dg.JobExecutionResult) -> str:
             if data.user_failure_data is not None:
                 return data.user_failure_data.description or "a step failed"
             error = data.error
-            while error is not None and error.cause is not None:
+            while error is not None and error.cause is not None and not error.message.startswith(_OUR_ERRORS):
                 error = error.cause
             reason = " ".join(error.message.split()) if error else "unknown"
+            if reason.startswith(_OUR_ERRORS):
+                return reason.partition(": ")[2]
             return f"{event.step_key} failed: {reason}; run {result.run_id} in Dagster has the details"
     return f"run {result.run_id} failed; Dagster has the details"

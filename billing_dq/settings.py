@@ -89,9 +89,13 @@ class Runaway(_Section):
 
 
 class Retention(_Section):
-    """How many nights keep what they read (absent: all); what they concluded is always kept."""
+    """How many nights keep what they read, and for how many days Dagster keeps the runs of nights; absent: all.
+
+    What the nights concluded is always kept.
+    """
 
     evidence_nights: Annotated[int, Field(ge=1)] | None = None
+    run_days: Annotated[int, Field(ge=1)] | None = None
 
 
 class Credits(_Section):

@@ -385,6 +385,12 @@ REMEDIES = {
         lambda world: world.stripe["refunds"][0].update(status="succeeded"),
         stripe=True,
     ),
+    "refund_failed, and the units are given back by hand": Remedy(
+        lambda world: refund(world),
+        ("refund_failed", "failed"),
+        lambda world: push(world, "adjustment", 25_000, "correction-re_1"),
+        stripe=True,
+    ),
 }
 
 

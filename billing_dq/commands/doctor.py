@@ -14,7 +14,10 @@ from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
 from billing_dq.sources.stripe.api import probe
+from billing_dq.storage.lake import Lake, night_of
+from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.storage.places import dagster_directory, why_not_writable
+from billing_dq.storage.records import EvidenceRemovedRecord
 
 _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
@@ -25,13 +28,23 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
     is_flag=True,
     help="Tell the routes of the alerts which parts fail and which nights are missing, and send what waits: for cron.",
 )
-def command(alert: bool) -> int:
+@click.option(
+    "--night",
+    metavar="YYYY-MM-DD",
+    help="Instead of the parts, hold every file of this stored night against the sizes and SHA-256 in its manifest.",
+)
+def command(alert: bool, night: str | None) -> int:
     """Try MongoDB, Stripe, the settings of credits and alerts, and the places to write to; say how to mend what fails.
 
     Nothing is changed, and nothing is sent without --alert. Exit status: 0 all parts work or are switched off, 2 a part
-    fails, or with --alert: a night is missing, or a message was not delivered.
+    fails, or with --alert: a night is missing, or a message was not delivered. With --night: 0 every file is as it was
+    stored, 2 one is not.
     """
     settings = load_settings()
+    if night is not None:
+        if alert:
+            raise click.UsageError("--night and --alert do not go together")
+        return _of_night(Lake(settings.home), night_of(night))
     lines = [*_mongodb(settings), _stripe(settings), _credits(settings), *_routes(settings)]
     lines += [_home(settings.home), _dagster(settings.state_directory)]
     if alert:
@@ -39,6 +52,23 @@ def command(alert: bool) -> int:
     for line in lines:
         say(f"{_SIGNS[line.state]} {line.part}: {line.detail}")
     return 2 if any(line.state == "failed" for line in lines) else 0
+
+
+def _of_night(lake: Lake, night: str) -> int:
+    """Hold a stored night against its manifest, and print a line for each file that is not as it was stored."""
+    if not lake.is_whole(night):
+        raise SourceError(f"the night of {night} is not whole: `billing-dq nightly` on that date finishes it")
+    manifest = NightManifest.of(lake, night)
+    if manifest is None:
+        raise SourceError(f"the night of {night} has no manifest under {lake.root}: it is not stored, or is old")
+    removed = EvidenceRemovedRecord.of(lake.home, night)
+    wrong = differences(lake, manifest, frozenset(removed.tables if removed else ()))
+    for one in wrong:
+        say(f"{_SIGNS['failed']} night of {night}: {one}; restore the night from a backup")
+    if not wrong:
+        gone = f"; {removed.said}" if removed else ""
+        say(f"{_SIGNS['ok']} night of {night}: {len(manifest.files)} files are as they were stored{gone}")
+    return 2 if wrong else 0
 
 
 def _mongodb(settings: Settings) -> list[Diagnosis]:

@@ -60,11 +60,12 @@ class LakeIOManager(dg.UPathIOManager):
         name = _asset(context)
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
-        if not path.exists() and name not in _NOT_IN_OLD_NIGHTS:
+        if not path.exists():
             removed = EvidenceRemovedRecord.of(self._lake.home, path.stem)
             if removed is not None and name in removed.tables:
                 raise dg.Failure(f"{name} of {path.stem} is gone: {removed.said}", allow_retries=False)
-            raise FileNotFoundError(f"{name} is not stored: {path}")
+            if name not in _NOT_IN_OLD_NIGHTS:
+                raise FileNotFoundError(f"{name} is not stored: {path}")
         stored = StoredTable(TABLES[name], path)
         if context.dagster_type.typing_type is not pd.DataFrame:
             return stored

@@ -1,7 +1,10 @@
-"""The manifest of a night: the step that shows the night, whole, to its readers; then old evidence may go."""
+"""The manifest of a night: the step that shows the night, whole, to its readers; then what is old may go."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.defs.metadata import table_of, tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
 from billing_dq.settings import Settings
@@ -32,12 +35,13 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
-        """Write the manifest, then remove the evidence that `[retention]` no longer keeps."""
+        """Write the manifest, then remove the evidence and the runs that `[retention]` no longer keeps."""
         key = context.partition_key
         manifest = finish(lake, key, settings)
         removed = remove_old_evidence(lake, key, settings.retention.evidence_nights)
         for night, tables in removed.items():
             context.log.info(f"retention: removed the evidence of {night} ({', '.join(tables)}); its results stay")
+        forgotten = forget_old_runs(context.instance, settings.retention.run_days, datetime.now(UTC))
         return dg.MaterializeResult(
             metadata={
                 "state": manifest.state,
@@ -45,6 +49,7 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "code_version": manifest.code_version,
                 "files": len(manifest.files),
                 "bytes": sum(file.bytes for file in manifest.files.values()),
+                "runs_forgotten": forgotten,
                 "evidence_removed": table_of(
                     [{"night": night, "tables": ", ".join(tables)} for night, tables in removed.items()]
                 ),
@@ -52,3 +57,24 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
 
     return night_manifest
+
+
+def forget_old_runs(instance: dg.DagsterInstance, days: int | None, now: datetime) -> int:
+    """Have Dagster forget the ended runs of nights that are older than so many days, and say how many.
+
+    Their events are the most that a night leaves on the disk. What the nights found stays in the lake, and runs of
+    credits stay. None: all runs stay.
+    """
+    if days is None:
+        return 0
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    records = [
+        record
+        for job in (RECONCILE_NIGHT, CONCLUDE_NIGHT)
+        for record in instance.get_run_records(
+            dg.RunsFilter(job_name=job, statuses=ended, created_before=now - timedelta(days=days))
+        )
+    ]
+    for record in records:
+        instance.delete_run(record.dagster_run.run_id)
+    return len(records)

@@ -18,7 +18,7 @@ RESTS_ON: dict[Result, tuple[str, ...]] = {
     "subscription_drift": ("subscriptions",),
     "disputes": ("dispute_entries", "pack_purchases", "organizations", "subscriptions", "extras_balances"),
     "charges": _PAYMENTS,
-    "refunds": _PAYMENTS,
+    "refunds": (*_PAYMENTS, "ledger_suspects"),
     "dead_lettered": ("dead_lettered_events",),
     "quarantined": (),
 }

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yaml.composer import ComposerError
 
 from billing_dq.rules.expectation import Clause
 from billing_dq.rules.kinds import KINDS
@@ -21,8 +22,20 @@ from billing_dq.tables.sources import OF_MONGODB
 _ORDERED = ("float64", "int64", "Int64", "time")
 Text = Annotated[str, Field(min_length=1)]
 Keys = tuple[str | int, ...]
+#: What PyYAML raises of a text that is no value of its type: a date such as 2026-02-30, `!!bool x`, `!!timestamp x`.
+_NO_VALUE = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError)
 #: Whose a name is that a check of ours has.
 OWN_CHECKS = "billing_dq's own checks"
+
+
+class _WithoutAliases(yaml.SafeLoader):
+    """Reads YAML in which no part stands for another: a few lines of aliases can stand for more than a memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A part of the file, as PyYAML composes it."""
+        if self.check_event(yaml.AliasEvent):
+            raise ComposerError(None, None, "an alias (*name) is not allowed", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
 class _RuleText(BaseModel):
@@ -99,12 +112,14 @@ def read_file(path: Path, taken: Mapping[tuple[str, str], str] = MappingProxyTyp
         RuleError: the file cannot be read, or a rule cannot be used.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_WithoutAliases)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RuleError(f"{path}:{line}: not readable as YAML: {error.problem}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RuleError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except RecursionError:
+        raise RuleError(f"{path}: cannot be read: it is nested too deeply") from None
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [] if node is None else [node]
     if not nodes:
         raise RuleError(f"{path}:1: there is no rule in it")
@@ -142,7 +157,7 @@ def _written(path: Path, node: yaml.Node) -> _Written:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else lines[()]
         raise RuleError(f"{path}:{line}: not readable as YAML: {error.problem}") from None
-    except ValueError as error:  # a date such as 2026-02-30
+    except _NO_VALUE as error:
         raise RuleError(f"{path}:{lines[()]}: not readable as YAML: {error}") from None
     return _Written(path, data, lines)
 

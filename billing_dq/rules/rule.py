@@ -9,6 +9,9 @@ from billing_dq.settings import SettingsError
 class RuleError(SettingsError):
     """A rule cannot be used; the message is one line with the file, the line, the key and the reason."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))  # a name in the file, or what PyYAML says, may have several lines
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, ValidationError
 from upath import UPath
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.storage import unfinished
 from billing_dq.storage.lake import Lake
@@ -64,9 +65,17 @@ class NightManifest(BaseModel):
 
     @classmethod
     def of(cls, lake: Lake, night: str) -> "NightManifest | None":
-        """The manifest of a night; None where an older version stored it, or it is not whole."""
+        """The manifest of a night; None where an older version stored it, or it is not whole.
+
+        Raises:
+            SourceError: the file there is no manifest any more.
+        """
         path = manifest_path(lake, night)
-        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+        try:
+            return cls.model_validate_json(path.read_bytes()) if path.exists() else None
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]["msg"]
+            raise SourceError(f"the manifest {path} is damaged: {first}; restore it from a backup") from None
 
 
 def manifest_path(lake: Lake, night: str) -> UPath:
@@ -79,7 +88,8 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
 
     Raises:
         SourceError: a record of the night is not there.
-        OSError: a file cannot be read, or the manifest cannot be written.
+        PlaceError: the manifest cannot be written.
+        OSError: a file cannot be read.
     """
     snapshot = SnapshotFactsRecord.require(lake.home, night)
     stripe = StripeReadingRecord.require(lake.home, night)
@@ -109,8 +119,9 @@ def add_files(lake: Lake, night: str, *paths: UPath) -> None:
 
 
 def differences(lake: Lake, manifest: NightManifest, removed: frozenset[str] = frozenset()) -> list[str]:
-    """What of a night is not as its manifest says, a sentence each; ``removed`` are tables that retention removed."""
-    found: list[str] = []
+    """What of a night is not as its manifest says, some words each; ``removed`` are tables that retention removed."""
+    added = sorted(set(_paths(lake.root, manifest.night)) - set(manifest.files))
+    found = [f"{name} is there, and the night did not store it" for name in added]
     for name, file in manifest.files.items():
         path = lake.root / name
         if not path.exists():
@@ -160,9 +171,13 @@ def _starred(value: JsonValue) -> JsonValue:
 
 
 def _files(root: UPath, night: str) -> dict[str, StoredFile]:
+    return {name: _stored_file(path) for name, path in _paths(root, night).items()}
+
+
+def _paths(root: UPath, night: str) -> dict[str, UPath]:
     directories = sorted(path for path in root.iterdir() if path.is_dir() and path.name not in _APART)
     paths = [directory / f"{night}{suffix}" for directory in directories for suffix in _SUFFIXES]
-    return {_below(root, path): _stored_file(path) for path in paths if path.exists()}
+    return {_below(root, path): path for path in paths if path.exists()}
 
 
 def _stored_file(path: UPath) -> StoredFile:

@@ -1,6 +1,7 @@
 """Where the results and Dagster's history are kept, and whether these places can be written."""
 
 import os
+import traceback
 import uuid
 from pathlib import Path
 
@@ -62,3 +63,23 @@ def why_not_writable(place: str, *within: str) -> str | None:
     except Exception as error:  # a store has its own errors, and an address may be of no file system
         return getattr(error, "strerror", None) or str(error)
     return None
+
+
+def why_not_usable(error: Exception) -> str | None:
+    """What a disk or a store did not do, as one line; None where ``error`` is of something else.
+
+    The libraries of stores have errors of their own. What tells these is the way they came: through fsspec.
+    """
+    reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+    if any(_module(frame.f_globals) == "fsspec" for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return (
+            f"the store of the results cannot be used: {reason}; see that BILLING_DQ_HOME is right, that the store can "
+            "be reached, and that its credentials are valid"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {reason}"
+    return None
+
+
+def _module(names: dict[str, object]) -> str:
+    return str(names.get("__name__", "")).partition(".")[0]

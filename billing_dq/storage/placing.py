@@ -14,7 +14,10 @@ from typing import BinaryIO
 
 from upath import UPath
 
+from billing_dq.errors import PlaceError
 from billing_dq.storage.appending import sync_directory
+
+_ELSEWHERE = "set BILLING_DQ_HOME to another place"
 
 
 def is_local(place: UPath) -> bool:
@@ -26,26 +29,37 @@ def put_file(source: Path, place: UPath) -> None:
     """Copy a finished local file to its place; makes the directory.
 
     Raises:
-        OSError: it cannot be written; what was there is there still.
+        PlaceError: it cannot be written; what was there is there still.
     """
-    if not is_local(place):
-        place.fs.put_file(str(source), place.path)
-        return
-    with source.open("rb") as content, _beside(Path(place.path)) as target:
-        shutil.copyfileobj(content, target, 1 << 20)
+    with _telling(place):
+        if not is_local(place):
+            place.fs.put_file(str(source), place.path)
+            return
+        with source.open("rb") as content, _beside(Path(place.path)) as target:
+            shutil.copyfileobj(content, target, 1 << 20)
 
 
 def put_text(text: str, place: UPath) -> None:
     """Write a text to its place; makes the directory.
 
     Raises:
-        OSError: it cannot be written; what was there is there still.
+        PlaceError: it cannot be written; what was there is there still.
     """
-    if not is_local(place):
-        place.fs.pipe_file(place.path, text.encode("utf-8"))
-        return
-    with _beside(Path(place.path)) as target:
-        target.write(text.encode("utf-8"))
+    with _telling(place):
+        if not is_local(place):
+            place.fs.pipe_file(place.path, text.encode("utf-8"))
+            return
+        with _beside(Path(place.path)) as target:
+            target.write(text.encode("utf-8"))
+
+
+@contextmanager
+def _telling(place: UPath) -> Iterator[None]:
+    """Say of what fails where it was to be put. A store has its own errors, which are not all of the system's kind."""
+    try:
+        yield
+    except Exception as error:
+        raise PlaceError(str(place.parent), error, _ELSEWHERE) from error
 
 
 @contextmanager

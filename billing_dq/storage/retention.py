@@ -6,11 +6,11 @@
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.placing import put_text
 from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord
-from billing_dq.tables import TABLES
+from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, TABLES
 from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
 #: What a night read. What it could not read stays: it is small, and its findings are followed by it.
-EVIDENCE = tuple(TABLES[name] for name in (*OF_MONGODB, *OF_STRIPE))
+EVIDENCE = (*(TABLES[name] for name in (*OF_MONGODB, *OF_STRIPE)), FOLLOWED_USAGE, FOLLOWED_ENTRIES)
 
 
 def remove_old_evidence(lake: Lake, night: str, keep: int | None) -> dict[str, list[str]]:

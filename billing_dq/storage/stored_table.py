@@ -9,16 +9,18 @@ A row group of a table in organization order holds whole organizations, so that 
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from billing_dq.errors import PlaceError, SourceError
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import FrameError, Table
 
@@ -40,7 +42,7 @@ class StoredTable:
     @property
     def rows(self) -> int:
         """Number of rows, from the file's footer."""
-        with self.path.open("rb") as file:
+        with self._file() as file:
             return pq.ParquetFile(file).metadata.num_rows
 
     def frame(self, columns: list[str] | None = None) -> pd.DataFrame:
@@ -48,9 +50,28 @@ class StoredTable:
 
         A nullable column that the table did not have yet when it was stored is null.
         """
-        with self.path.open("rb") as file:
+        with self._file() as file:
             stored = to_pandas(self.table, pq.read_table(file, columns=columns))
         return stored if columns is not None else self._with_later_columns(stored)
+
+    @contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        """The open file.
+
+        Raises:
+            SourceError: inside the block: its bytes are no Parquet, or not all of them.
+        """
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except (pa.ArrowInvalid, OSError) as error:
+            # Arrow says of damaged bytes that they are invalid, or raises an OSError that no system call gave
+            if isinstance(error, OSError) and (error.errno is not None or type(error) is not OSError):
+                raise
+            reason = " ".join(str(error).split())
+            raise SourceError(
+                f"{self.path} is damaged: {reason}; `billing-dq doctor --night {self.path.stem}` says what else is"
+            ) from error
 
     def where(self, column: str, values: Collection[str], columns: list[str] | None = None) -> pd.DataFrame:
         """The rows whose ``column`` is one of ``values``; only the row groups that may hold them are read.
@@ -59,7 +80,7 @@ class StoredTable:
         """
         if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
             return self.table.empty() if columns is None else self.table.empty()[columns]
-        with self.path.open("rb") as file:
+        with self._file() as file:
             read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values))])
         found = to_pandas(self.table, read)
         return found if columns is not None else self._with_later_columns(found)
@@ -72,18 +93,18 @@ class StoredTable:
 
     def of_organizations(self, organizations: Iterable[str]) -> pa.Table:
         """The rows of some organizations."""
-        with self.path.open("rb") as file:
+        with self._file() as file:
             wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations))])
         return wanted.cast(arrow_schema(self.table))
 
     def arrow(self, columns: list[str] | None = None) -> pa.Table:
         """Columns of the whole table (None: all) as they are stored."""
-        with self.path.open("rb") as file:
+        with self._file() as file:
             return pq.read_table(file, columns=columns)
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
-        with self.path.open("rb") as file:
+        with self._file() as file:
             parquet = pq.ParquetFile(file)
             for groups in _together(parquet.metadata):
                 yield parquet.read_row_groups(groups, columns=columns)
@@ -110,6 +131,7 @@ class TableWriter:
 
         Raises:
             FrameError: the columns are not the contract's, or a null is where none may be.
+            PlaceError: the disk does not take it.
         """
         if not data.num_rows:
             return
@@ -119,7 +141,10 @@ class TableWriter:
         for field, column in zip(schema, data.columns, strict=True):
             if column.null_count and not field.nullable:
                 raise FrameError(f"{self.table.name}.{field.name} holds {column.null_count} nulls and may hold none")
-        self._writer.write_table(data.cast(schema), row_group_size=data.num_rows)
+        try:
+            self._writer.write_table(data.cast(schema), row_group_size=data.num_rows)
+        except OSError as error:
+            raise self._refused(error) from error
         self.rows += data.num_rows
 
     def __enter__(self) -> Self:
@@ -128,7 +153,14 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError as refused:  # after a failed write it fails once more
+            if error is None:
+                raise self._refused(refused) from refused
+
+    def _refused(self, error: OSError) -> PlaceError:
+        return PlaceError(str(self.path.parent), error, "set TMPDIR to another directory")
 
 
 def _together(metadata: pq.FileMetaData) -> Iterator[list[int]]:

@@ -1,17 +1,24 @@
 """The alerts of a night through Dagster: told once, a dead target is a red check and no failed night, sensors."""
 
+import errno
 import json
+import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 import dagster as dg
 import pytest
 
+from billing_dq.alerts.night import occasion_of_missing_nights
 from billing_dq.defs.alerts import ALERTS, DELIVERED, alert_definitions
+from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nights_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights, red_checks
 from billing_dq.settings import Settings
+from billing_dq.storage import placing
+from billing_dq.storage.lake import Lake
 from tests.support import alerting
 from tests.support.alerting import Target, target
 from tests.support.report_night import BEFORE, NIGHT, finding, findings, old
@@ -66,6 +73,34 @@ def test_a_night_tells_its_findings_once_with_the_path_of_the_report(
     assert message["title"] == f"billing_dq, night of {NIGHT}: 2 new"
     assert f"Report: {settings.home}/lake/report/{NIGHT}.html" in message["message"]
     assert "Money is leaking. 2 breaks are new of 3 open" in message["message"]
+
+
+def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_its_findings_when_it_is_finished(
+    settings: Settings, instance: dg.DagsterInstance, taking: Target
+) -> None:
+    lake = Lake(settings.home)
+    store(Path(settings.home), NIGHT, findings(finding(1)))
+    lake.begin(NIGHT)  # as the first table of a night does
+    asset, check = alert_definitions(nights_of(settings))
+    resources = {"settings": settings, "lake": lake, "night_lock": dg.ResourceDefinition.none_resource()}
+    definitions = dg.Definitions(
+        assets=[manifest_asset(nights_of(settings)), asset], asset_checks=[check], resources=resources
+    )
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placing.os, "fsync", full)
+        assert not job.execute_in_process(partition_key=NIGHT, instance=instance, raise_on_error=False).success
+    missing = occasion_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00"))
+    (sentence,) = missing.matters["sentence"]
+    assert NIGHT in sentence
+    assert taking.taken == []
+    assert job.execute_in_process(partition_key=NIGHT, instance=instance).success
+    assert [one["title"] for one in taking.taken] == [f"billing_dq, night of {NIGHT}: 1 new"]
+    assert occasion_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00")).matters.empty
+
+
+def full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_an_older_night_that_is_run_again_tells_nothing(

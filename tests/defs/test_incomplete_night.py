@@ -1,5 +1,6 @@
 """A night whose budget for MongoDB ends early: it is stored and told as incomplete, never green and never wrong."""
 
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,12 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
+from billing_dq.cli import main
+from billing_dq.commands import nightly
 from billing_dq.errors import SourceError
 from billing_dq.report.night import read_night
 from billing_dq.report.words import summary
-from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb import reader as reading
 from billing_dq.sources.mongodb.politeness import BudgetSpent
@@ -118,11 +121,25 @@ def test_the_night_after_it_is_right_again(
     assert set(third.findings["state"]) == {"persisting"}
 
 
-def test_a_budget_that_is_spent_at_once_leaves_a_night_that_examined_no_organization(
-    settings: Settings, instance: dg.DagsterInstance, tmp_path: Path
+def test_a_budget_that_is_spent_at_once_leaves_a_night_that_examined_no_organization_and_the_command_ends_with_2(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     hasty = settings.model_copy(update={"home": str(tmp_path), "mongodb_budget_seconds": 1e-9})
-    night = run_night(hasty, instance, SAMPLE_AS_OF)
+    monkeypatch.setattr(nightly, "load_settings", lambda: hasty)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setattr(sys, "argv", ["billing-dq", "nightly", "--as-of", SAMPLE_AS_OF.isoformat()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(
+        "billing-dq: the night is incomplete: mongodb_budget_seconds ended before all of organizations"
+    )
+    night = stored_night(hasty, SAMPLE_AS_OF.date().isoformat())
     assert night.snapshot.not_read[0] == "organizations"
     assert night.snapshot.whole_until == ""
     assert night.deltas.empty

@@ -10,8 +10,7 @@ from typing import IO
 
 import pytest
 
-from billing_dq.storage import appending, placing
-from billing_dq.storage.stored_table import TableWriter
+from billing_dq.storage import appending, placing, stored_table
 from tests.faults.plan import Edge
 
 
@@ -28,7 +27,7 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
     dead process still tries to take away from ``home`` stays.
     """
     write_text, unlink, replace = Path.write_text, Path.unlink, Path.replace
-    write, append = TableWriter.write, appending.append_line
+    write, append = stored_table.pq.ParquetWriter.write_table, appending.append_line
 
     def copied(source: IO[bytes], target: IO[bytes], length: int = 0) -> None:
         content = source.read()
@@ -49,9 +48,9 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
             edge.crossed()
         return replace(self, target)
 
-    def written(self: TableWriter, data: object) -> None:
+    def written(self: object, data: object, **more: object) -> None:
         edge.crossed()
-        write(self, data)
+        write(self, data, **more)
 
     def appended(path: Path, line: bytes) -> None:
         edge.crossed()
@@ -61,7 +60,7 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
         patch.setattr(Path, "write_text", text)
         patch.setattr(Path, "unlink", removed)
         patch.setattr(Path, "replace", moved)
-        patch.setattr(TableWriter, "write", written)
+        patch.setattr(stored_table.pq.ParquetWriter, "write_table", written)
         patch.setattr(appending, "append_line", appended)
         patch.setattr(placing, "shutil", _Shutil(copied))
         yield

@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import tempfile
 import time
 import warnings
@@ -51,6 +52,7 @@ from tests.faults.disk import disk, full
 from tests.faults.memory_mongodb import MOODS, MemoryMongo
 from tests.faults.memory_stripe import MemoryTransport, session_of
 from tests.faults.plan import Edge, Killed, Process
+from tests.faults.remembered import remembering
 from tests.support.stripe_night import FakeClock
 
 #: About so many crossings each edge has in such a night; a fault that is planned later than the last befalls nobody.
@@ -181,7 +183,7 @@ def surroundings_of(
     """The same with these documents and Stripe objects at an instant."""
     local = LocalStripe(objects, trouble.moods, "rk_live_another" if trouble.key_refused else None)
     clock = type("Time", (FakeTime,), {"at": as_of, "moves": timedelta(days=trouble.clock_moves)})
-    with pytest.MonkeyPatch.context() as patch, disk(home, trouble.disk):
+    with pytest.MonkeyPatch.context() as patch, disk(home, trouble.disk), remembering():
         patch.setattr(
             snapshot, "connect", lambda _uri, _settings: MemoryMongo(documents, trouble.mongodb, trouble.snapshots)
         )
@@ -206,6 +208,7 @@ class Story:
         tally: how many nights had which trouble and ended how.
         first_seen: the findings that are open as far as complete nights know, and the first night that had each.
         resolved: the same of those that are resolved.
+        whole: the files that were read and are whole, by what the file system says of them.
     """
 
     seed: int
@@ -214,6 +217,7 @@ class Story:
     tally: Counter[str] = field(default_factory=Counter[str])
     first_seen: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     resolved: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    whole: dict[Path, tuple[int, ...]] = field(default_factory=dict[Path, tuple[int, ...]])
     told: Callable[[str], None] = lambda _line: None
 
     def __post_init__(self) -> None:
@@ -246,7 +250,7 @@ class Story:
         """The first night: taken once for each company, as it is the same in every story."""
         if self.number not in _FIRST_NIGHTS:
             ended = self.take(0, 0, no_trouble())
-            assert ended == "complete", f"the first night ended {ended}"
+            assert ended == "complete", self.where(0, no_trouble(), f"the first night ended {ended}")
             _FIRST_NIGHTS[self.number] = {
                 path.relative_to(self.home): path.read_bytes() for path in (self.home / "lake").rglob("*.*")
             }
@@ -292,9 +296,10 @@ class Story:
         """Complete or clearly incomplete, no false finding, nothing half-written, no secret told."""
         assert "\n" not in said, "the reason is not one line"
         assert "Traceback" not in said, "the reason is a traceback"
+        assert "No space left" not in said or " is full: " in said, "the reason does not name what is full"
         assert not any(secret in said for secret in (companies.KEY, "hunter2")), "the reason holds a secret"
         date = companies.as_of(night).date().isoformat()
-        everything_is_readable(Lake(self.settings.home))
+        everything_is_readable(Lake(self.settings.home), self.whole)
         if Lake(self.settings.home).stored(NIGHTLY_REPORT, date) is None:
             assert result is None, "the night succeeded and has no report"
             with pytest.raises(SourceError):
@@ -359,9 +364,18 @@ def _key(row: object) -> tuple[str, ...]:
     )
 
 
-def everything_is_readable(lake: Lake) -> None:
-    """No file that a reader takes for a table or a record is half written."""
+def everything_is_readable(lake: Lake, known: dict[Path, tuple[int, ...]] | None = None) -> None:
+    """No file that a reader takes for a table or a record is half written.
+
+    ``known`` are files that were whole before, by what the file system says of them: those are not read again.
+    """
+    seen = {} if known is None else known
     for path in sorted(Path(str(lake.root)).glob("*/[!.]*")):
+        status = path.stat()
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen.get(path) == state:
+            continue
+        seen[path] = state
         if path.suffix == ".parquet":
             table = TABLES[path.parent.name]
             table.conform(StoredTable(table, UPath(path)).frame())
@@ -423,11 +437,14 @@ def main(nights: int, first: int, processes: int, seed: int | None) -> None:
                 if wrong:
                     click.echo(f"WRONG: {wrong}")
             stories += len(seeds)
+            click.echo(f"{stories:,} stories: {_faulty(total):,} nights with a fault, {failed} stories wrong", err=True)
     for line, count in sorted(total.items()):
         click.echo(f"{count:6,}  {line}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the processes, which have ended by now
+    took = f"in {time.perf_counter() - started:,.0f} s and {used.ru_utime + used.ru_stime:,.0f} s of CPU"
     click.echo(
         f"{stories:,} stories, {total.total():,} nights, {_faulty(total):,} of them with a fault, "
-        f"{failed} stories wrong, in {time.perf_counter() - started:,.0f} s"
+        f"{failed} stories wrong, {took}"
     )
     raise SystemExit(1 if failed else 0)
 

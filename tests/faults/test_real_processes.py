@@ -1,10 +1,13 @@
 """A few nights over real processes: the night killed, the server killed, then the night again, and the next one.
 
-What is seeded and plentiful is in `test_night_faults`; here nothing stands in for anything but Stripe.
+What is seeded and plentiful is in `test_night_faults`; here nothing stands in for anything but Stripe. A longer run:
+
+    BILLING_DQ_TEST_KILLED_NIGHTS=200 pytest tests/faults/test_real_processes.py
 """
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -26,6 +29,9 @@ from tests.faults.night_faults import everything_is_readable
 
 PROGRAM = Path(sys.executable).parent / "billing-dq"
 COMPANY = 1
+#: How many files of a night are stored when it is killed; the first two always, more by their number.
+KILLED_AT = [1, 25, *(random.Random(f"killed night {n}").randrange(60) for n in range(2, 10_000))]
+KILLED_NIGHTS = int(os.environ.get("BILLING_DQ_TEST_KILLED_NIGHTS", "2"))
 Wait = Callable[[], bool]
 
 
@@ -95,8 +101,9 @@ def one_line(error: str) -> bool:
     return len(error.strip().splitlines()) == 1 and "Traceback" not in error
 
 
-@pytest.mark.parametrize("files", [1, 25])
-def test_a_night_that_is_killed_is_not_there_and_is_taken_once_more(tmp_path: Path, stripe: str, files: int) -> None:
+@pytest.mark.parametrize("number", range(KILLED_NIGHTS))
+def test_a_night_that_is_killed_is_not_there_and_is_taken_once_more(tmp_path: Path, stripe: str, number: int) -> None:
+    files = KILLED_AT[number]
     with embedded_mongodb(tmp_path / "mongodb") as server:
         fill(server.uri)
         night = Night(tmp_path, server.uri, stripe)

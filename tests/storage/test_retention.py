@@ -9,7 +9,15 @@ from billing_dq.errors import SourceError
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import EvidenceRemovedRecord
 from billing_dq.storage.retention import EVIDENCE, remove_old_evidence
-from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, STRIPE_DISPUTES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE
+from billing_dq.tables import (
+    FINDINGS,
+    FOLLOWED_ENTRIES,
+    LEDGER_ENTRIES,
+    STRIPE_DISPUTES,
+    TABLES,
+    UNREADABLE_KEYS,
+    WEEKLY_USAGE,
+)
 from tests.support.snapshot_facts import snapshot_facts
 from tests.support.stored_nights import store, store_record
 
@@ -18,7 +26,7 @@ NIGHTS = [(FIRST + timedelta(days=day)).date().isoformat() for day in range(80)]
 
 
 def stored_nights(home: Path) -> Lake:
-    for table in (FINDINGS, WEEKLY_USAGE, LEDGER_ENTRIES, UNREADABLE_KEYS):
+    for table in (FINDINGS, WEEKLY_USAGE, LEDGER_ENTRIES, FOLLOWED_ENTRIES, UNREADABLE_KEYS):
         for night in NIGHTS:
             store(home, table.name, night, table.empty())
     facts = snapshot_facts(FIRST + timedelta(days=79), topology="Single")
@@ -36,8 +44,8 @@ def test_old_evidence_goes_and_results_and_what_could_not_be_read_stay(tmp_path:
     lake = stored_nights(tmp_path)
     removed = remove_old_evidence(lake, NIGHTS[-1], 40)
     assert list(removed) == NIGHTS[:40]
-    assert set(removed[NIGHTS[0]]) == {"weekly_usage", "ledger_entries"}
-    for table in (WEEKLY_USAGE, LEDGER_ENTRIES):
+    assert set(removed[NIGHTS[0]]) == {"weekly_usage", "ledger_entries", "followed_entries"}
+    for table in (WEEKLY_USAGE, LEDGER_ENTRIES, FOLLOWED_ENTRIES):
         assert lake.nights(table) == NIGHTS[40:]
     for table in (FINDINGS, UNREADABLE_KEYS):
         assert lake.nights(table) == NIGHTS

@@ -13,7 +13,7 @@ def payment_findings(ours: ApplicationTables, theirs: StripeTables, policy: Poli
     """Findings of kinds `pack_without_topup` and `refund_failed`, in the form of `findings_frame`.
 
     Args:
-        ours: purchases and refund entries of whole ledgers, balances, unreadable keys.
+        ours: purchases, refund entries and suspects of whole ledgers, balances, unreadable keys.
         theirs: charges, refunds and disputes; of what could not be read nothing is found.
         policy: packs and pending minutes.
     """
@@ -25,5 +25,5 @@ def payment_findings(ours: ApplicationTables, theirs: StripeTables, policy: Poli
             packs_without_topup(theirs.charges, theirs.disputes, ledgers, policy.packs, pending, theirs.livemode)
         )
     if theirs.refunds is not None:
-        found.append(failed_refunds(theirs.refunds, ledgers))
+        found.append(failed_refunds(theirs.refunds, ledgers, ours.ledger_suspects))
     return findings_frame(pd.concat(found))

@@ -10,16 +10,19 @@ from billing_dq.reconcile.payments.ledgers import PaidLedgers, findings_frame
 
 #: Statuses in which the money of a refund is with us.
 _CAME_BACK = ("failed", "canceled")
+_OF_REFUND = ["organization_id", "refund_id"]
 
 
-def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
-    """Ledger entries of refunds whose money never reached the customer.
+def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers, suspects: pd.DataFrame) -> pd.DataFrame:
+    """Ledger entries of refunds whose money never reached the customer, and whose units were not given back.
 
-    A refund made anew in its place has an entry of its own, and the failed one's units stay owed.
+    A refund made anew in its place has an entry of its own, and the failed one's units stay owed. They are given back
+    by an adjustment that names the refund, `correction-<refund>`. A credit of the application's tool names nothing.
 
     Args:
         refunds: STRIPE_REFUNDS.
         ledgers: what the ledgers say.
+        suspects: LEDGER_SUSPECTS, with every adjustment that a person wrote.
 
     Returns:
         Findings of kind `refund_failed` as `findings_frame` has them, the subject is the refund, the cause its status.
@@ -28,7 +31,9 @@ def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
     named = entries["ref_id"].str.extract(r"^refund-(.+)-[^-]+$", expand=False)
     taken = entries.assign(refund_id=named)[entries["amount"] < 0].dropna(subset="refund_id")
     failed = refunds.loc[refunds["status"].isin(_CAME_BACK), ["refund_id", "status", "charge_id"]]
-    rows = taken.merge(failed, on="refund_id")
+    rows = taken.merge(failed, on="refund_id").merge(_given_back(suspects), on=_OF_REFUND, how="left")
+    rows["amount"] += rows["given"].fillna(0.0)
+    rows = rows[rows["amount"] < 0].reset_index(drop=True)
     return findings_frame(
         rows.assign(
             kind="refund_failed",
@@ -41,6 +46,14 @@ def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
             ],
         )
     )
+
+
+def _given_back(suspects: pd.DataFrame) -> pd.DataFrame:
+    """``organization_id``, ``refund_id``, ``given``: units that a person gave back for a refund, by its name."""
+    adjusted = suspects[(suspects["kind"] == "adjustment") & (suspects["amount"] > 0)]
+    named = adjusted["ref_id"].str.extract(r"^correction-(.+)$", expand=False)
+    given = adjusted.assign(refund_id=named).dropna(subset="refund_id")
+    return given.assign(given=given["amount"]).groupby(_OF_REFUND, as_index=False)[["given"]].sum()
 
 
 def _sentence(charge: object, status: object, units: float) -> str:

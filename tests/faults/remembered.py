@@ -1,0 +1,51 @@
+"""Pure and dear parts of a night, done once for equal input: many nights of a story read and judge the same rows.
+
+Great Expectations and the pictures take half of a night's time, and no fault is theirs.
+"""
+
+import hashlib
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import pytest
+
+from billing_dq.defs.checks import data_checks
+from billing_dq.rules import validation
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def once(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function, which is called once for equal arguments; they are compared as pickled."""
+    known: dict[bytes, Result] = {}
+
+    def remembered(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        key = hashlib.sha256(pickle.dumps((args, kwargs))).digest()
+        if key not in known:
+            known[key] = function(*args, **kwargs)
+        return known[key]
+
+    return remembered
+
+
+_make_judge = validation._judge
+_judges: list[object] = []
+_picture = once(data_checks.measure_picture)
+
+
+def _judge() -> object:
+    if not _judges:
+        _judges.append(once(_make_judge()))
+    return _judges[0]
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Nights inside the block ask Great Expectations, and draw, once for equal rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validation, "_judge", _judge)
+        patch.setattr(data_checks, "measure_picture", _picture)
+        yield
