@@ -6,6 +6,9 @@ RUN    := $(VENV)/bin/
 UV     := $(VENV)/uv/bin/uv
 STAMP  := $(VENV)/.synced
 
+# Python keeps what it compiled: without that each process compiles Dagster and pandas anew, which doubles their import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo serve ui test second-server coverage lint audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)

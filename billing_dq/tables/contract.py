@@ -8,6 +8,7 @@ module constant of a sibling module; `billing_dq.tables.TABLES` has them all by 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import pandas as pd
@@ -121,7 +122,7 @@ class Table:
 
     def empty(self) -> pd.DataFrame:
         """A frame without rows that keeps the contract."""
-        return self.conform(pd.DataFrame(columns=self.column_names))
+        return _empty(self).copy()
 
     def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame in the contract's column order and dtypes, with a fresh index.
@@ -163,3 +164,8 @@ class Table:
         if self.key and bool(frame.duplicated(list(self.key)).any()):
             row = frame.loc[frame.duplicated(list(self.key)), list(self.key)].iloc[0].to_dict()
             raise FrameError(f"{self.name}: more than one row for {row}")
+
+
+@cache
+def _empty(table: Table) -> pd.DataFrame:
+    return table.conform(pd.DataFrame(columns=table.column_names))
