@@ -75,8 +75,8 @@ class StoredTable:
             wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations))])
         return wanted.cast(arrow_schema(self.table))
 
-    def arrow(self, columns: list[str]) -> pa.Table:
-        """Columns of the whole table as they are stored."""
+    def arrow(self, columns: list[str] | None = None) -> pa.Table:
+        """Columns of the whole table (None: all) as they are stored."""
         with self.path.open("rb") as file:
             return pq.read_table(file, columns=columns)
 
