@@ -9,8 +9,7 @@ import sys
 
 import click
 
-from billing_dq.errors import SourceError
-from billing_dq.settings import SettingsError
+from billing_dq.errors import SettingsError, SourceError
 from billing_dq.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.

@@ -23,3 +23,7 @@ class PlaceError(SourceError):
 
 class TransientSourceError(SourceError):
     """A source cannot be read (or written) right now; trying again may help."""
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the message is one line with the file or variable, the key and the reason."""

@@ -16,6 +16,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from sqlalchemy.exc import DBAPIError
 
 from billing_dq.definitions import build_definitions
+from billing_dq.defs.history import kept_open
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
 from billing_dq.progress import Progress
@@ -153,9 +154,9 @@ def run_night(
                     f"the night of {night} is stored and is not read again; --again replaces it knowingly"
                 )
             job = CONCLUDE_NIGHT
-        result = _execute(
-            build_definitions(settings, progress, locks=locks).resolve_job_def(job), instance, night, config
-        )
+        definition = build_definitions(settings, progress, locks=locks).resolve_job_def(job)
+        with kept_open(instance):
+            result = _execute(definition, instance, night, config)
     if not result.success:
         if _was_interrupted(result):
             raise KeyboardInterrupt

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from billing_dq.errors import SettingsError
 from billing_dq.units import Tolerance
 from billing_dq.vocabulary.alerts import EVENTS, OPERATIONS, Event
 from billing_dq.vocabulary.kinds import KINDS
@@ -27,10 +28,6 @@ SECRETS = frozenset({"mongodb_uri", "mongodb_write_uri", "stripe_api_key"})
 #: Variables with our prefix that are not settings: where the file is, and what the test-suite is told.
 _OTHER_VARIABLES = frozenset({"BILLING_DQ_CONFIG"})
 _TEST_PREFIX = "BILLING_DQ_TEST_"
-
-
-class SettingsError(ValueError):
-    """The settings cannot be used; the message is one line with the file or variable, the key and the reason."""
 
 
 def _finite(value: float) -> float:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.errors import SettingsError
+from billing_dq.settings import Settings, load_settings
 
 EXAMPLE = Path(__file__).parent.parent / "billing_dq.example.toml"
 

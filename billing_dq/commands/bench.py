@@ -142,6 +142,7 @@ def _show(figures: Figures) -> None:
         ("match, causes (pure)", stages.match, None, ""),
         ("read back, merge, write", stages.merge, None, ""),
         ("total", stages.total, floors and floors.drain, ""),
+        ("data checks (not in the total)", stages.checks, None, ""),
     ):
         table.add_row(name, f"{seconds:,.1f}", "" if floor is None else f"{floor:,.1f}", meaning if floors else "")
     console = Console()

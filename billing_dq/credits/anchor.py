@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from billing_dq.credits.audit import AuditError, AuditLog, Record, credits_directory
-from billing_dq.settings import SettingsError
+from billing_dq.errors import SettingsError
 
 _ANCHOR = re.compile(r"(\d{1,12}):([0-9a-f]{64})")
 

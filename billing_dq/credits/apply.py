@@ -21,8 +21,8 @@ from billing_dq.credits.ledger_writer import Credit, LedgerReading, LedgerWriter
 from billing_dq.credits.parking import parked_organizations
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget, State
-from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.settings import Settings, SettingsError
+from billing_dq.errors import SettingsError, SourceError, TransientSourceError
+from billing_dq.settings import Settings
 from billing_dq.vocabulary.references import reinstatement_ref
 
 _ATTEMPTS = 5

@@ -18,8 +18,7 @@ from typing import Literal
 
 from upath import UPath
 
-from billing_dq.errors import SourceError
-from billing_dq.settings import SettingsError
+from billing_dq.errors import SettingsError, SourceError
 from billing_dq.storage.appending import locked, sync_directory
 from billing_dq.storage.placing import is_local
 

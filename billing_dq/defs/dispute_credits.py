@@ -20,9 +20,9 @@ from billing_dq.credits.run import audit_log, credits_off, open_applier
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import Metadata, table_of, tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
-from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.errors import SettingsError, SourceError, TransientSourceError
 from billing_dq.report.figures import rows_of
-from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import StripeReadingRecord
 from billing_dq.tables import DISPUTE_POSITIONS

@@ -34,19 +34,16 @@ _NOT_IN_OLD_NIGHTS = {table.name for table in (FOLLOWED_WEEKS, FOLLOWED_USAGE, F
 Storable = pd.DataFrame | StoredTable | Record
 
 
-class LakeIOManager(dg.UPathIOManager):
-    """The IO manager of every asset."""
+class LakeIOManager(dg.IOManager):
+    """The IO manager of every asset. It logs nothing: each line would be one more event in the history."""
 
     def __init__(self, lake: Lake) -> None:
-        super().__init__(base_path=lake.root)
         self._lake = lake
 
-    def get_path_for_partition(self, context: dg.InputContext | dg.OutputContext, path: UPath, partition: str) -> UPath:
-        """`<asset>/<night>.parquet`, or `.json` for a record."""
-        return path / f"{partition}{'.json' if _asset(context) in RECORDS else '.parquet'}"
-
-    def dump_to_path(self, context: dg.OutputContext, obj: Storable, path: UPath) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Storable) -> None:
         """Write a frame, a stored table or a record; all or nothing."""
+        path = self._path(context, context.asset_partition_key)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._lake.begin(path.stem)
         if isinstance(obj, Record):
             put_text(obj.model_dump_json(indent=1), path)
@@ -54,10 +51,11 @@ class LakeIOManager(dg.UPathIOManager):
             put_file(Path(obj.path.path), path)
         else:
             _put(TABLES[_asset(context)], obj, path)
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
 
-    def load_from_path(self, context: dg.InputContext, path: UPath) -> Storable:
+    def load_input(self, context: dg.InputContext) -> Storable:
         """Read what the parameter's type asks for."""
-        name = _asset(context)
+        name, path = _asset(context), self._path(context, context.asset_partition_key)
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
         if not path.exists():
@@ -70,6 +68,11 @@ class LakeIOManager(dg.UPathIOManager):
         if context.dagster_type.typing_type is not pd.DataFrame:
             return stored
         return stored.frame() if path.exists() else stored.table.empty()
+
+    def _path(self, context: dg.InputContext | dg.OutputContext, night: str) -> UPath:
+        """`<asset>/<night>.parquet`, or `.json` for a record."""
+        name = _asset(context)
+        return self._lake.root / name / f"{night}{'.json' if name in RECORDS else '.parquet'}"
 
 
 def _asset(context: dg.InputContext | dg.OutputContext) -> str:

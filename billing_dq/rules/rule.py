@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from billing_dq.errors import SettingsError
 from billing_dq.rules.expectation import Clause, Expectation, Severity
-from billing_dq.settings import SettingsError
 
 
 class RuleError(SettingsError):

@@ -1,5 +1,5 @@
-"""The bridge to Great Expectations, the one place where it is imported, and only while rows are validated: its import
-costs seconds. Frames come one after the other and are never held together.
+"""The bridge to Great Expectations, the one place where it is imported, and only where a clause does not plainly hold:
+its import costs seconds. Frames come one after the other and are never held together.
 """
 
 # Great Expectations makes its expectations at import, where a type checker cannot see them:
@@ -16,6 +16,7 @@ import pandas as pd
 
 from billing_dq.report.figures import plain
 from billing_dq.rules.derived import derive
+from billing_dq.rules.evident import evidently_kept
 from billing_dq.rules.expectation import ROWS, Clause, Expectation, Outcome, Row
 
 _FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": ROWS}
@@ -53,12 +54,13 @@ def validate(frames: Iterable[pd.DataFrame], work: Work) -> dict[str, Outcome]:
     clauses = [(one, clause) for one in work.expected for clause in one.clauses if _can_be_judged(clause, work)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own, about what it imports and calls
-        judge = _judge()
         for frame in frames:
             for outcome in outcomes.values():
                 outcome.checked += len(frame)
-            results = judge(_with_derived(frame, work), [clause for _, clause in clauses])
-            for (one, clause), result in zip(clauses, results, strict=True):
+            whole = _with_derived(frame, work)
+            doubtful = [(one, clause) for one, clause in clauses if not evidently_kept(whole, clause)]
+            results = _judge()(whole, [clause for _, clause in doubtful]) if doubtful else []
+            for (one, clause), result in zip(doubtful, results, strict=True):
                 if not result.get("success"):
                     _add(outcomes[one.name], result, _Part(frame, clause, work.identity))
     return outcomes
@@ -82,9 +84,18 @@ def _judge() -> _Judge:
     made = {name.lower(): getattr(gxe, name) for name in dir(gxe) if name.startswith("Expect")}
 
     def judge(frame: pd.DataFrame, clauses: Sequence[Clause]) -> list[Result]:
+        """The results in the order of the clauses, all from one graph of metrics."""
+        suite = gx.ExpectationSuite(
+            name="night",
+            expectations=[
+                made[clause.kind.replace("_", "")](**clause.arguments, meta={"place": place})
+                for place, clause in enumerate(clauses)
+            ],
+        )
         batch = whole.get_batch(batch_parameters={"dataframe": frame})
-        built = [made[clause.kind.replace("_", "")](**clause.arguments) for clause in clauses]
-        return [batch.validate(expectation, result_format=_FORMAT).to_json_dict() for expectation in built]
+        results = batch.validate(suite, result_format=_FORMAT).results
+        found = {result.expectation_config.meta["place"]: result.to_json_dict() for result in results}
+        return [found[place] for place in range(len(clauses))]
 
     return judge
 

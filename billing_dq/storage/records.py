@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.rules.expectation import Outcome
 from billing_dq.storage.places import place_of
 from billing_dq.storage.placing import put_text
 from billing_dq.weeks import NightWeeks
@@ -144,13 +145,17 @@ class AuditAnchorRecord(_Record):
 
 
 class SoundTablesRecord(_Record):
-    """Which tables of a night break a critical expectation (``broken``: their names, with those of the checks).
+    """What became of what is expected of a night's tables, and which of them cannot be trusted.
 
-    What rests on such a table is not computed that night.
+    Attributes:
+        broken: tables that break a critical expectation, with the names of its checks: what rests on such a table is
+            not computed that night.
+        outcomes: of the tables from MongoDB, by table and check; none in a night that an older version concluded.
     """
 
     name: ClassVar[str] = "sound_tables"
     broken: dict[str, tuple[str, ...]]
+    outcomes: dict[str, dict[str, Outcome]] = {}
 
     @property
     def unsound(self) -> frozenset[str]:

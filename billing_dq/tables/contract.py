@@ -127,7 +127,7 @@ class Table:
 
     def empty(self) -> pd.DataFrame:
         """A frame without rows that keeps the contract."""
-        return self.conform(pd.DataFrame(columns=self.column_names))
+        return _empty(self).copy()
 
     def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame in the contract's column order and dtypes, with a fresh index.
@@ -169,3 +169,8 @@ class Table:
         if self.key and bool(frame.duplicated(list(self.key)).any()):
             row = frame.loc[frame.duplicated(list(self.key)), list(self.key)].iloc[0].to_dict()
             raise FrameError(f"{self.name}: more than one row for {row}")
+
+
+@cache
+def _empty(table: Table) -> pd.DataFrame:
+    return table.conform(pd.DataFrame(columns=table.column_names))

@@ -11,8 +11,8 @@ from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.ledger_writer import open_ledger_writer
 from billing_dq.credits.parking import park
 from billing_dq.credits.requests import CreditRequest, RunBudget
-from billing_dq.errors import TransientSourceError
-from billing_dq.settings import Credits, Settings, SettingsError
+from billing_dq.errors import SettingsError, TransientSourceError
+from billing_dq.settings import Credits, Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader
 from tests.support import small_world as world
 

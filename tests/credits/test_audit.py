@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from billing_dq.credits.audit import AuditError, AuditLog, Subject, credits_directory
-from billing_dq.settings import SettingsError
+from billing_dq.errors import SettingsError
 
 ABOUT = Subject("du_1", "6aba68021f1483412b0fa60e", "0" * 24)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing_dq.settings import Settings, SettingsError, load_settings
+from billing_dq.errors import SettingsError
+from billing_dq.settings import Settings, load_settings
 
 EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "150"))
 SECRET = "hunter2-is-secret"

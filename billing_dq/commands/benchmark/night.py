@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from upath import UPath
 
+from billing_dq.commands.benchmark.checks import seconds_of_checks
 from billing_dq.reconcile.meter.context import MeterContext
 from billing_dq.reconcile.meter.meter_extras import reconcile_meter
 from billing_dq.settings import Settings
@@ -34,7 +35,8 @@ class Stages:
         write: Parquet.
         match: keys and debits, causes (pure).
         merge: reading back, merging, writing the deltas.
-        cpu: seconds of CPU of this process, the loading of compiled code among them.
+        checks: the data checks of the night's tables; they are not in the total.
+        cpu: seconds of CPU of this process before the checks, the loading of compiled code among them.
         peak_megabytes: the most memory that this process held.
     """
 
@@ -46,6 +48,7 @@ class Stages:
     match: float
     merge: float
     total: float
+    checks: float
     cpu: float
     peak_megabytes: float
 
@@ -87,7 +90,8 @@ def take_night(read: Callable[[], Reading], settings: Settings, night: NightWeek
             matching += time.perf_counter() - before
             entries, keys = entries + len(batch.entries), keys + len(batch.keys)
             out.write(to_arrow(METER_EXTRAS_DELTAS, result.deltas))
-    ended = time.perf_counter()
+    ended, used = time.perf_counter(), cpu_seconds() - cpu
+    peak = _peak_megabytes()
     return Stages(
         entries=entries,
         keys=keys,
@@ -97,8 +101,9 @@ def take_night(read: Callable[[], Reading], settings: Settings, night: NightWeek
         match=matching,
         merge=ended - read_at - matching,
         total=ended - started,
-        cpu=cpu_seconds() - cpu,
-        peak_megabytes=_peak_megabytes(),
+        checks=seconds_of_checks(tables, tuple(sorted(settings.plans)), night.as_of, directory / "checked"),
+        cpu=used,
+        peak_megabytes=peak,
     )
 
 

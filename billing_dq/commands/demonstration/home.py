@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from billing_dq.errors import SettingsError
 from billing_dq.report.figures import rows_of
 from billing_dq.report.verdicts import in_order_of_work, verdicts
 from billing_dq.report.words import commands
-from billing_dq.settings import SettingsError
 from billing_dq.tables import FINDINGS
 
 #: Where a demo is kept that nobody gave a directory; the next one replaces it.

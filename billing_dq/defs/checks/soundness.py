@@ -1,5 +1,6 @@
-"""Which tables of a night can be trusted: the critical expectations, judged before anything rests on the tables.
+"""Which tables of a night can be trusted: what is expected of them, judged before anything rests on them.
 
+Each table is read and judged once, for the critical expectations and the others alike; the checks say what came of it.
 Dagster's own blocking checks would fail the run and stop everything that follows, the findings too. Here only the
 results stop that rest on a broken table (`reconcile.soundness`).
 """
@@ -44,19 +45,22 @@ def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> d
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
     ) -> dg.Output[SoundTablesRecord]:
-        """Judge the critical expectations of every table that was read from MongoDB."""
+        """Judge every table that was read from MongoDB."""
         night, plans = NightTables(lake, context.partition_key), tuple(sorted(settings.plans))
-        broken: dict[str, list[str]] = {}
+        broken: dict[str, tuple[str, ...]] = {}
+        outcomes: dict[str, dict[str, Outcome]] = {}
         for name in OF_MONGODB:
-            ours = expectations(TABLES[name], plans, snapshot_facts.as_of)
-            outcomes: dict[str, Outcome] = judge_contract(night, name, [e for e in ours if e.severity == "critical"])
+            expected = expectations(TABLES[name], plans, snapshot_facts.as_of)
             of_table = [rule for rule in critical if rule.table == name]
-            outcomes |= {rule.name: judge_rule(rule, night, snapshot_facts.as_of) for rule in of_table}
-            red = [check for check, outcome in outcomes.items() if not outcome.passed]
+            found = judge_contract(night, name, expected)
+            found |= {rule.name: judge_rule(rule, night, snapshot_facts.as_of) for rule in of_table}
+            outcomes[name] = found
+            stops = [one.name for one in (*expected, *of_table) if one.severity == "critical"]
+            red = tuple(check for check in stops if not found[check].passed)
             if red:
                 broken[name] = red
                 context.log.warning(f"{name} breaks {', '.join(red)}: what rests on it is not computed")
-        record = SoundTablesRecord(broken={name: tuple(red) for name, red in broken.items()})
+        record = SoundTablesRecord(broken=broken, outcomes=outcomes)
         told: Metadata = {"tables_broken": len(broken), "broken": dg.MetadataValue.json(broken)}
         return dg.Output(record, metadata=told)
 
