@@ -166,6 +166,7 @@ class Settings(BaseSettings):
     mongodb_budget_seconds: Annotated[float, Field(gt=0)] | None = None
     mongodb_reply_documents: Annotated[int, Field(ge=2, le=1_000)] = 1_000
     mongodb_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
+    shards: Annotated[int, Field(ge=1, le=1_000)] = 1
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
     state: Name | None = None

@@ -15,7 +15,8 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
+from billing_dq.sources.mongodb.facts import Snapshot, SnapshotFacts
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import (

@@ -1,6 +1,8 @@
 """Tables as Parquet: written by row group, read whole (small tables) or by batch (those that grow with the ledger).
 
 A row group of a table in organization order holds whole organizations, so that a batch can be reconciled by itself.
+Where a row group ends depends on the rows alone, and not on the parts in which they were written: the same rows are the
+same bytes, however many replies of a server or shards of a night they came by.
 `merge_by_organization` walks two such tables side by side. Paths may be of any fsspec file system.
 """
 
@@ -13,8 +15,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -24,6 +28,9 @@ from billing_dq.tables import FrameError, Table
 #: Columns whose values do not repeat: a dictionary of them, or their smallest and largest, would cost time and save
 #: nothing. LZ4 would save a tenth of the time beside Zstandard, and take four times the room.
 _UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
+
+#: Rows, and items of their lists, of a row group: it ends with the organization that reaches so many.
+_GROUP_ITEMS = 100_000
 
 #: Row groups are read together up to so many bytes: work on columns costs some milliseconds however few rows it is for.
 _TOGETHER_BYTES = 6 * 1024 * 1024
@@ -89,37 +96,55 @@ class StoredTable:
 
 
 class TableWriter:
-    """Writes a table to a local Parquet file, one row group for each `write`; a context manager."""
+    """Writes a table to a local Parquet file, by row groups of some organizations; a context manager.
 
-    def __init__(self, table: Table, path: UPath) -> None:
+    Args:
+        table: its contract.
+        path: where it is written.
+        organizations: of a row group, at most; None: as many as `_GROUP_ITEMS` allows.
+    """
+
+    def __init__(self, table: Table, path: UPath, organizations: int | None = None) -> None:
         self.table = table
         self.path = path
         self.rows = 0
+        self._schema = arrow_schema(table)
+        self._held = self._schema.empty_table()
+        self._organizations = organizations or _GROUP_ITEMS
         repeating = [column.name for column in table.columns if column.name not in _UNREPEATED]
         self._writer = pq.ParquetWriter(
             str(path),
-            arrow_schema(table),
+            self._schema,
             compression="zstd",
             use_dictionary=repeating,  # pyright: ignore[reportArgumentType] (its stubs know no list)
             write_statistics=repeating,  # pyright: ignore[reportArgumentType]
         )
 
     def write(self, data: pa.Table) -> None:
-        """Add a row group (none for an empty table).
+        """Add rows.
 
         Raises:
             FrameError: the columns are not the contract's, or a null is where none may be.
         """
         if not data.num_rows:
             return
-        schema = arrow_schema(self.table)
+        schema = self._schema
         if data.schema.names != schema.names or data.schema.types != schema.types:
             raise FrameError(f"{self.table.name}: {data.schema} is not the contract {schema}")
         for field, column in zip(schema, data.columns, strict=True):
             if column.null_count and not field.nullable:
                 raise FrameError(f"{self.table.name}.{field.name} holds {column.null_count} nulls and may hold none")
-        self._writer.write_table(data.cast(schema), row_group_size=data.num_rows)
         self.rows += data.num_rows
+        self._held = pa.concat_tables([self._held, data.cast(schema)])
+        start = 0
+        for end in _group_ends(self._held, self._organizations):
+            self._write_group(self._held.slice(start, end - start))
+            start = end
+        self._held = self._held.slice(start)
+
+    def _write_group(self, rows: pa.Table) -> None:
+        # the pages of a row group follow the chunks of its columns
+        self._writer.write_table(rows.combine_chunks(), row_group_size=rows.num_rows)
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +152,38 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._writer.close()
+        try:
+            if kind is None and self._held.num_rows:
+                self._write_group(self._held)
+        finally:
+            self._writer.close()
+
+
+def _group_ends(rows: pa.Table, organizations: int) -> list[int]:
+    """Where the row groups that are complete end: with the organization by which they hold so many of them, or
+    `_GROUP_ITEMS` rows and items of lists. The last organization may go on in the rows that come next.
+    """
+    if "organization_id" in rows.column_names:
+        ids = rows.column("organization_id")
+        another = pc.fill_null(pc.not_equal(ids.slice(1), ids.slice(0, max(0, len(ids) - 1))), True)
+        starts = np.flatnonzero(another.to_numpy()) + 1
+    else:
+        starts, organizations = np.arange(1, rows.num_rows), _GROUP_ITEMS
+    items = np.ones(rows.num_rows, dtype=np.int64)
+    for column in rows.columns:
+        if pa.types.is_list(column.type):
+            items += pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    before = np.concatenate(([0], np.cumsum(items)))
+    ends: list[int] = []
+    done, place = 0, 0  # rows, organizations: each group begins where the one before ended
+    while place < len(starts):
+        full = int(np.searchsorted(before[starts], before[done] + _GROUP_ITEMS))
+        place = min(full, place + organizations - 1)
+        if place < len(starts):
+            done = int(starts[place])
+            ends.append(done)
+            place += 1
+    return ends
 
 
 def _together(metadata: pq.FileMetaData) -> Iterator[list[int]]:

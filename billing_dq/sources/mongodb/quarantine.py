@@ -1,6 +1,7 @@
 """The documents that are not read: which they are, why, and what they leave in the dark."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ class Quarantine:
 
     _rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _unreadable: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
-    _names: dict[tuple[str, str], object] = field(default_factory=dict[tuple[str, str], object])
+    _names: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     def add(self, contract: CollectionContract, document: Mapping[str, object], faults: Mapping[str, str]) -> None:
         """Quarantine a document for these faults, reasons by field; it leaves its organization's key unreadable."""
@@ -52,17 +53,38 @@ class Quarantine:
         self._rows.append({"collection": contract.name, "document_id": name, "field": key, "reason": DUPLICATE})
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """`quarantined_documents` and `unreadable_keys`."""
-        return QUARANTINED_DOCUMENTS.from_rows(self._rows), UNREADABLE_KEYS.from_rows(self._unreadable)
+        """`quarantined_documents` and `unreadable_keys`, in an order that does not tell how they were read."""
+        documents = QUARANTINED_DOCUMENTS.from_rows(self._rows)
+        return in_order(documents), in_order(UNREADABLE_KEYS.from_rows(self._unreadable))
 
     def _named(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
-        """The text of a document's `_id`, made different from that of all others."""
-        identity = document.get("_id", "(no _id)")
-        name = str(identity)
-        if (contract.name, name) in self._names:  # the text of an ObjectId and that same text, or 1 and "1"
-            name = f"{name} ({type(identity).__name__} {len(self._names)})"
-        self._names[contract.name, name] = identity
-        return name
+        """The name of a document, made different from that of all others."""
+        name = _text(document["_id"]) if "_id" in document else "(no _id)"
+        self._names[contract.name, name] += 1
+        times = self._names[contract.name, name]
+        return name if times == 1 else f"{name} ({times})"
+
+
+def in_order(quarantined: pd.DataFrame) -> pd.DataFrame:
+    """Rows by collection and document; those of a document stay in their order."""
+    return quarantined.sort_values(["collection", "document_id"], kind="stable", ignore_index=True)
+
+
+def _text(identity: object) -> str:
+    """The text of an `_id`. A text that looks like an `_id` of another type has its type beside it."""
+    if isinstance(identity, ObjectId | int | float) and not isinstance(identity, bool):
+        return str(identity)
+    if isinstance(identity, str) and not (_HEX.fullmatch(identity) or identity.endswith(")") or _is_number(identity)):
+        return identity
+    return f"{identity} ({type(identity).__name__})"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _points_to(document: Mapping[str, object]) -> dict[str, object]:
