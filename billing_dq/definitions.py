@@ -15,7 +15,7 @@ from billing_dq.defs.checks.population import population_checks
 from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
-from billing_dq.defs.io_manager import LakeIOManager
+from billing_dq.defs.io_manager import PARTS, LakeIOManager, PartsIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of, read_by_morning
@@ -24,6 +24,7 @@ from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
+from billing_dq.defs.sharded_snapshot import sharded_snapshot_assets
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
@@ -61,7 +62,8 @@ def _build(
 ) -> dg.Definitions:
     nights = nights_of(settings)
     credits = dispute_credit_definitions(nights, settings_now)
-    sources = [snapshot_assets(nights), stripe_assets(nights)]
+    snapshot = snapshot_assets(nights) if settings.shards == 1 else sharded_snapshot_assets(nights)
+    sources = [snapshot, stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
     own_checks = [
         *finding_checks(nights),
@@ -93,7 +95,11 @@ def _build(
         jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
         sensors=[failed_checks(checks, told_by_the_night()), failed_runs, missing_nights, *(credits.sensors or ())],
-        resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
+        resources={
+            "io_manager": LakeIOManager(Lake(settings.home)),
+            PARTS: PartsIOManager(settings.home),
+            **resources_of(settings, progress, locks),
+        },
         executor=dg.in_process_executor,
     )
 

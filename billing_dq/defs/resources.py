@@ -42,7 +42,7 @@ class ProgressTo:
     def __init__(self, given: Progress | None) -> None:
         self._given = given
 
-    def of(self, context: dg.AssetExecutionContext) -> Progress:
+    def of(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Progress:
         """The progress of a step."""
         return self._given or LineProgress(context.log.info)
 
