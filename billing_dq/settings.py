@@ -145,6 +145,13 @@ class AlertSettings(_Section):
     retry_minutes: Annotated[float, Field(ge=0)] = 15.0
 
 
+class Execution(_Section):
+    """What runs the steps of a night, and its configuration as Dagster knows it."""
+
+    engine: Literal["in_process", "multiprocess", "dask", "celery", "k8s"] = "in_process"
+    config: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
 def _default_plans() -> dict[str, Plan]:
     return {"free": Plan(meter_quota=0.0), "starter": Plan(), "pro": Plan(), "enterprise": Plan()}
 
@@ -193,6 +200,7 @@ class Settings(BaseSettings):
     credits: Credits = Credits()
     retention: Retention = Retention()
     alerts: AlertSettings = AlertSettings()
+    execution: Execution = Execution()
 
     @model_validator(mode="after")
     def _one_plan_per_price(self) -> Self:

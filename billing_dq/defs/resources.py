@@ -71,5 +71,7 @@ def resources_of(settings: Settings, progress: Progress | None, locks: NightLock
         "lake": Lake(settings.home),
         "progress": ProgressTo(progress),
         "night": NightConfig(),
-        "night_lock": night_lock(locks),
+        "night_lock": night_lock(locks)
+        if settings.execution.engine == "in_process"
+        else dg.ResourceDefinition.none_resource(),  # the executor holds it: the steps are several processes
     }

@@ -68,7 +68,7 @@ def sharded_snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinit
             yield dg.DynamicOutput(task, mapping_key=f"{number:03}", output_name="tasks")
 
     # the policy is for a step whose process died; the step itself asks for another attempt where one may work
-    @dg.op(out=dg.Out(io_manager_key=PARTS), retry_policy=dg.RetryPolicy(max_retries=RETRIES, delay=1))
+    @dg.op(out=dg.Out(io_manager_key=PARTS), retry_policy=dg.RetryPolicy(max_retries=RETRIES))
     def read_shard(
         context: dg.OpExecutionContext,
         task: ShardPart,

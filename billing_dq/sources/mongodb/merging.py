@@ -18,7 +18,7 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
 from billing_dq.sources.mongodb.counted_shapes import shape_table
 from billing_dq.sources.mongodb.facts import Part, Server, Snapshot, facts_of, shapes_of
-from billing_dq.sources.mongodb.quarantine import in_order
+from billing_dq.sources.mongodb.quarantine import all_named
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
@@ -99,4 +99,4 @@ def _rows(table: Table, parts: Sequence[Part], night: NightWeeks, followed: Foll
 def _quarantined(table: Table, parts: Sequence[Part]) -> pd.DataFrame:
     """Read plainly, a document may have been read by two parts: it moved meanwhile."""
     together = pd.concat([part.tables[table.name].frame() for part in parts], ignore_index=True)
-    return in_order(table.conform(together.drop_duplicates(list(table.key) or None)))
+    return all_named(table.conform(together.drop_duplicates(list(table.key) or None)))

@@ -13,6 +13,9 @@ from billing_dq.tables import QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 
 DUPLICATE = "duplicate_key"
 
+#: Between the text of an `_id` and its type.
+_BESIDE = "\0"
+
 #: Rows for one document; a ledger may hold a hundred thousand bad entries.
 _MOST_FIELDS = 100
 _HEX = re.compile(r"[0-9a-fA-F]{24}")
@@ -53,38 +56,29 @@ class Quarantine:
         self._rows.append({"collection": contract.name, "document_id": name, "field": key, "reason": DUPLICATE})
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """`quarantined_documents` and `unreadable_keys`, in an order that does not tell how they were read."""
-        documents = QUARANTINED_DOCUMENTS.from_rows(self._rows)
-        return in_order(documents), in_order(UNREADABLE_KEYS.from_rows(self._unreadable))
+        """`quarantined_documents` and `unreadable_keys` of a part, of which `all_named` makes those of the night."""
+        return QUARANTINED_DOCUMENTS.from_rows(self._rows), UNREADABLE_KEYS.from_rows(self._unreadable)
 
     def _named(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
-        """The name of a document, made different from that of all others."""
-        name = _text(document["_id"]) if "_id" in document else "(no _id)"
+        """The text of a document's `_id`, and behind `_BESIDE` its type, which makes it different from all others."""
+        identity = document.get("_id", "(no _id)")
+        name = f"{identity}{_BESIDE}{type(identity).__name__}"
         self._names[contract.name, name] += 1
         times = self._names[contract.name, name]
-        return name if times == 1 else f"{name} ({times})"
+        return name if times == 1 else f"{name} {times}"
 
 
-def in_order(quarantined: pd.DataFrame) -> pd.DataFrame:
-    """Rows by collection and document; those of a document stay in their order."""
-    return quarantined.sort_values(["collection", "document_id"], kind="stable", ignore_index=True)
+def all_named(quarantined: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all parts of a night, with the names of documents as people know them, by collection and name.
 
-
-def _text(identity: object) -> str:
-    """The text of an `_id`. A text that looks like an `_id` of another type has its type beside it."""
-    if isinstance(identity, ObjectId | int | float) and not isinstance(identity, bool):
-        return str(identity)
-    if isinstance(identity, str) and not (_HEX.fullmatch(identity) or identity.endswith(")") or _is_number(identity)):
-        return identity
-    return f"{identity} ({type(identity).__name__})"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    A name is the text of the `_id`; where two documents have the same (an ObjectId and that same text, or 1 and "1"),
+    with its type. So it depends on the documents alone, and not on the order or the parts in which they were read.
+    """
+    parts = quarantined["document_id"].str.extract(f"(?s)^(?P<text>.*){_BESIDE}(?P<kind>.*)$")
+    text, kind = parts["text"], parts["kind"]
+    kinds = kind.groupby([quarantined["collection"], text]).transform("nunique")
+    named = quarantined.assign(document_id=text.where(kinds == 1, text + " (" + kind + ")"))
+    return named.sort_values(["collection", "document_id"], kind="stable", ignore_index=True)
 
 
 def _points_to(document: Mapping[str, object]) -> dict[str, object]:

@@ -101,6 +101,7 @@ def read_part(reading: Reading, plan: ReadingPlan) -> Part:
     with connected(reading.settings) as client:
         opened = _reader(client, reading.settings, plan, budget)
         written, reader = read_tables(client, reading, plan.server, opened, budget)
+    written.write_quarantine(of_a_part=True)
     return Part(written.stored, facts_of_part(written, reader))
 
 

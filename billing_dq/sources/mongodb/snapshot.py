@@ -66,6 +66,7 @@ def read_snapshot(
         tables, reader = read_tables(
             client, reading, server, open_reader(client, settings, server.probe, budget), budget
         )
+    tables.write_quarantine(of_a_part=bool(tables.not_read))
     tables.write_followed_weeks()
     tables.write_shapes()
     part = Part(tables.stored, facts_of_part(tables, reader))
@@ -146,7 +147,6 @@ def _write_all(reading: Reading, server: Server, reader: Reader) -> "SnapshotTab
             tables.not_read.append(collection)
         else:
             tables.write(contract)
-    tables.write_quarantine()
     return tables
 
 

@@ -20,7 +20,7 @@ from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, 
 from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.politeness import BudgetSpent
-from billing_dq.sources.mongodb.quarantine import Quarantine
+from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
 from billing_dq.sources.mongodb.queries import EVERYTHING, Query, documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.shapes import Shape
@@ -139,11 +139,12 @@ class SnapshotTables:
         for table in TABLES_OF[collection]:
             self._store(table, arrow_schema(table).empty_table())
 
-    def write_quarantine(self) -> None:
+    def write_quarantine(self, of_a_part: bool = False) -> None:
         """Write what was quarantined."""
-        documents, unreadable = self._quarantine.tables()
-        self._store(tables.QUARANTINED_DOCUMENTS, to_arrow(tables.QUARANTINED_DOCUMENTS, documents))
-        self._store(tables.UNREADABLE_KEYS, to_arrow(tables.UNREADABLE_KEYS, unreadable))
+        for table, rows in zip(
+            (tables.QUARANTINED_DOCUMENTS, tables.UNREADABLE_KEYS), self._quarantine.tables(), strict=True
+        ):
+            self._store(table, to_arrow(table, rows if of_a_part else all_named(rows)))
 
     def write_shapes(self) -> None:
         """Write what the documents looked like."""

@@ -1,0 +1,123 @@
+"""The steps of a run on the workers of a Dask cluster, which is configured as `dagster-dask` has it.
+
+`dagster-dask` itself hands out all steps before the first has run. So it knows no mapped steps, tries none again, and
+runs a step although what it needs is absent that night. Here each step is handed out when it can run.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.events import DagsterEvent
+from dagster._core.execution.api import create_execution_plan, execute_plan
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.active import ActiveExecution
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.plan.state import KnownExecutionState
+from dagster._core.execution.retries import RetryMode
+from dagster._core.instance.ref import InstanceRef
+from dagster._utils.error import serializable_error_info_from_exc_info
+from dagster_dask.executor import DaskExecutor
+from dagster_dask.executor import dask_executor as of_dagster_dask
+from distributed import Client, Future, LocalCluster, wait
+
+#: Seconds after which it is looked whether the run is to stop, or a step may be tried again.
+_TICK = 0.5
+
+
+class _Executor(DaskExecutor):
+    @property
+    def retries(self) -> RetryMode:
+        return RetryMode.ENABLED
+
+    def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
+        running: dict[str, Future] = {}
+        stopping = False
+        with self._client(plan_context) as client, execution_plan.start(self.retries) as active:
+            while running or not (active.is_complete or stopping):
+                if active.check_for_interrupts():
+                    stopping = True
+                    active.mark_interrupted()
+                    client.cancel(list(running.values()))
+                    running.clear()
+                    break
+                for step in active.get_steps_to_execute():
+                    running[step.key] = self._submit(client, plan_context, step.key, active.get_known_state())
+                if running:
+                    _wait_for_one(running)
+                for key in [key for key, future in running.items() if future.done()]:
+                    for event in self._events(plan_context, running.pop(key), key, active):
+                        yield event
+                        active.handle_event(event)
+                    active.verify_complete(plan_context, key)
+                yield from active.plan_events_iterator(plan_context)
+        if stopping:
+            raise DagsterExecutionInterruptedError
+
+    def _client(self, plan_context: PlanOrchestrationContext) -> Client:
+        if self.cluster_type == "existing":
+            return Client(self.cluster_configuration["address"])
+        if self.cluster_type == "local":
+            return Client(LocalCluster(**self.build_dict(plan_context.job_name)))
+        raise dg.DagsterInvalidConfigError(
+            f"execution.config: cluster.{self.cluster_type}: start the cluster and name it as cluster.existing.address",
+            [],
+            self.cluster_configuration,
+        )
+
+    def _submit(
+        self, client: Client, plan_context: PlanOrchestrationContext, key: str, known_state: KnownExecutionState
+    ) -> Future:
+        run = plan_context.dagster_run
+        attempt = known_state.get_retry_state().get_attempt_count(key)
+        return client.submit(
+            run_step,
+            plan_context.reconstructable_job,
+            run,
+            key,
+            plan_context.instance.get_ref(),
+            known_state,
+            key=f"{run.run_id}.{key}.{attempt}",
+            pure=False,
+            retries=0,
+        )
+
+    def _events(
+        self, plan_context: PlanOrchestrationContext, future: Future, key: str, active: ActiveExecution
+    ) -> Iterator[DagsterEvent]:
+        """What happened in a step; that its worker died is an error of the step, too."""
+        try:
+            yield from future.result()
+        except Exception:
+            error = serializable_error_info_from_exc_info(sys.exc_info())
+            step_context = plan_context.for_step(active.get_step_by_key(key))
+            yield self.log_failure_or_retry_event_after_error(step_context, error, active.get_known_state())
+
+
+def run_step(
+    job: ReconstructableJob, run: dg.DagsterRun, key: str, instance_ref: InstanceRef, known_state: KnownExecutionState
+) -> Sequence[DagsterEvent]:
+    """Run a step of a run, on a worker; the run's history has its events already."""
+    with dg.DagsterInstance.from_ref(instance_ref) as instance:
+        plan = create_execution_plan(
+            job, run_config=run.run_config, step_keys_to_execute=[key], known_state=known_state
+        )
+        return execute_plan(plan, job, instance, run, run_config=run.run_config, retry_mode=RetryMode.DEFERRED)
+
+
+def _wait_for_one(running: dict[str, Future]) -> None:
+    try:
+        wait(list(running.values()), timeout=_TICK, return_when="FIRST_COMPLETED")
+    except TimeoutError:
+        return
+
+
+@dg.executor(
+    name="dask", config_schema=of_dagster_dask.config_schema, requirements=dg.multiple_process_executor_requirements()
+)
+def dask_executor(context: dg.InitExecutorContext) -> _Executor:
+    """Steps on the workers of the Dask cluster that the configuration names."""
+    ((kind, configuration),) = context.executor_config["cluster"].items()
+    return _Executor(kind, configuration)
