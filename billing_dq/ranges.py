@@ -17,6 +17,9 @@ class OrganizationRange:
         return (self.first is None or self.first <= organization) and (self.until is None or organization < self.until)
 
 
+EVERYTHING = OrganizationRange()
+
+
 def ranges_between(boundaries: Iterable[str]) -> list[OrganizationRange]:
     """The ranges that boundaries cut: one more than there are different boundaries. Each organization is in one."""
     return [OrganizationRange(*ends) for ends in pairwise([None, *sorted(set(boundaries)), None])]

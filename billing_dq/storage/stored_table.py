@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import FrameError, Table
 
@@ -38,14 +39,15 @@ _TOGETHER_BYTES = 6 * 1024 * 1024
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table in a Parquet file, not read yet."""
+    """A table in a Parquet file, not read yet; of a table with organizations, the rows of a range of them."""
 
     table: Table
     path: UPath
+    of: OrganizationRange = EVERYTHING
 
     @property
     def rows(self) -> int:
-        """Number of rows, from the file's footer."""
+        """Number of rows of all organizations, from the file's footer."""
         with self.path.open("rb") as file:
             return pq.ParquetFile(file).metadata.num_rows
 
@@ -55,7 +57,7 @@ class StoredTable:
         A nullable column that the table did not have yet when it was stored is null.
         """
         with self.path.open("rb") as file:
-            stored = to_pandas(self.table, pq.read_table(file, columns=columns))
+            stored = to_pandas(self.table, pq.read_table(file, columns=columns, filters=self._filters() or None))
         return stored if columns is not None else self._with_later_columns(stored)
 
     def where(self, column: str, values: Collection[str], columns: list[str] | None = None) -> pd.DataFrame:
@@ -66,7 +68,7 @@ class StoredTable:
         if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
             return self.table.empty() if columns is None else self.table.empty()[columns]
         with self.path.open("rb") as file:
-            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values))])
+            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values)), *self._filters()])
         found = to_pandas(self.table, read)
         return found if columns is not None else self._with_later_columns(found)
 
@@ -79,20 +81,46 @@ class StoredTable:
     def of_organizations(self, organizations: Iterable[str]) -> pa.Table:
         """The rows of some organizations."""
         with self.path.open("rb") as file:
-            wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations))])
+            wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations)), *self._filters()])
         return wanted.cast(arrow_schema(self.table))
 
     def arrow(self, columns: list[str]) -> pa.Table:
         """Columns of the whole table as they are stored."""
         with self.path.open("rb") as file:
-            return pq.read_table(file, columns=columns)
+            return pq.read_table(file, columns=columns, filters=self._filters() or None)
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
         with self.path.open("rb") as file:
             parquet = pq.ParquetFile(file)
-            for groups in _together(parquet.metadata):
-                yield parquet.read_row_groups(groups, columns=columns)
+            wanted = [number for number in range(parquet.num_row_groups) if self._may_hold(parquet.metadata, number)]
+            for groups in _together(parquet.metadata, wanted):
+                if self.of == EVERYTHING:
+                    yield parquet.read_row_groups(groups, columns=columns)
+                    continue
+                read = parquet.read_row_groups(groups, columns=columns and [*{*columns, "organization_id"}])
+                rows = read.filter(self._condition())
+                if rows.num_rows:
+                    yield rows if columns is None else rows.select(columns)
+
+    def first_organizations(self) -> list[str]:
+        """The first organization of each row group, of a table in their order; from the file's footer."""
+        with self.path.open("rb") as file:
+            metadata = pq.ParquetFile(file).metadata
+        return [_ends(metadata, number)[0] for number in range(metadata.num_row_groups)]
+
+    def _filters(self) -> list[tuple[str, str, str]]:
+        from_first = [] if self.of.first is None else [("organization_id", ">=", self.of.first)]
+        return from_first + ([] if self.of.until is None else [("organization_id", "<", self.of.until)])
+
+    def _condition(self) -> pc.Expression:
+        return pq.filters_to_expression(self._filters())
+
+    def _may_hold(self, metadata: pq.FileMetaData, number: int) -> bool:
+        if self.of == EVERYTHING:
+            return True
+        first, last = _ends(metadata, number)
+        return (self.of.first is None or last >= self.of.first) and (self.of.until is None or first < self.of.until)
 
 
 class TableWriter:
@@ -186,11 +214,19 @@ def _group_ends(rows: pa.Table, organizations: int) -> list[int]:
     return ends
 
 
-def _together(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """The numbers of the row groups, those that are read at once together."""
+def _ends(metadata: pq.FileMetaData, number: int) -> tuple[str, str]:
+    """The smallest and the largest organization of a row group."""
+    group = metadata.row_group(number)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    statistics = next(one.statistics for one in columns if one.path_in_schema == "organization_id")
+    return statistics.min, statistics.max
+
+
+def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int]]:
+    """The numbers of the wanted row groups, those that are read at once together."""
     held: list[int] = []
     size = 0
-    for group in range(metadata.num_row_groups):
+    for group in wanted:
         held.append(group)
         size += metadata.row_group(group).total_byte_size
         if size >= _TOGETHER_BYTES:

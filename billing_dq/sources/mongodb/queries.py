@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bson import MinKey, ObjectId
 
-from billing_dq.ranges import OrganizationRange
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import WEEK_PATTERN, CollectionContract
 
 Filter = dict[str, object]
@@ -24,8 +24,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "billingextrabalances": ("organization",),
     "processedstripeevents": ("eventId",),
 }
-
-EVERYTHING = OrganizationRange()
 
 #: Documents in one reply: enough that the round trips do not count, few enough that reading overlaps with work.
 _REPLY_DOCUMENTS = 1_000

@@ -17,14 +17,13 @@ from pymongo.errors import OperationFailure
 from billing_dq.errors import SourceError
 from billing_dq.followed import Followed
 from billing_dq.progress import Progress
-from billing_dq.ranges import OrganizationRange
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, clear_errors, connect
 from billing_dq.sources.mongodb.facts import Part, PartFacts, Server, Snapshot, facts_of
 from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.politeness import Budget
-from billing_dq.sources.mongodb.queries import EVERYTHING
 from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.weeks import NightWeeks
 

@@ -10,7 +10,7 @@ from upath import UPath
 from billing_dq import tables
 from billing_dq.followed import Followed
 from billing_dq.progress import Progress
-from billing_dq.ranges import OrganizationRange
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
@@ -21,7 +21,7 @@ from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.politeness import BudgetSpent
 from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
-from billing_dq.sources.mongodb.queries import EVERYTHING, Query, documents_of, odd_weeks, usage_of
+from billing_dq.sources.mongodb.queries import Query, documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.shapes import Shape
 from billing_dq.storage.arrow import arrow_schema, to_arrow
