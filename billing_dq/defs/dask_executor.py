@@ -5,6 +5,7 @@ runs a step although what it needs is absent that night. Here each step is hande
 """
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -34,27 +35,21 @@ class _Executor(DaskExecutor):
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         running: dict[str, Future] = {}
-        stopping = False
         with self._client(plan_context) as client, execution_plan.start(self.retries) as active:
-            while running or not (active.is_complete or stopping):
+            while running or not active.is_complete:
                 if active.check_for_interrupts():
-                    stopping = True
                     active.mark_interrupted()
                     client.cancel(list(running.values()))
-                    running.clear()
-                    break
+                    raise DagsterExecutionInterruptedError
                 for step in active.get_steps_to_execute():
                     running[step.key] = self._submit(client, plan_context, step.key, active.get_known_state())
-                if running:
-                    _wait_for_one(running)
+                _wait_for_one(running)
                 for key in [key for key, future in running.items() if future.done()]:
                     for event in self._events(plan_context, running.pop(key), key, active):
                         yield event
                         active.handle_event(event)
                     active.verify_complete(plan_context, key)
                 yield from active.plan_events_iterator(plan_context)
-        if stopping:
-            raise DagsterExecutionInterruptedError
 
     def _client(self, plan_context: PlanOrchestrationContext) -> Client:
         if self.cluster_type == "existing":
@@ -108,6 +103,9 @@ def run_step(
 
 
 def _wait_for_one(running: dict[str, Future]) -> None:
+    if not running:  # a step waits for its next attempt
+        time.sleep(_TICK)
+        return
     try:
         wait(list(running.values()), timeout=_TICK, return_when="FIRST_COMPLETED")
     except TimeoutError:
