@@ -11,9 +11,12 @@ from pymongo.database import Database
 
 from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
+from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part, Snapshot
 from billing_dq.sources.mongodb.merging import merged
+from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.quarantine import _BESIDE, all_named
+from billing_dq.sources.mongodb.reader import reader_at
 from billing_dq.sources.mongodb.sharded import ReadingPlan, plan_reading, read_part
 from billing_dq.sources.mongodb.snapshot import Reading, read_snapshot
 from billing_dq.tables import FOLLOWED_WEEKS, QUARANTINED_DOCUMENTS
@@ -37,6 +40,13 @@ def filled(database: Database[Document]) -> Database[Document]:
             {"organization": datetime(2026, 1, 1), "unknown": 1},
             {"organization": some[7], "cachedBalance": 1, "ledger": []},
             {"organization": some[7], "cachedBalance": 2, "ledger": []},
+        ]
+    )
+    database.billingusages.insert_many(
+        [
+            {"organizationId": one, "weekKey": week, "meterUsed": 5, "meterQuota": 1}
+            for one in some
+            for week in ("2026-W40", "2026-W41", "2026-W42")
         ]
     )
     database.billingusages.insert_many(
@@ -126,19 +136,6 @@ def test_where_there_is_no_snapshot_the_account_of_all_parts_says_so(
     assert facts.read_plainly_because == "mongodb_snapshot is off"
 
 
-def test_the_parts_read_at_the_instant_of_the_plan_although_the_application_goes_on_writing(
-    filled: Database[Document], mongodb_uri: str, tmp_path: Path
-) -> None:
-    plan = plan_reading(settings_for(filled, mongodb_uri, shards=2), AS_OF)
-    if plan.cluster_time is None:
-        pytest.skip(f"this server offers no snapshot: {plan.read_plainly_because}")
-    before = filled.billingextrabalances.count_documents({})
-    filled.billingextrabalances.insert_one({"organization": ObjectId(), "cachedBalance": 1, "ledger": []})
-    facts = in_parts(filled, mongodb_uri, tmp_path, 2, plan).facts
-    assert facts.one_snapshot
-    assert facts.counts["billingextrabalances"].counted == before
-
-
 def test_names_depend_on_the_documents_and_not_on_their_order() -> None:
     names = [f"1{_BESIDE}int", f"a{_BESIDE}str", f"1{_BESIDE}str"]
     rows = pd.DataFrame({"collection": "c", "document_id": names, "field": "f", "reason": "r"})
@@ -147,14 +144,22 @@ def test_names_depend_on_the_documents_and_not_on_their_order() -> None:
     assert all_named(QUARANTINED_DOCUMENTS.conform(rows[::-1])).equals(named)
 
 
-def test_the_driver_reads_at_the_instant_that_a_session_is_given() -> None:
-    instant = Timestamp(1, 2)
-    with MongoClient[Document](connect=False) as client, client.start_session(snapshot=True) as session:
-        session._snapshot_time = instant
-        command: dict[str, object] = {}
-        connection = type("Connection", (), {"max_wire_version": 21})()
-        session._update_read_concern(command, connection)
+def test_a_part_is_read_at_the_instant_of_the_plan() -> None:
+    """What the driver sends; the embedded server takes the instant and reads the present (docs/servers.md)."""
+    instant, command = Timestamp(1795896842, 4), dict[str, object]()
+    connection = type("Connection", (), {"max_wire_version": 21})()
+    with MongoClient[Document](connect=False) as client, reader_at(client, Settings(), instant, Budget(None)) as reader:
+        assert reader.one_snapshot
+        assert reader._session is not None
+        reader._session._update_read_concern(command, connection)
     assert command["readConcern"] == {"level": "snapshot", "atClusterTime": instant}
+
+
+def test_the_plan_names_the_instant_of_a_snapshot_or_why_there_is_none(
+    filled: Database[Document], mongodb_uri: str
+) -> None:
+    plan = plan_reading(settings_for(filled, mongodb_uri, shards=2), AS_OF)
+    assert (plan.cluster_time is None) == bool(plan.read_plainly_because)
 
 
 def test_a_plan_keeps_the_end_of_the_budget(filled: Database[Document], mongodb_uri: str) -> None:
