@@ -117,14 +117,14 @@ def read_tables(
     Returns:
         What was written, and the reader that read it.
     """
-    try:
-        with opened as reader:
+    with opened as reader:
+        try:
             return _write_all(reading, server, reader), reader
-    except OperationFailure as error:
-        if not reader.one_snapshot or error.code not in SNAPSHOT_GONE:
-            raise
-        # the night takes longer than the server keeps a snapshot: better read plainly than not at all
-        because = f"the server did not keep the snapshot (error {error.code})"
+        except OperationFailure as error:
+            if not reader.one_snapshot or error.code not in SNAPSHOT_GONE:
+                raise
+            # the night takes longer than the server keeps a snapshot: better read plainly than not at all
+            because = f"the server did not keep the snapshot (error {error.code})"
     reader = Reader(client, reading.settings, None, because, budget)
     return _write_all(reading, server, reader), reader
 
