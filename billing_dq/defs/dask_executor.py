@@ -6,7 +6,8 @@ runs a step although what it needs is absent that night. Here each step is hande
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
@@ -113,9 +114,12 @@ def _wait_for_one(running: dict[str, Future]) -> None:
 
 
 @dg.executor(
-    name="dask", config_schema=of_dagster_dask.config_schema, requirements=dg.multiple_process_executor_requirements()
+    name="dask",
+    config_schema=of_dagster_dask.config_schema.as_field(),
+    requirements=dg.multiple_process_executor_requirements(),
 )
 def dask_executor(context: dg.InitExecutorContext) -> _Executor:
     """Steps on the workers of the Dask cluster that the configuration names."""
-    ((kind, configuration),) = context.executor_config["cluster"].items()
+    cluster = cast("Mapping[str, dict[str, object]]", context.executor_config["cluster"])
+    ((kind, configuration),) = cluster.items()
     return _Executor(kind, configuration)

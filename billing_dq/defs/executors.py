@@ -60,11 +60,11 @@ def _holding(executor: dg.ExecutorDefinition, locks: NightLocks) -> dg.ExecutorD
         if made is None:
             raise AssertionError(f"{executor.name} makes no executor")
         own = made(context)
-        own.execute = partial(_execute, own.execute, locks)
+        vars(own)["execute"] = partial(_execute, own.execute, locks)
         return own
 
     return dg.ExecutorDefinition(
-        executor.name, executor.config_schema, executor.get_requirements, create, executor.description
+        executor.name, executor.config_schema.as_field(), executor.get_requirements, create, executor.description
     )
 
 
