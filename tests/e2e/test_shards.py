@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import IO
 
@@ -140,7 +141,8 @@ def dask_cluster(directory: Path, environment: dict[str, str]) -> Iterator[dict[
 def test_a_night_on_two_workers_of_a_dask_cluster_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
     for name, value in {**company.known, "home": str(tmp_path / "home"), "shards": 2}.items():
-        environment[f"BILLING_DQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+        is_text = isinstance(value, str | date)
+        environment[f"BILLING_DQ_{name.upper()}"] = str(value) if is_text else json.dumps(value)
     environment["DAGSTER_HOME"] = str(tmp_path / "dagster")
     command = [Path(sys.executable).parent / "billing-dq", "nightly", "--as-of", COMPANY.as_of.isoformat()]
     with dask_cluster(tmp_path, environment) as shared:

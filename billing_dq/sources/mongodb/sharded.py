@@ -69,15 +69,15 @@ def plan_reading(settings: Settings, as_of: datetime) -> ReadingPlan:
 def _boundaries(client: Client, settings: Settings) -> tuple[str, ...]:
     """Ids that cut the organizations into parts of the same size: one walk over the index of `_id`, no document."""
     collection = database_of(client, settings)[settings.collections.organizations]
-    share = max(1, -(-collection.estimated_document_count() // settings.shards))
+    there, shards = collection.estimated_document_count(), settings.shards
     found: list[ObjectId] = []
-    while len(found) < settings.shards - 1:
-        wanted = {"_id": {"$gt": found[-1]} if found else {"$type": "objectId"}}
+    place = 0
+    for wanted in sorted({there * number // shards for number in range(1, shards)} - {0}):
         ids = collection.find(
-            wanted,
+            {"_id": {"$gt": found[-1]} if found else {"$type": "objectId"}},
             {"_id": 1},
             sort=[("_id", 1)],
-            skip=share - 1 if found else share,
+            skip=wanted - place - 1 if found else wanted,
             limit=1,
             hint="_id_",
             max_time_ms=round(settings.mongodb_timeout_seconds * 1000),
@@ -86,6 +86,7 @@ def _boundaries(client: Client, settings: Settings) -> tuple[str, ...]:
         if boundary is None:
             break
         found.append(ObjectId(str(boundary["_id"])))
+        place = wanted
     return tuple(map(str, found))
 
 
