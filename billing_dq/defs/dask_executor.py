@@ -23,6 +23,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_dask.executor import DaskExecutor
 from dagster_dask.executor import dask_executor as of_dagster_dask
+from dagster_shared.serdes import deserialize_value, serialize_value
 from distributed import Client, Future, LocalCluster, wait
 
 #: Seconds after which it is looked whether the run is to stop, or a step may be tried again.
@@ -68,13 +69,12 @@ class _Executor(DaskExecutor):
     ) -> Future:
         run = plan_context.dagster_run
         attempt = known_state.get_retry_state().get_attempt_count(key)
+        job, instance = plan_context.reconstructable_job, plan_context.instance.get_ref()
         return client.submit(
             run_step,
-            plan_context.reconstructable_job,
-            run,
+            # as text: Dask would look for tasks in whatever is a tuple, and Dagster's records are
+            [serialize_value(one) for one in (job, run, instance, known_state)],
             key,
-            plan_context.instance.get_ref(),
-            known_state,
             key=f"{run.run_id}.{key}.{attempt}",
             pure=False,
             retries=0,
@@ -92,11 +92,17 @@ class _Executor(DaskExecutor):
             yield self.log_failure_or_retry_event_after_error(step_context, error, active.get_known_state())
 
 
-def run_step(
-    job: ReconstructableJob, run: dg.DagsterRun, key: str, instance_ref: InstanceRef, known_state: KnownExecutionState
-) -> Sequence[DagsterEvent]:
-    """Run a step of a run, on a worker; the run's history has its events already."""
-    with dg.DagsterInstance.from_ref(instance_ref) as instance:
+def run_step(given: Sequence[str], key: str) -> Sequence[DagsterEvent]:
+    """Run a step of a run, on a worker; the run's history has its events already.
+
+    Args:
+        given: the job, the run, where its history is, and what is known of the steps before, as Dagster writes them.
+        key: of the step.
+    """
+    job = deserialize_value(given[0], ReconstructableJob)
+    run = deserialize_value(given[1], dg.DagsterRun)
+    known_state = deserialize_value(given[3], KnownExecutionState)
+    with dg.DagsterInstance.from_ref(deserialize_value(given[2], InstanceRef)) as instance:
         plan = create_execution_plan(
             job, run_config=run.run_config, step_keys_to_execute=[key], known_state=known_state
         )
