@@ -6,6 +6,9 @@ RUN    := $(VENV)/bin/
 UV     := $(VENV)/uv/bin/uv
 STAMP  := $(VENV)/.synced
 
+# Without compiled files beside the installed packages each process compiles hundreds of modules: seconds of CPU.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo serve ui test second-server coverage lint audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)

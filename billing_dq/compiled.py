@@ -4,53 +4,77 @@ Every place is checked by the code itself before it is read. ``NUMBA_BOUNDSCHECK
 the long run of the tests with hostile bytes uses it.
 """
 
+import os
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
-from billing_dq.errors import SourceError
+import numpy as np
 
-try:
-    from numba import njit
-except ImportError as error:
-    raise SourceError(f"MongoDB is read by code that numba compiles, and numba cannot be used here: {error}") from None
+from billing_dq.machine_code import Parameter, checked, loaded
+
+Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+Sizes = np.ndarray[tuple[int], np.dtype[np.int32]]
+Small = np.ndarray[tuple[int], np.dtype[np.int8]]
+Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-
-def kept_in() -> str | None:
-    """The directory in which compiled code is kept; None where none can be written."""
-    try:
-        return str(njit(cache=True)(_example).stats.cache_path)
-    except RuntimeError:
-        return None
+_PARTS: dict[str, Callable[..., object]] = {}
 
 
-def _example(number: int) -> int:
-    return number
+def compiled(function: Callable[Arguments, int]) -> Callable[Arguments, int]:
+    """The function compiled, at its first call or from what an earlier process kept.
 
+    It takes one-dimensional arrays, of the dtypes of its annotations, and integers. What it finds it writes into arrays
+    that it is given: it makes none.
 
-def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The function compiled by numba, kept on disk where a directory can be written.
-
-    That is beside the code, else in the user's own cache, else where ``NUMBA_CACHE_DIR`` says. A read-only installation
-    without any of them compiles in each process.
+    Raises:
+        TypeError: an argument is of another kind.
+        SourceError: numba is needed and cannot be used here.
     """
-    return _compiled(function, counting=True)
+    parameters = [_parameter(hint) for name, hint in get_type_hints(function).items() if name != "return"]
+
+    @cache
+    def code() -> Callable[..., int]:
+        return checked(function, _PARTS) if _every_index() else loaded(function, _PARTS, parameters)
+
+    @wraps(function)
+    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> int:
+        run = code()
+        if _every_index():
+            return run(*arguments)
+        passed: list[int] = []
+        for parameter, argument in zip(parameters, arguments, strict=True):
+            passed += _passed(parameter, argument)
+        return run(*passed)
+
+    return call
 
 
 def compiled_part(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Likewise, for what compiled code calls for each value, and which makes no array.
+    """What compiled code may call; called from elsewhere it is Python. No two have one name."""
+    if function.__name__ in _PARTS:
+        raise AssertionError(f"there are two parts with the name {function.__name__}")
+    _PARTS[function.__name__] = function
+    return function
 
-    numba counts references to the arrays that a function is given, atomically, twice a call: three quarters of the
-    time of a walk. Who makes no array need not count.
-    """
-    return _compiled(function, counting=False)
+
+def _parameter(hint: Any) -> Parameter:
+    return None if hint is int else np.dtype(get_args(get_args(hint)[1])[0])
 
 
-def _compiled(function: Callable[Arguments, Result], counting: bool) -> Callable[Arguments, Result]:
-    options: dict[str, Any] = {"_nrt": counting}  # numba's stubs do not know it; its own leaf functions use it
-    try:
-        return njit(nogil=True, cache=True, **options)(function)
-    except RuntimeError:  # numba finds no directory for its cache
-        return njit(nogil=True, **options)(function)
+def _passed(parameter: Parameter, argument: object) -> tuple[int, ...]:
+    if parameter is None and isinstance(argument, int | np.integer):
+        return (int(argument),)
+    if isinstance(argument, np.ndarray) and argument.dtype == parameter and argument.flags.c_contiguous:
+        return argument.ctypes.data, argument.size
+    raise TypeError(f"compiled code is given {type(argument).__name__} where it takes {parameter or 'an integer'}")
+
+
+def _every_index() -> bool:
+    return "NUMBA_BOUNDSCHECK" in os.environ

@@ -5,9 +5,7 @@ Who calls has checked that the bytes are there.
 
 import numpy as np
 
-from billing_dq.compiled import compiled_part
-
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+from billing_dq.compiled import Bytes, compiled_part
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)

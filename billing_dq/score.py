@@ -36,9 +36,7 @@ Key = tuple[str, str, str]
 #: Causes that the application's design accounts for (docs/causes.md, "The causes").
 DESIGN = ALWAYS_BY_DESIGN | {Cause.USAGE_RESET}
 
-#: Faults whose kind of finding no rule makes yet.
-_NO_RULE_YET = ("clawback_all_for_a_part", "clawback_cents_for_units", "pack_without_topup", "refund_failed")
-_NOT_SCORED = {*MALFORMED, "large_document", *_NO_RULE_YET}
+_NOT_SCORED = {*MALFORMED, "large_document"}
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
 SCORED = tuple(name for name in FAULTS if name not in _NOT_SCORED)
 _DIVERGENCE, _VIOLATION = "meter_extras_divergence", "ledger_violation"

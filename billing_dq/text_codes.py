@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from billing_dq.compiled import compiled
-from billing_dq.raw_bytes import Bytes, hash_of, same_bytes, slots_for
+from billing_dq.compiled import Bytes, Flags, Numbers, compiled
+from billing_dq.raw_bytes import hash_of, same_bytes, slots_for
 
 Codes = npt.NDArray[np.int64]
 
@@ -20,8 +20,8 @@ class _Column(NamedTuple):
     """Texts one after the other: text ``n`` is ``content[ends[n] : ends[n + 1]]``; a null is not ``present``."""
 
     content: Bytes
-    ends: np.ndarray
-    present: np.ndarray
+    ends: Numbers
+    present: Flags
 
 
 def pair_codes(texts: tuple[pd.Series, pd.Series], organizations: tuple[Codes, Codes]) -> tuple[Codes, Codes]:
@@ -54,18 +54,26 @@ def _column(texts: pd.Series) -> _Column:
     return _Column(np.frombuffer(content, dtype=np.uint8)[cut[0] : cut[-1]], cut - cut[0], present)
 
 
-@compiled
-def _codes(column: _Column, owners: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _codes(column: _Column, owners: Codes, order: Codes) -> Codes:
     """The codes of texts, organization by organization: a table of one is small enough for the nearest memory."""
-    content, ends, present = column
-    codes = np.full(len(present), -1, dtype=np.int64)
+    codes = np.full(len(column.present), -1, dtype=np.int64)
+    table = np.empty(slots_for(len(order)), dtype=np.int64)
+    _give_codes(*column, owners, order, table, codes)
+    return codes
+
+
+@compiled
+def _give_codes(
+    content: Bytes, ends: Numbers, present: Flags, owners: Numbers, order: Numbers, table: Numbers, codes: Numbers
+) -> int:
     count, first = 0, 0
     while first < len(order):
         owner, until = int(owners[order[first]]), first
         while until < len(order) and owners[order[until]] == owner:
             until += 1
-        slots = slots_for(until - first) if owner >= 0 else 0
-        table = np.full(slots, -1, dtype=np.int64)
+        slots = slots_for(until - first)
+        for slot in range(slots if owner >= 0 else 0):
+            table[slot] = -1
         for number in range(first, until if owner >= 0 else first):
             item = int(order[number])
             if present[item]:
@@ -83,4 +91,4 @@ def _codes(column: _Column, owners: np.ndarray, order: np.ndarray) -> np.ndarray
                             codes[item] = codes[other]
                     slot = (slot + 1) & (slots - 1)
         first = until
-    return codes
+    return count

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from upath import UPath
 
+from billing_dq.errors import SourceError
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.placing import is_local
 from billing_dq.tables import ORGANIZATIONS, TABLES
 
 
@@ -17,7 +20,8 @@ from billing_dq.tables import ORGANIZATIONS, TABLES
     "--to",
     "target",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the pages into this directory, which is replaced. Without it: <home>/data_docs/<night>.",
+    help="Write the pages into this directory: a new or empty one, or one with earlier pages, which are replaced. "
+    "Without it: <home>/data_docs/<night>.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the first page in the browser.")
 def command(night: str | None, target: Path | None, show: bool) -> None:
@@ -35,19 +39,21 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
     settings = load_settings()
     lake = Lake(settings.home)
     night, _ = lake.choose(ORGANIZATIONS, night)
+    if target is None and not is_local(UPath(settings.home)):
+        raise SourceError(f"home is not on this machine ({settings.home}); name a directory with --to")
     facts = SnapshotFactsRecord.of(settings.home, night)
     as_of = facts.as_of if facts else datetime.fromisoformat(night).replace(tzinfo=UTC)
     suites: list[Suite] = []
     for name in (*OF_MONGODB, *OF_STRIPE):
         stored = lake.stored(TABLES[name], night)
         if stored is not None:
+            columns = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
             found = [
                 clause
                 for one in expectations(stored.table, tuple(sorted(settings.plans)), as_of)
                 for clause in one.clauses
-                if clause.derived is None  # a column of our own rules, which the stored table has not
+                if set(clause.names) <= set(columns)  # else of lists, or of what our own rules derive
             ]
-            columns = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
             suites.append(Suite(name, found, lambda s=stored, c=columns: frames_by_batch(s, c), stored.rows))
     page = build_data_docs(suites, night, target or Path(settings.home) / "data_docs" / night)
     click.echo(page)

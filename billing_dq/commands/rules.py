@@ -6,9 +6,10 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, table_of, text_of
+from billing_dq.rules.contracts import contract_checks
 from billing_dq.rules.evaluation import NightTables
 from billing_dq.rules.expectation import Outcome
-from billing_dq.rules.reading import read_file
+from billing_dq.rules.reading import OWN_CHECKS, read_file
 from billing_dq.rules.rule import Rule
 from billing_dq.rules.running import judge_rule, missing_tables
 from billing_dq.settings import load_settings
@@ -30,8 +31,9 @@ def check(file: Path, night: str | None) -> int:
 
     Exit status: 0 all are green, 1 one is red, 2 the file or the night cannot be used.
     """
-    lake, console = Lake(load_settings().home), Console()
-    rules = read_file(file)
+    settings, console = load_settings(), Console()
+    lake = Lake(settings.home)
+    rules = read_file(file, dict.fromkeys(contract_checks(), OWN_CHECKS))
     chosen, _ = lake.choose(NIGHTLY_REPORT, night)
     as_of, tables = SnapshotFactsRecord.require(lake.home, chosen).as_of, NightTables(lake, chosen)
     passed = True
@@ -52,10 +54,14 @@ def _show(console: Console, rule: Rule, outcome: Outcome) -> None:
     if not outcome.rows:
         return
     names = list(outcome.rows[0])
-    if not console.is_terminal:
-        for row in outcome.rows:
-            print_line(console, "  " + "  ".join(text_of(row[name]) for name in names))
-        return
     cells = [[row[name] for name in names] for row in outcome.rows]
-    numeric = [name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)]
-    console.print(table_of(None, names, cells, right=numeric))
+    if console.is_terminal:
+        numeric = [
+            name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)
+        ]
+        console.print(table_of(None, names, cells, right=numeric))
+    else:
+        for line in (names, *cells):
+            print_line(console, "  " + "  ".join(text_of(cell) for cell in line))
+    if outcome.broken > len(cells):
+        print_line(console, f"  ... and {outcome.broken - len(cells):,} more")

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, table_of
+from billing_dq.errors import SourceError
 from billing_dq.quality.shape import changes
 from billing_dq.report.data_page import shape_rows
 from billing_dq.settings import load_settings
@@ -31,9 +32,8 @@ def command(night: str | None, collection: str | None, as_json: bool) -> None:
     changed = changes(shapes, nights_before(lake, DOCUMENT_SHAPES, night), date.fromisoformat(night))
     if collection is not None:
         if collection not in set(shapes["collection"]):
-            raise click.ClickException(
-                f"no {collection} in the night of {night}: {', '.join(shapes['collection'].unique())}"
-            )
+            known = ", ".join(shapes["collection"].unique())
+            raise SourceError(f"the night of {night} has no collection {collection}; it has {known}")
         shapes = shapes[shapes["collection"] == collection]
         changed = [change for change in changed if change.collection == collection]
     rows = shape_rows(shapes)

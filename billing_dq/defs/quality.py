@@ -40,20 +40,8 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
         """Measure the night's data, and say what of it is unusual."""
-        key, weeks = context.partition_key, snapshot_facts.weeks
-        history = measures_before(lake, key)
-        amounts = Weeks(usage_by_week(weekly_usage, weeks), entries_by_week(ledger_entries, weeks))
-        entries = float(extras_balances["entry_count"].sum())
-        found = measures(
-            reads_of(snapshot_facts), amounts, entries, snapshot_facts.as_of, night_before(lake, key, history)
-        )
-        examined = {name: float(one.examined) for name, one in reads_of(snapshot_facts).items()}
-        closed = {
-            week.key: (week.end + timedelta(hours=weeks.settling_hours)).date() + timedelta(days=1)
-            for week in weeks.weeks
-            if weeks.states()[week.key] == "closed"
-        }
-        table = judged(found, examined, closed, pd.Timestamp(key).date(), history)
+        key = context.partition_key
+        table = measured(lake, key, snapshot_facts, (weekly_usage, ledger_entries), extras_balances)
         unusual = table[is_unusual(table)]
         return dg.Output(
             table,
@@ -108,6 +96,27 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         )
 
     return [night_measures, column_profiles, data_page]
+
+
+def measured(
+    lake: Lake,
+    night: str,
+    facts: SnapshotFactsRecord,
+    grown: tuple[StoredTable, StoredTable],
+    extras_balances: pd.DataFrame,
+) -> pd.DataFrame:
+    """`NIGHT_MEASURES` of a night, judged by the nights before; ``grown`` are `weekly_usage` and `ledger_entries`."""
+    weeks, read, history = facts.weeks, reads_of(facts), measures_before(lake, night)
+    amounts = Weeks(usage_by_week(grown[0], weeks), entries_by_week(grown[1], weeks))
+    entries = float(extras_balances["entry_count"].sum())
+    found = measures(read, amounts, entries, facts.as_of, night_before(lake, night, history))
+    examined = {name: float(one.examined) for name, one in read.items()}
+    closed = {
+        week.key: (week.end + timedelta(hours=weeks.settling_hours)).date() + timedelta(days=1)
+        for week in weeks.weeks
+        if weeks.states()[week.key] == "closed"
+    }
+    return judged(found, examined, closed, pd.Timestamp(night).date(), history)
 
 
 def _profiled_columns(table: StoredTable) -> list[str]:

@@ -5,11 +5,12 @@ be by design (a launch, a holiday, a quiet company), so it has wide bounds and i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
 
-from billing_dq.quality.measures import EVENTS, Measure
+from billing_dq.quality.measures import EVENTS, LEDGERS, Measure
 from billing_dq.quality.usual import Past, Rule, Usual, usual, usual_share
 from billing_dq.tables import NIGHT_MEASURES
 
@@ -19,22 +20,35 @@ _LEVEL = Rule(weekly=False, low=0.9, high=2.0, smallest=20.0)
 _KEPT_FOR_A_WHILE = Rule(weekly=False, low=1 / 3, high=3.0, smallest=20.0)
 #: A closed week stays as it is; from the second night on.
 _CLOSED_WEEK = Rule(weekly=False, low=0.9, high=None, smallest=20.0, nights=(28, 1))
-_FLOW = Rule(weekly=True, low=1 / 3, high=3.0, smallest=20.0)
-#: An hour is never old, and neither are three.
-_AGE = Rule(weekly=True, low=None, high=3.0, smallest=1.0)
-_OF_WEEKS = ("documents_of_week", "entries_of_week", "units_of_week")
 _FEWEST_UNITS = 100.0
+_FLOW = Rule(weekly=True, low=1 / 3, high=3.0, smallest=20.0)
+_FLOW_OF_UNITS = replace(_FLOW, smallest=_FEWEST_UNITS)
+#: Debited is what is above the quota: where usage doubles or halves, by far more changes there.
+_OVERFLOW = Rule(weekly=True, low=0.1, high=10.0, smallest=20.0)
+_OVERFLOW_OF_UNITS = replace(_OVERFLOW, smallest=_FEWEST_UNITS)
+#: An hour is never old, and neither are three. What comes by chance has come after ten of its mean intervals.
+_AGE = Rule(weekly=True, low=None, high=3.0, smallest=1.0, scatters=False)
+_INTERVALS = 10.0
+#: For so many days the application keeps an event.
+_EVENT_DAYS = 30
+_KEPT = (EVENTS, "documents")
+_OF_WEEKS = ("documents_of_week", "entries_of_week", "units_of_week")
 
 _RULES: Mapping[str, Rule] = {
     "documents": _LEVEL,
     "entries": _LEVEL,
     "documents_a_day": _FLOW,
-    "entries_a_day": _FLOW,
-    "units_a_day": Rule(weekly=True, low=1 / 3, high=3.0, smallest=_FEWEST_UNITS),
+    "entries_a_day": _OVERFLOW,
+    "units_a_day": _FLOW_OF_UNITS,
     "documents_of_week": _CLOSED_WEEK,
     "entries_of_week": _CLOSED_WEEK,
-    "units_of_week": Rule(weekly=False, low=0.9, high=None, smallest=_FEWEST_UNITS, nights=(28, 1)),
+    "units_of_week": replace(_CLOSED_WEEK, smallest=_FEWEST_UNITS),
     "age": _AGE,
+}
+#: Where a collection has a rule of its own.
+_OWN_RULES: Mapping[tuple[str, str], Rule] = {
+    _KEPT: _KEPT_FOR_A_WHILE,
+    (LEDGERS, "units_a_day"): _OVERFLOW_OF_UNITS,
 }
 
 
@@ -54,7 +68,7 @@ def judged(
         night: the night.
         history: ``night`` (a date) and the columns of `NIGHT_MEASURES` of the nights before.
     """
-    past = _past(history)
+    past, intervals = _past(history), _mean_hours(found)
     rows: list[dict[str, object]] = []
     for one in found:
         earlier = past.get(one.key, [])
@@ -62,7 +76,7 @@ def judged(
             earlier = [
                 each for each in earlier if one.week_key in closed_since and each.night >= closed_since[one.week_key]
             ]
-        told = _usual(one, earlier, night, documents.get(one.collection, 0.0))
+        told = _usual(one, earlier, night, (documents.get(one.collection, 0.0), intervals.get(one.collection, 0.0)))
         rows.append(
             {
                 "collection": one.collection,
@@ -91,11 +105,26 @@ def is_unusual(rows: pd.DataFrame) -> "pd.Series[bool]":
     return rows["verdict"].isin(["too_low", "too_high"])
 
 
-def _usual(one: Measure, earlier: Sequence[Past], night: date, documents: float) -> Usual | None:
+def _usual(one: Measure, earlier: Sequence[Past], night: date, collection: tuple[float, float]) -> Usual | None:
+    """What is usual for a measure; ``collection`` are its documents, and the hours from one to the next."""
+    documents, hours = collection
     if one.name == "unreadable":
         return usual_share(earlier, night, documents)
-    rule = _KEPT_FOR_A_WHILE if (one.collection, one.name) == (EVENTS, "documents") else _RULES[one.name]
+    rule = _OWN_RULES.get((one.collection, one.name), _RULES[one.name])
+    if one.name == "age" and rule.high is not None:
+        rule = replace(rule, smallest=max(rule.smallest, _INTERVALS * hours / rule.high))
     return usual(earlier, night, rule)
+
+
+def _mean_hours(found: Sequence[Measure]) -> dict[str, float]:
+    """By collection the hours from one write to the next, on average and at most, by what the night counted."""
+    hours: dict[str, float] = {}
+    for one in found:
+        counted = one.name in ("documents_of_week", "entries_of_week") or (one.collection, one.name) == _KEPT
+        if counted and one.value:
+            span = 24.0 * (_EVENT_DAYS if one.collection == EVENTS else 7)
+            hours[one.collection] = min(span / one.value, hours.get(one.collection, span))
+    return hours
 
 
 def _past(history: pd.DataFrame) -> dict[tuple[str, str, str], list[Past]]:

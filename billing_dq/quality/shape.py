@@ -7,8 +7,8 @@ is there much more or less often, is told until half of the nights that are comp
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from math import sqrt
 
+import numpy as np
 import pandas as pd
 
 #: Earlier nights that must be there before anything is said, nights in which something new is told, and nights whose
@@ -95,28 +95,29 @@ def _new(tonight: pd.DataFrame, history: pd.DataFrame, before: list[date]) -> It
 
 def _shares(tonight: pd.DataFrame, history: pd.DataFrame, before: list[date]) -> Iterator[Change]:
     """What vanished, and what is there much more or less often than in the nights that are compared."""
-    compared = before[-COMPARED:]
-    now = present(tonight)
-    populations = tonight.groupby("collection")["population"].max()
-    then = present(history[history["night"].isin(compared)])
-    for place, nights in then.groupby(_LEVEL):
-        collection, field = str(place[0]), str(place[1])
-        if len(nights) < FEWEST_NIGHTS or collection not in populations.index:
-            continue
-        mine = now[(now["collection"] == collection) & (now["field"] == field)]
-        share = float(mine["share"].sum())
-        population = float((nights if mine.empty else mine)["population"].iloc[-1])
-        usual = float(nights["share"].median())
-        if min(population, float(nights["population"].median())) < _FEWEST:
-            continue
-        mad = float((nights["share"] - usual).abs().median())
-        chance = _ERRORS * sqrt(usual * (1 - usual) / population)
-        if share == 0.0 and usual >= max(_COMMON, chance):
-            said = f"is gone: {usual:.0%} of the documents had it"
-            yield Change(collection, field, "vanished_field", None, _sentence((collection, field), said))
-        elif abs(share - usual) > max(_POINTS, _DEVIATIONS * mad, chance):
-            said = f"is in {share:.0%} of the documents; it was in {usual:.0%}"
-            yield Change(collection, field, "changed_share", None, _sentence((collection, field), said))
+    nights = present(history[history["night"].isin(before[-COMPARED:])])
+    by_field = nights.groupby(_LEVEL)
+    off = (nights["share"] - by_field["share"].transform("median")).abs()
+    then = by_field.agg(
+        nights=("share", "size"), usual=("share", "median"), of=("population", "median"), last=("population", "last")
+    ).assign(mad=off.groupby([nights[name] for name in _LEVEL]).median())
+    now = present(tonight).set_index(_LEVEL)[["share", "population"]]
+    both = then.join(now).reset_index()
+    both = both[both["collection"].isin(tonight["collection"]) & (both["nights"] >= FEWEST_NIGHTS)]
+    both = both.assign(share=both["share"].fillna(0.0), population=both["population"].fillna(both["last"]))
+    both = both[both[["population", "of"]].min(axis=1) >= _FEWEST]
+    chance = _ERRORS * np.sqrt(both["usual"] * (1 - both["usual"]) / both["population"])
+    gone = (both["share"] == 0.0) & (both["usual"] >= chance.clip(lower=_COMMON))
+    room = np.maximum(chance, _DEVIATIONS * both["mad"]).clip(lower=_POINTS)
+    moved = ~gone & ((both["share"] - both["usual"]).abs() > room)
+    for row in both[gone].to_dict("records"):
+        place = (str(row["collection"]), str(row["field"]))
+        said = f"is gone: {row['usual']:.0%} of the documents had it"
+        yield Change(*place, "vanished_field", None, _sentence(place, said))
+    for row in both[moved].to_dict("records"):
+        place = (str(row["collection"]), str(row["field"]))
+        said = f"is in {row['share']:.0%} of the documents; it was in {row['usual']:.0%}"
+        yield Change(*place, "changed_share", None, _sentence(place, said))
 
 
 def _alike(shapes: pd.DataFrame) -> "pd.Series[str]":

@@ -37,6 +37,7 @@ class Rule:
         smallest: where the expected value and the value are below it, there is too little to judge; of an age, what
             is never too old.
         nights: how many earlier nights are compared where it does not follow the week, and how many there must be.
+        scatters: the range is wider where the values themselves scatter.
     """
 
     weekly: bool
@@ -44,6 +45,7 @@ class Rule:
     high: float | None
     smallest: float
     nights: tuple[int, int] = (14, 5)
+    scatters: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,30 +91,34 @@ def _around_the_median(past: Sequence[Past], rule: Rule, fewest: int) -> Usual |
     if len(past) < fewest:
         return None
     values = [one.value for one in past]
-    expected = median(values)
-    logs = [_log(value, rule) for value in values]
-    middle = median(logs)
-    spread = _DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - middle) for one in logs)
+    expected, spread = median(values), _spread(values, rule)
     base = max(expected, rule.smallest)
-    lowest = None if rule.low is None or expected < rule.smallest else expected * min(rule.low, math.exp(-spread))
-    highest = None if rule.high is None else base * max(rule.high, math.exp(spread))
+    lowest = None if rule.low is None or expected < rule.smallest else expected * min(rule.low, 1 / spread)
+    highest = None if rule.high is None else base * max(rule.high, spread)
     return Usual(expected, lowest, highest, len(past))
 
 
 def _in_the_range(past: Sequence[Past], rule: Rule) -> Usual | None:
-    """The range of the usual values so far, which a whole week of them spans, with the factors of the rule around."""
+    """The range of the usual values so far, which a whole week of them spans, with the factors of the rule around;
+    wider where the values themselves scatter.
+    """
     if len(past) < _ANY_NIGHTS:
         return None
     values = [one.value for one in past if one.was_usual] or [one.value for one in past]
-    least, most = min(values), max(values)
-    lowest = None if rule.low is None or least < rule.smallest else least * rule.low
-    highest = None if rule.high is None else max(most, rule.smallest) * rule.high
-    return Usual(median(values), lowest, highest, len(past))
+    expected, spread, least, most = median(values), _spread(values, rule), min(values), max(values)
+    base = max(expected, rule.smallest)
+    lowest = None if rule.low is None or least < rule.smallest else min(least * rule.low, expected / spread)
+    highest = None if rule.high is None else max(max(most, rule.smallest) * rule.high, base * spread)
+    return Usual(expected, lowest, highest, len(past))
 
 
-def _log(value: float, rule: Rule) -> float:
-    """The logarithm of a value; small ones, between which factors mean nothing, are alike."""
-    return math.log(max(value, rule.smallest))
+def _spread(values: Sequence[float], rule: Rule) -> float:
+    """The factor of so many deviations; small values, between which factors mean nothing, are alike."""
+    if not rule.scatters:
+        return 1.0
+    logs = [math.log(max(value, rule.smallest)) for value in values]
+    middle = median(logs)
+    return math.exp(_DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - middle) for one in logs))
 
 
 def usual_share(past: Sequence[Past], night: date, documents: float) -> Usual | None:

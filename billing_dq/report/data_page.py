@@ -20,7 +20,7 @@ from billing_dq.report.figures import Plain, rows_of
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import add_files
 from billing_dq.storage.placing import put_text
-from billing_dq.storage.quality_history import measures_before, nights_before
+from billing_dq.storage.quality_history import is_complete, measures_before, nights_before
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, TABLES
 
 _SHOWN = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
@@ -70,7 +70,8 @@ def data_page(lake: Lake, night: str) -> str:
     measured = lake.require(NIGHT_MEASURES, night).frame()
     shapes = lake.require(DOCUMENT_SHAPES, night).frame()
     tonight = date.fromisoformat(night)
-    earlier = [one for one in lake.nights(COLUMN_PROFILES) if one < night]
+    profiled = reversed(lake.nights(COLUMN_PROFILES))
+    before = next((one for one in profiled if one < night and is_complete(lake, one)), None)
     history = measures_before(lake, night)
     together = pd.concat([history, measured.assign(night=tonight)]) if len(history) else measured.assign(night=tonight)
     return (
@@ -78,14 +79,16 @@ def data_page(lake: Lake, night: str) -> str:
         .get_template("data.html.jinja")
         .render(
             night=night,
-            before=earlier[-1] if earlier else None,
+            before=before,
+            is_judged=bool((measured["verdict"] != "not_judged").any()),
+            not_judged="too few nights" if is_complete(lake, night) else "the night is incomplete",
             unusual=[sentence(row) for row in rows_of(measured[is_unusual(measured)], _SHOWN)],
             measures=[{**row, "picture": sparkline(_same(together, row))} for row in rows_of(measured, _SHOWN)],
             changes=changes(shapes, nights_before(lake, DOCUMENT_SHAPES, night), tonight),
             shapes=shape_rows(shapes),
             tables=table_profiles(
                 lake.require(COLUMN_PROFILES, night).frame(),
-                lake.require(COLUMN_PROFILES, earlier[-1]).frame() if earlier else None,
+                None if before is None else lake.require(COLUMN_PROFILES, before).frame(),
             ),
             style=_asset("page.css"),
         )

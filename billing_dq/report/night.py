@@ -29,6 +29,7 @@ from billing_dq.tables import (
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
+    NIGHT_MEASURES,
     NIGHTLY_REPORT,
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
@@ -68,6 +69,7 @@ class ReportNight:
         weeks: the waterfall of organization and week, of the first findings about weeks.
         runbook: RUNBOOKS.md.
         audit: the anchor of the credits' audit log, as it was on the night.
+        is_measured: there is a page about its data; nights that an older version took have none.
         absent: the results that the night could not compute, with the reasons.
     """
 
@@ -84,6 +86,7 @@ class ReportNight:
     runbook: str
     absent: Mapping[str, str]
     audit: str
+    is_measured: bool
 
     @property
     def lacks(self) -> Lacks:
@@ -128,6 +131,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         runbook=runbook_text(),
         audit=audit.anchor if audit else "none was told",
         absent=read_absent(lake, night),
+        is_measured=lake.stored(NIGHT_MEASURES, night) is not None,
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from billing_dq.rules.expectation import Clause, Derived, Expectation, Severity
-from billing_dq.tables import EARLIEST, Column, Reference, Table
-from billing_dq.tables.sources import OF_MONGODB
+from billing_dq.tables import EARLIEST, TABLES, Column, Reference, Table
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 
 #: Without a snapshot the application goes on writing while it is read: what is later than this is no such thing.
 _AFTER_THE_SNAPSHOT = timedelta(days=1)
@@ -34,6 +34,14 @@ def expectations(table: Table, plans: tuple[str, ...], as_of: datetime) -> list[
         *_dates(table, as_of),
         *_references(table),
         *_order(table),
+    ]
+
+
+def contract_checks() -> list[tuple[str, str]]:
+    """Table and name of every check that follows from a contract."""
+    known = ("any",)  # of the plans only the names depend that a check lists
+    return [
+        (name, one.name) for name in (*OF_MONGODB, *OF_STRIPE) for one in expectations(TABLES[name], known, EARLIEST)
     ]
 
 

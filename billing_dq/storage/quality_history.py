@@ -3,8 +3,10 @@
 from datetime import date, timedelta
 
 import pandas as pd
+import pyarrow as pa
 
 from billing_dq.quality.measures import Before
+from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHT_MEASURES, Table
@@ -14,15 +16,27 @@ DAYS = 56
 
 
 def nights_before(lake: Lake, table: Table, night: str, days: int = DAYS) -> pd.DataFrame:
-    """A table of the earlier nights of some days, with the column ``night`` (a date), oldest first."""
+    """A table of the earlier nights of some days, with the column ``night`` (a date), oldest first.
+
+    An incomplete night knows some organizations only: it is compared with no night, and no night with it.
+    """
     first = (date.fromisoformat(night) - timedelta(days=days)).isoformat()
-    found = [
-        (one, stored)
-        for one in lake.nights(table)
-        if first <= one < night and (stored := lake.stored(table, one)) is not None
-    ]
-    frames = [stored.frame().assign(night=date.fromisoformat(one)) for one, stored in found]
-    return pd.concat(frames, ignore_index=True) if frames else table.empty().assign(night=pd.Series(dtype=object))
+    earlier = [one for one in lake.nights(table) if first <= one < night] if is_complete(lake, night) else []
+    found = {
+        date.fromisoformat(one): stored.arrow()
+        for one in earlier
+        if is_complete(lake, one) and (stored := lake.stored(table, one)) is not None
+    }
+    # a column that the table did not have yet is null
+    together = pa.concat_tables([arrow_schema(table).empty_table(), *found.values()], promote_options="default")
+    night_of_row = [one for one, rows in found.items() for _ in range(rows.num_rows)]
+    return to_pandas(table, together).assign(night=pd.Series(night_of_row, dtype=object))
+
+
+def is_complete(lake: Lake, night: str) -> bool:
+    """Whether MongoDB was read to its end in a night; also of one of whose reading no record is left."""
+    facts = SnapshotFactsRecord.of(lake.home, night)
+    return facts is None or not facts.incomplete_because
 
 
 def night_before(lake: Lake, night: str, history: pd.DataFrame) -> Before | None:

@@ -12,6 +12,7 @@ same bytes, however many replies of a server or shards of a night they came by.
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +35,7 @@ _UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
 _GROUP_ITEMS = 100_000
 
 #: Row groups are read together up to so many bytes: work on columns costs some milliseconds however few rows it is for.
-_TOGETHER_BYTES = 6 * 1024 * 1024
+_TOGETHER_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class StoredTable:
             wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations)), *self._filters()])
         return wanted.cast(arrow_schema(self.table))
 
-    def arrow(self, columns: list[str]) -> pa.Table:
-        """Columns of the whole table as they are stored."""
+    def arrow(self, columns: list[str] | None = None) -> pa.Table:
+        """Columns of the whole table (None: all) as they are stored."""
         with self.path.open("rb") as file:
             return pq.read_table(file, columns=columns, filters=self._filters() or None)
 
@@ -239,19 +240,25 @@ def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int
 def merge_by_organization(left: StoredTable, right: StoredTable) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Pairs of batches that cover the same organizations, of two tables in organization order.
 
-    Every row comes out once. A pair ends at the smaller of the two sides' last organizations, so at most one batch of
-    each side is held at a time. Where a side has nothing for them, its part of the pair has no rows.
+    Every row comes out once. A pair ends at the smaller of the two sides' last organizations. What little the other
+    side has beyond it is joined to that side's next batch, so that pairs do not become small: at most two batches of
+    each side are held at a time. Where a side has nothing for the organizations of a pair, its part has no rows.
     """
     readers = [left.batches(), right.batches()]
-    nothing = [arrow_schema(left.table).empty_table(), arrow_schema(right.table).empty_table()]
-    held = [next(reader, None) for reader in readers]
-    while any(batch is not None for batch in held):
-        last = min(batch.column("organization_id")[-1].as_py() for batch in held if batch is not None)
-        pair = list(nothing)
-        for side, batch in enumerate(held):
-            if batch is not None:
-                organizations = batch.column("organization_id")
-                cut = bisect_right(range(batch.num_rows), last, key=lambda row: organizations[row].as_py())
-                pair[side] = batch.slice(0, cut)
-                held[side] = batch.slice(cut) if cut < batch.num_rows else next(readers[side], None)
+    held = [arrow_schema(side.table).empty_table() for side in (left, right)]
+    while True:
+        for side, reader in enumerate(readers):
+            if held[side].nbytes < _TOGETHER_BYTES:
+                held[side] = pa.concat_tables([held[side], *islice(reader, 1)])
+        ends = [rows.column("organization_id")[-1].as_py() for rows in held if rows.num_rows]
+        if not ends:
+            return
+        pair = [rows.slice(0, _rows_up_to(rows, min(ends))) for rows in held]
+        held = [rows.slice(part.num_rows) for rows, part in zip(held, pair, strict=True)]
         yield pair[0], pair[1]
+
+
+def _rows_up_to(rows: pa.Table, last: str) -> int:
+    """How many rows, of a table in organization order, are of organizations up to the last one."""
+    organizations = rows.column("organization_id")
+    return bisect_right(range(rows.num_rows), last, key=lambda row: organizations[row].as_py())

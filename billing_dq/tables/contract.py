@@ -8,6 +8,7 @@ module constant of a sibling module; `billing_dq.tables.TABLES` has them all by 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import pandas as pd
@@ -62,7 +63,12 @@ class Column:
     @property
     def pandas_dtype(self) -> DtypeObj:
         """The dtype of the column in a pandas frame; lists are objects."""
-        return pandas_dtype(_PANDAS.get(self.dtype, self.dtype))
+        return _pandas_dtype(self.dtype)
+
+
+@cache
+def _pandas_dtype(dtype: Dtype) -> DtypeObj:
+    return pandas_dtype(_PANDAS.get(dtype, dtype))
 
 
 @dataclass(frozen=True)

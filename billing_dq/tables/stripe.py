@@ -46,7 +46,6 @@ STRIPE_INVOICES = Table(
         Column("out_of_band", "bool", "paid outside of Stripe: invoice.payment_succeeded was never sent"),
     ),
     key=("stripe_subscription_id",),
-    references=(Reference("stripe_subscription_id", "stripe_subscriptions", "stripe_subscription_id"),),
 )
 
 STRIPE_DISPUTES = Table(

@@ -1,6 +1,8 @@
 """A table that breaks a critical expectation stops what rests on it and nothing else; rules of analysts are checks."""
 
+import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 import pandas as pd
@@ -13,11 +15,19 @@ from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
 from billing_dq.settings import Settings
 from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
+from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 from tests.support.stored_company import edit_stored
+from tests.support.stored_nights import store_record
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
-NIGHT = "2026-11-21"
+SOUND, NIGHT = "2026-11-21", "2026-11-22"
+#: What a night reads; all else it makes of that.
+READ = (
+    *(*OF_MONGODB, *OF_STRIPE, "quarantined_documents", "quarantined_stripe_objects", "unreadable_keys"),
+    *("followed_weeks", "followed_usage", "followed_entries", "document_shapes", "snapshot_facts", "stripe_reading"),
+)
 STOPPED = {"meter_extras_deltas", "meter_extras_evidence", "runaway_balances", "ledger_violations"}
 Results = dict[str, tuple[bool, str, str]]
 
@@ -26,7 +36,7 @@ Results = dict[str, tuple[bool, str, str]]
 def nights(
     mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[StoredNight, StoredNight, Results, Settings]]:
-    """The sample with a dead-lettered event, two rules and half a one; then the same night with a week stored twice."""
+    """The sample with a dead-lettered event and three rules, one half written; then a night that read a week twice."""
     home, rules = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("rules")
     (rules / "a.yaml").write_text(
         "name: weeks_are_small\ntable: weekly_usage\nexpectation: expect_column_values_to_be_between\n"
@@ -51,6 +61,11 @@ def nights(
         settings = settings.model_copy(update={"rules_folder": str(rules)})
         sound = run_night(settings, instance, SAMPLE_AS_OF)
         client.drop_database(database)
+        for name in READ:
+            for stored in (home / "lake" / name).glob(f"{SOUND}.*"):
+                shutil.copy(stored, stored.with_name(stored.name.replace(SOUND, NIGHT)))
+        facts = SnapshotFactsRecord.require(settings.home, NIGHT)
+        store_record(home, facts.model_copy(update={"as_of": SAMPLE_AS_OF + timedelta(days=1)}), NIGHT)
         path = Lake(settings.home).require(TABLES["weekly_usage"], NIGHT).path
         edit_stored(path, "weekly_usage", lambda frame: pd.concat([frame, frame.tail(1)], ignore_index=True))
         result = (
@@ -83,11 +98,25 @@ def test_what_rests_on_the_broken_table_is_absent(nights) -> None:
     assert all(Lake(settings.home).stored(TABLES[name], NIGHT) is None for name in STOPPED)
 
 
+def test_nothing_else_is_stopped(nights) -> None:
+    *_, settings = nights
+    lake = Lake(settings.home)
+    of_sound, of_broken = ({name for name in TABLES if lake.stored(TABLES[name], one)} for one in (SOUND, NIGHT))
+    assert of_sound - of_broken == STOPPED
+    for name in ("subscription_drift", "dispute_positions"):
+        before, now = (lake.require(TABLES[name], one).frame() for one in (SOUND, NIGHT))
+        pd.testing.assert_frame_equal(now, before)
+
+
 def test_the_other_findings_come_out_and_those_of_the_table_stay_as_they_were_before(nights) -> None:
-    _, broken, _, settings = nights
-    assert set(broken.findings["kind"]) == {"dead_lettered_event"}
-    for name in ("subscription_drift", "dispute_positions", "nightly_report"):
-        assert Lake(settings.home).stored(TABLES[name], NIGHT) is not None
+    sound, broken, _, settings = nights
+    columns = ["finding_id", "kind", "severity", "units", "usd_cents", "explanation"]
+    before, now = (one.findings.sort_values("finding_id")[columns].reset_index(drop=True) for one in (sound, broken))
+    pd.testing.assert_frame_equal(now, before)
+    assert set(broken.findings["state"]) == {"persisting"}
+    seen = broken.findings.groupby("last_seen")["kind"].agg(set)
+    assert seen[NIGHT] == {"dead_lettered_event"}
+    assert "meter_extras_divergence" in seen[SOUND]
     page = Lake(settings.home).report_path(NIGHT).read_text(encoding="utf-8")
     assert "Not computed: meter_extras_deltas" in page
 

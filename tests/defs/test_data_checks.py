@@ -72,7 +72,7 @@ def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
     assert weeks.sum() <= usage.loc[usage["collection"] == "billingusages", "population"].max()
     assert not lake.require(COLUMN_PROFILES, night.night).frame().empty
     page = lake.data_page_path(night.night).read_text(encoding="utf-8")
-    assert "The data of this night is as in the nights before" in page
+    assert "The data of this night is not compared with earlier nights: too few nights" in page
     assert "<b>weekly_usage</b>" in page
 
 

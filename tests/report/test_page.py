@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,7 +17,7 @@ from billing_dq.report.page import MOST_FINDINGS, page
 from billing_dq.report.verdicts import coverage
 from billing_dq.vocabulary.kinds import KINDS
 from tests.support.finding_rows import deltas
-from tests.support.report_night import HOSTILE, finding, findings, night, old, waterfall
+from tests.support.report_night import HOSTILE, NIGHT, finding, findings, night, old, waterfall
 
 FIVE_MEGABYTES = 5_000_000
 
@@ -73,6 +74,11 @@ def test_the_page_refers_to_nothing_outside_itself() -> None:
         assert "src" not in attributes
         href = attributes.get("href") or ""
         assert tag != "a" or href.startswith(("#", "https://", "../data_page/")), href
+
+
+def test_only_a_night_that_was_measured_links_the_page_about_its_data() -> None:
+    assert f"../data_page/{NIGHT}.html" in page(night())
+    assert "data_page" not in page(replace(night(), is_measured=False))
 
 
 def test_text_of_data_is_never_an_element() -> None:

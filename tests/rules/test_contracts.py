@@ -34,8 +34,7 @@ NAMES = {
     "stripe_subscriptions": "stripe_subscription_id_is_unique no_required_value_is_missing status_is_known "
     "dates_are_plausible",
     "stripe_subscription_events": "event_id_is_unique no_required_value_is_missing dates_are_plausible",
-    "stripe_invoices": "stripe_subscription_id_is_unique no_required_value_is_missing dates_are_plausible "
-    "stripe_subscription_id_is_in_stripe_subscriptions",
+    "stripe_invoices": "stripe_subscription_id_is_unique no_required_value_is_missing dates_are_plausible",
     "stripe_disputes": "dispute_id_is_unique no_required_value_is_missing status_is_known "
     "amount_minor_is_not_negative dates_are_plausible organization_id_is_in_organizations "
     "organization_id_is_that_in_stripe_charges",

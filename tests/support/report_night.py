@@ -110,6 +110,7 @@ def night(
         weeks=weeks if weeks is not None else {(f"{1:024x}", "2026-W45"): waterfall()},
         runbook=runbook_text(),
         audit=f"7:{'ab' * 32}",
+        is_measured=True,
         absent={},
     )
 

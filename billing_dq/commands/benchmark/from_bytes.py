@@ -53,7 +53,7 @@ def read_files(
     documents: Path, settings: Settings, night: NightWeeks, directory: Path
 ) -> tuple[dict[str, StoredTable], dict[str, float]]:
     """The tables of the documents in files, and the seconds by stage, as of a snapshot."""
-    from billing_dq.sources.mongodb.tables import SnapshotTables  # numba
+    from billing_dq.sources.mongodb.tables import SnapshotTables  # LLVM
 
     reader = FileReader(documents)
     tables = SnapshotTables(reader, night, Followed(), directory, settings.batch_organizations, SilentProgress())

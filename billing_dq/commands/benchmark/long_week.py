@@ -31,7 +31,7 @@ _HISTORIES: tuple[dict[str, object], ...] = (
 
 def slowest_long_week(keys: int = KEYS) -> float:
     """Seconds for a week of so many keys whose meter is 500 units too high, under the history that takes longest."""
-    overdue = QuotaEvents(_no_changes(), _WEEK.start - timedelta(weeks=1), frozenset(), _overdue())
+    overdue = QuotaEvents(_no_changes(), _no_changes(), _WEEK.start - timedelta(weeks=1), frozenset(), _overdue())
     at_stripe: dict[str, object] = {"plan": "pro", "stripe_subscription_id": "sub_1", "updated_at": _SATURDAY}
     timed = [_seconds(keys, history, None) for history in _HISTORIES]
     return max(*timed, _seconds(keys, at_stripe, overdue))

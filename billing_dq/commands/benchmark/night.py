@@ -34,7 +34,7 @@ class Stages:
         write: Parquet.
         match: keys and debits, causes (pure).
         merge: reading back, merging, writing the deltas.
-        cpu: seconds of CPU of this process, the import of numba among them.
+        cpu: seconds of CPU of this process, the loading of compiled code among them.
         peak_megabytes: the most memory that this process held.
     """
 

@@ -20,12 +20,14 @@ from billing_dq.report.data_pictures import measure_picture
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.quality_history import measures_before, nights_before
+from billing_dq.storage.quality_history import is_complete, measures_before, nights_before
 from billing_dq.tables import DOCUMENT_SHAPES, NIGHT_MEASURES
 
 KEEPS_ITS_SHAPE = "documents_keep_their_shape"
 _SHOWN = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
 _MOST_CHANGES = 20
+_TOO_FEW = "not judged: there are too few earlier nights"
+_INCOMPLETE = "not judged: the night is incomplete"
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,9 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         night = context.partition_key
         history = measures_before(lake, night)
         tonight = night_measures.assign(night=pd.Timestamp(night).date())
+        not_judged = _TOO_FEW if is_complete(lake, night) else _INCOMPLETE
         for check in DATA_CHECKS:
-            yield _judged(check, check.of(tonight), check.of(history), settings)
+            yield _judged(check, check.of(tonight), check.of(history), not_judged, settings)
 
     @dg.asset_check(
         asset=DOCUMENT_SHAPES.name,
@@ -152,12 +155,13 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         night = context.partition_key
         history = nights_before(lake, DOCUMENT_SHAPES, night)
         found = changes(document_shapes, history, pd.Timestamp(night).date())
-        told = history["night"].nunique() >= FEWEST_NIGHTS
         said = "; ".join(change.sentence for change in found[:3]) if found else "as in the nights before"
+        if history["night"].nunique() < FEWEST_NIGHTS:
+            said = _TOO_FEW if is_complete(lake, night) else _INCOMPLETE
         return dg.AssetCheckResult(
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
-            description=said if told else f"not judged: there are fewer than {FEWEST_NIGHTS} earlier nights",
+            description=said,
             metadata={
                 "changes": len(found),
                 "changed": table_of([_row(change) for change in found[:_MOST_CHANGES]]),
@@ -168,11 +172,12 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     return [of_measures, of_shape]
 
 
-def _judged(check: DataCheck, tonight: pd.DataFrame, history: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
+def _judged(
+    check: DataCheck, tonight: pd.DataFrame, history: pd.DataFrame, not_judged: str, settings: Settings
+) -> dg.AssetCheckResult:
     unusual, lost = tonight[is_unusual(tonight)], bool(is_lost(tonight).any())
     said = "; ".join(sentence(row) for row in rows_of(unusual, _SHOWN))
-    judged = int((tonight["verdict"] != "not_judged").sum())
-    green = "as in the nights before" if judged else "not judged: there are too few earlier nights"
+    green = "as in the nights before" if (tonight["verdict"] != "not_judged").any() else not_judged
     drawn = pd.concat([history, tonight]) if len(history) else tonight
     details: Metadata = {
         "measures": table_of(rows_of(tonight, _SHOWN)),

@@ -53,6 +53,10 @@ _STORIES = {
         "a synchronization brought in the plan that Stripe had in this week",
         "the application's log of syncs",
     ),
+    "may_be_carried_by_a_later_event": (
+        "the plan here was not Stripe's until an event of this week brought Stripe's along",
+        "the application's log of webhooks and of changes by hand",
+    ),
     "may_be_unreadable": (
         "the plan was another one, as a document that could not be read may tell",
         "the document that could not be read",

@@ -206,12 +206,16 @@ class Subscriber:
 
     def change_plan(self, plan: str) -> None:
         """Another plan at Stripe, and then here."""
-        if not self.may_change_to(plan):
+        line = self._line
+        if not self.may_change_to(plan) or plan == line.account.plan:
             return
+        line.account.change_price(line.now - WEBHOOK, PRICES[plan][0], {})
+        self._take_plan_of_stripe()
+
+    def _take_plan_of_stripe(self) -> None:
         line = self._line
         line.mark("plan_change")
-        line.account.change_price(line.now - WEBHOOK, PRICES[plan][0], {})
-        line.application.change_plan(line.now, plan, line.heard)
+        line.application.change_plan(line.now, line.account.plan, line.heard)
         line.hear("customer.subscription.updated")
 
     def _change_by_hand(self, plan: str) -> None:
@@ -253,13 +257,16 @@ class Subscriber:
             self._line.push(self._line.now + hours * HOUR, self._announce, "cancel_at_period_end")
 
     def _announce(self, attribute: str) -> None:
-        if not self._agrees():  # an event would bring Stripe's plan along
-            return
         line = self._line
-        line.mark("event")
+        if not self._may_reset() or not (self._agrees() or self.may_change_to(line.account.plan)):
+            return
         line.account.touch(line.now - WEBHOOK, attribute)
-        line.application.subscription_event(line.now, line.heard)
-        line.hear("customer.subscription.updated")
+        if self._agrees():
+            line.mark("event")
+            line.application.subscription_event(line.now, line.heard)
+            line.hear("customer.subscription.updated")
+        else:  # every event of a subscription brings its plan along
+            self._take_plan_of_stripe()
 
     def _change_and_back(self, plan: str, later: int, back: bool) -> None:
         """A plan that comes and may go again some time later: both at Stripe."""

@@ -17,7 +17,7 @@ from billing_dq.simulation.labels import Document
 #: How long the application takes to hear of what happened at Stripe.
 WEBHOOK = 2 * SECOND
 #: The application forgets a webhook event after 30 days.
-_EVENT_LIFE = 30 * DAY
+EVENT_LIFE = 30 * DAY
 #: The kinds of trouble that are about the quota or the meter itself.
 OF_QUOTA = frozenset(
     {
@@ -81,7 +81,7 @@ class Timeline:
         organization_id = Ids(Random(f"{config.seed}:{self.random.getrandbits(64)}:organization")).object_id(self.born)
         self.application = Application(self.ids, organization_id, self.born, changes.crashes, versions)
         event_ids = Ids(Random(f"{config.seed}:{index}:stripe events"))
-        self.account = Account(self.ids, self.application.id_text, event_ids, self.end - _EVENT_LIFE)
+        self.account = Account(self.ids, self.application.id_text, event_ids, self.end - EVENT_LIFE)
 
     def _birth(self) -> int:
         random, weeks = self.random, self.config.weeks
@@ -119,7 +119,7 @@ class Timeline:
 
     def hear(self, kind: str) -> None:
         """A webhook event was processed."""
-        if self.now < self.end - _EVENT_LIFE:
+        if not self.keeps_event():
             return
         event_id = self.ids.stripe("evt")
         retried = event_id[-1] in "z" and event_id[-2] > "a"
@@ -135,6 +135,10 @@ class Timeline:
                 "__v": 0,
             }
         )
+
+    def keeps_event(self) -> bool:
+        """Whether the event of now is still there at the snapshot."""
+        return self.now >= self.end - EVENT_LIFE
 
     @property
     def heard(self) -> int:

@@ -117,7 +117,7 @@ def _at(entry: Entry) -> float:
 def _attested(story: Story, start: int) -> Iterator[Course]:
     """Courses whose every quota something shows: a document, the subscription, Stripe's events."""
     own = _own_quota(story, start)
-    events = [event for event in plan_events(story.account.objects["events"]) if event.at < start + WEEK]
+    events = [event for event in _told(story) if event.at < start + WEEK]
     shown = [Course(own), *_announced(events, start, own)]
     yield from shown
     # No document is rewritten: what follows is seen in the next document, the subscription of today, Stripe's events.
@@ -145,7 +145,7 @@ def _announced(events: list[PlanEvent], start: int, own: int) -> Iterator[Course
 def _doubtful(story: Story, start: int) -> Iterator[Course]:
     """Courses with a quota that nothing shows, in weeks with a trace of what may have brought it."""
     own, end = _own_quota(story, start), start + WEEK
-    events = plan_events(story.account.objects["events"])
+    events = _told(story)
     shown = [Course(own), *_announced([event for event in events if event.at < end], start, own)]
     for first, last in _overdue(events, story.end):
         if first < end and last > start:
@@ -153,12 +153,53 @@ def _doubtful(story: Story, start: int) -> Iterator[Course]:
             yield from (Course(course.first, (*course.changes, dunned)) for course in shown)
             yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
             yield from (Course(0, (back,)), Course(0))
+    yield from _carried(story, events, start)
     by_hand = _changed_by_hand(story)
     if by_hand is not None and start <= by_hand < end:
         for quota in QUOTAS.values():
             yield Course(own, (Change(quota, by_hand, by_hand),))
-            for back in {own, _next_quota(story, start)}:
+            for back in {own, _next_quota(story, start), 0}:
                 yield Course(own, (Change(quota, by_hand, by_hand), Change(back, by_hand, end)))
+
+
+def _carried(story: Story, events: list[PlanEvent], start: int) -> Iterator[Course]:
+    """Courses in which an event that changes no plan brought Stripe's along, where the plan here was another one."""
+    own, by_hand = _own_quota(story, start), _changed_by_hand(story)
+    within = [event for event in events if start - _DELIVERY <= event.at < start + WEEK]
+    carriers = [event.at for event in within if event.before == event.after]
+    if not carriers:
+        return
+    unheard = _unheard_before(story, events, start)
+    origins = {event.before for event in within if event.after == own and event.at < carriers[-1]}
+    origins |= set() if unheard is None else {unheard}
+    origins |= set(QUOTAS.values()) if by_hand is not None and by_hand < start else set()
+    for reset in (False, True):
+        back = Change(own, carriers[0] - MINUTE, carriers[-1] + _DELIVERY, reset)
+        yield from (Course(origin, (back,)) for origin in origins)
+        if by_hand is not None and start <= by_hand < carriers[-1]:
+            yield from (Course(own, (Change(quota, by_hand, by_hand), back)) for quota in QUOTAS.values())
+
+
+def _unheard_before(story: Story, events: list[PlanEvent], start: int) -> int | None:
+    """The quota of the document before, where Stripe changed the plan in its week and it does not show that.
+
+    The application may have learnt of the change in this week.
+    """
+    earlier = [week for week in story.application.usage.values() if week.start < start]
+    changes = [event for event in events if event.at < start and event.before != event.after]
+    if not earlier or not changes:
+        return None
+    newest = max(earlier, key=lambda week: week.start)
+    quota = int(newest.document["meterQuota"])  # type: ignore[call-overload]
+    unheard = newest.start <= changes[-1].at < newest.start + WEEK and changes[-1].after != quota
+    return quota if unheard and changes[-1].after == _own_quota(story, start) else None
+
+
+def _told(story: Story) -> list[PlanEvent]:
+    """Stripe's events of the subscription; they are nobody's once the application forgot customer and subscription."""
+    subscription = story.application.subscription or {}
+    named = subscription.get("stripeCustomerId") or subscription.get("stripeSubscriptionId")
+    return plan_events(story.account.objects["events"]) if named else []
 
 
 def _overdue(events: list[PlanEvent], end: int) -> Iterator[tuple[float, float]]:

@@ -305,11 +305,22 @@ def usage_document_lost(case: Case) -> Outcome:
         documents["billingusages"] = kept
 
     labels = [case.label(_DIVERGENCE, week_key(start), -debits[start], "no_usage_document")]
+    after_midnight = _debited_after(case, start)
+    if after_midnight:  # their keys went with the document
+        labels.append(case.label(_DIVERGENCE, week_key(start + WEEK), -after_midnight, "debit_without_usage"))
     credit = case.story.application.credits.get(f"settle:{week_key(start)}")
     if credit is not None and case.config.as_of - credit["at"] > _TWO_DAYS:  # type: ignore[operator]
         settled = case.story.application.usage[start].settled  # the settlement's key went with the document
         labels.append(case.label("ledger_violation", week_key(start), settled, "settlement_half_applied"))
     return case.end(case.story, labels, edit)
+
+
+def _debited_after(case: Case, start: int) -> float:
+    """Units of a week's keys that were debited after its end, which a step at midnight does."""
+    application = case.story.application
+    entries = [application.debits[key] for key in application.usage[start].keys if key in application.debits]
+    late = [entry for entry in entries if to_millis(entry["at"]) >= start + WEEK]  # type: ignore[arg-type]
+    return sum(abs(float(entry["amount"])) for entry in late)  # type: ignore[arg-type]
 
 
 def _debited_within(case: Case, start: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import numpy as np
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
@@ -52,7 +53,10 @@ def _reading_code() -> Diagnosis:
     """Whether the code that reads documents can be compiled here, and whether it is kept."""
     part = "MongoDB reading code"
     try:
-        from billing_dq.compiled import kept_in  # numba: only who asks for it pays for it
+        from billing_dq.machine_code import kept_in  # LLVM: only who asks for it pays for it
+        from billing_dq.sources.mongodb.bson.walker import documents
+
+        documents(np.zeros(0, dtype=np.uint8))
     except SourceError as error:
         return Diagnosis(part, "failed", str(error))
     directory = kept_in()

@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from billing_dq.compiled import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import GRACE, Field, Type
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 from billing_dq.sources.mongodb.bson.judged import Rows, parents
 from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
 from billing_dq.sources.mongodb.bson.tally import WORDS, tally
-from billing_dq.sources.mongodb.bson.types import Bytes, after_zero
+from billing_dq.sources.mongodb.bson.types import after_zero
 from billing_dq.sources.mongodb.bson.walker import OTHERS, Others, walk
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, Key
 from billing_dq.sources.mongodb.documents.entry_choices import KINDS

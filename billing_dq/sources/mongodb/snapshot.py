@@ -130,7 +130,7 @@ def read_tables(
 
 
 def _write_all(reading: Reading, server: Server, reader: Reader) -> "SnapshotTables":
-    # numba costs half a second, which a code location that only shows the assets need not pay
+    # LLVM costs a tenth of a second, which a code location that only shows the assets need not pay
     from billing_dq.sources.mongodb.tables import SnapshotTables
 
     settings, night = reading.settings, reading.night

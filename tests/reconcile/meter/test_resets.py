@@ -1,5 +1,6 @@
 """In which weeks a change of plan may have set the meter to 0."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -24,7 +25,7 @@ def subscription(event_at: datetime | None = None, customer: str | None = "cus_1
 
 def events(*changes: datetime, since: datetime = W46.start - RETRIES, told: bool = True) -> QuotaEvents:
     rows = pd.DataFrame({"organization_id": [ORG] * len(changes), "at": pd.to_datetime(list(changes), utc=True)})
-    return QuotaEvents(rows, since, frozenset() if told else frozenset([ORG]), pd.DataFrame())
+    return QuotaEvents(rows, rows, since, frozenset() if told else frozenset([ORG]), pd.DataFrame())
 
 
 def possible(subscriptions: pd.DataFrame, read: QuotaEvents | None = None) -> bool:
@@ -68,3 +69,28 @@ def test_events_that_do_not_reach_back_or_do_not_tell_of_the_organization_leave_
 
 def test_no_row_is_no_question() -> None:
     assert Resets(SUBSCRIPTIONS.empty()).possible(ROWS.iloc[:0]).tolist() == []
+
+
+def carried(by_hand: datetime | None = None, change: datetime | None = None, at: datetime = W46.start) -> bool:
+    """Whether a reset is possible where one event that changes no plan came, after what may have made plans differ."""
+    rows = subscription(W46.end).assign(admin_updated_at=pd.to_datetime([by_hand], utc=True))
+    changes = [] if change is None else [change]
+    read = events(*changes, since=W46.start - timedelta(weeks=3))
+    told = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime([*changes, at], utc=True)})
+    return possible(rows, replace(read, told=told))
+
+
+def test_an_event_after_a_change_by_hand_may_bring_stripe_s_plan_along() -> None:
+    assert carried(by_hand=W46.start - timedelta(weeks=2))
+    assert not carried(by_hand=W46.start), "the plan was Stripe's when the event came"
+    assert not carried()
+    assert not carried(by_hand=W46.start - timedelta(weeks=2), at=W46.end)
+    assert carried(by_hand=W46.start - timedelta(weeks=2), at=W46.start - RETRIES)
+
+
+def test_an_event_after_a_change_whose_webhook_may_be_lost_brings_that_along_for_a_week() -> None:
+    late = W46.start + timedelta(days=4)
+    assert carried(change=late - timedelta(weeks=1) + MILLISECOND, at=late)
+    early = W46.start - RETRIES
+    assert carried(change=early - timedelta(weeks=1) + MILLISECOND, at=early)
+    assert not carried(change=early - timedelta(weeks=1), at=early)

@@ -21,6 +21,7 @@ class QuotaEvents:
 
     Attributes:
         changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
+        told: ``organization_id``, ``at`` of every event of a subscription, whatever it is about.
         since: the instant from which on they are complete.
         not_told: organizations of which the events do not tell: one names a plan that is none of ours, or none is there
             though the application applied one since.
@@ -30,6 +31,7 @@ class QuotaEvents:
     """
 
     changes: pd.DataFrame
+    told: pd.DataFrame
     since: datetime
     not_told: frozenset[str]
     overdue: pd.DataFrame
@@ -62,10 +64,10 @@ def quota_events(
     unknown = before.isna() | after.isna()
     found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
     changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
-    told = mine.assign(organization_id=organizations, quota=after)
-    overdue = _overdue(told, stripe_subscriptions, owner)
+    overdue = _overdue(mine.assign(organization_id=organizations, quota=after), stripe_subscriptions, owner)
+    told = found[["organization_id", "at"]].reset_index(drop=True)
     not_told = frozenset(organizations[unknown]) | _without_the_applied_one(organizations, subscriptions, since)
-    return QuotaEvents(changed, since, not_told, overdue)
+    return QuotaEvents(changed, told, since, not_told, overdue)
 
 
 def _without_the_applied_one(organizations: pd.Series, subscriptions: pd.DataFrame, since: datetime) -> frozenset[str]:

@@ -60,8 +60,13 @@ class QuotaRecord:
         subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
         events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
             not reach back to the start of the week.
+        incomplete_events: the same where they do not reach back that far, or one names a plan that is none of ours:
+            what they show did happen, and more may have.
+        told_at: instants of all events of the subscription in the week, oldest first, whatever they are about.
         overdue: spans in which the subscription was past due at Stripe and that meet the week.
         announced_later: quotas that those events announced after the week.
+        announced_before: the quota that Stripe announced last before the week, where it did so in the week of the
+            document before and that document does not show it; None where it shows it, or where nothing was announced.
         at_stripe: quotas of the plans that those events show in force at Stripe in the week.
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
@@ -85,8 +90,11 @@ class QuotaRecord:
     changed_by_hand_at: datetime | None = None
     updated_at: datetime | None = None
     events: tuple[QuotaEvent, ...] | None = None
+    incomplete_events: tuple[QuotaEvent, ...] = ()
+    told_at: tuple[datetime, ...] = ()
     overdue: tuple[Overdue, ...] = ()
     announced_later: frozenset[float] = frozenset()
+    announced_before: float | None = None
     at_stripe: frozenset[float] = frozenset()
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
@@ -98,6 +106,18 @@ class QuotaRecord:
     def others(self) -> tuple[float, ...]:
         """Quotas of all plans but the document's."""
         return tuple(sorted(self.plans - {self.document}))
+
+    @property
+    def shown_events(self) -> tuple[QuotaEvent, ...]:
+        """Changes in the week that Stripe's events show, whether or not they show all."""
+        return self.incomplete_events if self.events is None else self.events
+
+    @property
+    def began_with_another(self) -> bool:
+        """Whether Stripe's events show that the document's quota replaced another one in this week."""
+        if not self.events or self.events[0].before == self.document:
+            return False
+        return any(event.after == self.document for event in self.events)
 
     @property
     def may_have_changed(self) -> bool:

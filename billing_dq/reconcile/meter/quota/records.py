@@ -43,7 +43,9 @@ class QuotaRecords:
         first = organization * len(self.index.weeks)
         before = _known(self.quota[first:cell])
         after = _known(self.quota[cell + 1 : first + len(self.index.weeks)])
-        events = self._events.get(name, ()) if self._events_cover(name, week) else None
+        shown, complete = self._events.get(name, ()), self._events_cover(name, week)
+        in_week = tuple(event for event in shown if week.start - DELIVERY <= event.at < week.end)
+        events = shown if complete else None
         event_at = _instant(row["last_subscription_event_at"])
         neighbour_unreadable = column > 0 and bool(self.unreadable[cell - 1])
         return QuotaRecord(
@@ -61,12 +63,15 @@ class QuotaRecords:
             subscription_event_at=event_at,
             changed_by_hand_at=_instant(row["admin_updated_at"]),
             updated_at=_instant(row["updated_at"]),
-            events=None if events is None else tuple(e for e in events if week.start - DELIVERY <= e.at < week.end),
+            events=in_week if complete else None,
+            incomplete_events=() if complete else in_week,
+            told_at=() if events is None else self._told_in(name, week),
             overdue=tuple(
                 span
                 for span in self._overdue.get(name, ())
                 if (span.since is None or span.since < week.end) and (span.until is None or span.until > week.start)
             ),
+            announced_before=self._announced_before(events or (), cell),
             announced_later=frozenset(event.after for event in events or () if event.at >= week.end),
             at_stripe=_at_stripe(events or (), week),
             settled=bool(self.settled[cell]),
@@ -75,6 +80,18 @@ class QuotaRecords:
             is_open=week.end > self.context.night.as_of,
             change_resets_usage=self.context.change_resets_usage,
         )
+
+    def _announced_before(self, events: tuple[QuotaEvent, ...], cell: int) -> float | None:
+        """What the newest event before the week announced, if the document of the event's own week does not show it."""
+        first = cell - cell % len(self.index.weeks)
+        shown = np.flatnonzero(~np.isnan(self.quota[first:cell]))
+        start = Week.parse(self.index.weeks[cell - first]).start
+        earlier = [event for event in events if event.at < start]
+        if not shown.size or not earlier:
+            return None
+        before, quota = Week.parse(self.index.weeks[int(shown[-1])]), float(self.quota[first + shown[-1]])
+        announced = earlier[-1]
+        return announced.after if before.start <= announced.at < before.end and announced.after != quota else None
 
     @cached_property
     def _subscriptions(self) -> pd.DataFrame:
@@ -106,6 +123,21 @@ class QuotaRecords:
         ):
             found.setdefault(str(name), []).append(QuotaEvent(at.to_pydatetime(), float(before), float(after)))
         return {name: tuple(events) for name, events in found.items()}
+
+    def _told_in(self, name: str, week: Week) -> tuple[datetime, ...]:
+        return tuple(at for at in self._told.get(name, ()) if week.start - DELIVERY <= at < week.end)
+
+    @cached_property
+    def _told(self) -> dict[str, list[datetime]]:
+        """Instants of all events of a subscription by organization, oldest first; of this batch's organizations."""
+        found: dict[str, list[datetime]] = {}
+        if self.context.quota_events is None:
+            return {}
+        told = self.context.quota_events.told
+        mine = told[told["organization_id"].isin(self.index.organizations)].sort_values("at", kind="stable")
+        for name, at in mine[["organization_id", "at"]].itertuples(index=False, name=None):
+            found.setdefault(str(name), []).append(at.to_pydatetime())
+        return found
 
     @cached_property
     def _overdue(self) -> dict[str, list[Overdue]]:

@@ -5,7 +5,7 @@ Only a change that Stripe announced does that: a cancellation, and, in some vers
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,9 @@ from billing_dq.weeks import Week
 
 #: How long before a week an event may have been made that was applied within it.
 RETRIES = timedelta(days=3)
+
+#: How long a plan whose webhook was lost is thought to stay unheard of.
+_UNHEARD = timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,21 @@ class Resets:
         since = week.start - RETRIES
         told = self.events is not None and self.events.since <= since and organization not in self.events.not_told
         if told and organization in self._of_stripe:
-            return any(since <= at < week.end for at in self._changes.get(organization, ()))
+            changes = self._changes.get(organization, ())
+            return any(since <= at < week.end for at in changes) or self._carried(organization, since, week.end)
         newest = self._newest_event.get(organization)
         return organization in self._of_stripe and (newest is None or newest >= pd.Timestamp(since))
+
+    def _carried(self, organization: str, since: datetime, end: datetime) -> bool:
+        """Whether an event that is no change of plan may have brought Stripe's plan along (see `carried`).
+
+        The plan here may have been another one after a change by hand, and for a while after a lost webhook.
+        """
+        by_hand = self._by_hand.get(organization)
+        changes = self._changes.get(organization, ())
+        carriers = [at for at in self._told.get(organization, ()) if since <= at < end]
+        after_change = any(at - _UNHEARD < change < at for at in carriers for change in changes)
+        return after_change or (by_hand is not None and any(by_hand < at for at in carriers))
 
     @cached_property
     def _of_stripe(self) -> frozenset[str]:
@@ -64,10 +79,22 @@ class Resets:
         return dict(zip(rows["organization_id"], rows["last_subscription_event_at"], strict=True))
 
     @cached_property
+    def _by_hand(self) -> dict[str, pd.Timestamp]:
+        rows = self.subscriptions.dropna(subset=["admin_updated_at"])
+        return dict(zip(rows["organization_id"], rows["admin_updated_at"], strict=True))
+
+    @cached_property
     def _changes(self) -> dict[str, list[pd.Timestamp]]:
-        changes: dict[str, list[pd.Timestamp]] = {}
-        if self.events is not None:
-            rows = self.events.changes[["organization_id", "at"]].itertuples(index=False, name=None)
-            for organization, at in rows:
-                changes.setdefault(str(organization), []).append(at)
-        return changes
+        return {} if self.events is None else _instants(self.events.changes)
+
+    @cached_property
+    def _told(self) -> dict[str, list[pd.Timestamp]]:
+        return {} if self.events is None else _instants(self.events.told)
+
+
+def _instants(events: pd.DataFrame) -> dict[str, list[pd.Timestamp]]:
+    """Instants of events by organization."""
+    found: dict[str, list[pd.Timestamp]] = {}
+    for organization, at in events[["organization_id", "at"]].itertuples(index=False, name=None):
+        found.setdefault(str(organization), []).append(at)
+    return found

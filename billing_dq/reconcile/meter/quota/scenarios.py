@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from billing_dq.reconcile.meter.quota.carried import carried_by_an_event
 from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
 from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
@@ -61,10 +62,13 @@ def _written(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
 def _composed(
     written: Sequence[Scenario], live: Iterable[Scenario], record: QuotaRecord, alone: bool = True
 ) -> Iterator[Scenario]:
-    """What came into force beside the document, after what was written to it in the same week, and also alone."""
+    """What came into force beside the document, after what was written to it in the same week, and also alone.
+
+    It is not alone where Stripe's events show that the document's quota came in the week.
+    """
     starts = [one for one in written if one.changes[-1].quota == record.document]
     for scenario in live:
-        if alone:
+        if alone and not record.began_with_another:
             yield scenario
         if scenario.first == record.document:
             for start in starts:
@@ -75,7 +79,7 @@ def _composed(
 
 def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """The changes that Stripe's events show, each at its time, and each of them alone: a webhook may have been lost."""
-    events = record.events or ()
+    events = record.shown_events
     if not events:
         return
     if len(events) <= _MOST_EVENTS:
@@ -132,9 +136,12 @@ def _set_by_hand(record: QuotaRecord) -> list[float]:
 
 
 def _replaced(record: QuotaRecord) -> bool:
-    """Whether a later event of Stripe, or dunning, replaced the plan that was set by hand."""
+    """Whether a later event of Stripe, dunning, or recovery from it may have replaced the plan that was set by hand."""
     by_hand, event = record.changed_by_hand_at, record.subscription_event_at
-    return record.status == "unpaid" or (by_hand is not None and event is not None and event > by_hand)
+    if by_hand is None:
+        return False
+    overdue_since = any(span.until is None or span.until > by_hand for span in record.overdue)
+    return record.status == "unpaid" or overdue_since or (event is not None and event > by_hand)
 
 
 def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -145,6 +152,8 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
     ended = record.status == "canceled" or record.plan == 0
     if record.document == 0 and ended and record.events is None and record.within(record.subscription_event_at):
         yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
+    for scenario in carried_by_an_event(record, times):
+        yield from (scenario, _resetting(scenario))
     if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
         return
     event = record.subscription_event_at
@@ -180,7 +189,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
         least, most = times.window(by_hand)
         for quota in record.others:
             set_by_hand = Change(quota, least, most)
-            for replaced_by in (own, 0.0) if record.status == "unpaid" else (own,):
+            for replaced_by in (own, 0.0) if record.status == "unpaid" or record.overdue else (own,):
                 changes = (set_by_hand, Change(replaced_by, least))
                 yield Scenario(own, changes, None, "set_by_hand_and_replaced")
     if own > 0 and record.paid and record.events is None and _written_since(record):

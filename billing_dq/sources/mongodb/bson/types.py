@@ -1,7 +1,7 @@
 """The BSON types by their byte (bsonspec.org), and the size of a value."""
 
-from billing_dq.compiled import compiled_part
-from billing_dq.raw_bytes import Bytes, byte_at, int32_at
+from billing_dq.compiled import Bytes, compiled_part
+from billing_dq.raw_bytes import byte_at, int32_at
 
 ABSENT = 0x00
 DOUBLE = 0x01

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from billing_dq.compiled import compiled, compiled_part
-from billing_dq.raw_bytes import Bytes, byte_at, int32_at, int64_at, word_at
+from billing_dq.compiled import Bytes, Flags, Floats, Numbers, Sizes, Words, compiled, compiled_part
+from billing_dq.raw_bytes import byte_at, int32_at, int64_at, word_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract_table import TYPE_NUMBERS, FieldTable
 from billing_dq.sources.mongodb.bson.tally import slot_of
@@ -81,55 +81,83 @@ class Items(NamedTuple):
     broken: np.ndarray
 
 
-@compiled
 def documents(buffer: Bytes) -> np.ndarray:
     """The places of the documents that lie one after the other, and at last where they end.
 
     That end is before the end of the buffer where the bytes there are no document.
     """
-    count, end = 0, 0
-    size = value_size(buffer, bson.OBJECT, 0, len(buffer))
-    while size > 0:
-        count, end = count + 1, end + size
-        size = value_size(buffer, bson.OBJECT, end, len(buffer))
-    places = np.empty(count + 1, dtype=np.int64)
-    place = 0
-    for row in range(count):
-        places[row] = place
-        place += int32_at(buffer, place)
-    places[count] = place
-    return places
+    places = np.empty(1 + len(buffer) // bson.SMALLEST_DOCUMENT, dtype=np.int64)
+    return places[: _find_documents(buffer, places) + 1].copy()
 
 
 @compiled
+def _find_documents(buffer: Bytes, places: Numbers) -> int:
+    count, end = 0, 0
+    size = value_size(buffer, bson.OBJECT, 0, len(buffer))
+    while size > 0:
+        places[count] = end
+        count, end = count + 1, end + size
+        size = value_size(buffer, bson.OBJECT, end, len(buffer))
+    places[count] = end
+    return count
+
+
 def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
     """Find the fields of the documents at ``starts``: whole documents by `value_size`, such as `documents` tells.
 
     A document breaks the contract where it is malformed or a field is of another type, out of bounds, or required and
     missing or null. What text must be is judged elsewhere.
     """
-    # taken apart once: each look into the tuple counts references, which costs more than the rest of the loop
-    names, name_ends, lengths, heads, masks, types, required, smallest, largest, latest = fields
-    rows, width, needed = len(starts), len(types), required.sum()
-    kinds = np.zeros((width, rows), dtype=np.uint8)
-    values = np.zeros((width, rows), dtype=np.int64)
-    sizes = np.zeros((width, rows), dtype=np.int32)
-    broken = np.zeros(rows, dtype=np.bool_)
-    malformed = np.zeros(rows, dtype=np.bool_)
-    follower = np.zeros(width + 1, dtype=np.int64)  # by field: the one that came after it last time
-    hashes = np.zeros(OTHERS + 1, dtype=np.int64)
-    counts = np.zeros(OTHERS + 1, dtype=np.int64)
-    other_rows = np.zeros(OTHERS + 1, dtype=np.int64)
-    other_places = np.zeros(OTHERS + 1, dtype=np.int64)
+    shape = len(fields.types), len(starts)
+    cells = Cells(np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int32))
+    broken, malformed = (np.zeros(len(starts), dtype=np.bool_) for _ in range(2))
+    others = Others(*(np.zeros(OTHERS + 1, dtype=np.int64) for _ in range(4)))
+    follower = np.zeros(len(fields.types) + 1, dtype=np.int64)
+    kinds, values, sizes = cells.kinds.reshape(-1), cells.values.reshape(-1), cells.sizes.reshape(-1)
+    _walk(buffer, starts, *fields, follower, kinds, values, sizes, broken, malformed, *others)
+    return Walk(cells, broken, malformed, others)
+
+
+@compiled
+def _walk(
+    buffer: Bytes,
+    starts: Numbers,
+    names: Bytes,
+    name_ends: Numbers,
+    lengths: Numbers,
+    heads: Words,
+    masks: Words,
+    types: Numbers,
+    required: Flags,
+    smallest: Floats,
+    largest: Floats,
+    latest: Numbers,
+    follower: Numbers,  # by field: the one that came after it last time
+    kinds: Bytes,
+    values: Numbers,
+    sizes: Sizes,
+    broken: Flags,
+    malformed: Flags,
+    hashes: Numbers,
+    counts: Numbers,
+    other_rows: Numbers,
+    other_places: Numbers,
+) -> int:
+    rows, width, needed = len(starts), len(types), 0
+    for field in range(width):
+        needed += required[field]
     for row in range(rows):
         place, before, missing = starts[row] + 4, width, needed
         end = starts[row] + int32_at(buffer, starts[row]) - 1
         while place < end:
-            kind, name = int(byte_at(buffer, place)), place + 1
+            kind, name = byte_at(buffer, place), place + 1
             field = int(follower[before])
-            length = int(lengths[field])
-            start = int(name_ends[field]) - length
-            place = _after_name(buffer, name, end, names, start, length, heads[field], masks[field])
+            if field < width:
+                length = int(lengths[field])
+                start = int(name_ends[field]) - length
+                place = _after_name(buffer, name, end, names, start, length, heads[field], masks[field])
+            else:
+                place = -1
             if place < 0:
                 place = after_zero(buffer, name, end)
                 field = _field_of(buffer, name, place, names, name_ends)
@@ -140,7 +168,8 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
             if field < width:
                 follower[before], before = field, field
                 value, bytes_of_it = _value(buffer, kind, place, size)
-                if kinds[field, row] != bson.ABSENT:
+                cell = field * rows + row
+                if kinds[cell] != bson.ABSENT:
                     malformed[row] = True
                 else:
                     missing -= required[field]
@@ -148,46 +177,50 @@ def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
                         broken[row] |= required[field]
                     elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
                         broken[row] = True
-                kinds[field, row], values[field, row], sizes[field, row] = kind, value, bytes_of_it
+                kinds[cell], values[cell], sizes[cell] = kind, value, bytes_of_it
             else:
                 slot = slot_of(buffer, name - 1, place, hashes, counts)
                 if counts[slot] == 0:
                     other_rows[slot], other_places[slot] = row, name - 1
                 counts[slot] += 1
             place += size
-        if missing > 0:
-            broken[row] = True
-    others = Others(hashes, counts, other_rows, other_places)
-    return Walk(Cells(kinds, values, sizes), broken | malformed, malformed, others)
+        broken[row] |= malformed[row] | (missing > 0)
+    return 0
 
 
-@compiled
 def items(buffer: Bytes, lists: Cells) -> Items:
     """The items of each list or object among ``lists`` (of one field); rows of other types have none."""
-    room = 16 + lists.sizes.sum() // _ITEM_BYTES
-    found, fits = _items_in(buffer, lists, room)
-    while not fits:
+    rows = len(lists.kinds)
+    firsts, broken = np.zeros(rows + 1, dtype=np.int64), np.zeros(rows, dtype=np.bool_)
+    room = 16 + int(lists.sizes.sum(dtype=np.int64)) // _ITEM_BYTES
+    while True:
+        cells = Cells(np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int32))
+        count = _find_items(buffer, *lists, firsts, broken, *cells)
+        if count >= 0:
+            return Items(firsts, Cells(*(part[:count] for part in cells)), broken)
         room *= 2
-        found, fits = _items_in(buffer, lists, room)
-    return found
 
 
 @compiled
-def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
-    """The items, and whether there is room for all of them."""
-    list_kinds, list_places, list_sizes = lists
-    rows, count = len(list_kinds), 0
-    firsts = np.zeros(rows + 1, dtype=np.int64)
-    broken = np.zeros(rows, dtype=np.bool_)
-    kinds = np.empty(room, dtype=np.uint8)
-    values = np.empty(room, dtype=np.int64)
-    sizes = np.empty(room, dtype=np.int32)
-    for row in range(rows):
+def _find_items(
+    buffer: Bytes,
+    list_kinds: Bytes,
+    list_places: Numbers,
+    list_sizes: Sizes,
+    firsts: Numbers,
+    broken: Flags,
+    kinds: Bytes,
+    values: Numbers,
+    sizes: Sizes,
+) -> int:
+    """The number of items; -1 where there is no room for all of them."""
+    count, room = 0, len(kinds)
+    for row in range(len(list_kinds)):
         place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
         if list_kinds[row] != bson.ARRAY and list_kinds[row] != bson.OBJECT:
             end = place
         while place < end and count < room:
-            kind = int(byte_at(buffer, place))
+            kind = byte_at(buffer, place)
             place = after_zero(buffer, place + 1, end)
             size = value_size(buffer, kind, place, end) if place >= 0 else -1
             if size < 0:
@@ -198,8 +231,8 @@ def _items_in(buffer: Bytes, lists: Cells, room: int) -> tuple[Items, bool]:
             count, place = count + 1, place + size
         firsts[row + 1] = count
         if 0 <= place < end and not broken[row]:
-            return Items(firsts, Cells(kinds, values, sizes), broken), False
-    return Items(firsts, Cells(kinds[:count], values[:count], sizes[:count]), broken), True
+            return -1
+    return count
 
 
 @compiled_part

@@ -7,8 +7,8 @@ import numpy as np
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from billing_dq.compiled import compiled
-from billing_dq.raw_bytes import Bytes
+from billing_dq.compiled import Bytes, Numbers, Sizes, Small, compiled
+from billing_dq.raw_bytes import byte_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 from billing_dq.sources.mongodb.bson.judged import Mask, Rows
@@ -61,22 +61,27 @@ def _id_order(value: object) -> tuple[int, object]:
     return 3, repr(value)
 
 
-@compiled
 def _compared(buffer: Bytes, cells: Cells, chosen: np.ndarray) -> np.ndarray:
     """For each chosen row how its value (an ObjectId or text) compares with that of the one before: -1, 0 or 1.
 
     The first one is 1.
     """
-    kinds, places, sizes = cells
     order = np.ones(len(chosen), dtype=np.int8)
+    _compare(buffer, *cells, chosen, order)
+    return order
+
+
+@compiled
+def _compare(buffer: Bytes, kinds: Bytes, places: Numbers, sizes: Sizes, chosen: Numbers, order: Small) -> int:
     for number in range(1, len(chosen)):
         row, before = int(chosen[number]), int(chosen[number - 1])
-        size = sizes[row] if is_text(kinds[row]) else _OBJECT_ID_BYTES
-        size_before = sizes[before] if is_text(kinds[before]) else _OBJECT_ID_BYTES
-        order[number] = np.sign(size - size_before)
+        size = int(sizes[row]) if is_text(kinds[row]) else _OBJECT_ID_BYTES
+        size_before = int(sizes[before]) if is_text(kinds[before]) else _OBJECT_ID_BYTES
+        sign = (size > size_before) - (size < size_before)
         for byte in range(min(size, size_before)):
-            difference = int(buffer[places[row] + byte]) - int(buffer[places[before] + byte])
+            difference = byte_at(buffer, places[row] + byte) - byte_at(buffer, places[before] + byte)
             if difference != 0:
-                order[number] = np.sign(difference)
+                sign = 1 if difference > 0 else -1
                 break
-    return order
+        order[number] = sign
+    return 0

@@ -1,0 +1,83 @@
+"""The places of a quota of 0 within a span of past due."""
+
+from datetime import timedelta
+
+from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
+from billing_dq.reconcile.meter.quota.facts import Overdue, QuotaEvent, QuotaRecord, StepTimes
+from billing_dq.reconcile.meter.quota.free_usage import Change
+from billing_dq.weeks import Week
+
+W46 = Week.parse("2026-W46")
+TUESDAY, THURSDAY = W46.start + timedelta(days=1), W46.start + timedelta(days=3)
+HOUR = timedelta(hours=1)
+#: Steps debited on Monday, Wednesday and Friday, whose histories were made an hour before.
+DEBITED = [W46.start + timedelta(days=days) for days in (0, 2, 4)]
+TIMES = StepTimes(
+    debited_at=[int(at.timestamp() * 1000) for at in DEBITED],
+    begun_at=[int((at - HOUR).timestamp() * 1000) for at in DEBITED],
+)
+
+
+def courses(*spans: Overdue, **more: object) -> list[tuple[float, tuple[Change, ...]]]:
+    usual: dict[str, object] = {"document": 500.0, "before": 500.0, "after": 500.0, "plan": 500.0, "overdue": spans}
+    week = QuotaRecord(W46.start, W46.end, **(usual | more))  # type: ignore[arg-type]
+    found = list(dunned_while_overdue(week, TIMES))
+    assert all(scenario.attested_by is None and scenario.reason == DUNNING for scenario in found)
+    return [(scenario.first, scenario.changes) for scenario in found]
+
+
+def test_a_span_that_is_not_over_leaves_quota_0_after_the_steps_before_it() -> None:
+    assert courses(Overdue(TUESDAY, None)) == [
+        (500.0, (Change(0.0, 1),)),
+        (500.0, (Change(500.0), Change(0.0, 1))),
+    ]
+    assert courses(Overdue(TUESDAY, W46.end)) == courses(Overdue(TUESDAY, None)), "it ended after the week"
+
+
+def test_a_span_that_is_over_gives_the_quota_back_between_the_steps_around_its_end() -> None:
+    assert courses(Overdue(TUESDAY, THURSDAY)) == [
+        (500.0, (Change(0.0, 1, 2), Change(500.0, 2, 2))),
+        (0.0, (Change(500.0, 2, 2),)),
+        (500.0, (Change(500.0), Change(0.0, 1, 2), Change(500.0, 2, 2))),
+    ]
+
+
+def test_a_span_older_than_the_events_may_have_been_dunned_from_the_first_step_on() -> None:
+    assert courses(Overdue(None, THURSDAY))[0] == (500.0, (Change(0.0, 0, 2), Change(500.0, 2, 2)))
+
+
+def test_a_document_of_quota_0_was_made_while_the_application_dunned() -> None:
+    free = {"document": 0.0, "before": 500.0, "after": 500.0, "plan": 500.0}
+    assert courses(Overdue(None, THURSDAY), **free) == [
+        (0.0, (Change(500.0, 2, 2),)),
+        (0.0, (Change(500.0, 2, 2), Change(0.0, 2))),
+    ]
+    assert courses(Overdue(None, None), **free) == [], "quota 0 is the document's own"
+
+
+def test_the_paid_invoice_brings_back_any_quota_that_something_around_it_shows() -> None:
+    shown = {"document": 0.0, "before": 1.0, "after": 2.0, "plan": 3.0}
+    found = courses(Overdue(None, THURSDAY, quota=4.0), **shown)
+    assert [(first, changes[0].quota) for first, changes in found if len(changes) == 1] == [
+        (0.0, quota) for quota in (1.0, 2.0, 3.0, 4.0)
+    ]
+
+
+def test_a_plan_that_the_document_does_not_show_comes_before_the_span_or_after_it() -> None:
+    raised = {"events": (QuotaEvent(W46.start, 500.0, 5000.0),)}
+    over = courses(Overdue(TUESDAY, THURSDAY), **raised)
+    assert (500.0, (Change(5000.0), Change(0.0, 1, 2), Change(5000.0, 2, 2))) in over
+    assert (0.0, (Change(500.0, 2, 2), Change(5000.0, 2))) in over
+    assert (500.0, (Change(0.0, 1, 2), Change(500.0, 2, 2), Change(5000.0, 2))) in over
+    lasting = courses(Overdue(TUESDAY, None), **raised)
+    assert (500.0, (Change(5000.0), Change(0.0, 1))) in lasting
+    assert not any(changes[-1].quota == 5000.0 for _, changes in lasting), "the week ended first"
+
+
+def test_every_span_of_a_week_is_thought_of() -> None:
+    both = courses(Overdue(None, TUESDAY), Overdue(THURSDAY, None))
+    assert both == [*courses(Overdue(None, TUESDAY)), *courses(Overdue(THURSDAY, None))]
+
+
+def test_a_week_without_a_span_was_not_dunned() -> None:
+    assert courses() == []

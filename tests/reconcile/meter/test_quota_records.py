@@ -1,0 +1,81 @@
+"""What Stripe's events say of one organization's week, as it is looked up for it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from billing_dq.reconcile.meter.organization_weeks import OrganizationWeeks
+from billing_dq.reconcile.meter.quota.events import QuotaEvents
+from billing_dq.reconcile.meter.quota.facts import QuotaEvent, QuotaRecord
+from billing_dq.reconcile.meter.quota.records import QuotaRecords
+from billing_dq.weeks import Week
+from tests.support.meter_world import Org, context
+
+ORG = "6" * 24
+KEYS = ("2026-W44", "2026-W45", "2026-W46")
+W44, W45, W46 = (Week.parse(key) for key in KEYS)
+DAY = timedelta(days=1)
+Change = tuple[datetime, float, float]
+
+
+def record(
+    *quotas: float | None,
+    changes: Sequence[Change] = (),
+    told: Sequence[datetime] = (),
+    since: datetime = W44.start - DAY,
+    not_told: frozenset[str] = frozenset(),
+) -> QuotaRecord:
+    """The record of 2026-W46, with the quota of each week's document (None: no document)."""
+    rows = pd.DataFrame(
+        {
+            "organization_id": [ORG] * len(changes),
+            "at": pd.to_datetime([at for at, _, _ in changes], utc=True),
+            "before": [before for _, before, _ in changes],
+            "after": [after for _, _, after in changes],
+        }
+    )
+    all_told = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime(list(told), utc=True)})
+    spans = pd.DataFrame(columns=["organization_id", "since", "until", "quota"])
+    events = QuotaEvents(rows, all_told, since, not_told, spans)
+    known = replace(context([Org(ORG).subscribed(stripe_customer_id="cus_1")]), quota_events=events)
+    quota = np.array([np.nan if one is None else one for one in quotas])
+    none = np.zeros(len(KEYS), dtype=np.bool_)
+    return QuotaRecords(OrganizationWeeks(pd.Index([ORG]), KEYS, 0), known, quota, none, none).of(2)
+
+
+def test_a_change_that_the_document_of_its_own_week_does_not_show_was_not_heard_of_then() -> None:
+    announced: list[Change] = [(W45.start + DAY, 500.0, 5000.0)]
+    assert record(500.0, 500.0, 5000.0, changes=announced).announced_before == 5000.0
+    assert record(500.0, 5000.0, 5000.0, changes=announced).announced_before is None
+    assert record(500.0, None, 5000.0, changes=announced).announced_before is None, "no document of that week tells"
+    assert record(None, None, 5000.0, changes=announced).announced_before is None
+    assert record(500.0, 500.0, 5000.0).announced_before is None
+    assert record(500.0, 500.0, 5000.0, changes=[(W46.start, 500.0, 5000.0)]).announced_before is None
+
+
+def test_the_newest_change_before_the_week_counts() -> None:
+    two: list[Change] = [(W45.start, 500.0, 20000.0), (W46.start - DAY, 20000.0, 5000.0)]
+    assert record(500.0, 500.0, 5000.0, changes=two).announced_before == 5000.0
+    older: list[Change] = [(W44.start, 500.0, 5000.0)]
+    assert record(500.0, 500.0, 5000.0, changes=older).announced_before is None, "it is of another week's document"
+    assert record(500.0, None, 5000.0, changes=older).announced_before == 5000.0
+
+
+def test_every_event_of_the_week_is_told_also_one_that_changes_no_plan() -> None:
+    told = [W45.start, W46.start - timedelta(minutes=59), W46.start + DAY, W46.end]
+    assert record(500.0, 500.0, 500.0, told=told).told_at == tuple(told[1:3])
+    assert record(500.0, 500.0, 500.0, told=told, not_told=frozenset([ORG])).told_at == ()
+
+
+def test_events_that_do_not_show_all_are_kept_apart_from_those_that_do() -> None:
+    change = (W46.start + DAY, 500.0, 5000.0)
+    whole = record(500.0, 500.0, 5000.0, changes=[change])
+    assert (whole.events, whole.incomplete_events) == ((QuotaEvent(*change),), ())
+    for part in (
+        record(500.0, 500.0, 5000.0, changes=[change], not_told=frozenset([ORG])),
+        record(500.0, 500.0, 5000.0, changes=[change], since=W46.start + timedelta(hours=1)),
+    ):
+        assert (part.events, part.incomplete_events) == (None, (QuotaEvent(*change),))
