@@ -15,7 +15,8 @@ from billing_dq.defs.checks.population import population_checks
 from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
-from billing_dq.defs.io_manager import LakeIOManager
+from billing_dq.defs.executors import executor_of
+from billing_dq.defs.io_manager import PARTS, LakeIOManager, PartsIOManager
 from billing_dq.defs.jobs import conclude_night, reconcile_night
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of, read_by_morning
@@ -24,6 +25,8 @@ from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
+from billing_dq.defs.sharded_reconciliation import sharded_reconciliation_assets
+from billing_dq.defs.sharded_snapshot import sharded_snapshot_assets
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.progress import Progress
@@ -59,9 +62,11 @@ def build_definitions(
 def _build(
     settings: Settings, progress: Progress | None, settings_now: Callable[[], Settings], locks: NightLocks
 ) -> dg.Definitions:
-    nights = nights_of(settings)
+    nights, executor = nights_of(settings), executor_of(settings, locks)
     credits = dispute_credit_definitions(nights, settings_now)
-    sources = [snapshot_assets(nights), stripe_assets(nights)]
+    in_one = settings.shards == 1
+    snapshot = snapshot_assets(nights) if in_one else sharded_snapshot_assets(nights)
+    sources = [snapshot, stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
     own_checks = [
         *finding_checks(nights),
@@ -74,7 +79,7 @@ def _build(
     checks = [*own_checks, *rule_checks(rules, nights)]
     derived = [
         soundness_asset(nights, rules.usable),
-        *reconciliation_assets(nights),
+        *(reconciliation_assets(nights) if in_one else sharded_reconciliation_assets(nights)),
         *conclusion_assets(nights),
         *quality_assets(nights),
         manifest_asset(nights),
@@ -86,15 +91,19 @@ def _build(
         | dg.AssetSelection.checks(*checks)
         | dg.AssetSelection.checks(*credit_checks)
     )
-    night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding)
+    night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding, executor)
     return dg.Definitions(
         assets=[*outside_assets(settings), *read_by_morning([*sources, *derived]), *(credits.assets or ())],
         asset_checks=[*checks, *credit_checks],
-        jobs=[night_job, conclude_night(concluding), *(credits.jobs or ())],
+        jobs=[night_job, conclude_night(concluding, executor), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
         sensors=[failed_checks(checks, told_by_the_night()), failed_runs, missing_nights, *(credits.sensors or ())],
-        resources={"io_manager": LakeIOManager(Lake(settings.home)), **resources_of(settings, progress, locks)},
-        executor=dg.in_process_executor,
+        resources={
+            "io_manager": LakeIOManager(Lake(settings.home)),
+            PARTS: PartsIOManager(settings.home),
+            **resources_of(settings, progress, locks),
+        },
+        executor=executor,
     )
 
 
@@ -102,6 +111,11 @@ def rules_of(settings: Settings, own_checks: Sequence[dg.AssetChecksDefinition])
     """The rules of analysts, none of which has the name of a check of ours; none where no folder is set."""
     taken = {(key.asset_key.path[-1], key.name) for check in own_checks for key in check.check_keys}
     return FolderRules() if settings.rules_folder is None else read_folder(Path(settings.rules_folder), taken)
+
+
+def job_of_night(name: str) -> dg.JobDefinition:
+    """A job as every process that runs steps of it makes it anew, from its own settings."""
+    return defs.resolve_job_def(name)
 
 
 defs = build_definitions(load_settings(), settings_now=load_settings)

@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
-from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.job_base import IJob, InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from sqlalchemy.exc import DBAPIError
 
 from billing_dq.definitions import build_definitions
+from billing_dq.defs.executors import LOCKED
 from billing_dq.defs.history import kept_open
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
@@ -154,7 +156,7 @@ def run_night(
                     f"the night of {night} is stored and is not read again; --again replaces it knowingly"
                 )
             job = CONCLUDE_NIGHT
-        definition = build_definitions(settings, progress, locks=locks).resolve_job_def(job)
+        definition = _job(settings, job, progress, locks)
         with kept_open(instance):
             result = _execute(definition, instance, night, config)
     if not result.success:
@@ -164,17 +166,28 @@ def run_night(
     return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
 
 
-def _execute(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, night: str, config: dict[str, object]
-) -> dg.JobExecutionResult:
-    """Run a job of a night here, as a run of our code location: the UI's time line and `failed_runs` see no others."""
+def _job(settings: Settings, name: str, progress: Progress | None, locks: NightLocks) -> IJob:
+    """A job, of these very settings where its steps run in this process; other processes make it anew."""
+    if settings.execution.engine == "in_process":
+        return InMemoryJob(build_definitions(settings, progress, locks=locks).resolve_job_def(name))
+    return dg.build_reconstructable_job("billing_dq.definitions", "job_of_night", (name,))
+
+
+def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: dict[str, object]) -> dg.JobExecutionResult:
+    """Run a job of a night, as a run of our code location: the UI's time line and `failed_runs` see no others."""
+    definition, run_id = job.get_definition(), str(uuid.uuid4())
     run = instance.create_run_for_job(
-        job,
+        definition,
+        run_id=run_id,
         run_config={"loggers": _QUIET, "resources": {"night": {"config": config}}},
-        tags={**job.run_tags, **job.get_tags_for_partition_key(night, selected_asset_keys=None)},
-        remote_job_origin=_DEFINITIONS.get_job_origin(job.name),
+        tags={
+            **definition.run_tags,
+            **definition.get_tags_for_partition_key(night, selected_asset_keys=None),
+            LOCKED: run_id,
+        },
+        remote_job_origin=_DEFINITIONS.get_job_origin(definition.name),
     )
-    return execute_run(InMemoryJob(job), run, instance)
+    return execute_run(job, run, instance)
 
 
 def wait_for_runs(seconds: float) -> None:

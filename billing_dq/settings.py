@@ -146,6 +146,13 @@ class AlertSettings(_Section):
     retry_minutes: Annotated[float, Field(ge=0)] = 15.0
 
 
+class Execution(_Section):
+    """What runs the steps of a night, and its configuration as Dagster knows it."""
+
+    engine: Literal["in_process", "multiprocess", "dask", "celery", "k8s"] = "in_process"
+    config: dict[str, object] = Field(default_factory=dict[str, object])
+
+
 def _default_plans() -> dict[str, Plan]:
     return {"free": Plan(meter_quota=0.0), "starter": Plan(), "pro": Plan(), "enterprise": Plan()}
 
@@ -167,6 +174,7 @@ class Settings(BaseSettings):
     mongodb_budget_seconds: Annotated[float, Field(gt=0)] | None = None
     mongodb_reply_documents: Annotated[int, Field(ge=2, le=1_000)] = 1_000
     mongodb_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
+    shards: Annotated[int, Field(ge=1, le=1_000)] = 1
     batch_organizations: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     home: Name = "/var/lib/billing_dq"
     state: Name | None = None
@@ -193,6 +201,7 @@ class Settings(BaseSettings):
     credits: Credits = Credits()
     retention: Retention = Retention()
     alerts: AlertSettings = AlertSettings()
+    execution: Execution = Execution()
 
     @model_validator(mode="after")
     def _one_plan_per_price(self) -> Self:

@@ -20,7 +20,8 @@ from billing_dq.commands.benchmark.long_week import KEYS
 from billing_dq.commands.benchmark.night import AS_OF, DATABASE, Reading, Stages, bench_settings, take_night
 from billing_dq.embedded import embedded_mongodb
 from billing_dq.progress import BarProgress, LineProgress
-from billing_dq.sources.mongodb.snapshot import Snapshot, read_snapshot
+from billing_dq.sources.mongodb.facts import Snapshot
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 
 #: The sizes of the picture, up to the one that is asked for.
 _SIZES = (2_000, 10_000, 20_000, 100_000)

@@ -6,6 +6,7 @@ the night is hidden from readers; its manifest shows it again. A table that grow
 `StoredTable`.
 """
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -23,9 +24,12 @@ from billing_dq.storage.records import (
     SoundTablesRecord,
     StripeReadingRecord,
 )
+from billing_dq.storage.shard_parts import ShardPart, part_in, put_part, shards_directory
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, TABLES, Table
 
+#: The name of the resource that keeps parts.
+PARTS = "parts_io_manager"
 Record = SnapshotFactsRecord | StripeReadingRecord | SoundTablesRecord | ReconciliationRecord
 _RECORDS = (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord, ReconciliationRecord)
 RECORDS: dict[str, type[Record]] = {record.name: record for record in _RECORDS}
@@ -73,6 +77,27 @@ class LakeIOManager(dg.IOManager):
         """`<asset>/<night>.parquet`, or `.json` for a record."""
         name = _asset(context)
         return self._lake.root / name / f"{night}{'.json' if name in RECORDS else '.parquet'}"
+
+
+class PartsIOManager(dg.IOManager):
+    """The IO manager of what the steps of a shared-out night hand each other: on shared storage, never in memory."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    def handle_output(self, context: dg.OutputContext, obj: ShardPart) -> None:
+        """Store a part."""
+        put_part(obj, self._place(context))
+
+    def load_input(self, context: dg.InputContext) -> ShardPart:
+        """A stored part, whose tables are not read yet."""
+        if context.upstream_output is None:
+            raise AssertionError("a part comes from a step")
+        return part_in(self._place(context.upstream_output))
+
+    def _place(self, context: dg.OutputContext) -> UPath:
+        names = [re.sub(r"[^\w.-]+", "_", name) for name in context.get_identifier()]
+        return shards_directory(self._home).joinpath(*names)
 
 
 def _asset(context: dg.InputContext | dg.OutputContext) -> str:

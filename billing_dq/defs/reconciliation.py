@@ -6,23 +6,26 @@ found and told all the same.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, cycle
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 from upath import UPath
 
 from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
 from billing_dq.defs.runbook import runbook
 from billing_dq.policy import policy_of
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables, OrganizationBatch, StripeTables
+from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
 from billing_dq.report.colours import GRADE_COLOURS
@@ -63,7 +66,7 @@ _SURE = {
 
 
 @dataclass(frozen=True)
-class _Night:
+class NightRules:
     """What the rules of a night are given."""
 
     key: str
@@ -75,6 +78,7 @@ class _Night:
     frames: Mapping[str, pd.DataFrame]
     settings: Settings
     lake: Lake
+    of: OrganizationRange = EVERYTHING
 
     @cached_property
     def ours(self) -> ApplicationTables:
@@ -94,28 +98,44 @@ class _Night:
     @property
     def followed_batches(self) -> Iterator[OrganizationBatch]:
         """Usage and entries of the organizations with a followed week, back to it."""
-        return followed_batches(self.read, self.followed, self.ours.followed_weeks)
+        weeks = self.ours.followed_weeks
+        return followed_batches(
+            self.read, self.followed, weeks[weeks["organization_id"].map(self.of.holds).astype(bool)]
+        )
+
+
+FRAMES = ("subscriptions", "extras_balances", "ledger_suspects", "unreadable_keys", "followed_weeks")
+_FOLLOWED = ("followed_weeks", "followed_usage", "followed_entries")
+
+
+def rule_outs() -> dict[str, dg.AssetOut]:
+    """The assets of the rules: the results, any of which may be absent, and which ones are."""
+    tables = [table.name for _, tables in RESULTS for table in tables]
+    return {
+        **{name: table_out(name, required=False) for name in tables},
+        ReconciliationRecord.name: record_out(ReconciliationRecord.name),
+    }
+
+
+def rule_deps() -> dict[str, set[dg.AssetKey]]:
+    """What each of these assets hangs on."""
+    records = _keys(SnapshotFactsRecord.name, StripeReadingRecord.name, SoundTablesRecord.name)
+    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in RESULTS for table in tables}
+    return {
+        **{name: keys | _keys(*_FOLLOWED, "unreadable_keys") for name, keys in rests_on.items()},
+        ReconciliationRecord.name: records | _keys(*rests_on),
+    }
 
 
 def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
-    frames = ("subscriptions", "extras_balances", "ledger_suspects", "unreadable_keys", "followed_weeks")
-    records = {dg.AssetKey(record.name) for record in (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord)}
-    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in _RESULTS for table in tables}
-    followed = _keys("followed_weeks", "followed_usage", "followed_entries")
 
     @dg.multi_asset(
         name="rules",
         partitions_def=nights,
-        ins=whole(*frames),
-        outs={
-            **{name: table_out(name, required=False) for name in rests_on},
-            ReconciliationRecord.name: record_out(ReconciliationRecord.name),
-        },
-        internal_asset_deps={
-            **{name: keys | followed | _keys("unreadable_keys") for name, keys in rests_on.items()},
-            ReconciliationRecord.name: records | _keys(*rests_on),
-        },
+        ins=whole(*FRAMES),
+        outs=rule_outs(),
+        internal_asset_deps=rule_deps(),
         group_name=GROUP,
     )
     def rules(
@@ -133,73 +153,102 @@ def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefi
         **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Hold the night to its rules, but for those that rest on a table which breaks a critical expectation."""
-        key = context.partition_key
         read = UsageAndEntries(weekly_usage, ledger_entries)
         followed = UsageAndEntries(followed_usage, followed_entries)
         large = (read, followed, expiring_ledgers)
-        night = _Night(key, snapshot_facts.weeks, stripe_reading, *large, frames, settings, lake)
-        absent: dict[str, str] = {}
-        for result, tables in _RESULTS:
-            stopped = stopped_by(result, sound_tables.unsound)
-            if not stopped:
-                yield from _STAGES[result](night)
-                continue
-            for table in tables:
-                lake.remove(table, key)  # what a run before this one left behind
-                absent[table.name] = sound_tables.reason(stopped)
-                context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
-        shown: Metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
-        yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
+        key, weeks = context.partition_key, snapshot_facts.weeks
+        night = NightRules(key, weeks, stripe_reading, *large, frames, settings, lake)
+        yield from unless_stopped(context, night, sound_tables, _STAGES)
 
     return [rules]
 
 
-def _meter(night: _Night) -> Iterator[dg.Output]:
-    """Compare what the meter says should have been debited with what was, for every organization and week."""
+def unless_stopped(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext,
+    night: NightRules,
+    sound_tables: SoundTablesRecord,
+    stages: Mapping[Result, Callable[[NightRules], Iterator[dg.Output]]],
+) -> Iterator[dg.Output]:
+    """The outputs of the stages whose tables are sound, and at last which results are absent."""
+    absent: dict[str, str] = {}
+    for result, tables in RESULTS:
+        stopped = stopped_by(result, sound_tables.unsound)
+        if not stopped:
+            yield from stages[result](night)
+            continue
+        for table in tables:
+            night.lake.remove(table, night.key)  # what a run before this one left behind
+            absent[table.name] = sound_tables.reason(stopped)
+            context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
+    shown: Metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
+    yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
+
+
+def meter_results(night: NightRules) -> tuple[Iterator[MeterResult], Iterator[MeterResult]]:
+    """What the meter says should have been debited against what was, for every organization and week: of the window, at
+    last the unreadable weeks that no batch has; and of the followed weeks.
+    """
     ours, theirs, policy = night.ours, night.theirs, policy_of(night.settings)
-    earlier = earlier_evidence(night.lake, night.key, ours)
-    results = chain(
+    earlier = earlier_evidence(replace(night.lake, of=night.of), night.key, ours)
+    return (
         meter_stage(night.batches, ours, theirs, policy, earlier),
         followed_meter_stage(night.followed_batches, ours, theirs, policy, earlier),
     )
+
+
+def _meter(night: NightRules) -> Iterator[dg.Output]:
+    yield from meter_outputs(night, map(arrow_of, chain(*meter_results(night))))
+
+
+def arrow_of(result: MeterResult) -> tuple[pa.Table, pa.Table]:
+    """A result as it is stored."""
+    return to_arrow(METER_EXTRAS_DELTAS, result.deltas), to_arrow(METER_EXTRAS_EVIDENCE, result.evidence)
+
+
+def meter_outputs(night: NightRules, rows: Iterable[tuple[pa.Table, pa.Table]]) -> Iterator[dg.Output]:
+    """The outputs of the meter: the rows of `METER_EXTRAS_DELTAS` and of `METER_EXTRAS_EVIDENCE`, by batch."""
     with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
         deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
         evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
-        with TableWriter(deltas.table, deltas.path) as rows, TableWriter(evidence.table, evidence.path) as proofs:
-            for result in results:
-                rows.write(to_arrow(deltas.table, result.deltas))
-                proofs.write(to_arrow(evidence.table, result.evidence))
+        with TableWriter(deltas.table, deltas.path) as compared, TableWriter(evidence.table, evidence.path) as proofs:
+            for found, proved in rows:
+                compared.write(found)
+                proofs.write(proved)
         shown = _of_deltas(night.lake, night.key, deltas.frame(), night.weeks, night.settings)
         yield dg.Output(deltas, deltas.table.name, metadata=shown)
-        proved = _of_evidence(night.lake, night.key, evidence.frame())
-        yield dg.Output(evidence, evidence.table.name, metadata=proved)
+        proof = _of_evidence(night.lake, night.key, evidence.frame())
+        yield dg.Output(evidence, evidence.table.name, metadata=proof)
 
 
-def _runaway(night: _Night) -> Iterator[dg.Output]:
-    """Find balances that fell below a multiple of the week's quota."""
+def runaway_outputs(night: NightRules) -> Iterator[dg.Output]:
+    """Balances that fell below a multiple of the week's quota."""
     usage = frames_by_batch(night.read.usage, QUOTA_COLUMNS)
     frame = runaway_stage(usage, night.ours, policy_of(night.settings))
     yield dg.Output(frame, RUNAWAY_BALANCES.name, metadata=_of_runaway(night.lake, night.key, frame, night.settings))
 
 
-def _ledger(night: _Night) -> Iterator[dg.Output]:
-    """Hold every ledger to its rules: sums, references, signs, dates, expiry, settlements, size."""
+def violations(night: NightRules) -> pd.DataFrame:
+    """Every ledger held to its rules: sums, references, signs, dates, expiry, settlements, size."""
     large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
-    frame = ledger_stage(large, night.ours, night.theirs, policy_of(night.settings))
+    return ledger_stage(large, night.ours, night.theirs, policy_of(night.settings))
+
+
+def violation_outputs(night: NightRules, frame: pd.DataFrame) -> Iterator[dg.Output]:
+    """The output of the ledgers' rules."""
     shown = _of_violations(night.lake, night.key, frame, night.settings)
     yield dg.Output(frame, LEDGER_VIOLATIONS.name, metadata=shown)
 
 
 #: The results in the order in which they are computed, with the tables that hold them.
-_RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
+RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
     ("deltas", (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)),
     ("runaway", (RUNAWAY_BALANCES,)),
     ("violations", (LEDGER_VIOLATIONS,)),
 )
-_STAGES: dict[Result, Callable[[_Night], Iterator[dg.Output]]] = {
+_STAGES: dict[Result, Callable[[NightRules], Iterator[dg.Output]]] = {
     "deltas": _meter,
-    "runaway": _runaway,
-    "violations": _ledger,
+    "runaway": runaway_outputs,
+    "violations": lambda night: violation_outputs(night, violations(night)),
 }
 
 

@@ -42,7 +42,7 @@ class ProgressTo:
     def __init__(self, given: Progress | None) -> None:
         self._given = given
 
-    def of(self, context: dg.AssetExecutionContext) -> Progress:
+    def of(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Progress:
         """The progress of a step."""
         return self._given or LineProgress(context.log.info)
 
@@ -71,5 +71,7 @@ def resources_of(settings: Settings, progress: Progress | None, locks: NightLock
         "lake": Lake(settings.home),
         "progress": ProgressTo(progress),
         "night": NightConfig(),
-        "night_lock": night_lock(locks),
+        "night_lock": night_lock(locks)
+        if settings.execution.engine == "in_process"
+        else dg.ResourceDefinition.none_resource(),  # the executor holds it: the steps are several processes
     }

@@ -4,7 +4,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
@@ -15,7 +17,8 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.snapshot import Snapshot, SnapshotFacts, read_snapshot
+from billing_dq.sources.mongodb.facts import Snapshot, SnapshotFacts
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import (
@@ -46,8 +49,22 @@ _DOCUMENT_COLOURS = {
     "quarantined": GRADE_COLOURS["unexplained"],
     "of other weeks": GRADE_COLOURS["exact"],
 }
+Read = TypeVar("Read")
 #: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
 RETRIES = 2
+
+
+def snapshot_outs() -> dict[str, dg.AssetOut]:
+    """The assets of the snapshot: what is told of it, and its tables."""
+    return {
+        SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
+        **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
+    }
+
+
+def snapshot_deps() -> dict[str, set[dg.AssetKey]]:
+    """The collections that each of these assets is made of."""
+    return {name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)}
 
 
 def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -56,12 +73,9 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="mongo_snapshot",
         partitions_def=nights,
-        outs={
-            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
-            **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
-        },
+        outs=snapshot_outs(),
         deps=sorted(collections_of(SnapshotFactsRecord.name)),
-        internal_asset_deps={name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)},
+        internal_asset_deps=snapshot_deps(),
         group_name=GROUP,
     )
     def mongo_snapshot(
@@ -74,34 +88,46 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output]:
         """Read organizations, subscriptions, usage and balances of the night's weeks inside one snapshot."""
         key = context.partition_key
-        instant = night.instant()
-        refuse_another_night(key, instant.date().isoformat())
-        if not night.again and SnapshotFactsRecord.of(lake.home, key) is not None:
-            raise dg.Failure(
-                f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
-                "(--again) to replace it knowingly",
-                allow_retries=False,
-            )
-        weeks = NightWeeks(instant, settings.weeks_back, settings.settling_hours)
+        weeks = NightWeeks(instant_to_read(key, night, lake), settings.weeks_back, settings.settling_hours)
         followed = followed_by(lake, key, weeks, settings.follow_weeks)
         directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
         try:
-            snapshot = _taken(
+            snapshot = taken(
                 context,
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
-            _forget(lake, key)
-            for name in TABLES:
-                table = snapshot.tables[name]
-                yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
-            yield dg.Output(
-                _record(snapshot.facts, weeks), SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks)
-            )
+            yield from outputs_of(lake, key, snapshot, weeks)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
     return mongo_snapshot
+
+
+def instant_to_read(key: str, night: NightConfig, lake: Lake) -> datetime:
+    """The instant at which a night is to be read.
+
+    Raises:
+        dg.Failure: it would be another night's, or the night is stored and is not to be replaced.
+    """
+    instant = night.instant()
+    refuse_another_night(key, instant.date().isoformat())
+    if not night.again and SnapshotFactsRecord.of(lake.home, key) is not None:
+        raise dg.Failure(
+            f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
+            "(--again) to replace it knowingly",
+            allow_retries=False,
+        )
+    return instant
+
+
+def outputs_of(lake: Lake, key: str, snapshot: Snapshot, weeks: NightWeeks) -> Iterator[dg.Output]:
+    """The tables of a snapshot, and at last that it was taken; what was there of the night goes away before."""
+    _forget(lake, key)
+    for name in TABLES:
+        table = snapshot.tables[name]
+        yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
+    yield dg.Output(_record(snapshot.facts, weeks), SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks))
 
 
 def _forget(lake: Lake, night: str) -> None:
@@ -125,7 +151,7 @@ def _forget(lake: Lake, night: str) -> None:
         page.unlink(missing_ok=True)
 
 
-def _taken(context: dg.AssetExecutionContext, seconds: float, read: Callable[[], Snapshot]) -> Snapshot:
+def taken(context: dg.OpExecutionContext | dg.AssetExecutionContext, seconds: float, read: Callable[[], Read]) -> Read:
     """Read; what may pass by itself (an election, a lost connection) is tried again, all else is told at once.
 
     ``seconds`` are waited before the second attempt, and twice as long before each further one.

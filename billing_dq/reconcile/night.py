@@ -165,7 +165,8 @@ def followed_meter_stage(
     policy: Policy,
     earlier: Earlier,
 ) -> Iterator[MeterResult]:
-    """The meter against the extras in the followed weeks, as `meter_stage` has it for those of the window.
+    """The meter against the extras in the followed weeks, as `meter_stage` has it for those of the window: one result,
+    by organization and week, and none where no week is followed.
 
     Args:
         batches: everything of the organizations with a followed week, from there on, in organization order.
@@ -177,12 +178,14 @@ def followed_meter_stage(
     if ours.followed_weeks.empty:
         return
     of_followed = Earlier(quotas=earlier.quotas_of_followed, plans=earlier.plans_of_followed)
-    for part in meter_stage(batches, back_to_followed(ours), theirs, policy, of_followed):
-        deltas = only_followed(part.deltas, part.deltas["week_key"], ours)
-        yield MeterResult(
-            METER_EXTRAS_DELTAS.conform(deltas),
-            METER_EXTRAS_EVIDENCE.conform(only_followed(part.evidence, part.evidence["week_key"], ours)),
-        )
+    parts = list(meter_stage(batches, back_to_followed(ours), theirs, policy, of_followed))
+    deltas = pd.concat([only_followed(part.deltas, part.deltas["week_key"], ours) for part in parts])
+    evidence = pd.concat([only_followed(part.evidence, part.evidence["week_key"], ours) for part in parts])
+    week = ["organization_id", "week_key"]
+    yield MeterResult(
+        METER_EXTRAS_DELTAS.conform(deltas.sort_values(week, kind="stable")),
+        METER_EXTRAS_EVIDENCE.conform(evidence.sort_values(week, kind="stable")),
+    )
 
 
 def _quota_events(ours: ApplicationTables, theirs: StripeTables | None, policy: Policy) -> QuotaEvents | None:

@@ -7,6 +7,7 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage import unfinished
 from billing_dq.storage.places import place_of
 from billing_dq.storage.records import EvidenceRemovedRecord
@@ -19,10 +20,11 @@ class Lake:
     """The stored nights: `<home>/lake/<table>/<night>.parquet`, a night being its date, YYYY-MM-DD.
 
     `nights`, `require` and `choose` are for readers: they know no night that is being written. `stored` is for the run
-    that writes it.
+    that writes it. Of tables with organizations all have the rows of a range of them.
     """
 
     home: str
+    of: OrganizationRange = EVERYTHING
 
     @property
     def root(self) -> UPath:
@@ -32,7 +34,8 @@ class Lake:
     def stored(self, table: Table, night: str) -> StoredTable | None:
         """A table of a night, None where that night has none."""
         path = self._path(table, night)
-        return StoredTable(table, path) if path.exists() else None
+        of = self.of if "organization_id" in table.column_names else EVERYTHING
+        return StoredTable(table, path, of) if path.exists() else None
 
     def begin(self, night: str) -> None:
         """Hide a night from readers, until its manifest is there: something of it is about to be written."""

@@ -1,6 +1,8 @@
 """Tables as Parquet: written by row group, read whole (small tables) or by batch (those that grow with the ledger).
 
 A row group of a table in organization order holds whole organizations, so that a batch can be reconciled by itself.
+Where a row group ends depends on the rows alone, and not on the parts in which they were written: the same rows are the
+same bytes, however many replies of a server or shards of a night they came by.
 `merge_by_organization` walks two such tables side by side. Paths may be of any fsspec file system.
 """
 
@@ -15,12 +17,15 @@ from itertools import islice
 from types import TracebackType
 from typing import BinaryIO, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
 from billing_dq.errors import PlaceError, SourceError
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import FrameError, Table
 
@@ -28,20 +33,24 @@ from billing_dq.tables import FrameError, Table
 #: nothing. LZ4 would save a tenth of the time beside Zstandard, and take four times the room.
 _UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
 
+#: Rows, and items of their lists, of a row group: it ends with the organization that reaches so many.
+_GROUP_ITEMS = 100_000
+
 #: Row groups are read together up to so many bytes: work on columns costs some milliseconds however few rows it is for.
 _TOGETHER_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table in a Parquet file, not read yet."""
+    """A table in a Parquet file, not read yet; of a table with organizations, the rows of a range of them."""
 
     table: Table
     path: UPath
+    of: OrganizationRange = EVERYTHING
 
     @property
     def rows(self) -> int:
-        """Number of rows, from the file's footer."""
+        """Number of rows of all organizations, from the file's footer."""
         with self._file() as file:
             return pq.ParquetFile(file).metadata.num_rows
 
@@ -51,7 +60,7 @@ class StoredTable:
         A nullable column that the table did not have yet when it was stored is null.
         """
         with self._file() as file:
-            stored = to_pandas(self.table, pq.read_table(file, columns=columns))
+            stored = to_pandas(self.table, pq.read_table(file, columns=columns, filters=self._filters() or None))
         return stored if columns is not None else self._with_later_columns(stored)
 
     @contextmanager
@@ -81,7 +90,7 @@ class StoredTable:
         if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
             return self.table.empty() if columns is None else self.table.empty()[columns]
         with self._file() as file:
-            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values))])
+            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values)), *self._filters()])
         found = to_pandas(self.table, read)
         return found if columns is not None else self._with_later_columns(found)
 
@@ -94,40 +103,75 @@ class StoredTable:
     def of_organizations(self, organizations: Iterable[str]) -> pa.Table:
         """The rows of some organizations."""
         with self._file() as file:
-            wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations))])
+            wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations)), *self._filters()])
         return wanted.cast(arrow_schema(self.table))
 
     def arrow(self, columns: list[str] | None = None) -> pa.Table:
         """Columns of the whole table (None: all) as they are stored."""
         with self._file() as file:
-            return pq.read_table(file, columns=columns)
+            return pq.read_table(file, columns=columns, filters=self._filters() or None)
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
         with self._file() as file:
             parquet = pq.ParquetFile(file)
-            for groups in _together(parquet.metadata):
-                yield parquet.read_row_groups(groups, columns=columns)
+            wanted = [number for number in range(parquet.num_row_groups) if self._may_hold(parquet.metadata, number)]
+            for groups in _together(parquet.metadata, wanted):
+                if self.of == EVERYTHING:
+                    yield parquet.read_row_groups(groups, columns=columns)
+                    continue
+                read = parquet.read_row_groups(groups, columns=columns and [*{*columns, "organization_id"}])
+                rows = read.filter(self._condition())
+                if rows.num_rows:
+                    yield rows if columns is None else rows.select(columns)
+
+    def first_organizations(self) -> list[str]:
+        """The first organization of each row group, of a table in their order; from the file's footer."""
+        with self._file() as file:
+            metadata = pq.ParquetFile(file).metadata
+        return [_ends(metadata, number)[0] for number in range(metadata.num_row_groups)]
+
+    def _filters(self) -> list[tuple[str, str, str]]:
+        from_first = [] if self.of.first is None else [("organization_id", ">=", self.of.first)]
+        return from_first + ([] if self.of.until is None else [("organization_id", "<", self.of.until)])
+
+    def _condition(self) -> pc.Expression:
+        return pq.filters_to_expression(self._filters())
+
+    def _may_hold(self, metadata: pq.FileMetaData, number: int) -> bool:
+        if self.of == EVERYTHING:
+            return True
+        first, last = _ends(metadata, number)
+        return (self.of.first is None or last >= self.of.first) and (self.of.until is None or first < self.of.until)
 
 
 class TableWriter:
-    """Writes a table to a local Parquet file, one row group for each `write`; a context manager."""
+    """Writes a table to a local Parquet file, by row groups of some organizations; a context manager.
 
-    def __init__(self, table: Table, path: UPath) -> None:
+    Args:
+        table: its contract.
+        path: where it is written.
+        organizations: of a row group, at most; None: as many as `_GROUP_ITEMS` allows.
+    """
+
+    def __init__(self, table: Table, path: UPath, organizations: int | None = None) -> None:
         self.table = table
         self.path = path
         self.rows = 0
+        self._schema = arrow_schema(table)
+        self._held = self._schema.empty_table()
+        self._organizations = organizations or _GROUP_ITEMS
         repeating = [column.name for column in table.columns if column.name not in _UNREPEATED]
         self._writer = pq.ParquetWriter(
             str(path),
-            arrow_schema(table),
+            self._schema,
             compression="zstd",
             use_dictionary=repeating,  # pyright: ignore[reportArgumentType] (its stubs know no list)
             write_statistics=repeating,  # pyright: ignore[reportArgumentType]
         )
 
     def write(self, data: pa.Table) -> None:
-        """Add a row group (none for an empty table).
+        """Add rows.
 
         Raises:
             FrameError: the columns are not the contract's, or a null is where none may be.
@@ -135,17 +179,26 @@ class TableWriter:
         """
         if not data.num_rows:
             return
-        schema = arrow_schema(self.table)
+        schema = self._schema
         if data.schema.names != schema.names or data.schema.types != schema.types:
             raise FrameError(f"{self.table.name}: {data.schema} is not the contract {schema}")
         for field, column in zip(schema, data.columns, strict=True):
             if column.null_count and not field.nullable:
                 raise FrameError(f"{self.table.name}.{field.name} holds {column.null_count} nulls and may hold none")
+        self.rows += data.num_rows
+        self._held = pa.concat_tables([self._held, data.cast(schema)])
+        start = 0
+        for end in _group_ends(self._held, self._organizations):
+            self._write_group(self._held.slice(start, end - start))
+            start = end
+        self._held = self._held.slice(start)
+
+    def _write_group(self, rows: pa.Table) -> None:
+        # the pages of a row group follow the chunks of its columns
         try:
-            self._writer.write_table(data.cast(schema), row_group_size=data.num_rows)
+            self._writer.write_table(rows.combine_chunks(), row_group_size=rows.num_rows)
         except OSError as error:
             raise self._refused(error) from error
-        self.rows += data.num_rows
 
     def __enter__(self) -> Self:
         return self
@@ -154,20 +207,59 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._writer.close()
-        except OSError as refused:  # after a failed write it fails once more
-            if error is None:
-                raise self._refused(refused) from refused
+            if kind is None and self._held.num_rows:
+                self._write_group(self._held)
+        finally:
+            try:
+                self._writer.close()
+            except OSError as refused:  # after a failed write it fails once more
+                if error is None:
+                    raise self._refused(refused) from refused
 
     def _refused(self, error: OSError) -> PlaceError:
         return PlaceError(str(self.path.parent), error, "set TMPDIR to another directory")
 
 
-def _together(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """The numbers of the row groups, those that are read at once together."""
+def _group_ends(rows: pa.Table, organizations: int) -> list[int]:
+    """Where the row groups that are complete end: with the organization by which they hold so many of them, or
+    `_GROUP_ITEMS` rows and items of lists. The last organization may go on in the rows that come next.
+    """
+    if "organization_id" in rows.column_names:
+        ids = rows.column("organization_id")
+        another = pc.fill_null(pc.not_equal(ids.slice(1), ids.slice(0, max(0, len(ids) - 1))), True)
+        starts = np.flatnonzero(another.to_numpy()) + 1
+    else:
+        starts, organizations = np.arange(1, rows.num_rows), _GROUP_ITEMS
+    items = np.ones(rows.num_rows, dtype=np.int64)
+    for column in rows.columns:
+        if pa.types.is_list(column.type):
+            items += pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    before = np.concatenate(([0], np.cumsum(items)))
+    ends: list[int] = []
+    done, place = 0, 0  # rows, organizations: each group begins where the one before ended
+    while place < len(starts):
+        full = int(np.searchsorted(before[starts], before[done] + _GROUP_ITEMS))
+        place = min(full, place + organizations - 1)
+        if place < len(starts):
+            done = int(starts[place])
+            ends.append(done)
+            place += 1
+    return ends
+
+
+def _ends(metadata: pq.FileMetaData, number: int) -> tuple[str, str]:
+    """The smallest and the largest organization of a row group."""
+    group = metadata.row_group(number)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    statistics = next(one.statistics for one in columns if one.path_in_schema == "organization_id")
+    return statistics.min, statistics.max
+
+
+def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int]]:
+    """The numbers of the wanted row groups, those that are read at once together."""
     held: list[int] = []
     size = 0
-    for group in range(metadata.num_row_groups):
+    for group in wanted:
         held.append(group)
         size += metadata.row_group(group).total_byte_size
         if size >= _TOGETHER_BYTES:

@@ -20,7 +20,20 @@ from billing_dq.defs.history import kept_open
 
 PACKAGE = Path(__file__).parents[2] / "billing_dq"
 PINNED = {
+    "dagster._core.definitions.job_base.IJob",
     "dagster._core.definitions.job_base.InMemoryJob",
+    "dagster._core.definitions.reconstruct.ReconstructableJob",
+    "dagster._core.errors.DagsterExecutionInterruptedError",
+    "dagster._core.events.DagsterEvent",
+    "dagster._core.execution.api.create_execution_plan",
+    "dagster._core.execution.api.execute_plan",
+    "dagster._core.execution.context.system.PlanOrchestrationContext",
+    "dagster._core.execution.plan.active.ActiveExecution",
+    "dagster._core.execution.plan.plan.ExecutionPlan",
+    "dagster._core.execution.plan.state.KnownExecutionState",
+    "dagster._core.execution.retries.RetryMode",
+    "dagster._core.instance.ref.InstanceRef",
+    "dagster._utils.error.serializable_error_info_from_exc_info",
     "dagster._core.execution.api.execute_run",
     "dagster._core.remote_origin.RegisteredCodeLocationOrigin",
     "dagster._core.storage.event_log.sqlite.sqlite_event_log.SqliteEventLogStorage",

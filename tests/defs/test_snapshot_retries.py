@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from billing_dq.defs.snapshot import RETRIES, _taken
+from billing_dq.defs.snapshot import RETRIES, taken
 from billing_dq.errors import SourceError, TransientSourceError
 
 
@@ -17,7 +17,7 @@ def attempt(number: int, error: SourceError) -> None:
         raise error
 
     context = SimpleNamespace(retry_number=number, log=logging.getLogger("test"))
-    _taken(context, 10.0, read)  # pyright: ignore[reportArgumentType]
+    taken(context, 10.0, read)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(0, 10.0), (1, 20.0)])

@@ -1,12 +1,15 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
+from billing_dq.ranges import OrganizationRange
 from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import FINDINGS, PACK_PURCHASES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE, FrameError, Table
 
@@ -137,3 +140,43 @@ def test_merging_gives_every_row_once_beside_its_own_organizations(
         seen[0].extend(organizations[0])
         seen[1].extend(organizations[1])
     assert seen == (left, right)
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 6), st.lists(st.sampled_from(["k", "key"]), max_size=3)), max_size=12),
+    cuts=st.sets(st.integers(0, 12)),
+    organizations=st.integers(1, 4),
+)
+def test_the_same_rows_are_the_same_bytes_in_whatever_parts_they_come(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, list[str]]], cuts: set[int], organizations: int
+) -> None:
+    directory = tmp_path_factory.mktemp("t")
+    table = usage(*((str(one), f"2026-W{10 + week}", keys) for week, (one, keys) in enumerate(sorted(rows))))
+    ends = sorted({0, *(cut for cut in cuts if cut < len(rows)), len(rows)})
+    written: list[bytes] = []
+    for parts in ([table], [table.slice(start, end - start) for start, end in pairwise(ends)]):
+        path = directory / "usage.parquet"
+        with stored_table.TableWriter(WEEKLY_USAGE, UPath(path), organizations) as writer:
+            for part in parts:
+                writer.write(part)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+    groups = pq.ParquetFile(path)
+    held = [set(groups.read_row_group(n, ["organization_id"])[0].to_pylist()) for n in range(groups.num_row_groups)]
+    assert sum(map(len, held)) == len(set.union(set(), *held))  # whole organizations
+    assert all(len(group) <= organizations for group in held)
+
+
+def test_of_a_range_only_its_organizations_are_read(tmp_path: Path) -> None:
+    path = UPath(tmp_path / "usage.parquet")
+    with stored_table.TableWriter(WEEKLY_USAGE, path, 2) as writer:
+        writer.write(usage(*((one, "2026-W45", ["k"]) for one in "abcdefg")))
+    of = stored_table.StoredTable(WEEKLY_USAGE, path, OrganizationRange("b", "e"))
+    assert of.first_organizations() == ["a", "c", "e", "g"]
+    assert of.frame()["organization_id"].tolist() == ["b", "c", "d"]
+    assert [batch["week_key"].to_pylist() for batch in of.batches(["week_key"])] == [["2026-W45"] * 3]
+    assert of.arrow(["organization_id"]).num_rows == 3
+    assert of.where("organization_id", ["a", "d"])["organization_id"].tolist() == ["d"]
+    assert of.of_organizations(["a", "d"]).num_rows == 1
+    nobody = stored_table.StoredTable(WEEKLY_USAGE, path, OrganizationRange("x", None))
+    assert list(nobody.batches()) == []

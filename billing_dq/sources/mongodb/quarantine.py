@@ -1,6 +1,7 @@
 """The documents that are not read: which they are, why, and what they leave in the dark."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from billing_dq.sources.mongodb.bson.contract import CollectionContract, is_week
 from billing_dq.tables import QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 
 DUPLICATE = "duplicate_key"
+
+#: Between the text of an `_id` and its type.
+_BESIDE = "\0"
 
 #: Rows for one document; a ledger may hold a hundred thousand bad entries.
 _MOST_FIELDS = 100
@@ -23,7 +27,7 @@ class Quarantine:
 
     _rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _unreadable: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
-    _names: dict[tuple[str, str], object] = field(default_factory=dict[tuple[str, str], object])
+    _names: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     def add(self, contract: CollectionContract, document: Mapping[str, object], faults: Mapping[str, str]) -> None:
         """Quarantine a document for these faults, reasons by field; it leaves its organization's key unreadable."""
@@ -52,17 +56,29 @@ class Quarantine:
         self._rows.append({"collection": contract.name, "document_id": name, "field": key, "reason": DUPLICATE})
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """`quarantined_documents` and `unreadable_keys`."""
+        """`quarantined_documents` and `unreadable_keys` of a part, of which `all_named` makes those of the night."""
         return QUARANTINED_DOCUMENTS.from_rows(self._rows), UNREADABLE_KEYS.from_rows(self._unreadable)
 
     def _named(self, contract: CollectionContract, document: Mapping[str, object]) -> str:
-        """The text of a document's `_id`, made different from that of all others."""
+        """The text of a document's `_id`, and behind `_BESIDE` its type, which makes it different from all others."""
         identity = document.get("_id", "(no _id)")
-        name = str(identity)
-        if (contract.name, name) in self._names:  # the text of an ObjectId and that same text, or 1 and "1"
-            name = f"{name} ({type(identity).__name__} {len(self._names)})"
-        self._names[contract.name, name] = identity
-        return name
+        name = f"{identity}{_BESIDE}{type(identity).__name__}"
+        self._names[contract.name, name] += 1
+        times = self._names[contract.name, name]
+        return name if times == 1 else f"{name} {times}"
+
+
+def all_named(quarantined: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all parts of a night, with the names of documents as people know them, by collection and name.
+
+    A name is the text of the `_id`; where two documents have the same (an ObjectId and that same text, or 1 and "1"),
+    with its type. So it depends on the documents alone, and not on the order or the parts in which they were read.
+    """
+    parts = quarantined["document_id"].str.extract(f"(?s)^(?P<text>.*){_BESIDE}(?P<kind>.*)$")
+    text, kind = parts["text"], parts["kind"]
+    kinds = kind.groupby([quarantined["collection"], text]).transform("nunique")
+    named = quarantined.assign(document_id=text.where(kinds == 1, text + " (" + kind + ")"))
+    return named.sort_values(["collection", "document_id"], kind="stable", ignore_index=True)
 
 
 def _points_to(document: Mapping[str, object]) -> dict[str, object]:

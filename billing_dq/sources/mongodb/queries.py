@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from bson import MinKey, ObjectId
 
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import WEEK_PATTERN, CollectionContract
 
 Filter = dict[str, object]
@@ -48,19 +49,33 @@ class Query:
         return replace(self, filter={"$and": [self.filter, {"_id": {"$in": []}}]})
 
 
-def documents_of(contract: CollectionContract, weeks: Sequence[str]) -> Query:
-    """The query for the documents of a collection; of usage those of these weeks.
+def documents_of(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
+    """The query for the documents of a collection, of a range of organizations; of usage those of these weeks.
 
     The order of usage would have the server fetch the documents of all years. With a predicate on the field that leads
     the index, however wide, it seeks the weeks in the index.
     """
     order = KEYS[contract.domain_name]
+    chosen = _in_range(order[0], of)
     if contract.domain_name == "billingextrabalances":
-        return Query({}, None, order, _REPLY_LEDGERS)
+        return Query(chosen, None, order, _REPLY_LEDGERS)
     fields = tuple(field.name for field in contract.fields)
     if contract.domain_name == "billingusages":
-        return Query({order[0]: {"$gte": MinKey()}, "weekKey": {"$in": list(weeks)}}, fields, order)
-    return Query({}, fields, order)
+        return Query({order[0]: {"$gte": MinKey()}} | chosen | {"weekKey": {"$in": list(weeks)}}, fields, order)
+    return Query(chosen, fields, order)
+
+
+def _in_range(field: str, of: OrganizationRange) -> Filter:
+    """The documents of a range. Each is in one: a boundary tells those at or after it from all others, and of two
+    boundaries what is at or after the later one is so of the earlier one, too, whatever the type of the field. So a
+    document without a valid organization is of the first range, and a list of organizations of that of its last.
+    """
+    bounds: Filter = {}
+    if of.first is not None:
+        bounds["$gte"] = ObjectId(of.first)
+    if of.until is not None:
+        bounds["$not"] = {"$gte": ObjectId(of.until)}
+    return {field: bounds} if bounds else {}
 
 
 def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: Sequence[str]) -> Query:
@@ -71,8 +86,8 @@ def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: 
     return Query({order[0]: chosen, "weekKey": {"$in": list(weeks)}}, fields, order)
 
 
-def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:
-    """The query for usage documents whose week key is no week: of another type, or impossible.
+def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
+    """The query for usage documents of a range whose week key is no week: of another type, or impossible.
 
     A comparison with a list holds where it holds for one of its items, hence the list by itself; `$` also matches
     before a final newline.
@@ -83,4 +98,5 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str]) -> Query:
         {"weekKey": {"$type": "array"}},
     ]
     fields = tuple(field.name for field in contract.fields)
-    return Query({"weekKey": {"$nin": list(weeks)}, "$or": odd}, fields, ())
+    order = KEYS[contract.domain_name]
+    return Query(_in_range(order[0], of) | {"weekKey": {"$nin": list(weeks)}, "$or": odd}, fields, order)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, Protocol, cast
 
+from bson import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.cursor import RawBatchCursor
@@ -192,17 +193,26 @@ def open_reader(client: Client, settings: Settings, probe: str, budget: Budget |
         yield Reader(client, settings, None, "mongodb_snapshot is off", budget)
         return
     with client.start_session(snapshot=True) as session:
-        refusal = _no_snapshot(client, settings, probe, session)
-        if not refusal:
+        found = probed(client, settings, probe, session)
+        if not isinstance(found, str):
             yield Reader(client, settings, session, budget=budget)
             return
-    yield Reader(client, settings, None, refusal, budget)
+    yield Reader(client, settings, None, found, budget)
 
 
-def _no_snapshot(client: Client, settings: Settings, probe: str, session: ClientSession) -> str:
-    """Why there is no snapshot to read in; empty where there is one, which is where the server names its instant.
+@contextmanager
+def reader_at(client: Client, settings: Settings, instant: Timestamp, budget: Budget) -> Iterator[Reader]:
+    """A reader inside the snapshot of an instant that the server named before, to whatever client."""
+    with client.start_session(snapshot=True) as session:
+        session._snapshot_time = instant  # what the driver does itself with the first answer; it offers no other way
+        yield Reader(client, settings, session, budget=budget)
 
-    That it takes the read concern says nothing: some servers take it and pay no heed to it.
+
+def probed(client: Client, settings: Settings, probe: str, session: ClientSession) -> Timestamp | str:
+    """The instant of a session's snapshot, or why there is none to read in.
+
+    That the server takes the read concern says nothing: some take it and pay no heed to it. Who gives one names its
+    instant.
     """
     database = database_of(client, settings)
     limit = round(settings.mongodb_timeout_seconds * 1000)
@@ -223,6 +233,4 @@ def _no_snapshot(client: Client, settings: Settings, probe: str, session: Client
         if error.code in _NO_SNAPSHOT | SNAPSHOT_GONE:
             return f"the server offers no snapshots (error {error.code})"
         raise
-    if reply["cursor"].get("atClusterTime") is None:
-        return "the server takes the read concern and names no instant"
-    return ""
+    return reply["cursor"].get("atClusterTime") or "the server takes the read concern and names no instant"

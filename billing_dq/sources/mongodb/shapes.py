@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 
 from billing_dq.compiled import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
@@ -22,9 +21,9 @@ from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
 from billing_dq.sources.mongodb.bson.tally import WORDS, tally
 from billing_dq.sources.mongodb.bson.types import after_zero
 from billing_dq.sources.mongodb.bson.walker import OTHERS, Others, walk
+from billing_dq.sources.mongodb.counted_shapes import CountedShape, Key
 from billing_dq.sources.mongodb.documents.entry_choices import KINDS
 from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
-from billing_dq.tables import DOCUMENT_SHAPES
 
 MISSING, NULL = "missing", "null"
 #: What stands for words that are not named: too long, or of other letters than words of the domain have.
@@ -78,8 +77,6 @@ _DECLARED: dict[Type, tuple[str, ...]] = {
     "array": ("array",),
 }
 
-Key = tuple[str, str, str]  # field, part, observed
-
 
 @dataclass
 class Shape:
@@ -112,36 +109,10 @@ class Shape:
         known = {one.name for one in fields}
         self._sampled = [one for one in found if one.name not in known and one.name != "_id"]
 
-    def rows(self) -> list[dict[str, object]]:
-        """The rows of `DOCUMENT_SHAPES`, in the order of the key."""
-        counted = [
-            {
-                "collection": self.collection,
-                "field": path,
-                "part": part,
-                "observed": observed,
-                "occurrences": count,
-                "population": self._populations[path.rpartition(".")[0]],
-                "declared": (path, part, observed) in self._declared,
-                "example_id": self._examples.get((path, part, observed)),
-            }
-            for (path, part, observed), count in self._counts.items()
-        ]
-        told = [
-            {
-                "collection": self.collection,
-                "field": one.name,
-                "part": "type",
-                "observed": one.type,
-                "occurrences": one.occurrences,
-                "population": one.population,
-                "declared": False,
-                "example_id": one.example_id,
-            }
-            for one in self._sampled
-            if (one.name, "type", one.type) not in self._counts
-        ]
-        return sorted([*counted, *told], key=lambda row: (str(row["field"]), str(row["part"]), str(row["observed"])))
+    def counted(self) -> CountedShape:
+        """What was counted so far."""
+        counts = [(*key, count, key in self._declared, self._examples.get(key)) for key, count in self._counts.items()]
+        return CountedShape(self.collection, counts, dict(self._populations), self._sampled, self.newest)
 
     def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
         self._populations[prefix.rstrip(".")] += until
@@ -213,11 +184,6 @@ class Shape:
 
     def _example(self, key: Key, row: int, whole: Rows) -> None:
         self._examples[key] = _identity(whole.raw(row))
-
-
-def shape_table(shapes: list[Shape]) -> pd.DataFrame:
-    """`DOCUMENT_SHAPES` of all collections."""
-    return DOCUMENT_SHAPES.from_rows(row for shape in shapes for row in shape.rows())
 
 
 def _counted(kinds: np.ndarray) -> dict[int, int]:

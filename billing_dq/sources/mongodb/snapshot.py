@@ -5,9 +5,11 @@ the documents that break the contract; these few are explained and quarantined, 
 """
 
 import time
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
@@ -15,47 +17,33 @@ from pymongo.errors import OperationFailure
 from billing_dq.errors import SourceError
 from billing_dq.followed import Followed
 from billing_dq.progress import Progress
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
-from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, clear_errors, connect
-from billing_dq.sources.mongodb.counts import Counts
+from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, clear_errors, connect
+from billing_dq.sources.mongodb.facts import Part, PartFacts, Server, Snapshot, facts_of
+from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.reader import Reader, open_reader
-from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
+
+if TYPE_CHECKING:
+    from billing_dq.sources.mongodb.tables import SnapshotTables
 
 #: Collections that an application may not have made yet; that is told, not refused.
 _MAY_BE_MISSING = {"billingextrabalances", "processedstripeevents"}
 
 
 @dataclass(frozen=True)
-class SnapshotFacts:
-    """What is to be told about a snapshot; ``counts``, and ``newest`` (when it was last written as far as its documents
-    tell), by the collections' names in docs/domain.md.
+class Reading:
+    """What is to be read: the weeks of a night and the followed ones, of a range of organizations, and where to."""
 
-    ``not_read`` are the collections that the budget did not reach the end of, and ``whole_until`` the last organization
-    all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are
-    of one instant. ``seconds`` by stage: server (waiting for it), decode, write, and total.
-    """
-
-    server_version: str
-    topology: str
-    one_snapshot: bool
-    read_plainly_because: str
-    missing_collections: tuple[str, ...]
-    counts: dict[str, Counts]
-    newest: dict[str, datetime]
-    not_read: tuple[str, ...]
-    whole_until: str | None
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The MongoDB tables of a night, by name, in Parquet files, and the facts."""
-
-    tables: dict[str, StoredTable]
-    facts: SnapshotFacts
+    settings: Settings
+    night: NightWeeks
+    followed: Followed
+    directory: Path
+    progress: Progress
+    of: OrganizationRange = EVERYTHING
 
 
 def read_snapshot(
@@ -69,63 +57,103 @@ def read_snapshot(
         TransientSourceError: the server cannot be reached or is too slow.
         SourceError: not authorized, the wrong database, a missing collection, or documents that do not add up.
     """
-    # LLVM costs a tenth of a second, which a code location that only shows the assets need not pay
-    from billing_dq.sources.mongodb.tables import SnapshotTables
-
     started = time.perf_counter()
     budget = Budget(settings.mongodb_budget_seconds)
-    uri = address(settings)
-    names = settings.collections.model_dump()
-
-    def write_all(reader: Reader) -> SnapshotTables:
-        tables = SnapshotTables(
-            reader, night, followed or Followed(), directory, settings.batch_organizations, progress
+    reading = Reading(settings, night, followed or Followed(), directory, progress)
+    with connected(settings) as client:
+        server = look(client, settings)
+        tables, reader = read_tables(
+            client, reading, server, open_reader(client, settings, server.probe, budget), budget
         )
-        for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
-            if collection in missing:
-                tables.write_empty(collection)
-            elif tables.not_read:
-                tables.write_empty(collection)
-                tables.not_read.append(collection)
-            else:
-                tables.write(contract)
-        tables.write_followed_weeks()
-        tables.write_quarantine()
-        tables.write_shapes()
-        return tables
+    tables.write_quarantine(of_a_part=bool(tables.not_read))
+    tables.write_followed_weeks()
+    tables.write_shapes()
+    part = Part(tables.stored, facts_of_part(tables, reader))
+    if tables.not_read:  # of the last organization that was read, more might have come
+        snapshot = merged([part], server, settings, night, reading.followed, directory / "whole")
+    else:
+        snapshot = Snapshot(part.tables, facts_of([part.facts], server, settings.collections.model_dump(), None))
+    seconds = {**snapshot.facts.seconds, "total": time.perf_counter() - started}
+    return Snapshot(snapshot.tables, replace(snapshot.facts, seconds=seconds))
 
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Client]:
+    """A client; errors of the driver become one clear line.
+
+    Raises:
+        TransientSourceError: the server cannot be reached or is too slow.
+        SourceError: no address is set, or the server refuses.
+    """
+    uri = address(settings)
     with clear_errors(uri, settings), connect(uri, settings) as client:
-        # a user may have been granted single collections
-        present = set(client[settings.mongodb_database].list_collection_names(authorizedCollections=True))
-        missing = _missing(present, names, settings)
-        server_version = str(client.server_info()["version"])
+        yield client
+
+
+def look(client: Client, settings: Settings) -> Server:
+    """What server there is, and what it holds.
+
+    Raises:
+        SourceError: the wrong database, or a missing collection.
+    """
+    names = settings.collections.model_dump()
+    # a user may have been granted single collections
+    present = set(client[settings.mongodb_database].list_collection_names(authorizedCollections=True))
+    missing = _missing(present, names, settings)
+    version = str(client.server_info()["version"])
+    probe = next(one for one in names.values() if one in present)
+    return Server(version, client.topology_description.topology_type_name, tuple(missing), probe)
+
+
+def read_tables(
+    client: Client,
+    reading: Reading,
+    server: Server,
+    opened: AbstractContextManager[Reader],
+    budget: Budget,
+) -> tuple["SnapshotTables", Reader]:
+    """Read all collections with the reader that is opened, or plainly where the server does not keep its snapshot.
+
+    Returns:
+        What was written, and the reader that read it.
+    """
+    with opened as reader:
         try:
-            with open_reader(
-                client, settings, probe=next(one for one in names.values() if one in present), budget=budget
-            ) as reader:
-                tables = write_all(reader)
+            return _write_all(reading, server, reader), reader
         except OperationFailure as error:
             if not reader.one_snapshot or error.code not in SNAPSHOT_GONE:
                 raise
             # the night takes longer than the server keeps a snapshot: better read plainly than not at all
-            reader = Reader(
-                client, settings, None, f"the server did not keep the snapshot (error {error.code})", budget
-            )
-            tables = write_all(reader)
-        topology = client.topology_description.topology_type_name
-    facts = SnapshotFacts(
-        server_version=server_version,
-        topology=topology,
-        one_snapshot=reader.one_snapshot,
-        read_plainly_because=reader.plainly_because,
-        missing_collections=tuple(missing),
-        counts=tables.counts,
-        newest=tables.newest,
-        not_read=tuple(tables.not_read),
-        whole_until=tables.keep_whole_organizations() if tables.not_read else None,
-        seconds={**reader.seconds, "total": time.perf_counter() - started},
+            because = f"the server did not keep the snapshot (error {error.code})"
+    reader = Reader(client, reading.settings, None, because, budget)
+    return _write_all(reading, server, reader), reader
+
+
+def _write_all(reading: Reading, server: Server, reader: Reader) -> "SnapshotTables":
+    # LLVM costs a tenth of a second, which a code location that only shows the assets need not pay
+    from billing_dq.sources.mongodb.tables import SnapshotTables
+
+    settings, night = reading.settings, reading.night
+    tables = SnapshotTables(
+        reader, night, reading.followed, reading.directory, settings.batch_organizations, reading.progress, reading.of
     )
-    return Snapshot(tables.stored, facts)
+    names = settings.collections.model_dump()
+    for collection, contract in contracts(names, tuple(settings.plans), night.as_of).items():
+        if collection in server.missing:
+            tables.write_empty(collection)
+        elif tables.not_read:
+            tables.write_empty(collection)
+            tables.not_read.append(collection)
+        else:
+            tables.write(contract)
+    return tables
+
+
+def facts_of_part(tables: "SnapshotTables", reader: Reader) -> PartFacts:
+    """The account of what was read of a part."""
+    return PartFacts(
+        reader.plainly_because, tables.sorted, tables.there, tables.shapes, tables.not_read, {**reader.seconds}
+    )
 
 
 def address(settings: Settings) -> SecretStr:

@@ -1,66 +1,44 @@
 """The MongoDB tables of a night, collection by collection, streamed to Parquet."""
 
-# pyarrow.compute makes its functions at import, where a type checker cannot see them:
-# pyright: reportAttributeAccessIssue=false
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from upath import UPath
 
 from billing_dq import tables
-from billing_dq.errors import SourceError
 from billing_dq.followed import Followed
 from billing_dq.progress import Progress
+from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
+from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
+from billing_dq.sources.mongodb.counted_shapes import CountedShape, added_up, shape_table
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, organizations, subscriptions
 from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.politeness import BudgetSpent
-from billing_dq.sources.mongodb.quarantine import Quarantine
-from billing_dq.sources.mongodb.queries import documents_of, odd_weeks, usage_of
+from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
+from billing_dq.sources.mongodb.queries import Query, documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
-from billing_dq.sources.mongodb.shapes import Shape, shape_table
+from billing_dq.sources.mongodb.shapes import Shape
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks
 
-TABLES_OF: dict[str, tuple[Table, ...]] = {
-    "organizations": (tables.ORGANIZATIONS,),
-    "subscriptions": (tables.SUBSCRIPTIONS,),
-    "billingusages": (tables.WEEKLY_USAGE, tables.FOLLOWED_USAGE),
-    "billingextrabalances": (
-        tables.EXTRAS_BALANCES,
-        tables.LEDGER_ENTRIES,
-        tables.FOLLOWED_ENTRIES,
-        tables.EXPIRING_LEDGERS,
-        tables.LEDGER_SUSPECTS,
-        tables.DISPUTE_ENTRIES,
-        tables.PACK_PURCHASES,
-        tables.REFUND_ENTRIES,
-    ),
-    "processedstripeevents": (tables.DEAD_LETTERED_EVENTS,),
-}
-
-#: Organizations of one query for older usage documents: each costs the server a seek, and the query some bytes.
-_ASKED_AT_ONCE = 5_000
-
 
 class SnapshotTables:
-    """Writes the tables of a snapshot.
+    """Writes the tables of a snapshot, or of a range of its organizations.
 
     Attributes:
         stored: the tables written so far, by name.
-        counts: how the documents were sorted, by the collection's name in docs/domain.md.
+        sorted: how the documents that came were sorted, by the collection's name in docs/domain.md.
+        there: how many documents a collection has, where they were not all asked for; of all organizations.
+        shapes: what the documents of a collection looked like, by query.
         not_read: the collections that were not read to their end, because the budget was spent.
-        newest: when each collection was last written, as far as its documents tell.
     """
 
     def __init__(
@@ -71,10 +49,12 @@ class SnapshotTables:
         directory: Path,
         batch_organizations: int,
         progress: Progress,
+        of: OrganizationRange = EVERYTHING,
     ) -> None:
         self.stored: dict[str, StoredTable] = {}
-        self.counts: dict[str, Counts] = {}
-        self.newest: dict[str, datetime] = {}
+        self.sorted: dict[str, Counts] = {}
+        self.there: dict[str, int] = {}
+        self.shapes: dict[str, list[CountedShape]] = {}
         self.not_read: list[str] = []
         self._reader = reader
         self._night = night
@@ -82,8 +62,9 @@ class SnapshotTables:
         self._directory = directory
         self._batch = batch_organizations
         self._progress = progress
+        self._of = of
+        self._begins = of.first is None
         self._quarantine = Quarantine()
-        self._shapes: list[Shape] = []
 
     def write(self, contract: CollectionContract) -> None:
         """Read a collection and write its tables.
@@ -91,51 +72,47 @@ class SnapshotTables:
         Raises:
             SourceError: the server sent no documents, or in another order than asked.
         """
-        sorting = Sorting(contract, self._night, self._quarantine)
+        name = contract.domain_name
+        if contract.organization is None and not self._begins:  # the part that begins reads what no organization has
+            self.write_empty(name)
+            return
+        weeks = self._night.matching_keys
+        asked = [(documents_of(contract, weeks, self._of), self._sorting(contract))]
+        if name == "billingusages":
+            asked.append((odd_weeks(contract, weeks, self._of), self._sorting(contract)))
         older = Sorting(contract, self._followed.window(self._night), self._quarantine)
         with ExitStack() as open_files, self._progress.stage(f"reading {contract.name}", None) as advance:
-            made = {
-                table.name: open_files.enter_context(self._writer(table)) for table in TABLES_OF[contract.domain_name]
-            }
+            made = {table.name: open_files.enter_context(self._writer(table)) for table in TABLES_OF[name]}
             try:
-                self._write_pieces(contract, sorting, made, advance)
-                self._write_older(contract, older, made)
-                self._account(contract, sorting, older)
+                for query, sorting in asked:
+                    self._write_pieces(contract, self._pieces(contract, query, sorting), made, advance)
+                if name == "billingusages":
+                    self._write_older(contract, older, made)
+                    if self._begins:
+                        self.there[name] = self._reader.count(contract)
             except BudgetSpent:
-                self._end_early(contract, sorting, older)
+                self.not_read.append(name)  # of the last organization more might have come
+        sortings = [*(sorting for _, sorting in asked), older]
+        self.sorted[name] = Counts(
+            counted=sum(one.seen for one in sortings),
+            read=sum(one.read for one in sortings),
+            quarantined=sum(one.quarantined for one in sortings),
+            out_of_scope=sum(one.out_of_scope for one in sortings),
+        )
         if not self.not_read:
-            self._keep_shape(contract, sorting.shape)
+            self._keep_shapes(contract, [sorting.shape for _, sorting in asked])
 
-    def keep_whole_organizations(self) -> str | None:
-        """After a reading that ended early, keep of what grows with the ledger the organizations all of which was read.
-
-        Usage is read before balances, both in the order of the organizations: all of an organization was read up to the
-        last balance.
-
-        Returns:
-            The last of these organizations, empty where there is none; None: all of them.
-        """
-        if "billingextrabalances" not in self.not_read:
-            return None
-        last = ""
-        for batch in self.stored[tables.EXTRAS_BALANCES.name].batches(["organization_id"]):
-            last = batch.column("organization_id")[-1].as_py()
-        for table in (*TABLES_OF["billingusages"], *TABLES_OF["billingextrabalances"], tables.FOLLOWED_WEEKS):
-            whole = self._directory / f"{table.name}.parquet"
-            read = StoredTable(table, UPath(whole.rename(whole.with_suffix(".read"))))
-            with self._writer(table) as writer:
-                for batch in read.batches():
-                    writer.write(batch.filter(pc.less_equal(batch.column("organization_id"), last)))
-        return last
+    def _sorting(self, contract: CollectionContract) -> Sorting:
+        return Sorting(contract, self._night, self._quarantine)
 
     def _write_pieces(
         self,
         contract: CollectionContract,
-        sorting: Sorting,
+        pieces: Iterator[Piece],
         made: dict[str, TableWriter],
         advance: Callable[[int], None],
     ) -> None:
-        for piece in self._pieces(contract, sorting):
+        for piece in pieces:
             with self._reader.timed("decode"):
                 found = self._tables(contract.domain_name, piece)
             with self._reader.timed("write"):
@@ -144,21 +121,14 @@ class SnapshotTables:
             advance(len(piece.chosen))
 
     def _write_older(self, contract: CollectionContract, older: Sorting, made: dict[str, TableWriter]) -> None:
-        for piece in self._older_pieces(contract, older):
-            with self._reader.timed("decode"):
-                usage = weekly_usage(piece.rows, piece.chosen)
-            with self._reader.timed("write"):
-                made[tables.FOLLOWED_USAGE.name].write(usage)
-
-    def _end_early(self, contract: CollectionContract, sorting: Sorting, older: Sorting) -> None:
-        """Count what was sorted before the budget was spent; of the last organization more might have come."""
-        self.not_read.append(contract.domain_name)
-        self.counts[contract.domain_name] = Counts(
-            counted=sorting.seen + older.seen,
-            read=sorting.read + older.read,
-            quarantined=sorting.quarantined + older.quarantined,
-            out_of_scope=sorting.out_of_scope + older.out_of_scope,
-        )
+        """The usage documents behind the window, of organizations with a followed week."""
+        for followed, weeks in self._followed.usage_to_read(self._night, ASKED_AT_ONCE):
+            mine = [organization for organization in followed if self._of.holds(organization)]
+            for piece in self._pieces(contract, usage_of(contract, mine, weeks), older) if mine else ():
+                with self._reader.timed("decode"):
+                    usage = weekly_usage(piece.rows, piece.chosen)
+                with self._reader.timed("write"):
+                    made[tables.FOLLOWED_USAGE.name].write(usage)
 
     def write_followed_weeks(self) -> None:
         """Write which weeks were followed."""
@@ -169,42 +139,28 @@ class SnapshotTables:
         for table in TABLES_OF[collection]:
             self._store(table, arrow_schema(table).empty_table())
 
-    def write_quarantine(self) -> None:
+    def write_quarantine(self, of_a_part: bool = False) -> None:
         """Write what was quarantined."""
-        documents, unreadable = self._quarantine.tables()
-        self._store(tables.QUARANTINED_DOCUMENTS, to_arrow(tables.QUARANTINED_DOCUMENTS, documents))
-        self._store(tables.UNREADABLE_KEYS, to_arrow(tables.UNREADABLE_KEYS, unreadable))
+        for table, rows in zip(
+            (tables.QUARANTINED_DOCUMENTS, tables.UNREADABLE_KEYS), self._quarantine.tables(), strict=True
+        ):
+            self._store(table, to_arrow(table, rows if of_a_part else all_named(rows)))
 
     def write_shapes(self) -> None:
         """Write what the documents looked like."""
-        self._store(tables.DOCUMENT_SHAPES, to_arrow(tables.DOCUMENT_SHAPES, shape_table(self._shapes)))
+        shapes = shape_table(added_up(parts) for parts in self.shapes.values())
+        self._store(tables.DOCUMENT_SHAPES, to_arrow(tables.DOCUMENT_SHAPES, shapes))
 
-    def _keep_shape(self, contract: CollectionContract, shape: Shape) -> None:
-        if documents_of(contract, ()).fields is not None:  # else the documents came whole
-            shape.sample(self._reader.fields_of_the_newest(contract), contract.fields)
-        self._shapes.append(shape)
-        if shape.newest is not None:
-            self.newest[contract.domain_name] = shape.newest
+    def _keep_shapes(self, contract: CollectionContract, shapes: list[Shape]) -> None:
+        if self._begins and documents_of(contract, ()).fields is not None:  # else the documents came whole
+            shapes[0].sample(self._reader.fields_of_the_newest(contract), contract.fields)
+        self.shapes[contract.domain_name] = [shape.counted() for shape in shapes]
 
-    def _pieces(self, contract: CollectionContract, sorting: Sorting) -> Iterator[Piece]:
-        """The collection in pieces of so many whole organizations at most."""
-        weeks = self._night.matching_keys
-        queries = [documents_of(contract, weeks)]
-        if contract.domain_name == "billingusages":
-            queries.append(odd_weeks(contract, weeks))
-        for query in queries:
-            for batch in self._reader.batches(contract, query):
-                yield from self._whole_organizations(lambda batch=batch: sorting.add(batch))
-            yield from self._whole_organizations(sorting.end)
-
-    def _older_pieces(self, contract: CollectionContract, sorting: Sorting) -> Iterator[Piece]:
-        """The usage documents behind the window, of organizations with a followed week."""
-        if contract.domain_name != "billingusages":
-            return
-        for followed, weeks in self._followed.usage_to_read(self._night, _ASKED_AT_ONCE):
-            for batch in self._reader.batches(contract, usage_of(contract, followed, weeks)):
-                yield from self._whole_organizations(lambda batch=batch: sorting.add(batch))
-            yield from self._whole_organizations(sorting.end)
+    def _pieces(self, contract: CollectionContract, query: Query, sorting: Sorting) -> Iterator[Piece]:
+        """The documents of a query in pieces of so many whole organizations at most."""
+        for batch in self._reader.batches(contract, query):
+            yield from self._whole_organizations(lambda batch=batch: sorting.add(batch))
+        yield from self._whole_organizations(sorting.end)
 
     def _whole_organizations(self, sort: Callable[[], list[Piece]]) -> list[Piece]:
         with self._reader.timed("decode"):
@@ -225,32 +181,6 @@ class SnapshotTables:
             case _:
                 return {tables.DEAD_LETTERED_EVENTS.name: dead_lettered_events(rows, chosen)}
 
-    def _account(self, contract: CollectionContract, *sortings: Sorting) -> None:
-        """Count what was sorted; of usage the documents of other weeks, which were not asked for, are the rest of all.
-
-        Raises:
-            SourceError: there are fewer documents than were read in the same snapshot.
-        """
-        read, quarantined = sum(one.read for one in sortings), sum(one.quarantined for one in sortings)
-        out_of_scope = sum(one.out_of_scope for one in sortings)
-        seen = read + quarantined + out_of_scope
-        unasked = 0
-        if contract.domain_name == "billingusages":
-            there = self._reader.count(contract)
-            # without a snapshot the application goes on writing while we read
-            if there < seen and self._reader.one_snapshot:
-                raise SourceError(
-                    f"{contract.name}: {there} documents counted, but {read} read, {quarantined} "
-                    f"quarantined and {out_of_scope} out of scope; the night is not to be trusted"
-                )
-            unasked = max(0, there - seen)
-        self.counts[contract.domain_name] = Counts(
-            counted=seen + unasked,
-            read=read,
-            quarantined=quarantined,
-            out_of_scope=out_of_scope + unasked,
-        )
-
     def _store(self, table: Table, rows: pa.Table) -> None:
         with self._writer(table) as writer:
             writer.write(rows)
@@ -258,4 +188,4 @@ class SnapshotTables:
     def _writer(self, table: Table) -> TableWriter:
         path = UPath(self._directory / f"{table.name}.parquet")
         self.stored[table.name] = StoredTable(table, path)
-        return TableWriter(table, path)
+        return TableWriter(table, path, self._batch)

@@ -11,7 +11,7 @@ from bson.codec_options import CodecOptions
 from pymongo.database import Database
 
 from billing_dq.reconcile.ledger.entry_rules import entry_violations
-from billing_dq.sources.mongodb.snapshot import Counts
+from billing_dq.sources.mongodb.counts import Counts
 from tests.support.mongo_world import (
     AS_OF,
     NIGHT,

@@ -63,7 +63,7 @@ def test_every_document_is_counted_once_however_the_replies_of_the_server_end(do
     sorting.end()
     found = {
         (row["field"], row["observed"]): (row["occurrences"], row["population"], row["example_id"])
-        for row in sorting.shape.rows()
+        for row in sorting.shape.counted().rows()
     }
     entries = sum(number % 4 for number in range(30))
     assert found["tier", "string"] == (6, 30, "0")

@@ -1,0 +1,77 @@
+"""What runs the steps of a night: this process, or others, by the settings `[execution]`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from importlib import import_module
+
+import dagster as dg
+from dagster._core.events import DagsterEvent
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+
+from billing_dq.settings import Settings, SettingsError
+from billing_dq.storage.night_locks import NightLocks
+
+#: Where the executor of each engine is; the packages are extras.
+_EXECUTORS = {
+    "multiprocess": ("dagster", "multiprocess_executor"),
+    "dask": ("billing_dq.defs.dask_executor", "dask_executor"),
+    "celery": ("dagster_celery", "celery_executor"),
+    "k8s": ("dagster_k8s", "k8s_job_executor"),
+}
+Steps = Callable[[PlanOrchestrationContext, ExecutionPlan], Iterator[DagsterEvent]]
+#: The tag of a run whose night is locked already by the process that started it. Its value is the id of the run: who
+#: starts it again copies its tags.
+LOCKED = "billing_dq/night_is_locked"
+
+
+def executor_of(settings: Settings, locks: NightLocks) -> dg.ExecutorDefinition:
+    """The executor of the settings, configured.
+
+    Where the steps are several processes, none of them can hold the night's lock for all: the process that hands
+    them out does, as long as the run takes.
+
+    Raises:
+        SettingsError: its package is not installed.
+    """
+    execution = settings.execution
+    if execution.engine == "in_process":
+        return dg.in_process_executor
+    module, name = _EXECUTORS[execution.engine]
+    try:
+        executor: dg.ExecutorDefinition = getattr(import_module(module), name)
+    except ImportError as error:
+        raise SettingsError(
+            f"execution.engine: {execution.engine} needs a package that is not installed ({error.name}); "
+            f"install billing-dq with the extra {execution.engine}"
+        ) from None
+    return _holding(executor, locks).configured(dict(execution.config), name=executor.name)
+
+
+def _holding(executor: dg.ExecutorDefinition, locks: NightLocks) -> dg.ExecutorDefinition:
+    """The same executor; a run holds its night's lock. One of several nights holds none: it can read no night anyway.
+
+    Executors ask whether they are of their own class, so that theirs is kept and its method replaced.
+    """
+
+    def create(context: dg.InitExecutorContext) -> dg.Executor:
+        made = executor.executor_creation_fn
+        if made is None:
+            raise AssertionError(f"{executor.name} makes no executor")
+        own = made(context)
+        vars(own)["execute"] = partial(_execute, own.execute, locks)
+        return own
+
+    return dg.ExecutorDefinition(
+        executor.name, executor.config_schema.as_field(), executor.get_requirements, create, executor.description
+    )
+
+
+def _execute(
+    execute: Steps, locks: NightLocks, context: PlanOrchestrationContext, plan: ExecutionPlan
+) -> Iterator[DagsterEvent]:
+    run = context.dagster_run
+    night = None if run.tags.get(LOCKED) == run.run_id else run.tags.get("dagster/partition")
+    with nullcontext() if night is None else locks.hold(night):
+        yield from execute(context, plan)

@@ -1,0 +1,151 @@
+"""A night in shards has the bytes of a night in one piece, in process and on the workers of a Dask cluster."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+import dagster as dg
+import pytest
+from pymongo import MongoClient
+
+from billing_dq.defs import sharded_snapshot
+from billing_dq.runner import DAGSTER_YAML, run_night
+from billing_dq.settings import Settings
+from billing_dq.simulation.config import WorldConfig, world_settings
+from billing_dq.simulation.faults.catalogue import FAULTS
+from billing_dq.simulation.loader import load
+from billing_dq.simulation.local_stripe import serve
+from billing_dq.sources.mongodb.facts import Part
+from billing_dq.sources.mongodb.sharded import ReadingPlan
+from billing_dq.sources.mongodb.snapshot import Reading
+from billing_dq.storage.records import SnapshotFactsRecord
+
+COMPANY = WorldConfig(
+    seed=5, organizations=24, weeks=4, faults={name: 0.05 for name in FAULTS if name != "large_document"}
+)
+NIGHT = COMPANY.as_of.date().isoformat()
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company in MongoDB and at Stripe, and a night of it that was taken in one piece."""
+
+    known: dict[str, object]
+    whole: Settings
+
+    def settings(self, home: Path, **more: object) -> Settings:
+        return Settings.model_validate({**self.known, "home": str(home), **more})
+
+
+@pytest.fixture(scope="module")
+def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    database = "billing_dq_test_shards"
+    world = load(COMPANY, mongodb_uri, database, replace=True)
+    with serve(world.stripe) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
+        client[database].billingextrabalances.insert_many([{"organization": "nobody"}, {"ledger": []}])
+        known: dict[str, object] = {
+            **world_settings(COMPANY, database),
+            "mongodb_uri": mongodb_uri,
+            "stripe_api_key": "rk_live_simulated",
+            "stripe_base_url": stripe.url,
+            "batch_organizations": 5,
+        }
+        whole = Company(known, Settings.model_validate({**known, "home": str(tmp_path_factory.mktemp("whole"))}))
+        take(whole.whole, tmp_path_factory.mktemp("dagster"))
+        yield whole
+        client.drop_database(database)
+
+
+def take(settings: Settings, directory: Path) -> list[dg.DagsterEvent]:
+    """Take the night in process; the events of its steps."""
+    (directory / "dagster.yaml").write_text(DAGSTER_YAML)
+    with dg.DagsterInstance.from_config(str(directory)) as instance:
+        taken = run_night(settings, instance, COMPANY.as_of)
+        return [one.dagster_event for one in instance.all_logs(taken.run_id) if one.dagster_event is not None]
+
+
+def tables(settings: Settings) -> dict[str, bytes]:
+    """The stored tables of the night."""
+    return {path.parent.name: path.read_bytes() for path in (Path(settings.home) / "lake").glob(f"*/{NIGHT}.parquet")}
+
+
+def assert_same_night(settings: Settings, company: Company) -> None:
+    found, expected = tables(settings), tables(company.whole)
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+    facts, of_whole = (SnapshotFactsRecord.require(one.home, NIGHT) for one in (settings, company.whole))
+    assert facts.model_copy(update={"seconds": {}}) == of_whole.model_copy(update={"seconds": {}})
+    assert not (Path(settings.home) / "shards").exists()
+
+
+def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_again_alone(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, died = sharded_snapshot.read_part, list[str]()
+
+    def dies_once(reading: Reading, plan: ReadingPlan) -> Part:
+        if reading.of == plan.ranges[2] and not died:
+            died.append("once")
+            raise MemoryError
+        return read(reading, plan)
+
+    monkeypatch.setattr(sharded_snapshot, "read_part", dies_once)
+    settings = company.settings(tmp_path / "home", shards=7)
+    (tmp_path / "dagster").mkdir()
+    events = take(settings, tmp_path / "dagster")
+    assert_same_night(settings, company)
+    starts = [event.step_key for event in events if event.event_type_value in ("STEP_START", "STEP_RESTARTED")]
+    read_steps = [key for key in starts if key is not None and "read_shard" in key]
+    assert sorted(read_steps) == sorted(
+        [f"mongo_snapshot.read_shard[{number:03}]" for number in range(7)] + ["mongo_snapshot.read_shard[002]"]
+    )
+
+
+@contextmanager
+def dask_cluster(directory: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """A scheduler and two worker processes on this machine; the environment that all processes of a night share."""
+    shared = dict(environment)
+    with ExitStack() as running:
+
+        def start(*arguments: str, errors: int | IO[str]) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments], cwd=directory, env=shared, stderr=errors, text=True
+            )
+            running.callback(process.wait)
+            running.callback(process.terminate)
+            return process
+
+        only = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        scheduler = start("distributed.cli.dask_scheduler", *only, errors=subprocess.PIPE)
+        assert scheduler.stderr is not None
+        address = next(
+            found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at:\s+(tcp://\S+)", line))
+        )
+        execution = {"engine": "dask", "config": {"cluster": {"existing": {"address": address}}}}
+        shared["BILLING_DQ_EXECUTION"] = json.dumps(execution)
+        own = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(directory))
+        for number in range(2):
+            log = running.enter_context((directory / f"worker{number}.log").open("w"))
+            start("distributed.cli.dask_worker", address, *own, errors=log)
+        yield shared
+
+
+def test_a_night_on_two_workers_of_a_dask_cluster_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
+    for name, value in {**company.known, "home": str(tmp_path / "home"), "shards": 2}.items():
+        is_text = isinstance(value, str | date)
+        environment[f"BILLING_DQ_{name.upper()}"] = str(value) if is_text else json.dumps(value)
+    environment["DAGSTER_HOME"] = str(tmp_path / "dagster")
+    command = [Path(sys.executable).parent / "billing-dq", "nightly", "--as-of", COMPANY.as_of.isoformat()]
+    with dask_cluster(tmp_path, environment) as shared:
+        result = subprocess.run(command, cwd=tmp_path, env=shared, capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr  # there are findings
+    assert_same_night(company.settings(tmp_path / "home"), company)
