@@ -94,7 +94,11 @@ def _judge() -> _Judge:
         )
         batch = whole.get_batch(batch_parameters={"dataframe": frame})
         results = batch.validate(suite, result_format=_FORMAT).results
-        found = {result.expectation_config.meta["place"]: result.to_json_dict() for result in results}
+        found = {
+            (one.expectation_config.meta or {})["place"]: one.to_json_dict()
+            for one in results
+            if one.expectation_config
+        }
         return [found[place] for place in range(len(clauses))]
 
     return judge

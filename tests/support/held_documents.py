@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
 from billing_dq.simulation.config import QUOTAS
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts, is_week_key
+from billing_dq.sources.mongodb.facts import PartFacts, Server, facts_of
 from billing_dq.sources.mongodb.queries import Filter, Query
 from billing_dq.sources.mongodb.reader import Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
@@ -68,13 +70,10 @@ def read_held(documents: Mapping[str, Sequence[Document]], as_of: datetime, home
         place = home / "lake" / name / f"{night}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True)
         Path(stored.path.path).rename(place)
-    counts = {
-        name: CollectionCounts(
-            counted=one.counted, read=one.read, quarantined=one.quarantined, out_of_scope=one.out_of_scope
-        )
-        for name, one in made.counts.items()
-    }
-    return snapshot_facts(as_of, counts=counts, newest=made.newest)
+    part = PartFacts("", made.sorted, made.there, made.shapes, made.not_read, {})
+    facts = facts_of([part], Server("8.0", "ReplicaSetWithPrimary", (), ""), {name: name for name in COLLECTIONS}, None)
+    counts = {name: CollectionCounts(**asdict(one)) for name, one in facts.counts.items()}
+    return snapshot_facts(as_of, counts=counts, newest=facts.newest)
 
 
 def _shown(document: Document, names: tuple[str, ...]) -> Document:

@@ -121,9 +121,9 @@ def shapes_of(parts: Sequence[PartFacts]) -> list[CountedShape]:
     """The shapes of the collections that were read to their end; what a query found first comes first."""
     not_read = {name for part in parts for name in part.not_read}
     shapes: list[CountedShape] = []
-    for name in (
-        one for one in parts[0].shapes if one not in not_read
-    ):  # the first part reads all collections, the others not the events
+    for name in parts[0].shapes:  # the first part reads all collections, the others not the events
+        if name in not_read:
+            continue
         by_part = [part.shapes[name] for part in parts if name in part.shapes]
         shapes.append(added_up([shape for query in zip(*by_part, strict=True) for shape in query]))
     return shapes

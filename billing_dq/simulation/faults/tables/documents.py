@@ -92,12 +92,14 @@ def changed(collection: str, **fields: object) -> Plant:
 
     def plant(organization: SimulatedOrganization, config: WorldConfig) -> bool:
         document = first(organization, collection)
-        for name, value in fields.items() if document is not None else ():
+        if document is None:
+            return False
+        for name, value in fields.items():
             if value is None:
                 del document[name]
             else:
                 document[name] = str(document[name]) if value is str else value
-        return document is not None
+        return True
 
     return plant
 
