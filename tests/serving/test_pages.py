@@ -242,8 +242,7 @@ def test_every_answer_tells_the_browser_to_run_and_load_nothing_else(served: Ser
 
 def test_an_error_that_nobody_foresaw_says_nothing_of_it_to_the_browser(tmp_path: Path, served: Served) -> None:
     broken = tmp_path / "lake" / "nightly_report" / "2026-11-21.parquet"
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b"no parquet")
+    broken.mkdir(parents=True)  # a directory in the place of a file
     with serving(application(sample_settings(home=str(tmp_path))), 0) as address:
         answer = requests.get(address, timeout=60)
     assert answer.status_code == 500

@@ -117,7 +117,7 @@ def _at(entry: Entry) -> float:
 def _attested(story: Story, start: int) -> Iterator[Course]:
     """Courses whose every quota something shows: a document, the subscription, Stripe's events."""
     own = _own_quota(story, start)
-    events = [event for event in _told(story) if event.at < start + WEEK]
+    events = [event for event in plan_events(story.account.objects["events"]) if event.at < start + WEEK]
     shown = [Course(own), *_announced(events, start, own)]
     yield from shown
     # No document is rewritten: what follows is seen in the next document, the subscription of today, Stripe's events.
@@ -145,7 +145,7 @@ def _announced(events: list[PlanEvent], start: int, own: int) -> Iterator[Course
 def _doubtful(story: Story, start: int) -> Iterator[Course]:
     """Courses with a quota that nothing shows, in weeks with a trace of what may have brought it."""
     own, end = _own_quota(story, start), start + WEEK
-    events = _told(story)
+    events = plan_events(story.account.objects["events"])
     shown = [Course(own), *_announced([event for event in events if event.at < end], start, own)]
     for first, last in _overdue(events, story.end):
         if first < end and last > start:
@@ -193,13 +193,6 @@ def _unheard_before(story: Story, events: list[PlanEvent], start: int) -> int | 
     quota = int(newest.document["meterQuota"])  # type: ignore[call-overload]
     unheard = newest.start <= changes[-1].at < newest.start + WEEK and changes[-1].after != quota
     return quota if unheard and changes[-1].after == _own_quota(story, start) else None
-
-
-def _told(story: Story) -> list[PlanEvent]:
-    """Stripe's events of the subscription; they are nobody's once the application forgot customer and subscription."""
-    subscription = story.application.subscription or {}
-    named = subscription.get("stripeCustomerId") or subscription.get("stripeSubscriptionId")
-    return plan_events(story.account.objects["events"]) if named else []
 
 
 def _overdue(events: list[PlanEvent], end: int) -> Iterator[tuple[float, float]]:
