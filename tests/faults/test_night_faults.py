@@ -27,7 +27,7 @@ def replaced_and_killed(home: Path) -> None:
         assert story.take(0, 0, no_trouble()) == "complete"
         assert story.take(1, 0, no_trouble()) == "complete"
         trouble = no_trouble()
-        trouble.name, trouble.disk.at, trouble.disk.fails = "killed", 60, trouble.process.kill
+        trouble.name, trouble.disk.at, trouble.disk.fails = "killed", 75, trouble.process.kill
         assert story.take(1, 1, trouble, again=True) == "Killed"
         assert story.take(1, 1, no_trouble()) == "complete"
 
