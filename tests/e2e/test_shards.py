@@ -126,6 +126,7 @@ def dask_cluster(directory: Path, environment: dict[str, str]) -> Iterator[dict[
         only = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         scheduler = start("distributed.cli.dask_scheduler", *only, errors=subprocess.PIPE)
         assert scheduler.stderr is not None
+        running.enter_context(scheduler.stderr)
         address = next(
             found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at:\s+(tcp://\S+)", line))
         )
