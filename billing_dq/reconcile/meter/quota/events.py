@@ -70,6 +70,18 @@ def quota_events(
     return QuotaEvents(changed, told, since, not_told, overdue)
 
 
+def instants_of(events: pd.DataFrame) -> dict[str, list[pd.Timestamp]]:
+    """Instants by organization, in the order of the rows.
+
+    Args:
+        events: ``organization_id``, ``at``.
+    """
+    found: dict[str, list[pd.Timestamp]] = {}
+    for organization, at in events[["organization_id", "at"]].itertuples(index=False, name=None):
+        found.setdefault(str(organization), []).append(at)
+    return found
+
+
 def _without_the_applied_one(organizations: pd.Series, subscriptions: pd.DataFrame, since: datetime) -> frozenset[str]:
     """Organizations to which an event was applied since, by their marker, and of which none was listed.
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.organization_weeks import OrganizationWeeks
+from billing_dq.reconcile.meter.quota.events import instants_of
 from billing_dq.reconcile.meter.quota.facts import DELIVERY, Overdue, QuotaEvent, QuotaRecord
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
@@ -125,19 +126,16 @@ class QuotaRecords:
         return {name: tuple(events) for name, events in found.items()}
 
     def _told_in(self, name: str, week: Week) -> tuple[datetime, ...]:
-        return tuple(at for at in self._told.get(name, ()) if week.start - DELIVERY <= at < week.end)
+        return tuple(at.to_pydatetime() for at in self._told.get(name, ()) if week.start - DELIVERY <= at < week.end)
 
     @cached_property
-    def _told(self) -> dict[str, list[datetime]]:
+    def _told(self) -> dict[str, list[pd.Timestamp]]:
         """Instants of all events of a subscription by organization, oldest first; of this batch's organizations."""
-        found: dict[str, list[datetime]] = {}
         if self.context.quota_events is None:
             return {}
         told = self.context.quota_events.told
-        mine = told[told["organization_id"].isin(self.index.organizations)].sort_values("at", kind="stable")
-        for name, at in mine[["organization_id", "at"]].itertuples(index=False, name=None):
-            found.setdefault(str(name), []).append(at.to_pydatetime())
-        return found
+        mine = told[told["organization_id"].isin(self.index.organizations)]
+        return instants_of(mine.sort_values("at", kind="stable"))
 
     @cached_property
     def _overdue(self) -> dict[str, list[Overdue]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota.events import QuotaEvents
+from billing_dq.reconcile.meter.quota.events import QuotaEvents, instants_of
 from billing_dq.weeks import Week
 
 #: How long before a week an event may have been made that was applied within it.
@@ -85,16 +85,8 @@ class Resets:
 
     @cached_property
     def _changes(self) -> dict[str, list[pd.Timestamp]]:
-        return {} if self.events is None else _instants(self.events.changes)
+        return {} if self.events is None else instants_of(self.events.changes)
 
     @cached_property
     def _told(self) -> dict[str, list[pd.Timestamp]]:
-        return {} if self.events is None else _instants(self.events.told)
-
-
-def _instants(events: pd.DataFrame) -> dict[str, list[pd.Timestamp]]:
-    """Instants of events by organization."""
-    found: dict[str, list[pd.Timestamp]] = {}
-    for organization, at in events[["organization_id", "at"]].itertuples(index=False, name=None):
-        found.setdefault(str(organization), []).append(at)
-    return found
+        return {} if self.events is None else instants_of(self.events.told)
