@@ -4,11 +4,8 @@ The assets are those of `snapshot`. The steps hand each other what they have by 
 on another machine.
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 from pydantic import TypeAdapter
@@ -17,7 +14,16 @@ from billing_dq.defs.graph_assets import graph_assets
 from billing_dq.defs.io_manager import PARTS
 from billing_dq.defs.outside import collections_of
 from billing_dq.defs.resources import NightConfig, ProgressTo
-from billing_dq.defs.snapshot import GROUP, RETRIES, instant_to_read, outputs_of, snapshot_deps, snapshot_outs, taken
+from billing_dq.defs.snapshot import (
+    GROUP,
+    RETRIES,
+    directory_for,
+    instant_to_read,
+    outputs_of,
+    snapshot_deps,
+    snapshot_outs,
+    taken,
+)
 from billing_dq.ranges import OrganizationRange
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part, PartFacts
@@ -80,13 +86,10 @@ def sharded_snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinit
         todo = _TASK.validate_json(task.said)
         weeks = _weeks(todo.plan, settings)
         followed = followed_by(lake, context.partition_key, weeks, settings.follow_weeks)
-        directory = Path(tempfile.mkdtemp(prefix="billing_dq_shard_"))
-        reading = Reading(settings, weeks, followed, directory, progress.of(context), todo.of)
-        try:
+        with directory_for("shard") as directory:
+            reading = Reading(settings, weeks, followed, directory, progress.of(context), todo.of)
             part = taken(context, settings.mongodb_connect_seconds, lambda: read_part(reading, todo.plan))
             yield dg.Output(ShardPart(_FACTS.dump_json(part.facts).decode(), part.tables))
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     @dg.op(out={name: dg.Out(is_required=out.is_required) for name, out in outs.items()})
     def join_shards(
@@ -101,13 +104,10 @@ def sharded_snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinit
         weeks = _weeks(planned, settings)
         followed = followed_by(lake, key, weeks, settings.follow_weeks)
         read = [Part(dict(part.tables), _FACTS.validate_json(part.said)) for part in parts]
-        directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
-        try:
+        with directory_for("snapshot") as directory:
             snapshot = merged(read, planned.server, settings, weeks, followed, directory)
             yield from outputs_of(lake, key, snapshot, weeks)
             remove_parts(lake.home)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     @dg.graph(
         name="mongo_snapshot",

@@ -1,8 +1,8 @@
 """The night's reading of MongoDB: one step, one snapshot, every table of it. Evidence: read once, then never again."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -90,18 +90,22 @@ def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         key = context.partition_key
         weeks = NightWeeks(instant_to_read(key, night, lake), settings.weeks_back, settings.settling_hours)
         followed = followed_by(lake, key, weeks, settings.follow_weeks)
-        directory = Path(tempfile.mkdtemp(prefix="billing_dq_snapshot_"))
-        try:
+        with directory_for("snapshot") as directory:
             snapshot = taken(
                 context,
                 settings.mongodb_connect_seconds,
                 lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
             )
             yield from outputs_of(lake, key, snapshot, weeks)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     return mongo_snapshot
+
+
+@contextmanager
+def directory_for(what: str) -> Iterator[Path]:
+    """A directory for the tables that a step makes; that it cannot be removed is no failure of the step."""
+    with tempfile.TemporaryDirectory(prefix=f"billing_dq_{what}_", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 def instant_to_read(key: str, night: NightConfig, lake: Lake) -> datetime:

@@ -26,8 +26,6 @@ from billing_dq.tables import DOCUMENT_SHAPES, NIGHT_MEASURES
 KEEPS_ITS_SHAPE = "documents_keep_their_shape"
 _SHOWN = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
 _MOST_CHANGES = 20
-_TOO_FEW = "not judged: there are too few earlier nights"
-_INCOMPLETE = "not judged: the night is incomplete"
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         night = context.partition_key
         history = measures_before(lake, night)
         tonight = night_measures.assign(night=pd.Timestamp(night).date())
-        not_judged = _TOO_FEW if is_complete(lake, night) else _INCOMPLETE
+        not_judged = _why_not_judged(lake, night)
         for check in DATA_CHECKS:
             yield _judged(check, check.of(tonight), check.of(history), not_judged, settings)
 
@@ -157,7 +155,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         found = changes(document_shapes, history, pd.Timestamp(night).date())
         said = "; ".join(change.sentence for change in found[:3]) if found else "as in the nights before"
         if history["night"].nunique() < FEWEST_NIGHTS:
-            said = _TOO_FEW if is_complete(lake, night) else _INCOMPLETE
+            said = _why_not_judged(lake, night)
         return dg.AssetCheckResult(
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
@@ -170,6 +168,11 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         )
 
     return [of_measures, of_shape]
+
+
+def _why_not_judged(lake: Lake, night: str) -> str:
+    why = "there are too few earlier nights" if is_complete(lake, night) else "the night is incomplete"
+    return f"not judged: {why}"
 
 
 def _judged(
