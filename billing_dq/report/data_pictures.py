@@ -1,6 +1,7 @@
 """How a measure went from night to night, with what was usual for it: for Dagster as an image, for the page as SVG."""
 
 import base64
+import io
 
 import pandas as pd
 
@@ -14,13 +15,29 @@ def measure_picture(rows: pd.DataFrame) -> str:
         rows: ``night`` (dates) and `NIGHT_MEASURES` of one measure; of several collections or weeks the first of each
             night is drawn, which are those with the most unusual value.
     """
-    drawn = sparkline(rows)
-    if not drawn:
+    drawn = _one_a_night(rows)
+    if len(drawn) < 2:
         return ""
-    last = _one_a_night(rows).iloc[-1]
-    image = base64.b64encode(drawn.encode()).decode("ascii")
-    text = f"{last['collection']}, {last['measure']} ({last['unit']})".replace("_", " ")
-    return f"![](data:image/svg+xml;base64,{image})\n\n{text}; grey: what was usual"
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # matplotlib costs half a second
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.2), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    nights = pd.to_datetime(drawn["night"]).to_numpy()
+    top = float(max(drawn["value"].max(), drawn["expected"].max())) * 1.15 or 1.0
+    band = drawn[["lowest", "highest"]].astype("float64")
+    judged = drawn["verdict"] != "not_judged"
+    low, high = band["lowest"].fillna(0.0), band["highest"].fillna(top).clip(upper=top)
+    axes.fill_between(nights, low, high, where=judged, color=_USUAL, alpha=0.25, step="mid", label="usual")
+    axes.plot(nights, drawn["value"], color=_VALUE, marker=".", label=str(drawn["unit"].iloc[-1]))
+    odd = drawn["verdict"].isin(["too_low", "too_high"])
+    axes.plot(nights[odd], drawn.loc[odd, "value"], "o", color=_ODD)
+    axes.set_ylim(0, top)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.legend(frameon=False, fontsize=8)
+    return _markdown_image(figure, f"{drawn['collection'].iloc[-1]}, {drawn['measure'].iloc[-1]}".replace("_", " "))
 
 
 def sparkline(rows: pd.DataFrame) -> str:
@@ -47,8 +64,8 @@ def sparkline(rows: pd.DataFrame) -> str:
         for x, y in [at(n, float(p[0])).split(",")]
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 {width + 8:.0f} {height + 8:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" role="img" aria-label="the last {len(drawn)} nights">'
+        f'<svg viewBox="-4 -4 {width + 8:.0f} {height + 8:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" '
+        f'aria-label="the last {len(drawn)} nights">'
         f'<polygon points="{" ".join([*upper, *lower])}" fill="{_USUAL}" fill-opacity="0.25"/>'
         f'<polyline points="{line}" fill="none" stroke="{_VALUE}" stroke-width="1.5"/>{dots}</svg>'
     )
@@ -58,3 +75,9 @@ def _one_a_night(rows: pd.DataFrame) -> pd.DataFrame:
     odd = rows["verdict"].isin(["too_low", "too_high"])
     order = rows.assign(_odd=~odd, _size=-rows["value"]).sort_values(["night", "_odd", "_size"], kind="stable")
     return order.drop_duplicates("night").reset_index(drop=True)
+
+
+def _markdown_image(figure, text: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"
