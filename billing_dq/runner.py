@@ -20,7 +20,7 @@ from billing_dq.definitions import build_definitions
 from billing_dq.defs.executors import LOCKED
 from billing_dq.defs.history import kept_open
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
-from billing_dq.errors import SourceError
+from billing_dq.errors import SettingsError, SourceError
 from billing_dq.progress import Progress
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
@@ -137,6 +137,7 @@ def run_night(
 
     Raises:
         SourceError: the night cannot be taken; the message is one line.
+        SettingsError: Dagster does not know the configuration of `[execution]`.
         KeyboardInterrupt: it was stopped on the way.
     """
     require_home(settings)
@@ -157,8 +158,11 @@ def run_night(
                 )
             job = CONCLUDE_NIGHT
         definition = _job(settings, job, progress, locks)
-        with kept_open(instance):
-            result = _execute(definition, instance, night, config)
+        try:
+            with kept_open(instance):
+                result = _execute(definition, instance, night, config)
+        except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
+            raise SettingsError(f"execution.config: {_not_taken(error)}") from None
     if not result.success:
         if _was_interrupted(result):
             raise KeyboardInterrupt
@@ -239,6 +243,12 @@ def require_home(settings: Settings) -> None:
 def _is_read(settings: Settings, night: str) -> bool:
     snapshot = SnapshotFactsRecord.of(settings.home, night)
     return snapshot is not None and StripeReadingRecord.of(settings.home, night) is not None
+
+
+def _not_taken(error: dg.DagsterInvalidConfigError) -> str:
+    """What of a configuration Dagster does not take, in one line; never a value, which may hold a password."""
+    names = [" ".join(one.message.split()) for one in error.errors if "FIELD" in one.reason.value]
+    return "; ".join(names) or "a value is not of the type that the engine takes"
 
 
 def _concluded(settings: Settings, night: str) -> bool:
