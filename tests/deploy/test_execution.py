@@ -1,6 +1,5 @@
 """`deploy/execution/`: Dagster's own schema takes each configuration, and the executor is the one of the engine."""
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,9 +8,7 @@ import dagster as dg
 import pytest
 
 from billing_dq.defs.executors import executor_of
-from billing_dq.errors import SettingsError
-from billing_dq.runner import run_night
-from billing_dq.settings import Execution, Settings, load_settings
+from billing_dq.settings import Execution, Settings
 from billing_dq.storage.night_locks import NightLocks
 
 FILES = sorted((Path(__file__).parents[2] / "deploy" / "execution").glob("*.toml"))
@@ -49,23 +46,3 @@ def test_a_configuration_that_dagster_does_not_know_is_refused(tmp_path: Path) -
 def test_every_engine_that_is_not_the_default_has_a_file() -> None:
     engines = Execution.model_json_schema()["properties"]["engine"]["enum"]
     assert {file.stem for file in FILES} == set(engines) - {"in_process"}
-
-
-@pytest.mark.parametrize(
-    ("config", "said"),
-    [
-        ({"cluster": {"existing": {"adress": "tcp://user:hunter2@x:1"}}}, 'config entry "adress" at path root:config'),
-        ({"cluster": {"existing": {"address": ["hunter2"]}}}, "a value is not of the type that the engine takes"),
-    ],
-)
-def test_a_night_says_in_one_line_without_a_value_which_configuration_is_refused(
-    config: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("BILLING_DQ_HOME", str(tmp_path))  # other processes make the job anew, from the environment
-    monkeypatch.setenv("BILLING_DQ_EXECUTION", json.dumps({"engine": "dask", "config": config}))
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, pytest.raises(SettingsError) as refused:
-        run_night(load_settings(), instance)
-    assert str(refused.value).startswith("execution.config: ")
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert "hunter2" not in str(refused.value)
