@@ -170,7 +170,7 @@ class OrganizationBatch:
     Attributes:
         usage: `WEEKLY_USAGE` without ``attribution_keys``.
         keys: ``row`` (position of a row of ``usage``, int64) and ``key`` (str), in commit order within a row.
-        entries: `LEDGER_ENTRIES` of the same organizations.
+        entries: `LEDGER_ENTRIES` of the same organizations; columns that no rule of batches reads may be left out.
     """
 
     usage: pd.DataFrame

@@ -17,9 +17,13 @@ from billing_dq.storage.stored_table import StoredTable, merge_by_organization
 from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE, Table
 
 
+#: The columns of ledger entries that rules of batches read.
+_ENTRY_COLUMNS = ["organization_id", "position", "entry_id", "kind", "amount", "ref_id", "at"]
+
+
 def organization_batches(weekly_usage: StoredTable, ledger_entries: StoredTable) -> Iterator[OrganizationBatch]:
     """Usage and ledger entries side by side, in organization order; one batch is held at a time."""
-    for usage, entries in merge_by_organization(weekly_usage, ledger_entries):
+    for usage, entries in merge_by_organization(weekly_usage, ledger_entries, _ENTRY_COLUMNS):
         yield _batch(usage, entries)
 
 
@@ -44,14 +48,14 @@ def followed_batches(
     left = set(followed_weeks["organization_id"])
     if not left:
         return
-    for usage, entries in merge_by_organization(window.usage, window.entries):
+    for usage, entries in merge_by_organization(window.usage, window.entries, _ENTRY_COLUMNS):
         here = left & {*usage.column("organization_id").to_pylist(), *entries.column("organization_id").to_pylist()}
         if here:
             left -= here
             yield _with_older((_only(usage, here), _only(entries, here)), older, here)
     if left:  # nothing of them is in the window
-        nothing = arrow_schema(WEEKLY_USAGE).empty_table(), arrow_schema(LEDGER_ENTRIES).empty_table()
-        yield _with_older(nothing, older, left)
+        no_usage, no_entries = (arrow_schema(table).empty_table() for table in (WEEKLY_USAGE, LEDGER_ENTRIES))
+        yield _with_older((no_usage, no_entries.select(_ENTRY_COLUMNS)), older, left)
 
 
 def _with_older(
@@ -59,7 +63,8 @@ def _with_older(
 ) -> OrganizationBatch:
     """The rows (usage, entries) of the window and the older ones of some organizations, as one batch."""
     usage = pa.concat_tables([window[0], older.usage.of_organizations(organizations)])
-    entries = pa.concat_tables([window[1], older.entries.of_organizations(organizations)])
+    behind = older.entries.of_organizations(organizations).select(_ENTRY_COLUMNS)
+    entries = pa.concat_tables([window[1], behind])
     return _batch(usage.sort_by(_ascending("week_key")), entries.sort_by(_ascending("position")))
 
 

@@ -33,6 +33,9 @@ from billing_dq.tables import FrameError, Table
 #: nothing. LZ4 would save a tenth of the time beside Zstandard, and take four times the room.
 _UNREPEATED = {"entry_id", "ref_id", "attribution_keys"}
 
+#: Columns whose values repeat in tables that grow with the ledger: read as codes and decoded once, not value by value.
+_REPEATED = ["organization_id", "week_key", "kind"]
+
 #: Rows, and items of their lists, of a row group: it ends with the organization that reaches so many.
 _GROUP_ITEMS = 100_000
 
@@ -114,14 +117,15 @@ class StoredTable:
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
         with self._file() as file:
-            parquet = pq.ParquetFile(file)
+            coded = [name for name in _REPEATED if name in self.table.column_names]
+            parquet = pq.ParquetFile(file, read_dictionary=coded)
             wanted = [number for number in range(parquet.num_row_groups) if self._may_hold(parquet.metadata, number)]
             for groups in _together(parquet.metadata, wanted):
                 if self.of == EVERYTHING:
-                    yield parquet.read_row_groups(groups, columns=columns)
+                    yield _decoded(parquet.read_row_groups(groups, columns=columns))
                     continue
                 read = parquet.read_row_groups(groups, columns=columns and [*{*columns, "organization_id"}])
-                rows = read.filter(self._condition())
+                rows = _decoded(read).filter(self._condition())
                 if rows.num_rows:
                     yield rows if columns is None else rows.select(columns)
 
@@ -255,6 +259,14 @@ def _ends(metadata: pq.FileMetaData, number: int) -> tuple[str, str]:
     return statistics.min, statistics.max
 
 
+def _decoded(rows: pa.Table) -> pa.Table:
+    """Rows with text in place of its codes."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))
+
+
 def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int]]:
     """The numbers of the wanted row groups, those that are read at once together."""
     held: list[int] = []
@@ -269,15 +281,19 @@ def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int
         yield held
 
 
-def merge_by_organization(left: StoredTable, right: StoredTable) -> Iterator[tuple[pa.Table, pa.Table]]:
+def merge_by_organization(
+    left: StoredTable, right: StoredTable, columns: list[str] | None = None
+) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Pairs of batches that cover the same organizations, of two tables in organization order.
 
     Every row comes out once. A pair ends at the smaller of the two sides' last organizations. What little the other
     side has beyond it is joined to that side's next batch, so that pairs do not become small: at most two batches of
     each side are held at a time. Where a side has nothing for the organizations of a pair, its part has no rows.
+    ``columns`` are those of the right side (None: all).
     """
-    readers = [left.batches(), right.batches()]
+    readers = [left.batches(), right.batches(columns)]
     held = [arrow_schema(side.table).empty_table() for side in (left, right)]
+    held[1] = held[1].select(columns or held[1].column_names)
     while True:
         for side, reader in enumerate(readers):
             if held[side].nbytes < _TOGETHER_BYTES:

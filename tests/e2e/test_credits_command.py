@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from pymongo.database import Database
 
 from billing_dq.cli import cli
+from billing_dq.credits.anchor import anchor_of
 from billing_dq.settings import Settings
 from tests.support import credit_night as night
 
@@ -168,6 +169,24 @@ def test_an_entry_whose_record_is_lost_is_a_fault_until_a_person_has_looked_into
     entry_id = str(ours(database)[0]["_id"])
     known = run("verify-audit", "--acknowledge", entry_id, "--by", "bert", "--why", "the disk was lost in November")
     assert (known.return_value, "acknowledged by bert" in known.stdout) == (0, True)
+
+
+def test_a_restored_copy_of_the_audit_log_is_told_from_the_newest_and_credits_nothing_twice(
+    settings: Settings, database: Database[Document]
+) -> None:
+    log = Path(settings.home) / "credits" / "audit.jsonl"
+    run("park", night.ORGANIZATION, "--by", "bert", "--why", WHY)
+    run("unpark", night.ORGANIZATION, "--by", "bert", "--why", WHY)
+    copy = log.read_bytes()
+    shown("apply")
+    entries, anchor = ours(database), anchor_of(settings.home)  # as the report of the night shows it
+    assert run("verify-audit", "--anchor", anchor).return_value == 0
+    log.write_bytes(copy)
+    older = run("verify-audit", "--anchor", anchor)
+    assert (older.return_value, f"does not hold the record {anchor}" in older.stderr) == (1, True)
+    assert "entry_without_record" in run("verify-audit").stdout
+    shown("apply")
+    assert ours(database) == entries
 
 
 def test_an_entry_older_than_the_log_and_without_our_memo_is_told_and_no_fault(

@@ -1,8 +1,12 @@
 """A company's documents in files, as `mongodump` has them, read like replies of a server: what the client costs."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from billing_dq.errors import SourceError
 from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
@@ -12,8 +16,6 @@ from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
-
-_LENGTH_BYTES = 4
 
 
 class FileReader(Timed):
@@ -34,15 +36,21 @@ class FileReader(Timed):
         """All documents, some megabytes at a time, whatever is asked; none where other weeks are asked for."""
         if "$or" in query.filter:
             return
+        from billing_dq.sources.mongodb.bson.walker import documents  # LLVM
+
         with (self._documents / f"{contract.domain_name}.bson").open("rb") as file:
-            rest = b""
-            while data := file.read(PIECE_BYTES):
+            while True:
                 with self.timed("server"):
-                    rest += data
-                    end, count = _last_whole(rest)
-                    self._read[contract.domain_name] = self._read.get(contract.domain_name, 0) + count
-                yield rest[:end]
-                rest = rest[end:]
+                    data = file.read(PIECE_BYTES)
+                    places = documents(np.frombuffer(data, dtype=np.uint8))
+                    self._read[contract.domain_name] = self._read.get(contract.domain_name, 0) + len(places) - 1
+                    whole = int(places[-1])
+                    file.seek(whole - len(data), os.SEEK_CUR)
+                if not data:
+                    return
+                if not whole:
+                    raise SourceError(f"{file.name}: a document is not whole, or larger than {PIECE_BYTES:,} bytes")
+                yield data[:whole]
 
     def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
         """None: a server would tell them."""
@@ -62,14 +70,3 @@ def read_files(
     tables.write_quarantine()
     tables.write_shapes()
     return tables.stored, {name: float(seconds) for name, seconds in reader.seconds.items()}
-
-
-def _last_whole(data: bytes) -> tuple[int, int]:
-    """Where the last whole document ends, and how many there are."""
-    end = count = 0
-    while len(data) - end >= _LENGTH_BYTES:
-        size = int.from_bytes(data[end : end + _LENGTH_BYTES], "little")
-        if end + size > len(data):
-            break
-        end, count = end + size, count + 1
-    return end, count

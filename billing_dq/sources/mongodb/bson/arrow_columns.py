@@ -24,38 +24,40 @@ class Columns:
 
     def ids(self, name: str) -> pa.Array:
         """ObjectIds as 24 hex characters."""
-        return hex_array(self._rows.buffer, self._rows.cells(name).values[self._chosen])
+        return hex_array(self._rows.buffer, self._cells(name).values)
 
     def text(self, name: str) -> pa.Array:
         """Text, null where it is missing."""
-        return text_array(self._rows.buffer, self._rows.cells(name), self._chosen)
+        return text_array(self._rows.buffer, self._cells(name))
 
     def numbers(self, name: str) -> pa.Array:
         """Numbers as float64, null where they are missing."""
-        cells = self._rows.cells(name)
-        values = cells.values[self._chosen].view(np.float64)
-        return pa.array(values, pa.float64(), mask=_missing(cells, self._chosen))
+        cells = self._cells(name)
+        return pa.array(cells.values.view(np.float64), pa.float64(), mask=_missing(cells))
 
     def times(self, name: str) -> pa.Array:
         """Dates as UTC times that can be shown, null where they are missing."""
-        cells = self._rows.cells(name)
-        shown = np.clip(cells.values[self._chosen], milliseconds(EARLIEST), milliseconds(LATEST))
-        return pa.array(shown, pa.int64(), mask=_missing(cells, self._chosen)).cast(_TIME)
+        cells = self._cells(name)
+        shown = np.clip(cells.values, milliseconds(EARLIEST), milliseconds(LATEST))
+        return pa.array(shown, pa.int64(), mask=_missing(cells)).cast(_TIME)
 
     def seconds(self, name: str) -> pa.Array:
         """Numbers that are Unix seconds as UTC times, in whole milliseconds towards zero."""
-        cells = self._rows.cells(name)
-        missing = _missing(cells, self._chosen)
-        seconds = np.where(missing, 0.0, cells.values[self._chosen].view(np.float64))
+        cells = self._cells(name)
+        missing = _missing(cells)
+        seconds = np.where(missing, 0.0, cells.values.view(np.float64))
         return pa.array((seconds * 1000.0).astype(np.int64), pa.int64(), mask=missing).cast(_TIME)
 
+    def _cells(self, name: str) -> Cells:
+        return self._rows.cells(name).of(self._chosen)
 
-def text_array(buffer: Bytes, cells: Cells, chosen: np.ndarray) -> pa.Array:
-    """The texts of the chosen cells, null where a cell holds none."""
-    ends, text = gathered(buffer, cells, chosen)
-    missing = _missing(cells, chosen)
+
+def text_array(buffer: Bytes, cells: Cells) -> pa.Array:
+    """The texts of cells, null where one holds none."""
+    ends, text = gathered(buffer, cells)
+    missing = _missing(cells)
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    return pa.StringArray.from_buffers(len(chosen), pa.py_buffer(ends), pa.py_buffer(text), valid)
+    return pa.StringArray.from_buffers(len(missing), pa.py_buffer(ends), pa.py_buffer(text), valid)
 
 
 def hex_array(buffer: Bytes, places: np.ndarray) -> pa.Array:
@@ -64,6 +66,6 @@ def hex_array(buffer: Bytes, places: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(len(places), pa.py_buffer(ends), pa.py_buffer(hex_text(buffer, places)))
 
 
-def _missing(cells: Cells, chosen: np.ndarray) -> Mask:
-    kinds = cells.kinds[chosen]
+def _missing(cells: Cells) -> Mask:
+    kinds = cells.kinds
     return (kinds == bson.ABSENT) | (kinds == bson.NULL) | (kinds == bson.UNDEFINED)

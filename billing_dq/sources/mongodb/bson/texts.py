@@ -177,16 +177,15 @@ def _find_repeated(
     return 0
 
 
-def gathered(buffer: Bytes, cells: Cells, rows: np.ndarray) -> tuple[np.ndarray, Bytes]:
-    """The texts of some rows one after the other: their ends, the first of which is 0, and their bytes."""
-    kinds = cells.kinds[rows]
-    sizes = np.where((kinds == bson.TEXT) | (kinds == bson.SYMBOL), cells.sizes[rows], np.int32(0))
-    ends = np.zeros(len(rows) + 1, dtype=np.int64)
+def gathered(buffer: Bytes, cells: Cells) -> tuple[np.ndarray, Bytes]:
+    """The texts of cells one after the other: their ends, the first of which is 0, and their bytes."""
+    sizes = np.where((cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL), cells.sizes, np.int32(0))
+    ends = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=ends[1:])
     if ends[-1] > _LONGEST_COLUMN:
         raise SourceError(f"{ends[-1]:,} bytes of text in one column of a batch: lower batch_organizations")
     text = np.empty(ends[-1], dtype=np.uint8)
-    _copy_texts(buffer, cells.values[rows], ends, text)
+    _copy_texts(buffer, cells.values, ends, text)
     return ends.astype(np.int32), text
 
 

@@ -47,6 +47,12 @@ class Cells(NamedTuple):
     values: np.ndarray
     sizes: np.ndarray
 
+    def of(self, rows: np.ndarray) -> "Cells":
+        """The cells of some rows, in ascending order; nothing is copied where the rows are neighbours."""
+        neighbours = len(rows) and rows[-1] - rows[0] == len(rows) - 1
+        chosen = slice(rows[0], rows[-1] + 1) if neighbours else rows
+        return Cells(*(part[chosen] for part in self))
+
 
 class Others(NamedTuple):
     """Fields that are in no contract, by name and BSON type: a hash of both, how often there is one, and of the first

@@ -141,7 +141,7 @@ class _Ledger:
         )
 
     def _cells(self, field: str) -> Cells:
-        return Cells(*(part[self._taken] for part in self._entries.cells(field)))
+        return self._entries.cells(field).of(self._taken)
 
 
 def _not_empty(cells: Cells) -> Mask:

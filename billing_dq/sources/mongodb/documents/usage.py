@@ -62,7 +62,7 @@ def _settled(rows: Rows) -> np.ndarray:
 def _attribution_keys(rows: Rows, chosen: np.ndarray) -> pa.Array:
     """The consumed keys of each document in commit order; those of older documents first."""
     ends, taken = items_of(rows.lists[_KEYS], chosen)
-    keys = pa.ListArray.from_arrays(ends, text_array(rows.buffer, rows.lists[_KEYS].cells, taken))
+    keys = pa.ListArray.from_arrays(ends, text_array(rows.buffer, rows.lists[_KEYS].cells.of(taken)))
     older = np.diff(rows.lists[_OLDER_IDS].firsts)[chosen]
     if not older.any():
         return keys
