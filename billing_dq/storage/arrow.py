@@ -53,7 +53,7 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
 def to_pandas(table: Table, data: pa.Table) -> pd.DataFrame:
     """An Arrow table with (some of) the contract's columns as a pandas frame in the contract's dtypes."""
     present = [column for column in table.columns if column.name in data.column_names]
-    return pd.DataFrame({column.name: _series(column, data.column(column.name)) for column in present})
+    return pd.DataFrame({column.name: _series(column, data.column(column.name)) for column in present}, copy=False)
 
 
 def _array(column: Column, values: pd.Series) -> pa.Array:
@@ -77,5 +77,6 @@ def explode_keys(usage: pa.Table) -> pd.DataFrame:
         {
             "row": pc.list_parent_indices(keys).to_pandas().astype("int64"),
             "key": pc.list_flatten(keys).to_pandas().astype("str"),
-        }
+        },
+        copy=False,
     )

@@ -142,7 +142,7 @@ class Table:
                 data[column.name] = frame[column.name].astype(column.pandas_dtype)
             except (TypeError, ValueError, OverflowError) as error:
                 raise FrameError(f"{self.name}.{column.name} is no {column.dtype}: {error}") from None
-        conformed = pd.DataFrame(data, columns=self.column_names).reset_index(drop=True)
+        conformed = pd.DataFrame(data, columns=self.column_names, copy=False).reset_index(drop=True)
         self._check_nulls(conformed)
         self._check_key(conformed)
         return conformed
