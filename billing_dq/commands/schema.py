@@ -23,8 +23,8 @@ from billing_dq.tables import DOCUMENT_SHAPES
 def command(night: str | None, collection: str | None, as_json: bool) -> None:
     """Print the fields of the application's documents as a night read them: types, words, and how often each is there.
 
-    Of fields that are not in the contract, name and type are told (looked for in whole balance documents, and in the
-    1,000 newest documents of each other collection), and never a value. What changed since the nights before follows.
+    Of fields that are not in the contract, name and type are told (looked for in whole balance and usage documents,
+    and in the 1,000 newest of each other collection), and never a value. What changed since the nights before follows.
     """
     lake = Lake(load_settings().home)
     night, stored = lake.choose(DOCUMENT_SHAPES, night)

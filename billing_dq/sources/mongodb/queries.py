@@ -1,8 +1,9 @@
 """What the server is asked: for each collection one plain `find` in the order of its key.
 
-Documents come whole where their size is judged (balances), else with the fields of the contract only: what else the
-application stores, names and addresses among it, stays where it is. `sampled_fields` asks
-for their names only.
+Balance and usage documents come whole: the size of a balance document is judged, nothing in either is about a person,
+and to choose fields of so many documents costs a server more than to send them. Of the other collections only the
+fields of the contract come: what else the application stores, names and addresses among it, stays where it is.
+`sampled_fields` asks for their names only.
 """
 
 from collections.abc import Sequence
@@ -59,10 +60,9 @@ def documents_of(contract: CollectionContract, weeks: Sequence[str], of: Organiz
     chosen = _in_range(order[0], of)
     if contract.domain_name == "billingextrabalances":
         return Query(chosen, None, order, _REPLY_LEDGERS)
-    fields = tuple(field.name for field in contract.fields)
     if contract.domain_name == "billingusages":
-        return Query({order[0]: {"$gte": MinKey()}} | chosen | {"weekKey": {"$in": list(weeks)}}, fields, order)
-    return Query(chosen, fields, order)
+        return Query({order[0]: {"$gte": MinKey()}} | chosen | {"weekKey": {"$in": list(weeks)}}, None, order)
+    return Query(chosen, tuple(field.name for field in contract.fields), order)
 
 
 def _in_range(field: str, of: OrganizationRange) -> Filter:
@@ -81,9 +81,8 @@ def _in_range(field: str, of: OrganizationRange) -> Filter:
 def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: Sequence[str]) -> Query:
     """The query for the usage documents of some organizations (hex) in some weeks."""
     order = KEYS[contract.domain_name]
-    fields = tuple(field.name for field in contract.fields)
     chosen = {"$in": [ObjectId(organization) for organization in organizations]}
-    return Query({order[0]: chosen, "weekKey": {"$in": list(weeks)}}, fields, order)
+    return Query({order[0]: chosen, "weekKey": {"$in": list(weeks)}}, None, order)
 
 
 def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
@@ -97,6 +96,5 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: Organizati
         {"weekKey": {"$regex": "\n"}},
         {"weekKey": {"$type": "array"}},
     ]
-    fields = tuple(field.name for field in contract.fields)
     order = KEYS[contract.domain_name]
-    return Query(_in_range(order[0], of) | {"weekKey": {"$nin": list(weeks)}, "$or": odd}, fields, order)
+    return Query(_in_range(order[0], of) | {"weekKey": {"$nin": list(weeks)}, "$or": odd}, None, order)

@@ -1,8 +1,8 @@
 """The shape of each collection as it was read: fields, their types, words of enumerations, and the newest dates.
 
-The fields of a contract are counted over all documents, from the walk that reads them. Balance documents come whole, so
-their other fields are counted there, too. Of the other collections only the contract's fields cross the wire: what else
-they hold is told by the server, names and types of the newest documents, and never a value.
+The fields of a contract are counted over all documents, from the walk that reads them. Balance and usage documents come
+whole, so their other fields are counted there, too. Of the other collections only the contract's fields cross the wire:
+what else they hold is told by the server, names and types of the newest documents, and never a value.
 """
 
 import re
