@@ -154,6 +154,7 @@ def _doubtful(story: Story, start: int) -> Iterator[Course]:
             yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
             yield from (Course(0, (back,)), Course(0))
     yield from _carried(story, events, start)
+    yield from _written_over(story, events, start)
     by_hand = _changed_by_hand(story)
     if by_hand is not None and start <= by_hand < end:
         for quota in QUOTAS.values():
@@ -178,6 +179,22 @@ def _carried(story: Story, events: list[PlanEvent], start: int) -> Iterator[Cour
         yield from (Course(origin, (back,)) for origin in origins)
         if by_hand is not None and start <= by_hand < carriers[-1]:
             yield from (Course(own, (Change(quota, by_hand, by_hand), back)) for quota in QUOTAS.values())
+
+
+def _written_over(story: Story, events: list[PlanEvent], start: int) -> Iterator[Course]:
+    """Courses of a plan set by hand that a synchronization took back, before the change by hand that still shows.
+
+    A synchronization moves the subscription's marker to an instant at which Stripe made no event.
+    """
+    own, by_hand = _own_quota(story, start), _changed_by_hand(story)
+    if by_hand is None:
+        return
+    marker = int(story.application.paid_subscription["lastSubscriptionEventCreatedAt"]) * SECOND  # type: ignore[call-overload]
+    of_stripe = any(abs(event.at - marker) <= MINUTE for event in events)
+    if of_stripe or not start <= marker < min(by_hand, start + 2 * WEEK):
+        return
+    back = (Change(own, marker, marker),) if marker < start + WEEK else ()
+    yield from (Course(own, (Change(quota, start, marker), *back)) for quota in QUOTAS.values())
 
 
 def _unheard_before(story: Story, events: list[PlanEvent], start: int) -> int | None:

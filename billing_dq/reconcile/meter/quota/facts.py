@@ -62,6 +62,8 @@ class QuotaRecord:
             not reach back to the start of the week.
         incomplete_events: the same where they do not reach back that far, or one names a plan that is none of ours:
             what they show did happen, and more may have.
+        synchronized_at: when a person synchronized the organization: the subscription's newest event, where Stripe's
+            events were read and are none of that time; None where nothing tells.
         told_at: instants of all events of the subscription in the week, oldest first, whatever they are about.
         overdue: spans in which the subscription was past due at Stripe and that meet the week.
         announced_later: quotas that those events announced after the week.
@@ -91,6 +93,7 @@ class QuotaRecord:
     updated_at: datetime | None = None
     events: tuple[QuotaEvent, ...] | None = None
     incomplete_events: tuple[QuotaEvent, ...] = ()
+    synchronized_at: datetime | None = None
     told_at: tuple[datetime, ...] = ()
     overdue: tuple[Overdue, ...] = ()
     announced_later: frozenset[float] = frozenset()
@@ -114,7 +117,13 @@ class QuotaRecord:
 
     @property
     def began_with_another(self) -> bool:
-        """Whether Stripe's events show that the document's quota replaced another one in this week."""
+        """Whether Stripe's events show that the document's quota replaced another one in this week.
+
+        A plan that a person set before the week can be what the document was made with, whatever Stripe had then.
+        """
+        by_hand = self.changed_by_hand_at
+        if by_hand is not None and by_hand < self.start:
+            return False
         if not self.events or self.events[0].before == self.document:
             return False
         return any(event.after == self.document for event in self.events)

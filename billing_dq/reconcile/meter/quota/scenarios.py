@@ -29,6 +29,7 @@ from billing_dq.reconcile.meter.quota.carried import carried_by_an_event
 from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
 from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
+from billing_dq.reconcile.meter.quota.overwritten import written_over
 
 #: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
 _MOST_EVENTS = 4
@@ -64,11 +65,11 @@ def _composed(
 ) -> Iterator[Scenario]:
     """What came into force beside the document, after what was written to it in the same week, and also alone.
 
-    It is not alone where Stripe's events show that the document's quota came in the week.
+    It does not follow the document's quota alone where Stripe's events show that this one came in the week.
     """
     starts = [one for one in written if one.changes[-1].quota == record.document]
     for scenario in live:
-        if alone and not record.began_with_another:
+        if alone and not (record.began_with_another and scenario.first == record.document):
             yield scenario
         if scenario.first == record.document:
             for start in starts:
@@ -183,7 +184,8 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
     own, by_hand = record.document, record.changed_by_hand_at
     later = record.after if record.after is not None else record.plan
     # Where Stripe's events show the change, in this week or a later one, it is no mystery when it came.
-    if later is not None and later != own and not record.events and later not in record.announced_later:
+    announced = {*record.announced_later, *(event.after for event in record.events or ())}
+    if later is not None and later != own and later not in announced:
         yield Scenario(own, (Change(later),), None, "changed_later")
     if record.within(by_hand) and by_hand is not None and _replaced(record):
         least, most = times.window(by_hand)
@@ -196,6 +198,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
         yield Scenario(own, (Change(0.0),), None, DUNNING)
     if own == 0 and record.settled and record.events is None and record.before:
         yield Scenario(own, (Change(record.before),), None, DUNNING)
+    yield from written_over(record, times)
     yield from dunned_while_overdue(record, times)
     for quota in sorted(record.at_stripe - {own, later}):
         yield Scenario(own, (Change(quota),), None, "synchronized")
