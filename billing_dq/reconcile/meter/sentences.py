@@ -62,6 +62,10 @@ _STORIES = {
         "the plan here was not Stripe's until an event of this week brought Stripe's along",
         "the application's log of webhooks and of changes by hand",
     ),
+    "may_be_customer_deleted": (
+        "another plan came and went in this week; the customer was deleted since, so that Stripe's events do not tell",
+        "Stripe's events of the customer that was deleted",
+    ),
     "may_be_unreadable": (
         "the plan was another one, as a document that could not be read may tell",
         "the document that could not be read",

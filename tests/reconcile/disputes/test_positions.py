@@ -485,7 +485,7 @@ def test_a_credit_for_a_dispute_that_is_not_reinstated_is_a_finding(credit: dict
 
 
 def test_so_few_units_as_the_dollars_of_a_dispute_are_no_credit_of_it_before_money_came_back():
-    """They correct something else, such as a debit that was copied; after a reinstatement they are the known mistake."""
+    """They correct something else, such as a copied debit; after a reinstatement they are the known mistake."""
     lost = world(clawback(), by_hand(5), disputes=[dispute("du_1", *LOST, status="under_review")])
     assert lost.findings() == []
     assert world(clawback(), by_hand(5)).findings()[0] == ("dispute_credit_wrong_units", -5995.0)

@@ -199,6 +199,15 @@ def test_dunning_that_recovered_is_possible_where_the_subscription_was_written_s
     assert possible_in(document=0.0, updated_at=WEDNESDAY) == set()
 
 
+def test_a_deleted_customer_leaves_any_plan_possible_that_came_and_went_before_its_last_event() -> None:
+    gone = {"left_stripe": True, "status": "canceled", "plan": 0.0, "after": 500.0}
+    came_and_went = {((500.0, quota, 500.0), "customer_deleted", "") for quota in (0.0, 5000.0, 20000.0)}
+    assert possible_in(**gone, subscription_event_at=AFTER) == came_and_went
+    assert possible_in(**gone) == set(), "its last event was older than the week"
+    for other in ({"left_stripe": False}, {"status": "active"}):
+        assert possible_in(**gone | other, subscription_event_at=AFTER) == set()
+
+
 def test_an_unreadable_document_makes_every_plan_possible_and_attests_none() -> None:
     assert attested_in(unreadable=True) == set()
     others = (0.0, 5000.0, 20000.0)

@@ -93,9 +93,9 @@ def _of_a_second_one(
     """
     live = stripe_subscriptions.loc[~stripe_subscriptions["status"].isin(_ENDED)]
     pointed_to = live["stripe_subscription_id"].isin(subscriptions["stripe_subscription_id"].dropna())
-    here = live.loc[pointed_to].set_index("stripe_subscription_id")["created"]
-    since = pd.Series(here.to_numpy(), index=here.index.map(owner)).groupby(level=0).min()
-    began = events["stripe_subscription_id"].map(owner).map(since).astype(events["created"].dtype)
+    here = live.loc[pointed_to]
+    since = here.groupby(here["stripe_subscription_id"].map(owner))["created"].min()
+    began = since.reindex(events["stripe_subscription_id"].map(owner)).set_axis(events.index)
     second = events["stripe_subscription_id"].isin(live.loc[~pointed_to, "stripe_subscription_id"])
     return second & (events["created"] > began)
 

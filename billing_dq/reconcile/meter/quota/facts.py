@@ -56,6 +56,8 @@ class QuotaRecord:
         plan: quota of the subscription's plan now; None where it has none that is known.
         status: of the subscription now, empty where there is none.
         paid: whether it has or had a subscription at Stripe.
+        left_stripe: whether it had one and names neither customer nor subscription any more, as after the deletion of
+            the customer. So nothing tells which of Stripe's events were its own.
         made_at: when the organization was made, by its ObjectId.
         subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
         events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
@@ -87,6 +89,7 @@ class QuotaRecord:
     plan: float | None = None
     status: str = ""
     paid: bool = False
+    left_stripe: bool = False
     made_at: datetime | None = None
     subscription_event_at: datetime | None = None
     changed_by_hand_at: datetime | None = None

@@ -63,6 +63,7 @@ class QuotaRecords:
             plan=self.context.quota_of_plan.get(str(row["plan"])),
             status=row["status"] if isinstance(row["status"], str) else "",
             paid=isinstance(row["stripe_subscription_id"], str) or event_at is not None,
+            left_stripe=event_at is not None and name not in self._of_stripe,
             made_at=_made_at(name),
             subscription_event_at=event_at,
             changed_by_hand_at=_instant(row["admin_updated_at"]),

@@ -51,6 +51,7 @@ def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
             *_composed(_possible_resets(record, times), _live(record, times), record, alone=False),
             *_possible_resets(record, times),
             *_unreadable(record),
+            *_untold(record),
         ]
     )
 
@@ -215,6 +216,17 @@ def _unreadable(record: QuotaRecord) -> Iterator[Scenario]:
         for quota in record.others:
             yield Scenario(quota, (Change(record.document),), None, "unreadable")
             yield Scenario(record.document, (Change(quota),), None, "unreadable")
+
+
+def _untold(record: QuotaRecord) -> Iterator[Scenario]:
+    """Any plan that came and went, where the customer was deleted and an event came in the week or later.
+
+    Whose Stripe's events are is not known any more, so nothing shows that this organization's plan stayed.
+    """
+    if record.left_stripe and record.status == "canceled" and record.may_have_changed:
+        for quota in record.others:
+            changes = (Change(quota), Change(record.document))
+            yield Scenario(record.document, changes, None, "customer_deleted")
 
 
 def _applied(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
