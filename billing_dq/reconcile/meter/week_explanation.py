@@ -232,7 +232,8 @@ def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
         return _replayed(week, replayed, missing)
     charged_more = week.settlement_at_most - week.settled
     may_be_settled = charged_more >= missing - EPSILON and not len(week.undebited)
-    if week.settled and (may_be_settled or abs(charged_more - missing) <= EPSILON):
+    used_beside = week.meter_used - week.settled - missing > EPSILON  # else no step would have cost anything
+    if week.settled and (may_be_settled or (used_beside and abs(charged_more - missing) <= EPSILON)):
         return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", missing)]
     return _missing(week, missing) if len(week.undebited) else None
 

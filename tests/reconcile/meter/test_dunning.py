@@ -74,6 +74,14 @@ def test_a_plan_that_the_document_does_not_show_comes_before_the_span_or_after_i
     assert not any(changes[-1].quota == 5000.0 for _, changes in lasting), "the week ended first"
 
 
+def test_a_plan_that_stripe_announced_only_after_the_week_was_brought_back_by_no_invoice_in_it() -> None:
+    raised_later = {"after": 5000.0, "plan": 5000.0, "announced_later": frozenset({5000.0})}
+    found = courses(Overdue(None, THURSDAY, quota=500.0), **raised_later)
+    assert found == courses(Overdue(None, THURSDAY, quota=500.0))
+    shown = courses(Overdue(None, THURSDAY, quota=5000.0), **raised_later)
+    assert (0.0, (Change(5000.0, 2, 2),)) in shown, "Stripe had it at the end of the span"
+
+
 def test_every_span_of_a_week_is_thought_of() -> None:
     both = courses(Overdue(None, TUESDAY), Overdue(THURSDAY, None))
     assert both == [*courses(Overdue(None, TUESDAY)), *courses(Overdue(THURSDAY, None))]

@@ -135,6 +135,14 @@ def test_only_a_balance_that_remembers_another_amount_proves_that_a_debit_was_al
             [timing(100, "consistent"), item(MISMATCH, "amounts_differ", "consistent", 31)],
         ),
         (
+            week("/500 a b", 733, 500, settlement_at_most=733.0),
+            [
+                candidate(233, None),
+                item("missing_debit", "candidate", "guess", 0, "a"),
+                item("missing_debit", "candidate", "guess", 0, "b"),
+            ],
+        ),
+        (
             week("a b=131 /100", 762, 500, settlement_at_most=140.0),
             [timing(100, "consistent"), candidate(31, "a")],
         ),

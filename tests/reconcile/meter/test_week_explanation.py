@@ -262,6 +262,17 @@ def test_a_debit_lost_after_a_cancellation_is_found() -> None:
     assert row(result, W46)["grade"] == "unexplained"
 
 
+@pytest.mark.parametrize(("day", "cause"), [(1.0, "defect"), (3.0, "design")])
+def test_a_meter_set_back_after_the_cancellation_is_a_defect_also_where_the_customer_is_gone(
+    day: float, cause: str
+) -> None:
+    """The newest event is the cancellation; both debits are of Wednesday, and the meter holds neither."""
+    first, second = (f"{int(inside(W46, begun).timestamp()):08x}0000000000000000:initial" for begun in (1.9, 2.0))
+    org = Org().week(W46, 0, 0, [first, second]).debit(first, 90, inside(W46, 2)).debit(second, 60, inside(W46, 2.1))
+    org.subscribed(plan="free", status="canceled", last_subscription_event_at=inside(W46, day))
+    assert row(reconcile(org), W46)["grade"] == ("unexplained" if cause == "defect" else "undecided")
+
+
 def test_usage_set_back_without_a_cancellation_is_a_defect() -> None:
     org = Org().week(W45, 100, 500, ["z"]).week(W46, 0, 500, ["a", "b"]).debit("b", 90, inside(W46))
     org.subscribed(last_subscription_event_at=inside(W43))

@@ -70,12 +70,13 @@ def _ended(span: Overdue, record: QuotaRecord, times: StepTimes) -> tuple[int, i
 
 
 def _recovered_to(span: Overdue, record: QuotaRecord) -> list[float]:
-    """Quotas that the paid invoice may have brought back."""
-    around = (record.before, record.after, record.plan, record.document, span.quota)
-    return sorted({quota for quota in around if quota})
+    """Quotas that the paid invoice may have brought back; what Stripe announced after the week tells nothing of it."""
+    around = {record.after, record.plan} - record.announced_later
+    return sorted({quota for quota in (*around, record.before, record.document, span.quota) if quota})
 
 
 def _unwritten(record: QuotaRecord) -> list[float]:
     """Quotas that something shows and that may have come into force without being written to the document."""
-    shown = {record.document, record.after, record.plan, *(event.after for event in record.events or ())}
+    shown = {record.after, record.plan} - record.announced_later
+    shown |= {record.document, *(event.after for event in record.events or ())}
     return sorted(quota for quota in shown if quota is not None)

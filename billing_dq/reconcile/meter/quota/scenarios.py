@@ -152,8 +152,10 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
     Where an earlier document tells another story, two changes would have been needed, and that is not thought of.
     """
     ended = record.status == "canceled" or record.plan == 0
-    if record.document == 0 and ended and record.events is None and record.within(record.subscription_event_at):
-        yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
+    newest = record.subscription_event_at
+    if record.document == 0 and ended and record.events is None and record.within(newest) and newest is not None:
+        # nothing comes after a cancellation, so it is the newest event
+        yield Scenario(0.0, (Change(0.0, *times.window(newest), resets=True),), None, "canceled_in_this_week")
     for scenario in carried_by_an_event(record, times):
         yield from (scenario, _resetting(scenario))
     if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
