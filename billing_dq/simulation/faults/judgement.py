@@ -155,6 +155,10 @@ def _doubtful(story: Story, start: int) -> Iterator[Course]:
             dunned, back = Change(0, first, last), Change(own, last, last + _DELIVERY)
             yield from (Course(course.first, (*course.changes, dunned)) for course in shown)
             yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
+            for course in shown:
+                again = Change(course.first, last, last + _DELIVERY)
+                yield Course(course.first, (dunned, *course.changes))
+                yield Course(course.first, (dunned, again, *course.changes))
             yield from (Course(0, (back,)), Course(0))
     yield from _carried(story, events, start)
     yield from _written_over(story, events, start)
@@ -188,7 +192,7 @@ def _carried(story: Story, events: list[PlanEvent], start: int) -> Iterator[Cour
 def _untold(story: Story, start: int) -> Iterator[Course]:
     """Courses of any plan that came and went, where the customer was deleted: Stripe's events are nobody's then."""
     subscription, own = story.application.subscription, _own_quota(story, start)
-    if subscription is None or subscription["stripeCustomerId"] is not None:
+    if subscription is None or subscription.get("stripeCustomerId") is not None:
         return
     newest = subscription["lastSubscriptionEventCreatedAt"]
     if newest is not None and int(newest) * SECOND >= start - _DELIVERY:  # type: ignore[call-overload]

@@ -95,6 +95,16 @@ def test_debits_at_quota_0_while_overdue_are_undecided_after_the_recovery():
     assert judge(story, START) is Verdict.UNDECIDED
 
 
+def test_debits_at_quota_0_before_a_change_that_stripe_announced_after_the_recovery_are_undecided():
+    def change(story: Story) -> None:
+        story.account.change_price(story.now - 2000, "price_pro_monthly_v2", {})
+        story.application.change_plan(story.now, "pro", story.heard)
+
+    happenings = [*overdue(1, 4, dunned=True), (START + 5 * DAY, change)]
+    no_more_after_it = steps(10, 28)
+    assert judge(week(no_more_after_it, happenings), START) is Verdict.UNDECIDED
+
+
 def test_what_was_debited_while_nothing_was_overdue_is_a_defect():
     told = steps(10, 30)
     story = week(told, [(START + 3 * DAY, lambda one: one.application.debit(one.now, told[3].key, 10))])

@@ -22,6 +22,7 @@ def dunned_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scen
     for span in record.overdue:
         yield from _plain(span, record, times)
         yield from _beside_other_changes(span, record, times)
+        yield from _before_what_was_announced(span, record, times)
 
 
 def _plain(span: Overdue, record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -57,6 +58,21 @@ def _beside_other_changes(span: Overdue, record: QuotaRecord, times: StepTimes) 
                 yield Scenario(0.0, later, None, DUNNING)
                 if own > 0:
                     yield Scenario(own, (Change(0.0, begin, end[1]), *later), None, DUNNING)
+
+
+def _before_what_was_announced(span: Overdue, record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """Quota 0 after the quota of Monday, and before Stripe announced the document's in the same week."""
+    begin, end, own = _began(span, times), _ended(span, record, times), record.document
+    for event in record.events or ():
+        if event.after != own or event.before == own or not event.before:
+            continue
+        least, most = times.window(event.at)
+        announced = Change(own, least, most)
+        if span.since is None or span.since < event.at:
+            yield Scenario(event.before, (Change(0.0, begin, most), announced), None, DUNNING)
+            if end is not None:
+                dunned = Change(0.0, begin, end[1])
+                yield Scenario(event.before, (dunned, Change(event.before, *end), announced), None, DUNNING)
 
 
 def _began(span: Overdue, times: StepTimes) -> int:
