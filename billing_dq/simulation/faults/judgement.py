@@ -155,10 +155,6 @@ def _doubtful(story: Story, start: int) -> Iterator[Course]:
             dunned, back = Change(0, first, last), Change(own, last, last + _DELIVERY)
             yield from (Course(course.first, (*course.changes, dunned)) for course in shown)
             yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
-            for course in shown:
-                again = Change(course.first, last, last + _DELIVERY)
-                yield Course(course.first, (dunned, *course.changes))
-                yield Course(course.first, (dunned, again, *course.changes))
             yield from (Course(0, (back,)), Course(0))
     yield from _carried(story, events, start)
     yield from _written_over(story, events, start)

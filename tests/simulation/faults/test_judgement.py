@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_start
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
 from billing_dq.simulation.company.application import Crashes
 from billing_dq.simulation.company.story import Changes, Step, Story
 from billing_dq.simulation.config import WorldConfig
@@ -95,16 +95,6 @@ def test_debits_at_quota_0_while_overdue_are_undecided_after_the_recovery():
     assert judge(story, START) is Verdict.UNDECIDED
 
 
-def test_debits_at_quota_0_before_a_change_that_stripe_announced_after_the_recovery_are_undecided():
-    def change(story: Story) -> None:
-        story.account.change_price(story.now - 2000, "price_pro_monthly_v2", {})
-        story.application.change_plan(story.now, "pro", story.heard)
-
-    happenings = [*overdue(1, 4, dunned=True), (START + 5 * DAY, change)]
-    no_more_after_it = steps(10, 28)
-    assert judge(week(no_more_after_it, happenings), START) is Verdict.UNDECIDED
-
-
 def test_what_was_debited_while_nothing_was_overdue_is_a_defect():
     told = steps(10, 30)
     story = week(told, [(START + 3 * DAY, lambda one: one.application.debit(one.now, told[3].key, 10))])
@@ -188,8 +178,13 @@ def test_a_customer_that_was_deleted_leaves_nobody_who_tells_what_came_and_went(
 
 
 def test_a_settlement_is_judged_by_what_the_meter_was_charged_where_that_is_told_apart():
-    org = week(steps(100))
-    assert judge(org, START, settled=0.0) is judge(org, START)
+    """It credited 500 after all steps and was counted with 430."""
+    renewal: Happening = (START + 3 * DAY, lambda story: story.application.renew(story.now, story.heard))
+    charged_short = Crashes(miscounted={f"settle:{week_key(START)}": -70})
+    org = Story(CONFIG, INDEX, Changes(charged_short, steps(100, 10), [renewal]))
+    assert org.application.usage[START].settled == 430
+    assert judge(org, START) is Verdict.DEFECT
+    assert judge(org, START, settled=430.0) is Verdict.DESIGN
 
 
 @pytest.mark.parametrize("units", [40, 60])
