@@ -110,7 +110,10 @@ class DisputeCase:
         return min(self.clawed_back_units, round_half_up(self.clawed_back_units * fraction))
 
     def mistaken_units(self, dollars_to_units: float) -> frozenset[float]:
-        """Units that a person credits by mistake: the dollars, the cents, the cents at the general ratio."""
+        """Units that a person credits by mistake: the dollars, the cents, the cents at the general ratio.
+
+        The dollars only where money came back: so few units are given for many reasons, and are nearly nothing.
+        """
         if self.charge_currency != "usd":
             return frozenset()
         fraction = self.money.fraction
@@ -119,8 +122,7 @@ class DisputeCase:
             units
             for cents in {self.amount_minor, came_back}
             for units in (
-                cents / 100,
-                round_half_up(cents / 100),
+                *((cents / 100, round_half_up(cents / 100)) if self.reinstated else ()),
                 float(cents),
                 units_of_cents(cents, dollars_to_units),
             )

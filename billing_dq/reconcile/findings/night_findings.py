@@ -276,14 +276,15 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
 def _of_a_reset_meter(inputs: FindingInputs) -> pd.Series:
     """Of each violation: whether it is a settlement whose charge is gone because the meter was set back.
 
-    The week's own finding tells of that: one break, one finding.
+    The week's own finding tells of that: one break, one finding. Where the week is in doubt, the violation is not.
     """
     assert inputs.violations is not None
     violations = inputs.violations
     if inputs.evidence is None:
         return pd.Series(data=False, index=violations.index)
     evidence = inputs.evidence.assign(week=inputs.evidence["organization_id"] + "/" + inputs.evidence["week_key"])
-    reset = evidence.loc[(evidence["cause"] == Cause.USAGE_RESET) & (evidence["units"] != 0), "week"]
+    set_back = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["units"] != 0)
+    reset = evidence.loc[set_back & ~_in_doubt(evidence), "week"]
     differ = evidence.loc[evidence["rule"] == "amounts_differ", "week"]
     week = violations["organization_id"] + "/" + violations["ref_id"].fillna("").str.removeprefix(SETTLEMENT)
     return (violations["rule"] == "settlement_half_applied") & week.isin(reset) & week.isin(differ)

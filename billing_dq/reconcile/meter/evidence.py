@@ -141,9 +141,10 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
     owned = index.sums(debits.owners, debits.amounts)
     in_document = index.any(keys.cells[_own_settlements(index, keys)])
     mismatch = _settlement_mismatch(batch, in_document, context)
+    set_back = _set_back(batch, in_document, context)
     replayed = index.any(keys.cells[keys.replays])
     differs = np.abs(batch.expected - owned) > EPSILON
-    chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0))
+    chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0) | set_back)
     quotas = np.where(usage.present, usage.quota, np.nan)
     records = QuotaRecords(index, context, quotas, usage.unreadable, settled=in_document)
     balances = context.balances_of(index.organizations)
@@ -168,6 +169,7 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
             possible=possible(record, times) if record else [],
             settlement_mismatch=float(mismatch[cell]),
             settlement_at_most=float(usage.settled_at_most[cell]),
+            set_back=bool(set_back[cell]),
             fresh=bool(fresh[cell]),
             has_balance=not np.isnan(gap),
             owed_before=bool(owed_before[cell]),
@@ -214,13 +216,17 @@ class _Steps:
 
 
 def _without_units(week: WeekAccount, items: Sequence[EvidenceItem]) -> Iterator[EvidenceItem]:
-    """Defects that are certain and that the delta does not show: a replay below the quota, half of a settlement."""
+    """Defects that the delta does not show: a replay below the quota, half of a settlement, a meter that was set back
+    before anything was debited.
+    """
     causes = {item.cause for item in items}
     if Cause.REPLAYED_ACROSS_WEEKS not in causes:
         for place in np.flatnonzero(week.replayed).tolist():
             yield EvidenceItem(Cause.REPLAYED_ACROSS_WEEKS, "key_in_two_weeks", "proved", 0.0, week.refs[place])
     if week.settlement_mismatch and Cause.SETTLEMENT_HALF_APPLIED not in causes:
         yield EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, week.mismatch_rule, "proved", 0.0)
+    if week.set_back and Cause.USAGE_RESET not in causes:
+        yield EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", 0.0)
 
 
 def _charged(usage: Usage, ledger: Settlements, owned: Floats, cell: int) -> float:
@@ -262,6 +268,19 @@ def _settlement_mismatch(batch: MatchedBatch, in_document: Booleans, context: Me
     too_little[cells] = ~context.resets.possible(batch.index.frame(cells))
     at_most = np.nan_to_num(usage.settled_at_most)
     return np.where(meter_only | too_little, at_most - ledger.units, np.where(ledger_only, -ledger.units, 0.0))
+
+
+def _set_back(batch: MatchedBatch, in_document: Booleans, context: MeterContext) -> Booleans:
+    """Of every cell: whether its meter is below a settlement that both sides hold, and holds nothing of it.
+
+    The breakdown is cleared with the meter, so what is in no part of it is 0 where a settlement's units are gone.
+    """
+    usage, ledger = batch.usage, batch.ledger
+    nothing_left = (usage.settled_at_most <= EPSILON) & (ledger.units - usage.used > EPSILON)
+    gone = in_document & ledger.present & nothing_left
+    cells = np.flatnonzero(gone)
+    gone[cells] = ~context.resets.possible(batch.index.frame(cells))
+    return gone
 
 
 def _fresh(index: OrganizationWeeks, usage: Usage, context: MeterContext) -> Booleans:

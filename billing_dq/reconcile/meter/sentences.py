@@ -45,6 +45,11 @@ _STORIES = {
         "a person set another plan in this week, and it was replaced later",
         "the application's log of changes by hand",
     ),
+    "may_be_set_by_hand_and_written_over": (
+        "a person set another plan in this week, a synchronization took it back, and a later change by hand wrote over"
+        " its trace",
+        "the application's log of changes by hand",
+    ),
     "may_be_dunning_and_recovery": (
         "the subscription was unpaid for a part of the week, and everything was debited meanwhile",
         "Stripe's events or invoices of the week",
@@ -56,6 +61,10 @@ _STORIES = {
     "may_be_carried_by_a_later_event": (
         "the plan here was not Stripe's until an event of this week brought Stripe's along",
         "the application's log of webhooks and of changes by hand",
+    ),
+    "may_be_customer_deleted": (
+        "another plan came and went in this week; the customer was deleted since, so that Stripe's events do not tell",
+        "Stripe's events of the customer that was deleted",
     ),
     "may_be_unreadable": (
         "the plan was another one, as a document that could not be read may tell",
@@ -117,7 +126,8 @@ def _clause(cause: Cause, items: Sequence[EvidenceItem]) -> str:
         why = {CANCELLATION: "a cancellation", CHANGE_OF_PLAN: "a change of plan"}.get(
             rule, "something other than a change of plan"
         )
-        return f"{why} set the meter to 0, and {units} had been debited before"
+        left = f"{units} had been debited before" if total else "it lacks the settlement that was charged before"
+        return f"{why} set the meter to 0, and {left}"
     if all(item.of_ledger for item in items):
         return "a settlement is on one side only or its amounts differ, which moves no debit of this week"
     if rule == "key_older_than_the_weeks_read":

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from billing_dq.reconcile.meter.causes import CANCELLATION, CHANGE_OF_PLAN, Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.quota.dunning import DUNNING
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Change, Fit, Scenario, Steps, fit
+from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Change, Fit, Scenario, Steps, fit, may_miss
 
 #: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
 STEPS_AT_ONCE = 3
@@ -42,6 +42,8 @@ class WeekAccount:
         settlement_mismatch: units that the settlement charged beyond what the ledger credits: all of them where the
             ledger has none; negative where the ledger credits more.
         settlement_at_most: units that the settlement can have charged, by the breakdown of the document.
+        set_back: whether nothing is left in the meter of a settlement that the ledger credits, and no change of plan
+            may have set it to 0.
         fresh: whether the document was written so recently that debits may still be under way.
         has_balance: whether the organization has a balance document.
         owed_before: whether an earlier week asks for debits, the first of which makes the balance document.
@@ -57,6 +59,7 @@ class WeekAccount:
     possible: Sequence[Scenario] = ()
     settlement_mismatch: float = 0.0
     settlement_at_most: float = 0.0
+    set_back: bool = False
     fresh: bool = False
     has_balance: bool = True
     owed_before: bool = False
@@ -120,17 +123,29 @@ def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
     """The ledger lacks to the unit what the cached balance remembers: an amount was altered, or an entry removed.
 
     It is proved where every step that the quota asks to be debited has its debit, so that none can have been removed.
+    Where no scenario lacks just that much, one that lacks less leaves room for it.
     """
-    if not week.balance_gap or not week.debited:
+    lacking = -week.balance_gap
+    if not lacking or not week.debited:
         return None
-    for scenario in (*week.attested, *week.possible):
-        found = fit(scenario, week.steps, week.meter_used)
-        if found is not None and abs(found.missing + week.balance_gap) <= EPSILON:
+    scenarios = [*week.attested, *week.possible]
+    fits = [fit(scenario, week.steps, week.meter_used) for scenario in scenarios]
+    found = [(scenario, one.missing) for scenario, one in zip(scenarios, fits, strict=True) if one is not None]
+    for scenario, missing in found:
+        if abs(missing - lacking) <= EPSILON:
             proved = scenario.attested_by is not None and not len(week.after_the_quota)
-            confidence: Confidence = "proved" if proved else "consistent"
-            altered = EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, found.missing)
-            return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), altered]
+            return _altered_under(week, scenario, "proved" if proved else "consistent")
+    if any(abs(missing) <= EPSILON for _, missing in found):
+        return None  # the week is right without it: the balance alone is wrong
+    for scenario, missing in found:
+        if missing > EPSILON and may_miss(scenario, week.steps, week.meter_used, lacking):
+            return _altered_under(week, scenario, "consistent")
     return None
+
+
+def _altered_under(week: WeekAccount, scenario: Scenario, confidence: Confidence) -> list[EvidenceItem]:
+    altered = EvidenceItem(Cause.DEBIT_ALTERED, "balance_kept_the_amount", confidence, -week.balance_gap)
+    return [*_design(week, scenario, week.not_debited + week.balance_gap, "consistent"), altered]
 
 
 def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:
@@ -217,7 +232,8 @@ def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
         return _replayed(week, replayed, missing)
     charged_more = week.settlement_at_most - week.settled
     may_be_settled = charged_more >= missing - EPSILON and not len(week.undebited)
-    if week.settled and (may_be_settled or abs(charged_more - missing) <= EPSILON):
+    used_beside = week.meter_used - week.settled - missing > EPSILON  # else no step would have cost anything
+    if week.settled and (may_be_settled or (used_beside and abs(charged_more - missing) <= EPSILON)):
         return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", missing)]
     return _missing(week, missing) if len(week.undebited) else None
 
@@ -257,9 +273,11 @@ def _too_much(week: WeekAccount) -> list[EvidenceItem] | None:
     """Debits beyond what the meter asks for: the meter was set back, though no cancellation tells of it, or was charged
     less for a settlement than the ledger credits.
     """
-    dunned = any(scenario.reason == DUNNING for scenario in week.possible)
-    for live in (week.meter_quota, 0.0) if dunned else (week.meter_quota,):
-        if _may_fit(week, Scenario(live, (Change(live, resets=True),))):
+    live = {scenario.changes[-1].quota for scenario in week.attested if scenario.changes}
+    if any(scenario.reason == DUNNING for scenario in week.possible):
+        live.add(0.0)
+    for quota in (week.meter_quota, *sorted(live - {week.meter_quota})):
+        if _may_fit(week, Scenario(quota, (Change(quota, resets=True),))):
             return [EvidenceItem(Cause.USAGE_RESET, "meter_set_back", "consistent", week.not_debited)]
     if -week.not_debited <= week.settled:
         return [EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, "amounts_differ", "consistent", week.not_debited)]
@@ -295,8 +313,15 @@ def _settlement_share(week: WeekAccount, units: float) -> float:
 
 
 def _settlement(week: WeekAccount, units: float, confidence: Confidence) -> Iterator[EvidenceItem]:
+    """A settlement's share of a week: what its timing accounts for, and what one side has beyond the other.
+
+    What was credited and not charged lacks in a week that the settlement lifted above its quota; below it, nothing
+    tells how much of that would have been expected.
+    """
     mismatch = min(units, max(0.0, week.settlement_mismatch))
-    if mismatch > EPSILON:
+    if units > EPSILON and week.settled:
+        mismatch += min(0.0, week.settlement_mismatch)
+    if abs(mismatch) > EPSILON:
         yield EvidenceItem(Cause.SETTLEMENT_HALF_APPLIED, week.mismatch_rule, "proved", mismatch)
     if units - mismatch > EPSILON:
         yield EvidenceItem(Cause.SETTLEMENT_TIMING, "settled_in_this_week", confidence, units - mismatch)

@@ -63,20 +63,21 @@ class Course:
     changes: tuple[Change, ...] = ()
 
 
-def judge(story: Story, start: int, tolerance: float = 0.0) -> Verdict:
+def judge(story: Story, start: int, tolerance: float = 0.0, settled: float | None = None) -> Verdict:
     """The verdict about the week that starts then, from what the story left behind.
 
     Args:
         story: the organization's life with whatever was broken in it.
         start: the week.
         tolerance: units that an explanation by a change or a settlement may leave over.
+        settled: units that the settlement added to the meter; None: what the ledger credits.
     """
-    marks = _marks(story, start)
+    marks = _marks(story, start, settled)
     used = float(story.application.usage[start].document["meterUsed"])  # type: ignore[arg-type]
-    settled = any(mark.settled is not None for mark in marks)
+    has_settlement = any(mark.settled is not None for mark in marks)
 
     def fits(course: Course) -> bool:
-        slack = tolerance if course.changes or settled else 0.0
+        slack = tolerance if course.changes or has_settlement else 0.0
         return _leads_to(used, course, marks, slack + _NOISE)
 
     if any(fits(course) for course in _attested(story, start)):
@@ -87,7 +88,7 @@ def judge(story: Story, start: int, tolerance: float = 0.0) -> Verdict:
 # The week as the data shows it
 
 
-def _marks(story: Story, start: int) -> list[Mark]:
+def _marks(story: Story, start: int, settled: float | None) -> list[Mark]:
     application = story.application
     settle = f"settle:{week_key(start)}"
     entries = {str(entry.get("refId")): entry for entry in reversed(application.ledger)}
@@ -96,7 +97,9 @@ def _marks(story: Story, start: int) -> list[Mark]:
         entry = entries.get(key)
         if key == settle:
             at = float("-inf") if entry is None else _at(entry)
-            marks.append(Mark(None, 0.0 if entry is None else _units(entry), at, at if entry else float("inf")))
+            credited = 0.0 if entry is None else _units(entry)
+            charged = credited if settled is None else settled
+            marks.append(Mark(None, charged, at, at if entry else float("inf")))
             continue
         began = int(key[:8], 16) * SECOND
         marks.append(Mark(None if entry is None else _units(entry), None, began, _at(entry) if entry else float("inf")))
@@ -154,6 +157,8 @@ def _doubtful(story: Story, start: int) -> Iterator[Course]:
             yield from (Course(course.first, (*course.changes, dunned, back)) for course in shown)
             yield from (Course(0, (back,)), Course(0))
     yield from _carried(story, events, start)
+    yield from _written_over(story, events, start)
+    yield from _untold(story, start)
     by_hand = _changed_by_hand(story)
     if by_hand is not None and start <= by_hand < end:
         for quota in QUOTAS.values():
@@ -178,6 +183,33 @@ def _carried(story: Story, events: list[PlanEvent], start: int) -> Iterator[Cour
         yield from (Course(origin, (back,)) for origin in origins)
         if by_hand is not None and start <= by_hand < carriers[-1]:
             yield from (Course(own, (Change(quota, by_hand, by_hand), back)) for quota in QUOTAS.values())
+
+
+def _untold(story: Story, start: int) -> Iterator[Course]:
+    """Courses of any plan that came and went, where the customer was deleted: Stripe's events are nobody's then."""
+    subscription, own = story.application.subscription, _own_quota(story, start)
+    if subscription is None or subscription.get("stripeCustomerId") is not None:
+        return
+    newest = subscription["lastSubscriptionEventCreatedAt"]
+    if newest is not None and int(newest) * SECOND >= start - _DELIVERY:  # type: ignore[call-overload]
+        end = start + WEEK
+        yield from (Course(own, (Change(quota, start, end), Change(own, start, end))) for quota in QUOTAS.values())
+
+
+def _written_over(story: Story, events: list[PlanEvent], start: int) -> Iterator[Course]:
+    """Courses of a plan set by hand that a synchronization took back, before the change by hand that still shows.
+
+    A synchronization moves the subscription's marker to an instant at which Stripe made no event.
+    """
+    own, by_hand = _own_quota(story, start), _changed_by_hand(story)
+    if by_hand is None:
+        return
+    marker = int(story.application.paid_subscription["lastSubscriptionEventCreatedAt"]) * SECOND  # type: ignore[call-overload]
+    of_stripe = any(abs(event.at - marker) <= MINUTE for event in events)
+    if of_stripe or not start <= marker < min(by_hand, start + 2 * WEEK):
+        return
+    back = (Change(own, marker, marker),) if marker < start + WEEK else ()
+    yield from (Course(own, (Change(quota, start, marker), *back)) for quota in QUOTAS.values())
 
 
 def _unheard_before(story: Story, events: list[PlanEvent], start: int) -> int | None:

@@ -6,6 +6,7 @@ Each makes the life of its organization go wrong at one point and replays it, so
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -13,8 +14,9 @@ from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, to_millis, week
 from billing_dq.simulation.company.application import Crashes
 from billing_dq.simulation.company.story import Changes, Story
 from billing_dq.simulation.config import QUOTAS
-from billing_dq.simulation.faults.cases import Case, Documents, debits_of, week_delta
+from billing_dq.simulation.faults.cases import Case, Documents, debits_of, tolerance_of, week_delta
 from billing_dq.simulation.faults.evidence import plan_events
+from billing_dq.simulation.faults.judgement import Verdict, judge
 from billing_dq.simulation.labels import Label, SimulatedOrganization
 
 _DIVERGENCE = "meter_extras_divergence"
@@ -160,7 +162,10 @@ def replayed_across_weeks(case: Case) -> Outcome:
         story.application.debit(at + 40, key, due)
 
     story = case.replay(Changes(happenings=[(at, retry)]))
-    return case.end(story, [case.label(_DIVERGENCE, week_key(start + WEEK), step.units, "replayed_across_weeks")])
+    # the debit counts where it is dated: a step at midnight on Sunday may have its debit in the week of the retry
+    debited = week_start(to_millis(story.application.debits[key]["at"]))  # type: ignore[arg-type]
+    short = start if debited == start + WEEK else start + WEEK
+    return case.end(story, [case.label(_DIVERGENCE, week_key(short), step.units, "replayed_across_weeks")])
 
 
 def altered_debit(case: Case) -> Outcome:
@@ -215,7 +220,12 @@ def _half_settled(
     labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
     uncredited = f"settle:{week_key(start)}" not in story.application.credits
     if week_delta(story, start) and (case.moved(story, start) or uncredited):  # else the ledger alone tells
-        labels.append(case.divergence(story, start, "settlement_half_applied"))
+        label = case.divergence(story, start, "settlement_half_applied")
+        charged = story.application.usage[start].settled
+        if label.tellable and judge(story, start, tolerance_of(story, start), charged) is Verdict.UNDECIDED:
+            # the ledger's label tells of the settlement; what the meter was charged leaves the week in doubt
+            label = replace(label, undecided=True)
+        labels.append(label)
     return case.end(story, labels)
 
 
@@ -261,6 +271,9 @@ def settlement_counted_too_high(case: Case) -> Outcome:
     labels = [case.label("ledger_violation", week_key(start), -units, "settlement_half_applied", why_not)]
     if case.moved(story, start):
         labels.append(case.divergence(story, start, None))
+    else:
+        same = "the week's delta is the same without it; the order of its debits may tell"
+        labels.append(case.label(_DIVERGENCE, week_key(start), 0.0, None, same))
     return case.end(story, labels)
 
 

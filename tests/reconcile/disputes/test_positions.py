@@ -484,6 +484,13 @@ def test_a_credit_for_a_dispute_that_is_not_reinstated_is_a_finding(credit: dict
     assert case.findings() == [("dispute_credit_without_reinstatement", credit["amount"])]
 
 
+def test_so_few_units_as_the_dollars_of_a_dispute_are_no_credit_of_it_before_money_came_back():
+    """They correct something else, such as a copied debit; after a reinstatement they are the known mistake."""
+    lost = world(clawback(), by_hand(5), disputes=[dispute("du_1", *LOST, status="under_review")])
+    assert lost.findings() == []
+    assert world(clawback(), by_hand(5)).findings()[0] == ("dispute_credit_wrong_units", -5995.0)
+
+
 def test_a_credit_of_this_system_for_an_inquiry_is_a_finding():
     case = world(own_credit(), disputes=[dispute("du_1", status="warning_closed", movements=[])])
     assert case.findings() == [("dispute_credit_without_reinstatement", 6000.0)]

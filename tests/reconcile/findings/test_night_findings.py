@@ -264,6 +264,18 @@ def test_a_settlement_whose_charge_went_with_the_meter_is_the_week_s_alone():
     assert kinds(differ) == ["ledger_violation", "meter_extras_divergence"]
 
 
+def test_a_settlement_that_charged_too_little_is_told_where_it_is_in_doubt_that_the_meter_was_set_back():
+    pieces = evidence(
+        ("usage_reset", "meter_set_back", -500.0),
+        ("settlement_half_applied", "amounts_differ", 0.0),
+        ("quota_changed", "may_be_dunning_and_recovery", 0.0),
+    ).assign(confidence=["consistent", "proved", "guess"])
+    row = violation("settlement_half_applied", "e", 20.0, ref_id="settle:2026-W45")
+    delta = deltas(week("undecided", delta_units=-500.0, cause="usage_reset"))
+    kinds = found(FindingInputs(deltas=delta, evidence=pieces, violations=violations(row)))["kind"]
+    assert sorted(kinds) == ["ledger_violation", "meter_extras_divergence"]
+
+
 def test_what_is_proved_in_a_week_in_doubt_is_a_finding():
     pieces = evidence(("duplicate_debit", "by_ref", -5.0), ("quota_changed", "may_be_changed_later", 0.0))
     doubted = pieces.assign(confidence=["proved", "guess"])

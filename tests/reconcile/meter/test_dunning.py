@@ -74,6 +74,26 @@ def test_a_plan_that_the_document_does_not_show_comes_before_the_span_or_after_i
     assert not any(changes[-1].quota == 5000.0 for _, changes in lasting), "the week ended first"
 
 
+def test_a_plan_that_stripe_announced_only_after_the_week_was_brought_back_by_no_invoice_in_it() -> None:
+    raised_later = {"after": 5000.0, "plan": 5000.0, "announced_later": frozenset({5000.0})}
+    found = courses(Overdue(None, THURSDAY, quota=500.0), **raised_later)
+    assert found == courses(Overdue(None, THURSDAY, quota=500.0))
+    shown = courses(Overdue(None, THURSDAY, quota=5000.0), **raised_later)
+    assert (0.0, (Change(5000.0, 2, 2),)) in shown, "Stripe had it at the end of the span"
+
+
+def test_dunning_can_come_between_the_quota_of_monday_and_the_one_that_stripe_announced() -> None:
+    """500 on Monday, then nothing, 500 again by the paid invoice, and 5 000 by an event: the document says 5 000."""
+    raised = {"document": 5000.0, "events": (QuotaEvent(DEBITED[2] - HOUR, 500.0, 5000.0),), "after": 5000.0}
+    over = courses(Overdue(TUESDAY, THURSDAY), **raised)
+    assert (500.0, (Change(0.0, 1, 2), Change(500.0, 2, 2), Change(5000.0, 2, 3))) in over
+    assert (500.0, (Change(0.0, 1, 3), Change(5000.0, 2, 3))) in over
+    lasting = courses(Overdue(TUESDAY, None), **raised)
+    assert (500.0, (Change(0.0, 1, 3), Change(5000.0, 2, 3))) in lasting
+    later = courses(Overdue(DEBITED[2], None), **raised)
+    assert not any(first == 500.0 for first, _ in later), "the event came before the span"
+
+
 def test_every_span_of_a_week_is_thought_of() -> None:
     both = courses(Overdue(None, TUESDAY), Overdue(THURSDAY, None))
     assert both == [*courses(Overdue(None, TUESDAY)), *courses(Overdue(THURSDAY, None))]

@@ -124,7 +124,7 @@ def test_only_a_balance_that_remembers_another_amount_proves_that_a_debit_was_al
         ),
         (
             week("a b=131 /131", 762, 500, settlement_mismatch=-69.0),
-            [timing(131)],
+            [item(MISMATCH, "amounts_differ", "proved", -69), timing(200)],
         ),
         (
             week("b=131 /100", 762, 500, settlement_at_most=131.0),
@@ -133,6 +133,14 @@ def test_only_a_balance_that_remembers_another_amount_proves_that_a_debit_was_al
         (
             week("a b=131 /100", 762, 500, settlement_at_most=131.0),
             [timing(100, "consistent"), item(MISMATCH, "amounts_differ", "consistent", 31)],
+        ),
+        (
+            week("/500 a b", 733, 500, settlement_at_most=733.0),
+            [
+                candidate(233, None),
+                item("missing_debit", "candidate", "guess", 0, "a"),
+                item("missing_debit", "candidate", "guess", 0, "b"),
+            ],
         ),
         (
             week("a b=131 /100", 762, 500, settlement_at_most=140.0),

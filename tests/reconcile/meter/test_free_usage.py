@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario, Steps, explainable_band, fit
+from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario, Steps, explainable_band, fit, may_miss
 
 #: Units of one step in the worlds that are counted out.
 MOST_UNITS = 6
@@ -156,3 +156,16 @@ def test_the_band_of_a_week_is_what_any_order_of_its_quotas_allows(
     used: float, settled: float, quotas: list[float], band: tuple[float, float]
 ) -> None:
     assert explainable_band(used, settled, quotas) == band
+
+
+def test_more_may_be_missing_than_the_least_where_the_place_of_a_change_leaves_a_choice() -> None:
+    """Quota 500, then 0 from some step on: 510 free units are 10 more than the quota; up to 510 may lack a debit."""
+    week, dunned = steps(None, 100.0, 10.0), Scenario(500.0, (Change(0.0),))
+    found = fit(dunned, week, 620.0)
+    assert found is not None
+    assert found.missing == 10.0
+    assert [may_miss(dunned, week, 620.0, units) for units in (9.0, 10.0, 90.0, 510.0, 511.0)] == [
+        *(False, True, True, True),
+        False,
+    ]
+    assert not may_miss(Scenario(500.0), week, 620.0, 90.0), "the document's quota leaves no choice"

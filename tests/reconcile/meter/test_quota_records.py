@@ -27,6 +27,7 @@ def record(
     told: Sequence[datetime] = (),
     since: datetime = W44.start - DAY,
     not_told: frozenset[str] = frozenset(),
+    newest_event: datetime | None = None,
 ) -> QuotaRecord:
     """The record of 2026-W46, with the quota of each week's document (None: no document)."""
     rows = pd.DataFrame(
@@ -40,7 +41,8 @@ def record(
     all_told = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime(list(told), utc=True)})
     spans = pd.DataFrame(columns=["organization_id", "since", "until", "quota"])
     events = QuotaEvents(rows, all_told, since, not_told, spans)
-    known = replace(context([Org(ORG).subscribed(stripe_customer_id="cus_1")]), quota_events=events)
+    org = Org(ORG).subscribed(stripe_customer_id="cus_1", last_subscription_event_at=newest_event)
+    known = replace(context([org]), quota_events=events)
     quota = np.array([np.nan if one is None else one for one in quotas])
     none = np.zeros(len(KEYS), dtype=np.bool_)
     return QuotaRecords(OrganizationWeeks(pd.Index([ORG]), KEYS, 0), known, quota, none, none).of(2)
@@ -68,6 +70,33 @@ def test_every_event_of_the_week_is_told_also_one_that_changes_no_plan() -> None
     told = [W45.start, W46.start - timedelta(minutes=59), W46.start + DAY, W46.end]
     assert record(500.0, 500.0, 500.0, told=told).told_at == tuple(told[1:3])
     assert record(500.0, 500.0, 500.0, told=told, not_told=frozenset([ORG])).told_at == ()
+
+
+def test_a_marker_without_an_event_of_stripe_s_at_its_time_is_a_synchronization() -> None:
+    minute = timedelta(minutes=1)
+    newest = W46.start + DAY
+
+    def synchronized(*told: datetime, not_told: frozenset[str] = frozenset()) -> datetime | None:
+        return record(500.0, 500.0, 500.0, told=told, newest_event=newest, not_told=not_told).synchronized_at
+
+    assert synchronized(newest - 2 * minute) == newest
+    assert synchronized(newest - minute) is None
+    assert synchronized(newest + minute) is None
+    assert synchronized(not_told=frozenset([ORG])) is None, "its events do not tell all"
+    assert record(500.0, 500.0, 500.0).synchronized_at is None, "there is no marker"
+
+
+def test_who_had_an_event_and_names_neither_customer_nor_subscription_left_stripe() -> None:
+    def left(**subscription: object) -> bool:
+        known = context([Org(ORG).subscribed(**subscription)])
+        none = np.zeros(len(KEYS), dtype=np.bool_)
+        index = OrganizationWeeks(pd.Index([ORG]), KEYS, 0)
+        return QuotaRecords(index, known, np.full(len(KEYS), 500.0), none, none).of(2).left_stripe
+
+    assert left(last_subscription_event_at=W46.start)
+    assert not left(last_subscription_event_at=W46.start, stripe_subscription_id="sub_1")
+    assert not left(last_subscription_event_at=W46.start, stripe_customer_id="cus_1")
+    assert not left(), "it never had one"
 
 
 def test_events_that_do_not_show_all_are_kept_apart_from_those_that_do() -> None:

@@ -172,6 +172,15 @@ def test_the_next_document_s_quota_may_have_been_live_already_unless_stripe_s_ev
     assert possible_in(**later, events=()) == {((500.0, 5000.0), "changed_later", "")}
 
 
+def test_a_quota_that_stripe_s_events_of_the_week_do_not_show_may_still_have_come_in_it() -> None:
+    """A person set 5 000, with which the document was made; a synchronization went back to 500, as the next shows."""
+    raised = QuotaEvent(WEDNESDAY, 500.0, 5000.0)
+    by_hand = {"document": 5000.0, "before": 500.0, "after": 500.0, "plan": 500.0, "changed_by_hand_at": BEFORE}
+    assert ((5000.0, 500.0), "changed_later", "") in possible_in(**by_hand, events=(raised,))
+    started_by_event = possible_in(**by_hand | {"changed_by_hand_at": None}, events=(raised,))
+    assert ((5000.0, 500.0), "changed_later", "") not in started_by_event
+
+
 def test_a_plan_before_the_first_document_is_possible_where_an_event_may_have_changed_it() -> None:
     first = {"before": None, "subscription_event_at": WEDNESDAY}
     assert possible_in(**first) == {((quota, 500.0), "unknown_before", "") for quota in (0.0, 5000.0, 20000.0)}
@@ -188,6 +197,15 @@ def test_dunning_that_recovered_is_possible_where_the_subscription_was_written_s
     assert possible_in(updated_at=WEDNESDAY, events=()) == set(), "Stripe's events would show it"
     assert possible_in(updated_at=WEDNESDAY, paid=False) == set()
     assert possible_in(document=0.0, updated_at=WEDNESDAY) == set()
+
+
+def test_a_deleted_customer_leaves_any_plan_possible_that_came_and_went_before_its_last_event() -> None:
+    gone = {"left_stripe": True, "status": "canceled", "plan": 0.0, "after": 500.0}
+    came_and_went = {((500.0, quota, 500.0), "customer_deleted", "") for quota in (0.0, 5000.0, 20000.0)}
+    assert possible_in(**gone, subscription_event_at=AFTER) == came_and_went
+    assert possible_in(**gone) == set(), "its last event was older than the week"
+    for other in ({"left_stripe": False}, {"status": "active"}):
+        assert possible_in(**gone | other, subscription_event_at=AFTER) == set()
 
 
 def test_an_unreadable_document_makes_every_plan_possible_and_attests_none() -> None:
@@ -246,6 +264,29 @@ def test_a_change_that_the_document_did_not_follow_can_come_after_dunning() -> N
     assert possible_in(**lowered, events=(), overdue=(recovered,)) >= dunned((0.0, 5000.0, 500.0))
     canceled = {"document": 0.0, "plan": 0.0, "after": 0.0, "before": 500.0}
     assert possible_in(**canceled, events=(), overdue=(recovered,)) >= dunned((0.0, 500.0, 0.0))
+
+
+def test_dunning_from_the_start_can_come_before_the_event_that_brought_the_document_s_quota() -> None:
+    raised = {"document": 5000.0, "before": 500.0, "events": (QuotaEvent(WEDNESDAY, 500.0, 5000.0),)}
+    found = possible_in(**raised, overdue=(Overdue(None, WEDNESDAY - timedelta(hours=1)),))
+    assert found >= dunned((0.0, 5000.0), (0.0, 500.0, 5000.0))
+    assert not found & dunned((5000.0, 0.0, 5000.0)), "the week began with another quota"
+
+
+def test_a_plan_set_by_hand_may_have_been_synchronized_away_and_written_over_by_a_later_one() -> None:
+    """The one trace of it is a marker that no event of Stripe's moved: somebody synchronized the organization."""
+    by_hand = {"changed_by_hand_at": W46.end + timedelta(days=9), "events": ()}
+    over = "set_by_hand_and_written_over"
+    others = (0.0, 5000.0, 20000.0)
+    within = possible_in(**by_hand, synchronized_at=WEDNESDAY)
+    assert within == {((500.0, quota, 500.0), over, "") for quota in others}
+    next_week = possible_in(**by_hand, synchronized_at=AFTER)
+    assert next_week == {((500.0, quota), over, "") for quota in others}
+    for none in (None, W46.start - timedelta(hours=1), W46.end + timedelta(days=8)):
+        assert possible_in(**by_hand, synchronized_at=none) == set()
+    assert possible_in(**by_hand | {"changed_by_hand_at": None}, synchronized_at=WEDNESDAY) == set()
+    before_it = possible_in(**by_hand | {"changed_by_hand_at": WEDNESDAY - timedelta(hours=1)}, synchronized_at=AFTER)
+    assert not any(reason == over for _, reason, _ in before_it), "its trace is still there"
 
 
 def test_a_synchronization_may_bring_in_the_plan_that_stripe_had_in_the_week() -> None:

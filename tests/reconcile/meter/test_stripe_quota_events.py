@@ -83,6 +83,19 @@ def test_an_older_subscription_is_its_customer_s() -> None:
     assert changes(read(old, stranger, theirs=both)) == [(ORG, 500.0, 5000.0)]
 
 
+def test_a_second_live_subscription_beside_the_one_pointed_to_changed_nothing_here() -> None:
+    """Had the application heard of it, the document would point to it."""
+    both = (at_stripe("sub_1", "cus_1") | {"created": SINCE}, at_stripe("sub_2", "cus_1"))
+    second = event(MONDAY, (None, "pro"), ("active", "active"), type=CREATED, stripe_subscription_id="sub_2")
+    found = read(second, theirs=both)
+    assert changes(found) == []
+    assert found.told.empty
+    gone = (at_stripe("sub_1", "cus_1", "canceled") | {"created": SINCE}, at_stripe("sub_2", "cus_1"))
+    assert changes(read(second, theirs=gone)) == [(ORG, 0.0, 5000.0)], "it took the place of one that ended"
+    older = (at_stripe("sub_1", "cus_1"), at_stripe("sub_2", "cus_1"))
+    assert changes(read(second | {"created": MONDAY - timedelta(days=1)}, theirs=older)) == [(ORG, 0.0, 5000.0)]
+
+
 def test_a_plan_that_is_none_of_ours_tells_no_quota() -> None:
     found = read(event(MONDAY, ("starter", "unresolved"), ("active", "active")))
     assert changes(found) == []

@@ -111,6 +111,22 @@ def test_a_settlement_without_its_breakdown_takes_the_ledger_s_amount() -> None:
     assert causes(reconcile(org), W46) == {"settlement_timing": 131}
 
 
+def test_units_that_a_settlement_credited_and_did_not_charge_are_a_defect_of_the_week_that_it_lifts() -> None:
+    """Had all 131 been charged, 131 and not 60 would be expected beyond the debits."""
+    org = settled(691, "a", "b", "settle:2026-W46", units=60).debit("b", 131, inside(W46))
+    result = reconcile(org)
+    assert causes(result, W46) == {"settlement_timing": 131, "settlement_half_applied": -71}
+    only = row(result, W46)
+    assert (only["grade"], only["unexplained_units"], only["cause"]) == ("unexplained", -71, "settlement_half_applied")
+
+
+def test_a_settlement_charged_short_below_the_quota_moves_no_debit() -> None:
+    org = settled(691, "settle:2026-W46", "a", "b", units=60).debit("b", 191, inside(W46))
+    result = reconcile(org)
+    assert causes(result, W46) == {"settlement_half_applied": 0}
+    assert row(result, W46)["grade"] == "within_tolerance"
+
+
 def test_a_settlement_that_the_ledger_lacks_after_two_days_is_half_applied() -> None:
     org = settled(762, "a", "b", "settle:2026-W46", ledger=None).debit("b", 131, inside(W46))
     result = reconcile(org)
@@ -246,12 +262,46 @@ def test_a_debit_lost_after_a_cancellation_is_found() -> None:
     assert row(result, W46)["grade"] == "unexplained"
 
 
+@pytest.mark.parametrize(("day", "cause"), [(1.0, "defect"), (3.0, "design")])
+def test_a_meter_set_back_after_the_cancellation_is_a_defect_also_where_the_customer_is_gone(
+    day: float, cause: str
+) -> None:
+    """The newest event is the cancellation; both debits are of Wednesday, and the meter holds neither."""
+    first, second = (f"{int(inside(W46, begun).timestamp()):08x}0000000000000000:initial" for begun in (1.9, 2.0))
+    org = Org().week(W46, 0, 0, [first, second]).debit(first, 90, inside(W46, 2)).debit(second, 60, inside(W46, 2.1))
+    org.subscribed(plan="free", status="canceled", last_subscription_event_at=inside(W46, day))
+    assert row(reconcile(org), W46)["grade"] == ("unexplained" if cause == "defect" else "undecided")
+
+
 def test_usage_set_back_without_a_cancellation_is_a_defect() -> None:
     org = Org().week(W45, 100, 500, ["z"]).week(W46, 0, 500, ["a", "b"]).debit("b", 90, inside(W46))
     org.subscribed(last_subscription_event_at=inside(W43))
     result = reconcile(org)
     assert causes(result, W46) == {"usage_reset": -90}
     assert row(result, W46)["grade"] == "unexplained"
+
+
+def test_usage_set_back_after_a_cancellation_that_rewrote_no_document_is_a_defect_and_named() -> None:
+    """An administrator's cancellation: everything is debited from then on, and the document keeps its quota."""
+    org = Org().week(W45, 100, 500, ["z"]).week(W46, 100, 500, ["a", "b", "c", "d"]).week(W47, 0, 0)
+    for ref in ("b", "c", "d"):
+        org.debit(ref, 100, inside(W46))
+    org.subscribed(plan="free", status="canceled", last_subscription_event_at=inside(W46, 0.5))
+    result = reconcile(org)
+    assert causes(result, W46) == {"usage_reset": -300}
+    assert row(result, W46)["grade"] == "unexplained"
+
+
+def test_a_meter_below_its_own_settlement_was_set_back_though_no_debit_tells() -> None:
+    org = settled(80, "a", "settle:2026-W46", "b", units=0).subscribed(last_subscription_event_at=inside(W43))
+    result = reconcile(org)
+    assert causes(result, W46) == {"usage_reset": 0}
+    assert row(result, W46)["grade"] == "within_tolerance"
+
+
+def test_a_meter_below_its_own_settlement_is_by_design_where_a_change_of_plan_may_have_set_it_back() -> None:
+    org = settled(80, "a", "settle:2026-W46", "b", units=0).subscribed(last_subscription_event_at=IN_W46)
+    assert causes(reconcile(org), W46) == {}
 
 
 def test_a_debit_of_usage_written_minutes_ago_may_be_late() -> None:
@@ -314,6 +364,20 @@ def test_an_amount_that_the_cached_balance_remembers_otherwise_was_altered() -> 
     result = reconcile(org)
     assert causes(result, W46) == {"debit_altered": 40}
     assert result.evidence["confidence"].tolist() == ["proved"]
+
+
+def test_an_altered_amount_is_named_beside_debits_that_dunning_made() -> None:
+    """Dunned from the second step on, 100 were debited in full each time; one was made 40 smaller afterwards."""
+    org = Org(balance_gap=-90.0).week(W46, 620, 500, ["a", "b", "c"], updated_at=inside(W46, 6))
+    org.debit("b", 100, inside(W46)).debit("c", 10, inside(W46, 3))
+    org.subscribed(plan="free", status="unpaid")
+    assert causes(reconcile(org), W46) == {"debit_altered": 90, "quota_changed": -80}
+
+
+def test_a_wrong_balance_is_no_altered_debit_of_a_week_that_is_right_without_it() -> None:
+    org = Org(balance_gap=-90.0).week(W46, 400, 500, ["a", "b", "c"]).debit("b", 60, inside(W46))
+    org.debit("c", 70, inside(W46)).subscribed(plan="free", status="unpaid")
+    assert causes(reconcile(org), W46) == {"quota_changed": -130}
 
 
 def test_too_much_debited_for_the_week_s_own_keys_is_unexplained_where_balance_and_sums_agree() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_start
+from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
 from billing_dq.simulation.company.application import Crashes
 from billing_dq.simulation.company.story import Changes, Step, Story
 from billing_dq.simulation.config import WorldConfig
@@ -141,6 +141,50 @@ def test_a_plan_changed_by_hand_and_replaced_in_one_week_is_undecided():
         (START + 4 * DAY, lambda story: story.application.synchronize(story.now, "starter", "active")),
     ]
     assert judge(week(steps(100), happenings), START) is Verdict.UNDECIDED
+
+
+def test_a_plan_set_by_hand_whose_trace_was_written_over_is_undecided_where_somebody_synchronized():
+    """Days of steps were not debited. Without a synchronization only lost debits tell that."""
+    later: Happening = (
+        START + 12 * DAY,
+        lambda story: story.application.change_plan_by_hand(story.now, "enterprise"),
+    )
+    happenings: list[Happening] = [
+        (START + 2 * DAY, lambda story: story.application.change_plan_by_hand(story.now, "pro")),
+        (START + 4 * DAY, lambda story: story.application.synchronize(story.now, "starter", "active")),
+        later,
+    ]
+    assert judge(week(steps(100), happenings), START) is Verdict.UNDECIDED
+    lost = keys(steps(100), range(12, 24))
+    assert judge(week(steps(100), [later], lost), START) is Verdict.DEFECT
+
+
+def test_a_customer_that_was_deleted_leaves_nobody_who_tells_what_came_and_went():
+    """Stripe's events are still there, and nothing here says whose they are."""
+
+    def cancel(deleted: bool) -> Callable[[Story], None]:
+        def happen(story: Story) -> None:
+            story.account.cancel(story.now - 2000)
+            if deleted:
+                story.account.delete_customer()
+            story.application.cancel(story.now, story.heard, deleted)
+
+        return happen
+
+    told = steps(100)
+    lost = keys(told, range(12, 24))
+    for deleted, verdict in ((False, Verdict.DEFECT), (True, Verdict.UNDECIDED)):
+        assert judge(week(told, [(START + 9 * DAY, cancel(deleted))], lost), START) is verdict
+
+
+def test_a_settlement_is_judged_by_what_the_meter_was_charged_where_that_is_told_apart():
+    """It credited 500 after all steps and was counted with 430."""
+    renewal: Happening = (START + 3 * DAY, lambda story: story.application.renew(story.now, story.heard))
+    charged_short = Crashes(miscounted={f"settle:{week_key(START)}": -70})
+    org = Story(CONFIG, INDEX, Changes(charged_short, steps(100, 10), [renewal]))
+    assert org.application.usage[START].settled == 430
+    assert judge(org, START) is Verdict.DEFECT
+    assert judge(org, START, settled=430.0) is Verdict.DESIGN
 
 
 @pytest.mark.parametrize("units", [40, 60])

@@ -22,6 +22,7 @@ def dunned_while_overdue(record: QuotaRecord, times: StepTimes) -> Iterator[Scen
     for span in record.overdue:
         yield from _plain(span, record, times)
         yield from _beside_other_changes(span, record, times)
+        yield from _before_what_was_announced(span, record, times)
 
 
 def _plain(span: Overdue, record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -59,6 +60,21 @@ def _beside_other_changes(span: Overdue, record: QuotaRecord, times: StepTimes) 
                     yield Scenario(own, (Change(0.0, begin, end[1]), *later), None, DUNNING)
 
 
+def _before_what_was_announced(span: Overdue, record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
+    """Quota 0 after the quota of Monday, and before Stripe announced the document's in the same week."""
+    begin, end, own = _began(span, times), _ended(span, record, times), record.document
+    for event in record.events or ():
+        if event.after != own or event.before == own or not event.before:
+            continue
+        least, most = times.window(event.at)
+        announced = Change(own, least, most)
+        if span.since is None or span.since < event.at:
+            yield Scenario(event.before, (Change(0.0, begin, most), announced), None, DUNNING)
+            if end is not None:
+                dunned = Change(0.0, begin, end[1])
+                yield Scenario(event.before, (dunned, Change(event.before, *end), announced), None, DUNNING)
+
+
 def _began(span: Overdue, times: StepTimes) -> int:
     """How many steps came before the span at least."""
     return times.window(span.since)[0] if span.since is not None else 0
@@ -70,12 +86,13 @@ def _ended(span: Overdue, record: QuotaRecord, times: StepTimes) -> tuple[int, i
 
 
 def _recovered_to(span: Overdue, record: QuotaRecord) -> list[float]:
-    """Quotas that the paid invoice may have brought back."""
-    around = (record.before, record.after, record.plan, record.document, span.quota)
-    return sorted({quota for quota in around if quota})
+    """Quotas that the paid invoice may have brought back; what Stripe announced after the week tells nothing of it."""
+    around = {record.after, record.plan} - record.announced_later
+    return sorted({quota for quota in (*around, record.before, record.document, span.quota) if quota})
 
 
 def _unwritten(record: QuotaRecord) -> list[float]:
     """Quotas that something shows and that may have come into force without being written to the document."""
-    shown = {record.document, record.after, record.plan, *(event.after for event in record.events or ())}
+    shown = {record.after, record.plan} - record.announced_later
+    shown |= {record.document, *(event.after for event in record.events or ())}
     return sorted(quota for quota in shown if quota is not None)

@@ -13,6 +13,7 @@ import pandas as pd
 #: Statuses under which the application debits everything: there is no plan to have a quota.
 _OVERDUE = "past_due"
 _WITHOUT_QUOTA = ("unpaid", "canceled", "incomplete_expired")
+_ENDED = ("canceled", "incomplete_expired")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def quota_events(
     """
     owner = _owners(stripe_subscriptions, subscriptions)
     mine = events.loc[events["stripe_subscription_id"].isin(owner.index)]
+    mine = mine.loc[~_of_a_second_one(mine, stripe_subscriptions, subscriptions, owner)]
     organizations = mine["stripe_subscription_id"].map(owner).astype("str")
     before = _live(mine["plan_before"], mine["status_before"], quota_of_plan)
     after = _live(mine["plan_after"], mine["status_after"], quota_of_plan)
@@ -80,6 +82,22 @@ def instants_of(events: pd.DataFrame) -> dict[str, list[pd.Timestamp]]:
     for organization, at in events[["organization_id", "at"]].itertuples(index=False, name=None):
         found.setdefault(str(organization), []).append(at)
     return found
+
+
+def _of_a_second_one(
+    events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame, owner: pd.Series
+) -> pd.Series:
+    """Of each event: whether it is of a live subscription beside the live one that the document points to.
+
+    The application never heard of it, or the document would point to it: it replaced no plan here.
+    """
+    live = stripe_subscriptions.loc[~stripe_subscriptions["status"].isin(_ENDED)]
+    pointed_to = live["stripe_subscription_id"].isin(subscriptions["stripe_subscription_id"].dropna())
+    here = live.loc[pointed_to]
+    since = here.groupby(here["stripe_subscription_id"].map(owner))["created"].min()
+    began = since.reindex(events["stripe_subscription_id"].map(owner)).set_axis(events.index)
+    second = events["stripe_subscription_id"].isin(live.loc[~pointed_to, "stripe_subscription_id"])
+    return second & (events["created"] > began)
 
 
 def _without_the_applied_one(organizations: pd.Series, subscriptions: pd.DataFrame, since: datetime) -> frozenset[str]:

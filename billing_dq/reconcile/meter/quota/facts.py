@@ -56,12 +56,16 @@ class QuotaRecord:
         plan: quota of the subscription's plan now; None where it has none that is known.
         status: of the subscription now, empty where there is none.
         paid: whether it has or had a subscription at Stripe.
+        left_stripe: whether it had one and names neither customer nor subscription any more, as after the deletion of
+            the customer. So nothing tells which of Stripe's events were its own.
         made_at: when the organization was made, by its ObjectId.
         subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
         events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
             not reach back to the start of the week.
         incomplete_events: the same where they do not reach back that far, or one names a plan that is none of ours:
             what they show did happen, and more may have.
+        synchronized_at: when a person synchronized the organization: the subscription's newest event, where Stripe's
+            events were read and are none of that time; None where nothing tells.
         told_at: instants of all events of the subscription in the week, oldest first, whatever they are about.
         overdue: spans in which the subscription was past due at Stripe and that meet the week.
         announced_later: quotas that those events announced after the week.
@@ -85,12 +89,14 @@ class QuotaRecord:
     plan: float | None = None
     status: str = ""
     paid: bool = False
+    left_stripe: bool = False
     made_at: datetime | None = None
     subscription_event_at: datetime | None = None
     changed_by_hand_at: datetime | None = None
     updated_at: datetime | None = None
     events: tuple[QuotaEvent, ...] | None = None
     incomplete_events: tuple[QuotaEvent, ...] = ()
+    synchronized_at: datetime | None = None
     told_at: tuple[datetime, ...] = ()
     overdue: tuple[Overdue, ...] = ()
     announced_later: frozenset[float] = frozenset()
@@ -114,7 +120,13 @@ class QuotaRecord:
 
     @property
     def began_with_another(self) -> bool:
-        """Whether Stripe's events show that the document's quota replaced another one in this week."""
+        """Whether Stripe's events show that the document's quota replaced another one in this week.
+
+        A plan that a person set before the week can be what the document was made with, whatever Stripe had then.
+        """
+        by_hand = self.changed_by_hand_at
+        if by_hand is not None and by_hand < self.start:
+            return False
         if not self.events or self.events[0].before == self.document:
             return False
         return any(event.after == self.document for event in self.events)

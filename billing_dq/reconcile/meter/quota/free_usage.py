@@ -143,18 +143,38 @@ def fit(scenario: Scenario, steps: Steps, meter_used: float) -> Fit | None:
         steps: of the week's document.
         meter_used: units, as the document has them.
     """
+    bounds = _bounds(scenario, steps, meter_used)
+    if bounds is None:
+        return None
+    free, least, most = bounds
+    missing = np.where(free > most, free - most, np.where(free < least, free - least, 0.0))
+    best = int(np.argmin(np.where(missing < -EPSILON, np.inf, missing)))
+    if missing[best] < -EPSILON:
+        best = int(np.argmax(missing))
+    return Fit(float(missing[best]), bool(most[best] - least[best] <= EPSILON))
+
+
+def may_miss(scenario: Scenario, steps: Steps, meter_used: float, units: float) -> bool:
+    """Whether a scenario would have debited so many units beyond those that were, for some places of its changes.
+
+    `fit` tells the fewest. More may be missing: the free units are a range, where the scenario leaves a choice.
+    """
+    bounds = _bounds(scenario, steps, meter_used)
+    if bounds is None:
+        return False
+    free, least, most = bounds
+    return bool(((free - units >= least - EPSILON) & (free - units <= most + EPSILON)).any())
+
+
+def _bounds(scenario: Scenario, steps: Steps, meter_used: float) -> tuple[Floats, Floats, Floats] | None:
+    """The free units of a week, and the least and most that a scenario allows, for each combination of places."""
     places = _places(scenario, len(steps))
     if places is None:
         return None
     counted = steps.counted
     reset_at = np.zeros(places.shape[1]) if scenario.reset is None else counted[places[scenario.reset]]
     free = meter_used - (counted[-1] - reset_at)
-    least, most = _free_range(scenario, steps, counted, places, reset_at)
-    missing = np.where(free > most, free - most, np.where(free < least, free - least, 0.0))
-    best = int(np.argmin(np.where(missing < -EPSILON, np.inf, missing)))
-    if missing[best] < -EPSILON:
-        best = int(np.argmax(missing))
-    return Fit(float(missing[best]), bool(most[best] - least[best] <= EPSILON))
+    return free, *_free_range(scenario, steps, counted, places, reset_at)
 
 
 def _free_range(

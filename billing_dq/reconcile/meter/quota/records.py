@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,9 @@ from billing_dq.reconcile.meter.quota.events import instants_of
 from billing_dq.reconcile.meter.quota.facts import DELIVERY, Overdue, QuotaEvent, QuotaRecord
 from billing_dq.units import Floats
 from billing_dq.weeks import Week
+
+#: Clocks of the application and of Stripe differ by less than this where a marker stands for one of Stripe's events.
+_SAME_EVENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,14 @@ class QuotaRecords:
             plan=self.context.quota_of_plan.get(str(row["plan"])),
             status=row["status"] if isinstance(row["status"], str) else "",
             paid=isinstance(row["stripe_subscription_id"], str) or event_at is not None,
+            left_stripe=event_at is not None and name not in self._of_stripe,
             made_at=_made_at(name),
             subscription_event_at=event_at,
             changed_by_hand_at=_instant(row["admin_updated_at"]),
             updated_at=_instant(row["updated_at"]),
             events=in_week if complete else None,
             incomplete_events=() if complete else in_week,
+            synchronized_at=self._synchronized_at(name, event_at) if complete else None,
             told_at=() if events is None else self._told_in(name, week),
             overdue=tuple(
                 span
@@ -81,6 +86,12 @@ class QuotaRecords:
             is_open=week.end > self.context.night.as_of,
             change_resets_usage=self.context.change_resets_usage,
         )
+
+    def _synchronized_at(self, name: str, newest: datetime | None) -> datetime | None:
+        """The newest event of the subscription here, where Stripe made none about then: a person synchronized."""
+        told = self._told.get(name, ())
+        about_then = newest is not None and any(abs(at - newest) <= _SAME_EVENT for at in told)
+        return None if about_then else newest
 
     def _announced_before(self, events: tuple[QuotaEvent, ...], cell: int) -> float | None:
         """What the newest event before the week announced, if the document of the event's own week does not show it."""

@@ -29,6 +29,7 @@ from billing_dq.reconcile.meter.quota.carried import carried_by_an_event
 from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
 from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
+from billing_dq.reconcile.meter.quota.overwritten import written_over
 
 #: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
 _MOST_EVENTS = 4
@@ -50,6 +51,7 @@ def possible(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
             *_composed(_possible_resets(record, times), _live(record, times), record, alone=False),
             *_possible_resets(record, times),
             *_unreadable(record),
+            *_untold(record),
         ]
     )
 
@@ -64,11 +66,11 @@ def _composed(
 ) -> Iterator[Scenario]:
     """What came into force beside the document, after what was written to it in the same week, and also alone.
 
-    It is not alone where Stripe's events show that the document's quota came in the week.
+    It does not follow the document's quota alone where Stripe's events show that this one came in the week.
     """
     starts = [one for one in written if one.changes[-1].quota == record.document]
     for scenario in live:
-        if alone and not record.began_with_another:
+        if alone and not (record.began_with_another and scenario.first == record.document):
             yield scenario
         if scenario.first == record.document:
             for start in starts:
@@ -150,8 +152,10 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
     Where an earlier document tells another story, two changes would have been needed, and that is not thought of.
     """
     ended = record.status == "canceled" or record.plan == 0
-    if record.document == 0 and ended and record.events is None and record.within(record.subscription_event_at):
-        yield Scenario(0.0, (Change(0.0, resets=True),), None, "canceled_in_this_week")
+    newest = record.subscription_event_at
+    if record.document == 0 and ended and record.events is None and record.within(newest) and newest is not None:
+        # nothing comes after a cancellation, so it is the newest event
+        yield Scenario(0.0, (Change(0.0, *times.window(newest), resets=True),), None, "canceled_in_this_week")
     for scenario in carried_by_an_event(record, times):
         yield from (scenario, _resetting(scenario))
     if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
@@ -183,7 +187,8 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
     own, by_hand = record.document, record.changed_by_hand_at
     later = record.after if record.after is not None else record.plan
     # Where Stripe's events show the change, in this week or a later one, it is no mystery when it came.
-    if later is not None and later != own and not record.events and later not in record.announced_later:
+    announced = {*record.announced_later, *(event.after for event in record.events or ())}
+    if later is not None and later != own and later not in announced:
         yield Scenario(own, (Change(later),), None, "changed_later")
     if record.within(by_hand) and by_hand is not None and _replaced(record):
         least, most = times.window(by_hand)
@@ -196,6 +201,7 @@ def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario
         yield Scenario(own, (Change(0.0),), None, DUNNING)
     if own == 0 and record.settled and record.events is None and record.before:
         yield Scenario(own, (Change(record.before),), None, DUNNING)
+    yield from written_over(record, times)
     yield from dunned_while_overdue(record, times)
     for quota in sorted(record.at_stripe - {own, later}):
         yield Scenario(own, (Change(quota),), None, "synchronized")
@@ -212,6 +218,17 @@ def _unreadable(record: QuotaRecord) -> Iterator[Scenario]:
         for quota in record.others:
             yield Scenario(quota, (Change(record.document),), None, "unreadable")
             yield Scenario(record.document, (Change(quota),), None, "unreadable")
+
+
+def _untold(record: QuotaRecord) -> Iterator[Scenario]:
+    """Any plan that came and went, where the customer was deleted and an event came in the week or later.
+
+    Whose Stripe's events are is not known any more, so nothing shows that this organization's plan stayed.
+    """
+    if record.left_stripe and record.status == "canceled" and record.may_have_changed:
+        for quota in record.others:
+            changes = (Change(quota), Change(record.document))
+            yield Scenario(record.document, changes, None, "customer_deleted")
 
 
 def _applied(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
