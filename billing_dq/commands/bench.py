@@ -160,6 +160,7 @@ def _show(figures: Figures) -> None:
         lines += [
             f"the server sends {floors.megabytes:,.0f} MB; the night is {stages.total / floors.drain:.2f} times "
             "the time in which it is drained without looking",
+            f"what else the night asks (a count, weeks that are none, names of fields): {floors.questions:.1f} s",
             f"the plain rule on a million org-weeks: {floors.plain_rule:.2f} s",
             f"one organization's week of {KEYS:,} keys, whatever its history: {floors.long_week:.2f} s at most",
             f"a loop of queries for each organization, on a sample: {floors.loop:,.0f} s for all, sums and keys only "

@@ -16,7 +16,6 @@ from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable, merge_by_organization
 from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE, Table
 
-
 #: The columns of ledger entries that rules of batches read.
 _ENTRY_COLUMNS = ["organization_id", "position", "entry_id", "kind", "amount", "ref_id", "at"]
 

@@ -17,7 +17,7 @@ def test_a_night_is_measured_beside_its_floors_and_a_loop(mongodb_uri: str) -> N
     assert (figures["stages"]["entries"], figures["stages"]["keys"]) == (12 * 7, 12 * 6)
     assert figures["server_cpu"] is None
     assert figures["stages"]["checks"] > 0
-    assert all(figures["floors"][name] > 0 for name in ("megabytes", "drain", "walk", "write", "loop"))
+    assert all(figures["floors"][name] > 0 for name in ("megabytes", "drain", "questions", "walk", "write", "loop"))
     parts = sum(figures["stages"][name] for name in ("server", "work", "write", "match", "merge"))
     assert abs(parts - figures["stages"]["total"]) < 1e-6
     with MongoClient[dict[str, object]](mongodb_uri) as client:

@@ -139,14 +139,28 @@ def dask_cluster(directory: Path, environment: dict[str, str]) -> Iterator[dict[
         yield shared
 
 
-def test_a_night_on_two_workers_of_a_dask_cluster_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
+def environment_of(company: Company, directory: Path) -> dict[str, str]:
+    """What a process needs to take the company's night in two shards."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
-    for name, value in {**company.known, "home": str(tmp_path / "home"), "shards": 2}.items():
+    for name, value in {**company.known, "home": str(directory / "home"), "shards": 2}.items():
         is_text = isinstance(value, str | date)
         environment[f"BILLING_DQ_{name.upper()}"] = str(value) if is_text else json.dumps(value)
-    environment["DAGSTER_HOME"] = str(tmp_path / "dagster")
+    return environment | {"DAGSTER_HOME": str(directory / "dagster")}
+
+
+def assert_a_process_takes_the_same_night(company: Company, directory: Path, environment: dict[str, str]) -> None:
     command = [Path(sys.executable).parent / "billing-dq", "nightly", "--as-of", COMPANY.as_of.isoformat()]
-    with dask_cluster(tmp_path, environment) as shared:
-        result = subprocess.run(command, cwd=tmp_path, env=shared, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stderr  # there are findings
-    assert_same_night(company.settings(tmp_path / "home"), company)
+    assert_same_night(company.settings(directory / "home"), company)
+
+
+def test_a_night_on_two_workers_of_a_dask_cluster_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, environment_of(company, tmp_path)) as shared:
+        assert_a_process_takes_the_same_night(company, tmp_path, shared)
+
+
+def test_a_night_in_processes_of_this_machine_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
+    execution = json.dumps({"engine": "multiprocess", "config": {"max_concurrent": 2}})
+    environment = environment_of(company, tmp_path) | {"BILLING_DQ_EXECUTION": execution}
+    assert_a_process_takes_the_same_night(company, tmp_path, environment)

@@ -1,6 +1,7 @@
 """What a night cannot be faster than, stage by stage, and what it is measured against: a loop of queries."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.connection import clear_errors, connect
-from billing_dq.sources.mongodb.queries import documents_of
-from billing_dq.sources.mongodb.reader import open_reader
+from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
+from billing_dq.sources.mongodb.reader import Reader, open_reader
 from billing_dq.sources.mongodb.snapshot import address
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.units import Tolerance
@@ -35,7 +36,8 @@ class Floors:
 
     Attributes:
         megabytes: what the server sends.
-        drain: taking every reply of the same queries, without looking at them.
+        drain: taking the same documents, without looking at them.
+        questions: what else a night asks: a count of usage documents, those whose week is none, names of fields.
         walk: judging the bytes, without making anything of them.
         write: writing the same tables again.
         plain_rule: the plain rule on a million org-weeks.
@@ -45,6 +47,7 @@ class Floors:
 
     megabytes: float
     drain: float
+    questions: float
     walk: float
     write: float
     plain_rule: float
@@ -64,8 +67,9 @@ def measure_floors(
     uri = address(settings)
     with clear_errors(uri, settings), connect(uri, settings) as client:
         names = settings.collections.model_dump()
+        collections = contracts(names, tuple(settings.plans), night.as_of)
         with open_reader(client, settings, names["organizations"]) as reader:
-            for contract in contracts(names, tuple(settings.plans), night.as_of).values():
+            for contract in collections.values():
                 sample: list[bytes] = []
                 kept = seen = 0
                 started = time.perf_counter()
@@ -77,15 +81,30 @@ def measure_floors(
                 drain += time.perf_counter() - started
                 size += seen
                 walk += _walk(contract, sample) * seen / max(kept, 1)
+            questions = _questions(reader, collections, night)
     return Floors(
         megabytes=size / 1e6,
         drain=drain,
+        questions=questions,
         walk=walk,
         write=_write(tables, directory),
         plain_rule=_plain_rule(1_000_000),
         loop=_loop(settings, night, min(_LOOPED, organizations)) * organizations,
         long_week=slowest_long_week(),
     )
+
+
+def _questions(reader: Reader, collections: Mapping[str, CollectionContract], night: NightWeeks) -> float:
+    """Seconds until the server has answered what a night asks beside its documents."""
+    started = time.perf_counter()
+    usage = collections["billingusages"]
+    reader.count(usage)
+    for _ in reader.batches(usage, odd_weeks(usage, night.matching_keys)):
+        pass
+    for contract in collections.values():
+        if documents_of(contract, ()).fields is not None:
+            reader.fields_of_the_newest(contract)
+    return time.perf_counter() - started
 
 
 def _walk(contract: CollectionContract, batches: list[bytes]) -> float:

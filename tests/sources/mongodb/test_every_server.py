@@ -101,7 +101,8 @@ def test_what_else_the_application_stores_stays_where_it_is(
     snapshot_of(database, mongodb_uri, tmp_path)
     wanted = {one["find"]: set(one.get("projection", ())) for one in commands.named("find")[1:]}
     assert wanted["organizations"] == {"_id", "plan"}
-    assert wanted["billingextrabalances"] == wanted["billingusages"] == set()  # whole: nothing in them is about a person
+    # whole: nothing in them is about a person
+    assert wanted["billingextrabalances"] == wanted["billingusages"] == set()
     assert "adminUpdatedBy" not in wanted["subscriptions"]
 
 
