@@ -269,11 +269,16 @@ def settlement_counted_too_high(case: Case) -> Outcome:
     story = case.replay(Changes(Crashes(miscounted={f"settle:{week_key(start)}": units})))
     why_not = "units beyond the breakdown and the credit may be a run's base, or of a feature without a part"
     labels = [case.label("ledger_violation", week_key(start), -units, "settlement_half_applied", why_not)]
-    if case.moved(story, start):
-        labels.append(case.divergence(story, start, None))
-    else:
-        same = "the week's delta is the same without it; the order of its debits may tell"
-        labels.append(case.label(_DIVERGENCE, week_key(start), 0.0, None, same))
+    moved, tolerance = case.moved(story, start), tolerance_of(story, start)
+    untold = None
+    if not moved:
+        untold = "the week's delta is the same without it; the order of its debits may tell"
+    elif abs(week_delta(story, start)) <= tolerance:
+        untold = "within the tolerance"
+    elif judge(story, start, tolerance) is Verdict.DESIGN:
+        untold = "what is below the quota leaves it open whether more was counted than credited"
+    week = case.label(_DIVERGENCE, week_key(start), moved, None, untold)
+    labels.append(week if untold else case.divergence(story, start, None))
     return case.end(story, labels)
 
 
