@@ -27,11 +27,12 @@ from billing_dq.tables import ORGANIZATIONS, TABLES
 def command(night: str | None, target: Path | None, show: bool) -> None:
     """Validate the source tables of a stored night and write Great Expectations' Data Docs about them.
 
-    The suites are those of the checks. Of a table of more than 50,000 rows the first ones are validated here; the
-    checks of the night validate all.
+    The suites are those of the checks, rules of your own among them, but for SQL. Of a table of more than 50,000 rows
+    the first ones are validated here; the checks of the night validate all.
     """
     from billing_dq.report.data_docs import Suite, build_data_docs
     from billing_dq.rules.contracts import expectations
+    from billing_dq.rules.reading import FolderRules, read_folder
     from billing_dq.storage.batches import frames_by_batch
     from billing_dq.storage.records import SnapshotFactsRecord
     from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
@@ -43,17 +44,19 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
         raise SourceError(f"home is not on this machine ({settings.home}); name a directory with --to")
     facts = SnapshotFactsRecord.of(settings.home, night)
     as_of = facts.as_of if facts else datetime.fromisoformat(night).replace(tzinfo=UTC)
+    own = FolderRules() if settings.rules_folder is None else read_folder(Path(settings.rules_folder))
+    for refused in own.refused:
+        click.echo(refused, err=True)
     suites: list[Suite] = []
     for name in (*OF_MONGODB, *OF_STRIPE):
         stored = lake.stored(TABLES[name], night)
         if stored is not None:
             columns = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
-            found = [
-                clause
-                for one in expectations(stored.table, tuple(sorted(settings.plans)), as_of)
-                for clause in one.clauses
-                if set(clause.names) <= set(columns)  # else of lists, or of what our own rules derive
-            ]
+            expected = expectations(stored.table, tuple(sorted(settings.plans)), as_of)
+            clauses = [clause for one in expected for clause in one.clauses]
+            clauses += [rule.clause for rule in own.usable if rule.table == name and rule.clause is not None]
+            # others are of lists, or of what our own rules derive
+            found = [clause for clause in clauses if set(clause.names) <= set(columns)]
             suites.append(Suite(name, found, lambda s=stored, c=columns: frames_by_batch(s, c), stored.rows))
     page = build_data_docs(suites, night, target or Path(settings.home) / "data_docs" / night)
     click.echo(page)

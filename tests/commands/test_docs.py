@@ -42,6 +42,22 @@ def test_the_pages_tell_of_each_table_and_obey_no_text(home: Path) -> None:
     assert "Succeeded" in weeks.read_text(encoding="utf-8")
 
 
+def test_rules_of_ones_own_are_among_the_suites_and_a_file_that_cannot_be_used_is_told(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    rule = "name: no_usage\ntable: weekly_usage\nexpectation: expect_column_values_to_be_between\n"
+    rule += "arguments: {column: meter_used, max_value: -1}\nseverity: warning\nnote: Nothing is used.\nowner: us\n"
+    (folder / "own.yaml").write_text(rule)
+    (folder / "wrong.yaml").write_text(rule.replace("owner", "ownr"))
+    monkeypatch.setenv("BILLING_DQ_RULES_FOLDER", str(folder))
+    said = docs()
+    assert "wrong.yaml:7: ownr: unknown key" in said.stderr
+    (weeks,) = (home / "data_docs" / NIGHT / "validations" / "weekly_usage").rglob("*.html")
+    assert "Failed" in weeks.read_text(encoding="utf-8").replace("Failed Only", "")
+
+
 def test_its_own_pages_are_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(suites: object, night: str, project: Path, pages: Path) -> None:
         pages.mkdir()
