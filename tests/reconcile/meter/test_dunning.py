@@ -94,6 +94,26 @@ def test_dunning_can_come_between_the_quota_of_monday_and_the_one_that_stripe_an
     assert not any(first == 500.0 for first, _ in later), "the event came before the span"
 
 
+def test_only_an_event_that_made_the_documents_quota_of_another_one_is_what_stripe_announced() -> None:
+    at = DEBITED[2] - HOUR
+    announced = (500.0, (Change(0.0, 1, 3), Change(5000.0, 2, 3)))
+    span, own = Overdue(TUESDAY, None), {"document": 5000.0, "after": 5000.0}
+    both = (QuotaEvent(W46.start, 500.0, 200.0), QuotaEvent(at, 500.0, 5000.0))
+    assert announced in courses(span, **own, events=both)
+    for before, after in ((100.0, 200.0), (5000.0, 5000.0), (0.0, 5000.0)):
+        found = courses(span, **own, events=(QuotaEvent(at, before, after),))
+        assert not any(changes[-1] == Change(5000.0, 2, 3) for _, changes in found)
+        assert {first for first, _ in found} <= {0.0, 5000.0}
+
+
+def test_a_step_that_is_under_way_as_a_span_begins_or_ends_may_be_on_either_side() -> None:
+    begun = courses(Overdue(DEBITED[1] - HOUR / 2, None))
+    assert begun[0] == (500.0, (Change(0.0, 1),))
+    raised = {"events": (QuotaEvent(W46.start, 500.0, 5000.0),)}
+    ended = courses(Overdue(TUESDAY, DEBITED[2] - HOUR / 2), **raised)
+    assert (0.0, (Change(500.0, 2, 3), Change(5000.0, 2))) in ended
+
+
 def test_every_span_of_a_week_is_thought_of() -> None:
     both = courses(Overdue(None, TUESDAY), Overdue(THURSDAY, None))
     assert both == [*courses(Overdue(None, TUESDAY)), *courses(Overdue(THURSDAY, None))]

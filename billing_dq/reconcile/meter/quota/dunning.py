@@ -29,11 +29,11 @@ def _plain(span: Overdue, record: QuotaRecord, times: StepTimes) -> Iterator[Sce
     """Quota 0 within the span, and the document's quota or one around it afterwards."""
     begin, end = _began(span, times), _ended(span, record, times)
     own = record.document
-    if own > 0 and end is None:
+    if own and end is None:
         yield Scenario(own, (Change(0.0, begin),), None, DUNNING)
     if end is None:
         return
-    if own > 0:
+    if own:
         yield Scenario(own, (Change(0.0, begin, end[1]), Change(own, *end)), None, DUNNING)
     for quota in _recovered_to(span, record):
         yield Scenario(0.0, (Change(quota, *end),), None, DUNNING)
@@ -45,9 +45,9 @@ def _beside_other_changes(span: Overdue, record: QuotaRecord, times: StepTimes) 
     own = record.document
     for quota in _unwritten(record):
         raised = Change(quota)
-        if own > 0 and quota > 0 and end is None:
+        if own and quota and end is None:
             yield Scenario(own, (raised, Change(0.0, begin)), None, DUNNING)
-        elif own > 0 and quota > 0 and end is not None:
+        elif own and quota and end is not None:
             yield Scenario(own, (raised, Change(0.0, begin, end[1]), Change(quota, *end)), None, DUNNING)
     if end is None:
         return
@@ -56,7 +56,7 @@ def _beside_other_changes(span: Overdue, record: QuotaRecord, times: StepTimes) 
             if quota != back:
                 later = (Change(back, *end), Change(quota, end[0]))
                 yield Scenario(0.0, later, None, DUNNING)
-                if own > 0:
+                if own:
                     yield Scenario(own, (Change(0.0, begin, end[1]), *later), None, DUNNING)
 
 
