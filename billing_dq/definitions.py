@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
@@ -110,7 +109,7 @@ def _build(
 def rules_of(settings: Settings, own_checks: Sequence[dg.AssetChecksDefinition]) -> FolderRules:
     """The rules of analysts, none of which has the name of a check of ours; none where no folder is set."""
     taken = {(key.asset_key.path[-1], key.name) for check in own_checks for key in check.check_keys}
-    return FolderRules() if settings.rules_folder is None else read_folder(Path(settings.rules_folder), taken)
+    return read_folder(settings.rules_folder, taken)
 
 
 def job_of_night(name: str) -> dg.JobDefinition:

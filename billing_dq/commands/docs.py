@@ -31,8 +31,8 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
     the first ones are validated here; the checks of the night validate all.
     """
     from billing_dq.report.data_docs import Suite, build_data_docs
-    from billing_dq.rules.contracts import expectations
-    from billing_dq.rules.reading import FolderRules, read_folder
+    from billing_dq.rules.contracts import contract_checks, expectations
+    from billing_dq.rules.reading import read_folder
     from billing_dq.storage.batches import frames_by_batch
     from billing_dq.storage.records import SnapshotFactsRecord
     from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
@@ -44,7 +44,7 @@ def command(night: str | None, target: Path | None, show: bool) -> None:
         raise SourceError(f"home is not on this machine ({settings.home}); name a directory with --to")
     facts = SnapshotFactsRecord.of(settings.home, night)
     as_of = facts.as_of if facts else datetime.fromisoformat(night).replace(tzinfo=UTC)
-    own = FolderRules() if settings.rules_folder is None else read_folder(Path(settings.rules_folder))
+    own = read_folder(settings.rules_folder, contract_checks())
     for refused in own.refused:
         click.echo(refused, err=True)
     suites: list[Suite] = []

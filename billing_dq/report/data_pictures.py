@@ -37,7 +37,10 @@ def measure_picture(rows: pd.DataFrame) -> str:
     axes.set_ylim(0, top)
     axes.tick_params(axis="x", labelsize=7)
     axes.legend(frameon=False, fontsize=8)
-    return _markdown_image(figure, f"{drawn['collection'].iloc[-1]}, {drawn['measure'].iloc[-1]}".replace("_", " "))
+    text = f"{drawn['collection'].iloc[-1]}, {drawn['measure'].iloc[-1]}".replace("_", " ")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"
 
 
 def sparkline(rows: pd.DataFrame) -> str:
@@ -75,9 +78,3 @@ def _one_a_night(rows: pd.DataFrame) -> pd.DataFrame:
     odd = rows["verdict"].isin(["too_low", "too_high"])
     order = rows.assign(_odd=~odd, _size=-rows["value"]).sort_values(["night", "_odd", "_size"], kind="stable")
     return order.drop_duplicates("night").reset_index(drop=True)
-
-
-def _markdown_image(figure, text: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"

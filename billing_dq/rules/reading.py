@@ -76,21 +76,24 @@ class FolderRules:
     refused: tuple[str, ...] = ()
 
 
-def read_folder(folder: Path, taken: Iterable[tuple[str, str]] = ()) -> FolderRules:
+def read_folder(folder: str | Path | None, taken: Iterable[tuple[str, str]] = ()) -> FolderRules:
     """The rules of all files of a folder that end in .yaml or .yml, in the order of their names.
 
     A file that cannot be used is left out whole, and costs nothing else: the night must not hang on it.
 
     Args:
-        folder: where they are; folders inside it are not looked at.
+        folder: where they are; folders inside it are not looked at. None: there are none.
         taken: names that no rule may have, as pairs of table and check.
     """
-    if not folder.is_dir():
+    if folder is None:
+        return FolderRules()
+    directory = Path(folder)
+    if not directory.is_dir():
         return FolderRules(refused=(f"rules_folder: there is no folder {folder}",))
     usable: list[Rule] = []
     refused: list[str] = []
     names = dict.fromkeys(taken, OWN_CHECKS)
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")):
+    for path in sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml")):
         try:
             rules = read_file(path, names)
         except RuleError as error:
