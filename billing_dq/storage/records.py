@@ -50,7 +50,10 @@ class _Record(BaseModel):
 
 
 class CollectionCounts(BaseModel):
-    """Documents of a collection; counted = read + quarantined + out_of_scope (weeks that the night does not cover)."""
+    """Documents of a collection; counted = read + quarantined + out_of_scope (weeks that the night does not cover).
+
+    Those that were not asked for are among them as the server keeps count, at the time of the reading.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     counted: int

@@ -36,9 +36,8 @@ class HeldDocuments(Timed):
         super().__init__()
         self._documents = documents
 
-    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
+    def count(self, contract: CollectionContract) -> int:
         """The number of documents of the collection."""
-        assert not query
         return len(self._documents[contract.domain_name])
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from billing_dq.followed import Followed
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
-from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.queries import Query
 from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
 from billing_dq.storage.stored_table import StoredTable
@@ -28,7 +28,7 @@ class FileReader(Timed):
         self._documents = documents
         self._read: dict[str, int] = {}
 
-    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
+    def count(self, contract: CollectionContract) -> int:
         """The number of documents that were read: there are no others."""
         return self._read.get(contract.domain_name, 0)
 

@@ -1,37 +1,55 @@
-"""Work that is begun now and waited for later."""
+"""Replies of a server that are fetched while earlier ones are worked on."""
 
-from collections.abc import Callable
-from threading import Thread
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition, Thread
 
-Result = TypeVar("Result")
 
+@contextmanager
+def fetched_ahead(fetch: Callable[[], bytes | None], room: int) -> Iterator[Callable[[float | None], bytes | None]]:
+    """Fetch replies in a thread, as long as those that nobody took have fewer than ``room`` bytes.
 
-def ahead(work: Callable[[], Result]) -> Callable[[float | None], Result]:
-    """Begin the work in a thread; calling what is given back waits for its result, or raises its error.
+    What is given waits for the next reply so many seconds at most (None: as long as it takes). It raises TimeoutError
+    after them, and the error of a fetch in the place of its reply. An empty reply, None or an error is the last.
 
-    It waits so many seconds at most (None: as long as it takes), and raises TimeoutError after them.
-
-    Nobody need wait: the thread does not keep the process alive, so that a slow server holds up no stopped night.
+    Nobody need wait: the thread ends after its fetch when the block ends, and does not keep the process alive. So a
+    slow server holds up no stopped night.
     """
-    results: list[Result] = []
-    errors: list[BaseException] = []
+    came: deque[bytes | BaseException | None] = deque()
+    changed = Condition()
+    waiting = True
+
+    def may_fetch() -> bool:
+        return not waiting or sum(len(reply) for reply in came if isinstance(reply, bytes)) < room
 
     def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
+        more = True
+        while more:
+            try:
+                reply = fetch()
+            except BaseException as error:
+                reply = error
+            with changed:
+                came.append(reply)
+                changed.notify_all()
+                changed.wait_for(may_fetch)
+                more = waiting and isinstance(reply, bytes) and len(reply) > 0
 
-    thread = Thread(target=run, name="billing_dq-ahead", daemon=True)
-    thread.start()
+    def coming(seconds: float | None) -> bytes | None:
+        with changed:
+            if not changed.wait_for(lambda: came, seconds):
+                raise TimeoutError
+            reply = came.popleft()
+            changed.notify_all()
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
 
-    def result(seconds: float | None = None) -> Result:
-        thread.join(seconds)
-        if thread.is_alive():
-            raise TimeoutError
-        if errors:
-            raise errors[0]
-        return results[0]
-
-    return result
+    Thread(target=run, name="billing_dq-ahead", daemon=True).start()
+    try:
+        yield coming
+    finally:
+        with changed:
+            waiting = False
+            changed.notify_all()

@@ -28,7 +28,7 @@ class PartFacts:
     Attributes:
         read_plainly_because: empty where all was read inside the night's snapshot.
         sorted: how the documents that came were sorted.
-        there: how many documents of all parts there are, where they were not all asked for.
+        there: how many documents of all parts there are, as the server keeps count, where they were not all asked for.
         shapes: what they looked like, by query; of collections that were read to their end.
         not_read: the collections that the budget did not reach the end of.
         seconds: by stage.
@@ -92,7 +92,7 @@ def facts_of(
         whole_until: see `SnapshotFacts`.
 
     Raises:
-        SourceError: there are fewer documents than were read in the same snapshot.
+        SourceError: a document was neither read nor quarantined nor out of scope, or more than one of these.
     """
     plainly = next((part.read_plainly_because for part in parts if part.read_plainly_because), "")
     not_read = tuple(name for name in names if any(name in part.not_read for part in parts))
@@ -106,7 +106,7 @@ def facts_of(
         read_plainly_because=plainly,
         missing_collections=server.missing,
         counts={
-            name: _counts(name, parts, names[name], complete=name not in not_read, one_snapshot=not plainly)
+            name: _counts(name, parts, names[name], complete=name not in not_read)
             for name in names
             if any(name in part.sorted for part in parts)
         },
@@ -129,18 +129,17 @@ def shapes_of(parts: Sequence[PartFacts]) -> list[CountedShape]:
     return shapes
 
 
-def _counts(name: str, parts: Sequence[PartFacts], called: str, complete: bool, one_snapshot: bool) -> Counts:
+def _counts(name: str, parts: Sequence[PartFacts], called: str, complete: bool) -> Counts:
     """How a collection was sorted; the documents that were not asked for (usage of other weeks) are the rest of all."""
     sorted_ = [part.sorted[name] for part in parts if name in part.sorted]
     seen, read = sum(one.counted for one in sorted_), sum(one.read for one in sorted_)
     quarantined = sum(one.quarantined for one in sorted_)
     out_of_scope = sum(one.out_of_scope for one in sorted_)
-    there = next((part.there[name] for part in parts if name in part.there), None) if complete else None
-    # without a snapshot the application goes on writing while we read
-    if there is not None and there < seen and one_snapshot:
+    if seen != read + quarantined + out_of_scope:
         raise SourceError(
-            f"{called}: {there} documents counted, but {read} read, {quarantined} "
+            f"{called}: {seen} documents counted, but {read} read, {quarantined} "
             f"quarantined and {out_of_scope} out of scope; the night is not to be trusted"
         )
-    unasked = max(0, (there or 0) - seen)
+    there = next((part.there[name] for part in parts if name in part.there), 0) if complete else 0
+    unasked = max(0, there - seen)
     return Counts(counted=seen + unasked, read=read, quarantined=quarantined, out_of_scope=out_of_scope + unasked)

@@ -1,6 +1,6 @@
 """Reads of one database as raw batches, inside one snapshot where the server gives one.
 
-The next reply is fetched by a thread while the last one is worked on.
+A thread fetches the next replies while earlier ones are worked on.
 """
 
 import time
@@ -15,11 +15,11 @@ from pymongo.cursor import RawBatchCursor
 from pymongo.errors import ConfigurationError, ExecutionTimeout, OperationFailure
 
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.ahead import ahead
+from billing_dq.sources.mongodb.ahead import fetched_ahead
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, database_of, is_transient
 from billing_dq.sources.mongodb.politeness import Budget, BudgetSpent, Pace
-from billing_dq.sources.mongodb.queries import Filter, Query
+from billing_dq.sources.mongodb.queries import Query
 from billing_dq.sources.mongodb.sampled_fields import SampledField, field_names, sampled
 
 Stage = Literal["server", "decode", "write"]
@@ -39,8 +39,8 @@ class Documents(Protocol):
         """Whether all reads see the database at one instant."""
         ...
 
-    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
-        """The number of documents."""
+    def count(self, contract: CollectionContract) -> int:
+        """How many documents a collection has, as the server keeps count of them."""
         ...
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
@@ -105,12 +105,13 @@ class Reader(Timed):
         """Whether all reads see the database at one instant."""
         return self._session is not None
 
-    def count(self, contract: CollectionContract, query: Filter | None = None) -> int:
-        """The number of documents, counted in the index of `_id`: without a hint the server fetches each document."""
+    def count(self, contract: CollectionContract) -> int:
+        """How many documents a collection has, as the server keeps count of them: to have them counted costs a scan.
+
+        It is of now, not of the snapshot. A cluster counts documents that it is moving twice.
+        """
         with self.timed("server"), self._within_budget():
-            return self._collection(contract).count_documents(
-                query or {}, hint="_id_", session=self._session, maxTimeMS=self._budget.limit(self._limit)
-            )
+            return self._collection(contract).estimated_document_count(maxTimeMS=self._budget.limit(self._limit))
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
         """The documents of a query, raw, one after the other, some megabytes at a time."""
@@ -168,16 +169,23 @@ class Reader(Timed):
             raise
 
     def _replies(self, cursor: RawBatchCursor[dict[str, object]]) -> Iterator[bytes]:
-        """The replies of the server; while one is worked on, a thread waits for the next."""
-        coming = ahead(lambda: next(cursor, None))
-        while True:
-            with self.timed("server"), self._within_budget():
-                reply = cast(bytes | None, coming(self._budget.left))
-            if not reply:  # the end, or the one empty reply of an empty result
-                return
-            self._pace.read(len(reply))
-            coming = ahead(lambda: next(cursor, None))
-            yield reply
+        """The replies of the server; while one is worked on, a thread fetches the next ones."""
+        size = 0
+
+        def fetch() -> bytes | None:
+            nonlocal size
+            self._pace.read(size)
+            reply = cast(bytes | None, next(cursor, None))
+            size = len(reply or b"")
+            return reply
+
+        with fetched_ahead(fetch, PIECE_BYTES) as coming:
+            while True:
+                with self.timed("server"), self._within_budget():
+                    reply = coming(self._budget.left)
+                if not reply:  # the end, or the one empty reply of an empty result
+                    return
+                yield reply
 
     def _collection(self, contract: CollectionContract) -> Collection[dict[str, object]]:
         return self._database[contract.name]

@@ -36,7 +36,8 @@ class SnapshotTables:
     Attributes:
         stored: the tables written so far, by name.
         sorted: how the documents that came were sorted, by the collection's name in docs/domain.md.
-        there: how many documents a collection has, where they were not all asked for; of all organizations.
+        there: how many documents a collection has, as the server keeps count, where they were not all asked for; of all
+            organizations.
         shapes: what the documents of a collection looked like, by query.
         not_read: the collections that were not read to their end, because the budget was spent.
     """

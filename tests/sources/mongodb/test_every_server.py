@@ -84,8 +84,10 @@ def test_each_collection_is_asked_for_once_and_the_server_judges_nothing(
     assert list(usage["filter"]) == ["organizationId", "weekKey"]
     assert usage["filter"]["organizationId"] == {"$gte": MinKey()}
     assert list(usage["sort"]) == ["organizationId", "weekKey"]
-    (count,) = [one for one in commands.named("aggregate") if one["aggregate"] == "billingusages" and "hint" in one]
-    assert count["hint"] == "_id_"
+    (count,) = commands.named("count")  # the server knows the number: with a query it would scan for it
+    assert count["count"] == "billingusages"
+    assert "query" not in count
+    assert all(one["aggregate"] != "billingusages" for one in commands.named("aggregate"))
     assert "$jsonSchema" not in str(commands.seen)
     for command in (probe, *finds, count):
         assert command["maxTimeMS"] == 600_000

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bson import ObjectId
 from pydantic import SecretStr
@@ -13,8 +14,8 @@ from billing_dq.embedded import embedded_mongodb, free_port
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.bson.pieces import Sorting
 from billing_dq.sources.mongodb.connection import clear_errors
-from billing_dq.sources.mongodb.reader import Reader
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from tests.support.mongo_world import (
     NIGHT,
@@ -142,6 +143,7 @@ def test_documents_that_do_not_add_up_end_the_night(
     database: Database[Document], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(database, random_world(23, organizations=5))
-    monkeypatch.setattr(Reader, "count", lambda self, contract: 1)
-    with pytest.raises(SourceError, match=r"1 documents counted, but .*; the night is not to be trusted"):
+    # a document that is none of those that are read is called a duplicate
+    monkeypatch.setattr(Sorting, "_superseded", lambda self, rows, chosen: np.array([len(rows.starts)]))
+    with pytest.raises(SourceError, match=r"4 documents counted, but 4 read, 2 quarantined .* is not to be trusted"):
         snapshot_of(database, mongodb_uri, tmp_path)

@@ -43,9 +43,15 @@ class Piece:
 
 
 class Sorting:
-    """Sorts the documents of one collection, and counts them."""
+    """Sorts the documents of one collection, and counts them.
+
+    Attributes:
+        seen: the documents so far; each of them was read, quarantined or out of scope.
+        shape: what they looked like.
+    """
 
     def __init__(self, contract: CollectionContract, night: NightWeeks, quarantine: Quarantine) -> None:
+        self.seen = 0
         self.read = 0
         self.quarantined = 0
         self.out_of_scope = 0
@@ -56,11 +62,6 @@ class Sorting:
         self._weeks = np.array([int(key.replace("-W", "")) for key in night.matching_keys])
         self._quarantine = quarantine
         self._held = b""
-
-    @property
-    def seen(self) -> int:
-        """The documents sorted so far."""
-        return self.read + self.quarantined + self.out_of_scope
 
     def add(self, batch: bytes) -> list[Piece]:
         """Sort the next documents, raw and in the order of the key; those of the last organization wait for more.
@@ -94,6 +95,7 @@ class Sorting:
         return [self._sorted(rows, chosen[chosen < until], outside, until)], data[place:]
 
     def _sorted(self, rows: Rows, chosen: np.ndarray, outside: Mask, until: int) -> Piece:
+        self.seen += until
         self.shape.add(rows, until)
         broken = np.flatnonzero(rows.broken[:until] & ~outside[:until])
         for row in broken:
