@@ -59,7 +59,11 @@ def test_an_error_is_raised_in_the_place_of_its_reply() -> None:
 
 def test_who_waits_for_a_slow_server_waits_so_long_at_most() -> None:
     never = Event()
-    with fetched_ahead(lambda: never.wait() and None, room=1) as coming, pytest.raises(TimeoutError):
+
+    def fetch() -> None:
+        never.wait()
+
+    with fetched_ahead(fetch, room=1) as coming, pytest.raises(TimeoutError):
         coming(0)
 
 
