@@ -108,7 +108,7 @@ class _Collection:
         self._client = client
         self._documents = documents
 
-    def count_documents(self, *_: object, **__: object) -> int:
+    def estimated_document_count(self, **_: object) -> int:
         self._client.edge.crossed()
         return len(self._documents)
 
