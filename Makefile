@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.synced
 # Without compiled files beside the installed packages each process compiles hundreds of modules: seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve ui test second-server coverage lint audit sbom docs reference screenshots bench score clean
+.PHONY: demo serve ui test second-server coverage fuzz lint audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -31,6 +31,13 @@ second-server: $(STAMP)
 # The tests, with what they reach; COVERAGE_CORE=sysmon (Python 3.12+) costs next to nothing.
 coverage: $(STAMP)
 	$(RUN)pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html:dist/coverage
+
+# Inputs that are changed until they reach new code, for a target of tests/fuzz/targets.py; fetches Atheris.
+TARGET       ?= documents
+FUZZ_SECONDS ?= 600
+fuzz: $(STAMP)
+	$(UV) run --isolated --locked --all-extras --with 'atheris>=3,<4' \
+		python -m tests.fuzz.coverage_guided $(TARGET) $(or $(INPUT),-max_total_time=$(FUZZ_SECONDS))
 
 lint: $(STAMP)
 	$(RUN)ruff check .
