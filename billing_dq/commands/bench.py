@@ -171,7 +171,7 @@ def _show(figures: Figures) -> None:
 
 
 def _draw(figures: list[Figures], path: Path) -> None:
-    from billing_dq.commands.benchmark.plot import plot_costs  # matplotlib costs a second
+    from billing_dq.commands.benchmark.plot import plot_costs  # Altair costs a second
 
     plot_costs(
         [one.organizations for one in figures],

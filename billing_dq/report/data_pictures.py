@@ -1,15 +1,15 @@
-"""How a measure went from night to night, with what was usual for it: for Dagster as an image, for the page as SVG."""
-
-import base64
-import io
+"""How a measure went from night to night, with what was usual for it: small in Dagster's table, and on the page."""
 
 import pandas as pd
+
+from billing_dq.report.inline_pictures import LONGEST, NIGHTS, lines
 
 _VALUE, _USUAL, _ODD = "#2f7fc1", "#8fa3ad", "#c8413b"
 
 
 def measure_picture(rows: pd.DataFrame) -> str:
-    """A measure over the nights as a Markdown image; empty text where there are fewer than two nights.
+    """A measure over the last nights, between the least and the most that was usual, as Markdown that Dagster shows in
+    place; empty text where there are fewer than two nights.
 
     Args:
         rows: ``night`` (dates) and `NIGHT_MEASURES` of one measure; of several collections or weeks the first of each
@@ -18,29 +18,24 @@ def measure_picture(rows: pd.DataFrame) -> str:
     drawn = _one_a_night(rows)
     if len(drawn) < 2:
         return ""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # matplotlib costs half a second
-    from matplotlib.figure import Figure
+    nights = (
+        found for count in (NIGHTS, NIGHTS // 2, NIGHTS // 4) if len(found := _lines(drawn.tail(count))) <= LONGEST
+    )
+    return next(nights, "")
 
-    figure = Figure(figsize=(6.4, 2.2), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    nights = pd.to_datetime(drawn["night"]).to_numpy()
-    top = float(max(drawn["value"].max(), drawn["expected"].max())) * 1.15 or 1.0
-    band = drawn[["lowest", "highest"]].astype("float64")
-    judged = drawn["verdict"] != "not_judged"
-    low, high = band["lowest"].fillna(0.0), band["highest"].fillna(top).clip(upper=top)
-    axes.fill_between(nights, low, high, where=judged, color=_USUAL, alpha=0.25, step="mid", label="usual")
-    axes.plot(nights, drawn["value"], color=_VALUE, marker=".", label=str(drawn["unit"].iloc[-1]))
-    odd = drawn["verdict"].isin(["too_low", "too_high"])
-    axes.plot(nights[odd], drawn.loc[odd, "value"], "o", color=_ODD)
-    axes.set_ylim(0, top)
-    axes.tick_params(axis="x", labelsize=7)
-    axes.legend(frameon=False, fontsize=8)
-    text = f"{drawn['collection'].iloc[-1]}, {drawn['measure'].iloc[-1]}".replace("_", " ")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')})"
+
+def _lines(drawn: pd.DataFrame) -> str:
+    """The bounds of what was usual, where every judged night has one, behind the measure."""
+    bounds = drawn[["lowest", "highest"]].where(drawn["verdict"] != "not_judged")
+    judged = bounds[drawn["verdict"] != "not_judged"]
+    # nights before the first that was judged have the same bounds as that one
+    values = {
+        f"usual, {name}": bounds[name].bfill().ffill().tolist()
+        for name in bounds
+        if len(judged) and judged[name].notna().all()
+    }
+    measure = f"{drawn['measure'].iloc[-1].replace('_', ' ')} ({drawn['unit'].iloc[-1]})"
+    return lines(values | {measure: drawn["value"].tolist()}, dict.fromkeys(values, _USUAL) | {measure: _VALUE}, "")
 
 
 def sparkline(rows: pd.DataFrame) -> str:

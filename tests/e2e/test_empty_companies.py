@@ -128,8 +128,8 @@ def test_every_command_ends_in_order_on_a_company_that_lacks_something(
         assert night.exit in ((2,) if name == "no collection" else (0, 1)), night.stderr
         for arguments in COMMANDS:
             run(dagster_home, arguments)
-        again = run(dagster_home, ["nightly", "--as-of", AS_OF, "--again"])
-        assert again.exit == night.exit
+        if name in ("no collection", "no document"):
+            assert run(dagster_home, ["nightly", "--as-of", AS_OF, "--again"]).exit == night.exit
     for table in TABLES if night.exit != 2 else ():
         frame = pd.read_parquet(tmp_path / f"{table}.parquet")
         assert list(frame.columns) == TABLES[table].column_names

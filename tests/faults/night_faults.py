@@ -44,7 +44,6 @@ from billing_dq.simulation.local_stripe import LocalStripe
 from billing_dq.sources.mongodb import snapshot
 from billing_dq.sources.stripe import client
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, NIGHTLY_REPORT, TABLES
 from tests.faults import company as companies
@@ -300,8 +299,8 @@ class Story:
         assert not any(secret in said for secret in (companies.KEY, "hunter2")), "the reason holds a secret"
         date = companies.as_of(night).date().isoformat()
         everything_is_readable(Lake(self.settings.home), self.whole)
-        if Lake(self.settings.home).stored(NIGHTLY_REPORT, date) is None:
-            assert result is None, "the night succeeded and has no report"
+        if not is_complete(Lake(self.settings.home), date):
+            assert result is None, "the night succeeded and is not whole, or has no report"
             with pytest.raises(SourceError):
                 stored_night(self.settings, date)
             return
@@ -335,21 +334,15 @@ class Story:
         """Hold the ages of a complete night's findings to what earlier complete nights said."""
         date = companies.as_of(night).date().isoformat()
         lake = Lake(self.settings.home)
-        if lake.stored(NIGHTLY_REPORT, date) is None:
-            # the findings of a night that failed after it made them are known to the next one
-            if (stored := lake.stored(FINDINGS, date)) is None or SnapshotFactsRecord.of(lake.home, date) is None:
-                return
-        else:
-            stored = lake.require(FINDINGS, date)
-        findings = stored.frame()
+        if not is_complete(lake, date):  # no later night knows what it found
+            return
+        findings = lake.require(FINDINGS, date).frame()
         for row in seen_open(findings, date).itertuples():
             key = _key(row)
             if row.state == "reopened" and key in self.resolved:  # it keeps the day on which it was first seen
                 self.first_seen.setdefault(key, self.resolved[key])
             first = self.first_seen.setdefault(key, date)
-            assert row.first_seen == first, (
-                f"seed {self.seed}, night {night}: {key} is first seen {row.first_seen}, not {first}"
-            )
+            assert row.first_seen == first, f"{self.place(night)}: {key} is first seen {row.first_seen}, not {first}"
         for row in findings[findings["state"] == "resolved"].itertuples():
             if row.last_seen == date or _key(row) in self.first_seen:
                 known = self.first_seen.pop(_key(row), None)
@@ -362,6 +355,11 @@ def _key(row: object) -> tuple[str, ...]:
         "" if pd.isna(getattr(row, name)) else str(getattr(row, name))
         for name in ("kind", "organization_id", "subject")
     )
+
+
+def is_complete(lake: Lake, date: str) -> bool:
+    """Whether a night is one for its readers: nothing of it is half-written, and it came to its report."""
+    return lake.is_whole(date) and lake.stored(NIGHTLY_REPORT, date) is not None
 
 
 def everything_is_readable(lake: Lake, known: dict[Path, tuple[int, ...]] | None = None) -> None:
@@ -412,6 +410,9 @@ def played(seed: int) -> tuple[Counter[str], str]:
         return play(seed), ""
     except AssertionError as wrong:
         return Counter({"none: WRONG": 1}), str(wrong)
+    except Exception as error:
+        said = f"seed {seed}: {type(error).__name__}: {error}; again: python -m tests.faults.night_faults --seed {seed}"
+        return Counter({"none: WRONG": 1}), said
 
 
 @click.command()

@@ -1,7 +1,4 @@
-"""Pure and dear parts of a night, done once for equal input: many nights of a story read and judge the same rows.
-
-Great Expectations and the pictures take half of a night's time, and no fault is theirs.
-"""
+"""What Great Expectations says of equal rows, asked once: the nights of a story judge the same rows many times."""
 
 import hashlib
 import pickle
@@ -11,7 +8,6 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
-from billing_dq.defs.checks import data_checks
 from billing_dq.rules import validation
 
 Arguments = ParamSpec("Arguments")
@@ -33,7 +29,6 @@ def once(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
 _make_judge = validation._judge
 _judges: list[object] = []
-_picture = once(data_checks.measure_picture)
 
 
 def _judge() -> object:
@@ -44,8 +39,7 @@ def _judge() -> object:
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Nights inside the block ask Great Expectations, and draw, once for equal rows."""
+    """Nights inside the block ask Great Expectations once for equal rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validation, "_judge", _judge)
-        patch.setattr(data_checks, "measure_picture", _picture)
         yield

@@ -11,7 +11,7 @@ import pytest
 from tests.faults import night_faults
 from tests.faults.night_faults import Story, no_trouble
 
-STORIES = 4
+STORIES = 2
 
 
 @pytest.mark.filterwarnings("ignore")

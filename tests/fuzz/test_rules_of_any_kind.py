@@ -8,6 +8,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from billing_dq.rules import sql
 from billing_dq.rules.evaluation import NightTables
 from billing_dq.rules.kinds import KINDS
 from billing_dq.rules.reading import read_file, read_folder
@@ -91,6 +92,11 @@ taken = st.builds(
         },
     ),
 )
+
+
+@pytest.fixture(autouse=True)
+def _queries_that_never_end_are_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "SECONDS", 0.5)
 
 
 @pytest.fixture(scope="module")

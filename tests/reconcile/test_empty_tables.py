@@ -53,7 +53,7 @@ def test_a_night_of_one_organization(name: str) -> None:
     night(only({IDS[name]}, OURS | THEIRS))
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(organizations=st.sets(st.sampled_from(sorted(IDS.values()))), empty=st.sets(st.sampled_from(NAMES)))
 def test_a_night_of_some_organizations_without_a_row_of_some_tables(organizations: set[str], empty: set[str]) -> None:
     night(only(organizations, OURS | THEIRS) | {name: without_rows(name) for name in empty})

@@ -3,23 +3,35 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+import altair as alt
+import pandas as pd
 
 
 def plot_costs(
     organizations: Sequence[int], seconds: dict[str, Sequence[float]], megabytes: Sequence[float], path: Path
 ) -> None:
-    """Draw seconds by curve, and the peak of memory, against the number of organizations; both scales logarithmic."""
-    figure, (time, memory) = plt.subplots(1, 2, figsize=(11, 4.5))
-    for name, values in seconds.items():
-        time.plot(organizations, values, marker="o", label=name)
-    time.set(xscale="log", yscale="log", xlabel="organizations", ylabel="seconds", title="one night")
-    time.legend()
-    memory.plot(organizations, megabytes, marker="o", color="tab:red")
-    memory.set(xscale="log", xlabel="organizations", ylabel="MB", ylim=(0, None), title="peak memory of the client")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    """Draw seconds by curve, and the peak of memory, against the number of organizations, as PNG or SVG.
+
+    Raises:
+        ValueError: the name of the file ends in neither.
+    """
+    costs = pd.DataFrame(
+        [
+            {"organizations": size, "seconds": value, "what": name}
+            for name, values in seconds.items()
+            for size, value in zip(organizations, values, strict=True)
+        ]
+    )
+    memory = pd.DataFrame({"organizations": organizations, "MB": megabytes})
+    size = alt.X("organizations:Q", scale=alt.Scale(type="log"))
+    time = (
+        alt.Chart(costs, title="one night", width=420, height=300)
+        .mark_line(point=True)
+        .encode(x=size, y=alt.Y("seconds:Q", scale=alt.Scale(type="log")), color=alt.Color("what:N", title=None))
+    )
+    peak = (
+        alt.Chart(memory, title="peak memory of the client", width=320, height=300)
+        .mark_line(point=True, color="#c8413b")
+        .encode(x=size, y="MB:Q")
+    )
+    (time | peak).save(path, scale_factor=2)

@@ -119,7 +119,7 @@ def test_a_ledger_that_may_be_unread_is_not_a_ledger_without_topup(
     assert bool(found(charge(organization_id=organization), known=known)) is owed
 
 
-@settings(deadline=None)
+@settings(max_examples=40)
 @given(
     named=st.lists(st.booleans(), max_size=6),
     delivered=st.sets(st.integers(0, 5)),
