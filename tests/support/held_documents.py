@@ -83,11 +83,12 @@ def _answers(document: Document, query: Filter) -> bool:
     """Of usage the documents of the weeks; of the question for odd weeks those whose week is none."""
     if not query:
         return True
-    week, asked = document.get("weekKey"), query["weekKey"]
+    week = document.get("weekKey")
+    if "$or" in query:
+        return week is not None and not is_week_key(week)
+    asked = query["weekKey"]
     assert isinstance(asked, dict)
-    if "$in" in asked:
-        return week in asked["$in"]
-    return week is not None and not is_week_key(week)
+    return week in asked["$in"]
 
 
 def _place(value: object) -> tuple[int, object]:

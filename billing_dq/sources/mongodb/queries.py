@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from bson import MinKey, ObjectId
 
 from billing_dq.ranges import EVERYTHING, OrganizationRange
-from billing_dq.sources.mongodb.bson.contract import WEEK_PATTERN, CollectionContract
+from billing_dq.sources.mongodb.bson.contract import CollectionContract
+from billing_dq.weeks import Week
 
 Filter = dict[str, object]
 
@@ -25,6 +26,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "billingextrabalances": ("organization",),
     "processedstripeevents": ("eventId",),
 }
+
+#: No year begins with a smaller text.
+_FIRST_CENTURY = "19"
 
 #: Documents in one reply: enough that the round trips do not count, few enough that reading overlaps with work.
 _REPLY_DOCUMENTS = 1_000
@@ -88,13 +92,19 @@ def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: 
 def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
     """The query for usage documents of a range whose week key is no week: of another type, or impossible.
 
-    A comparison with a list holds where it holds for one of its items, hence the list by itself; `$` also matches
-    before a final newline.
+    A pattern would have the server fetch the documents of all years. So they are asked for by bounds, which a server
+    seeks in the index. They are whatever is no text, text before all years, and text from the year before the night on
+    that is none of its weeks: from "2025" on where the night is of 2026. What lies between is of older weeks, and so
+    out of scope, and a list is where its items are.
     """
-    odd: list[Filter] = [
-        {"weekKey": {"$ne": None, "$not": {"$regex": WEEK_PATTERN}}},
-        {"weekKey": {"$regex": "\n"}},
-        {"weekKey": {"$type": "array"}},
-    ]
     order = KEYS[contract.domain_name]
-    return Query(_in_range(order[0], of) | {"weekKey": {"$nin": list(weeks)}, "$or": odd}, None, order)
+    since = str(int(weeks[0][:4]) - 1)
+    week, known = Week.parse(weeks[-1]), [weeks[-1]]
+    while (week := week.shifted(-1)).key > since:
+        known.append(week.key)
+    anyone: Filter = {order[0]: {"$gte": MinKey()}}
+    odd = [
+        anyone | {"weekKey": {"$lt": _FIRST_CENTURY}},
+        anyone | {"weekKey": {"$not": {"$lt": since}, "$nin": [*known, None]}},
+    ]
+    return Query(_in_range(order[0], of) | {"$or": odd}, None, order)

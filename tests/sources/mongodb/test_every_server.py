@@ -1,5 +1,6 @@
 """What servers differ in: what they are asked, whether they give a snapshot, and how they fail."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,9 @@ def test_each_collection_is_asked_for_once_and_the_server_judges_nothing(
     assert list(usage["filter"]) == ["organizationId", "weekKey"]
     assert usage["filter"]["organizationId"] == {"$gte": MinKey()}
     assert list(usage["sort"]) == ["organizationId", "weekKey"]
+    # bounds alone, on the fields of the index in their order: a pattern, or a type, would have all years fetched
+    assert [list(bounds) for bounds in finds[3]["filter"]["$or"]] == [["organizationId", "weekKey"]] * 2
+    assert not {"$regex", "$type"} & set(re.findall(r"\$\w+", str(finds[3]["filter"])))
     (count,) = commands.named("count")  # the server knows the number: with a query it would scan for it
     assert count["count"] == "billingusages"
     assert "query" not in count

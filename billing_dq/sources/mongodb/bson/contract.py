@@ -27,13 +27,7 @@ YEARS = range(1900, 2200)
 _LONG_YEARS = [year for year in YEARS if Week.parse(f"{year}-W52").shifted(1).key.endswith("53")]
 #: How many weeks each year has, from year 0 on; 0 where a week key may not have it.
 WEEKS_BY_YEAR = tuple(0 if year not in YEARS else 52 + (year in _LONG_YEARS) for year in range(YEARS.stop))
-#: A possible week: of 1900 to 2199, week 53 only in the years that have one. Understood by every server's regular
-#: expressions; `$` also matches before a final newline, hence the length beside it.
-WEEK_PATTERN = (
-    "^((19|20|21)[0-9]{2}-W(0[1-9]|[1-4][0-9]|5[0-2])|(" + "|".join(str(year) for year in _LONG_YEARS) + ")-W53)$"
-)
-WEEK_LENGTH = 8
-_WEEK = re.compile(WEEK_PATTERN)
+_WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,8 @@ class CollectionContract:
 
 def is_week_key(value: object) -> bool:
     """Whether a value is a possible week key."""
-    return isinstance(value, str) and len(value) == WEEK_LENGTH and _WEEK.match(value) is not None
+    found = _WEEK.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and int(found[1]) in YEARS and 1 <= int(found[2]) <= WEEKS_BY_YEAR[int(found[1])]
 
 
 def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime) -> dict[str, CollectionContract]:
