@@ -1,15 +1,15 @@
-"""How a measure went from night to night, with what was usual for it: small in Dagster's table, and on the page."""
+"""How a measure went from night to night, with what was usual for it: for Dagster's checks, and for the page."""
 
 import pandas as pd
 
-from billing_dq.report.inline_pictures import LONGEST, NIGHTS, lines
+from billing_dq.report.inline_pictures import lines
 
 _VALUE, _USUAL, _ODD = "#2f7fc1", "#8fa3ad", "#c8413b"
 
 
 def measure_picture(rows: pd.DataFrame) -> str:
-    """A measure over the last nights, between the least and the most that was usual, as Markdown that Dagster shows in
-    place; empty text where there are fewer than two nights.
+    """A measure over the last nights, with the bounds of what was usual where every judged night has them, as Markdown;
+    empty text where there are fewer than two nights.
 
     Args:
         rows: ``night`` (dates) and `NIGHT_MEASURES` of one measure; of several collections or weeks the first of each
@@ -18,24 +18,17 @@ def measure_picture(rows: pd.DataFrame) -> str:
     drawn = _one_a_night(rows)
     if len(drawn) < 2:
         return ""
-    nights = (
-        found for count in (NIGHTS, NIGHTS // 2, NIGHTS // 4) if len(found := _lines(drawn.tail(count))) <= LONGEST
-    )
-    return next(nights, "")
-
-
-def _lines(drawn: pd.DataFrame) -> str:
-    """The bounds of what was usual, where every judged night has one, behind the measure."""
-    bounds = drawn[["lowest", "highest"]].where(drawn["verdict"] != "not_judged")
-    judged = bounds[drawn["verdict"] != "not_judged"]
+    is_judged = drawn["verdict"] != "not_judged"
+    bounds = drawn[["lowest", "highest"]].where(is_judged)
     # nights before the first that was judged have the same bounds as that one
     values = {
         f"usual, {name}": bounds[name].bfill().ffill().tolist()
         for name in bounds
-        if len(judged) and judged[name].notna().all()
+        if is_judged.any() and bounds.loc[is_judged, name].notna().all()
     }
-    measure = f"{drawn['measure'].iloc[-1].replace('_', ' ')} ({drawn['unit'].iloc[-1]})"
-    return lines(values | {measure: drawn["value"].tolist()}, dict.fromkeys(values, _USUAL) | {measure: _VALUE}, "")
+    measure, unit = drawn["measure"].iloc[-1].replace("_", " "), drawn["unit"].iloc[-1]
+    told = measure if measure == unit else f"{measure} ({unit})"
+    return lines(values | {told: drawn["value"].tolist()}, dict.fromkeys(values, _USUAL) | {told: _VALUE}, "")
 
 
 def sparkline(rows: pd.DataFrame) -> str:
