@@ -19,13 +19,12 @@ def measure_picture(rows: pd.DataFrame) -> str:
     if len(drawn) < 2:
         return ""
     is_judged = drawn["verdict"] != "not_judged"
-    bounds = drawn[["lowest", "highest"]].where(is_judged)
-    # nights before the first that was judged have the same bounds as that one
-    values = {
-        f"usual, {name}": bounds[name].bfill().ffill().tolist()
-        for name in bounds
-        if is_judged.any() and bounds.loc[is_judged, name].notna().all()
-    }
+    values: dict[str, list[float]] = {}
+    for name in ("lowest", "highest"):
+        bounds = drawn[name].where(is_judged)
+        if is_judged.any() and bounds[is_judged].notna().all():
+            # nights before the first that was judged have the same bounds as that one
+            values[f"usual, {name}"] = bounds.bfill().ffill().tolist()
     measure, unit = drawn["measure"].iloc[-1].replace("_", " "), drawn["unit"].iloc[-1]
     told = measure if measure == unit else f"{measure} ({unit})"
     return lines(values | {told: drawn["value"].tolist()}, dict.fromkeys(values, _USUAL) | {told: _VALUE}, "")
