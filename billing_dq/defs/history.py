@@ -8,6 +8,7 @@ stays; a machine that loses its power may lose the newest events of the history,
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -25,7 +26,7 @@ def kept_open(instance: dg.DagsterInstance) -> Iterator[None]:
         yield
         return
     engines: dict[str, Engine] = {}
-    plain, lock = storage._connect, storage._db_lock
+    plain, lock, has_table = storage._connect, storage._db_lock, storage.has_table
 
     @contextmanager
     def connect(shard: str) -> Iterator[Connection]:
@@ -38,10 +39,11 @@ def kept_open(instance: dg.DagsterInstance) -> Iterator[None]:
 
     with ExitStack() as stack:
         storage._connect = connect
+        storage.has_table = cache(has_table)  # which tables there are is asked anew for every event of a check
         try:
             yield
         finally:
-            storage._connect = plain
+            storage._connect, storage.has_table = plain, has_table
 
 
 @contextmanager
