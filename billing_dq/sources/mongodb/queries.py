@@ -93,18 +93,16 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: Organizati
     """The query for usage documents of a range whose week key is no week: of another type, or impossible.
 
     A pattern would have the server fetch the documents of all years. So they are asked for by bounds, which a server
-    seeks in the index. They are whatever is no text, text before all years, and text from the year before the night on
-    that is none of its weeks: from "2025" on where the night is of 2026. What lies between is of older weeks, and so
-    out of scope, and a list is where its items are.
+    seeks in the index: whatever is no text, and text where none of the weeks before the night's has its place. Of a
+    night from 2026-W43 on that is before "19", between 2025-W52 and 2026-W01 (such as "2026-11-16"), and from 2026-W43
+    on. Other text is of an older week, and so out of scope, and a list is where its items are.
     """
     order = KEYS[contract.domain_name]
-    since = str(int(weeks[0][:4]) - 1)
-    week, known = Week.parse(weeks[-1]), [weeks[-1]]
-    while (week := week.shifted(-1)).key > since:
-        known.append(week.key)
-    anyone: Filter = {order[0]: {"$gte": MinKey()}}
-    odd = [
-        anyone | {"weekKey": {"$lt": _FIRST_CENTURY}},
-        anyone | {"weekKey": {"$not": {"$lt": since}, "$nin": [*known, None]}},
+    new_year = Week.parse(f"{weeks[0][:4]}-W01")
+    odd: list[Filter] = [
+        {"weekKey": {"$lt": _FIRST_CENTURY}},
+        {"weekKey": {"$gt": new_year.shifted(-1).key, "$lt": new_year.key}},
+        {"weekKey": {"$not": {"$lt": weeks[0]}, "$nin": [*weeks, None]}},
     ]
-    return Query(_in_range(order[0], of) | {"$or": odd}, None, order)
+    anyone: Filter = {order[0]: {"$gte": MinKey()}}
+    return Query(_in_range(order[0], of) | {"$or": [bounds | anyone for bounds in odd]}, None, order)

@@ -85,8 +85,8 @@ def test_each_collection_is_asked_for_once_and_the_server_judges_nothing(
     assert list(usage["filter"]) == ["organizationId", "weekKey"]
     assert usage["filter"]["organizationId"] == {"$gte": MinKey()}
     assert list(usage["sort"]) == ["organizationId", "weekKey"]
-    # bounds alone, on the fields of the index in their order: a pattern, or a type, would have all years fetched
-    assert [list(bounds) for bounds in finds[3]["filter"]["$or"]] == [["organizationId", "weekKey"]] * 2
+    # bounds alone, on the fields of the index: a pattern, or a type, would have all years fetched
+    assert [set(bounds) for bounds in finds[3]["filter"]["$or"]] == [{"organizationId", "weekKey"}] * 3
     assert not {"$regex", "$type"} & set(re.findall(r"\$\w+", str(finds[3]["filter"])))
     (count,) = commands.named("count")  # the server knows the number: with a query it would scan for it
     assert count["count"] == "billingusages"
