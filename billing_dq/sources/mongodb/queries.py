@@ -101,8 +101,8 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: Organizati
     new_year = Week.parse(f"{weeks[0][:4]}-W01")
     odd: list[Filter] = [
         {"weekKey": {"$lt": _FIRST_CENTURY}},
-        {"weekKey": {"$gt": new_year.shifted(-1).key, "$lt": new_year.key}},
-        {"weekKey": {"$not": {"$lt": weeks[0]}, "$nin": [*weeks, None]}},
+        {"weekKey": {"$lt": new_year.key, "$gt": new_year.shifted(-1).key}},
+        {"weekKey": {"$nin": [*weeks, None], "$not": {"$lt": weeks[0]}}},
     ]
     anyone: Filter = {order[0]: {"$gte": MinKey()}}
     return Query(_in_range(order[0], of) | {"$or": [bounds | anyone for bounds in odd]}, None, order)
