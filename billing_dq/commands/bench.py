@@ -58,6 +58,8 @@ def command(
     organizations: int, weeks: int, entries: int, uri: str | None, from_bytes: bool, as_json: bool, plot: Path | None
 ) -> None:
     """Measure a night on a large simulated company: seconds by stage beside their floors, CPU, memory."""
+    if plot and plot.suffix not in (".png", ".svg"):
+        raise click.UsageError("--plot draws PNG or SVG: let the name of the file end in .png or .svg")
     sizes = [*(size for size in _SIZES if plot and size < organizations), organizations]
     if from_bytes and (uri or plot):
         raise click.UsageError("--from-bytes takes no server and draws nothing: leave out --to and --plot")

@@ -31,6 +31,11 @@ def test_the_cost_is_drawn_against_the_size(mongodb_uri: str, tmp_path: Path) ->
     assert picture.stat().st_size > 10_000
 
 
+def test_a_picture_of_another_kind_is_refused_before_anything_is_measured() -> None:
+    refused = CliRunner().invoke(cli, [*SMALL, "--plot", "cost.gif"])
+    assert (refused.exit_code, "end in .png or .svg" in refused.stderr) == (2, True)
+
+
 def test_a_night_is_measured_from_the_bytes_on_without_a_server() -> None:
     ran = CliRunner().invoke(cli, [*SMALL, "--from-bytes", "--json"], catch_exceptions=False)
     figures = json.loads(ran.stdout)

@@ -10,10 +10,13 @@ import pandas as pd
 def plot_costs(
     organizations: Sequence[int], seconds: dict[str, Sequence[float]], megabytes: Sequence[float], path: Path
 ) -> None:
-    """Draw seconds by curve, and the peak of memory, against the number of organizations, as PNG or SVG.
+    """Draw seconds by curve, both scales logarithmic, and the peak of memory against the number of organizations.
 
-    Raises:
-        ValueError: the name of the file ends in neither.
+    Args:
+        organizations: the sizes.
+        seconds: by the name of the curve, one for each size.
+        megabytes: one for each size.
+        path: ends in .png or .svg.
     """
     costs = pd.DataFrame(
         [
