@@ -282,14 +282,11 @@ class Story:
 
     def where(self, night: int, trouble: Trouble, wrong: str) -> str:
         """What is wrong, and the command that shows it again."""
-        return (
-            f"seed {self.seed}, night {night}, {trouble.name}: {wrong}; "
-            f"again: python -m tests.faults.night_faults --seed {self.seed}"
-        )
+        return f"seed {self.seed}, night {night}, {trouble.name}: {wrong}; again: {_again(self.seed)}"
 
     def place(self, night: int) -> str:
         """Which night of which story, and the command that shows it again."""
-        return f"seed {self.seed} (python -m tests.faults.night_faults --seed {self.seed}), night {night}"
+        return f"seed {self.seed} ({_again(self.seed)}), night {night}"
 
     def judge(self, night: int, said: str, result: StoredNight | None) -> None:
         """Complete or clearly incomplete, no false finding, nothing half-written, no secret told."""
@@ -299,7 +296,7 @@ class Story:
         assert not any(secret in said for secret in (companies.KEY, "hunter2")), "the reason holds a secret"
         date = companies.as_of(night).date().isoformat()
         everything_is_readable(Lake(self.settings.home), self.whole)
-        if not is_complete(Lake(self.settings.home), date):
+        if date not in Lake(self.settings.home).nights(NIGHTLY_REPORT):
             assert result is None, "the night succeeded and is not whole, or has no report"
             with pytest.raises(SourceError):
                 stored_night(self.settings, date)
@@ -334,7 +331,7 @@ class Story:
         """Hold the ages of a complete night's findings to what earlier complete nights said."""
         date = companies.as_of(night).date().isoformat()
         lake = Lake(self.settings.home)
-        if not is_complete(lake, date):  # no later night knows what it found
+        if date not in lake.nights(NIGHTLY_REPORT):  # no later night knows what it found
             return
         findings = lake.require(FINDINGS, date).frame()
         for row in seen_open(findings, date).itertuples():
@@ -350,16 +347,16 @@ class Story:
                 assert known is not None, f"{self.place(night)}: {_key(row)} is resolved and was not open"
 
 
+def _again(seed: int) -> str:
+    """The command that shows a story again."""
+    return f"python -m tests.faults.night_faults --seed {seed}"
+
+
 def _key(row: object) -> tuple[str, ...]:
     return tuple(
         "" if pd.isna(getattr(row, name)) else str(getattr(row, name))
         for name in ("kind", "organization_id", "subject")
     )
-
-
-def is_complete(lake: Lake, date: str) -> bool:
-    """Whether a night is one for its readers: nothing of it is half-written, and it came to its report."""
-    return lake.is_whole(date) and lake.stored(NIGHTLY_REPORT, date) is not None
 
 
 def everything_is_readable(lake: Lake, known: dict[Path, tuple[int, ...]] | None = None) -> None:
@@ -411,8 +408,7 @@ def played(seed: int) -> tuple[Counter[str], str]:
     except AssertionError as wrong:
         return Counter({"none: WRONG": 1}), str(wrong)
     except Exception as error:
-        said = f"seed {seed}: {type(error).__name__}: {error}; again: python -m tests.faults.night_faults --seed {seed}"
-        return Counter({"none: WRONG": 1}), said
+        return Counter({"none: WRONG": 1}), f"seed {seed}: {type(error).__name__}: {error}; again: {_again(seed)}"
 
 
 @click.command()

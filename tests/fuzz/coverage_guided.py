@@ -18,6 +18,8 @@ with atheris.instrument_imports(include=["billing_dq", "tests.fuzz.targets"]):
 
 def main(target: str, *options: str) -> None:
     """Fuzz a target; the options are libFuzzer's."""
+    if target not in TARGETS:
+        raise SystemExit(f"there is no target {target}; there are {', '.join(TARGETS)}")
     kept = Path(".billing_dq/fuzz").resolve() / target
     kept.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(target)):

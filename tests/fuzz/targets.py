@@ -18,7 +18,7 @@ from tests.conftest import read_sample
 from tests.faults import company
 from tests.fuzz.test_rules_of_any_kind import is_read_or_refused
 from tests.fuzz.test_settings_of_any_kind import taken_or_refused
-from tests.fuzz.test_stripe_objects import places, reading
+from tests.fuzz.test_stripe_objects import places_to_spoil, put, reading
 from tests.sources.mongodb.test_hostile_bytes import check, corpus
 from tests.sources.mongodb.test_walker import CONTRACTS, judged
 
@@ -58,12 +58,9 @@ def stripe(data: bytes) -> None:
         return
     objects = deepcopy(company.objects_of(1, 0))
     resource = sorted(name for name in objects if objects[name])[data[0] % 4]
-    inner = objects[resource][data[1] % len(objects[resource])]
-    there = [place for place in places(inner) if place != ("id",)]
-    *way, last = there[data[2] % len(there)]
-    for name in way:
-        inner = inner[name]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    inner[last] = value  # pyright: ignore[reportArgumentType, reportCallIssue]
+    spoilt = objects[resource][data[1] % len(objects[resource])]
+    there = places_to_spoil(spoilt)
+    put(spoilt, there[data[2] % len(there)], value)
     refused = ""
     try:
         quarantined = reading(objects).frames["quarantined_stripe_objects"]
@@ -95,7 +92,7 @@ def seeds(target: str) -> Iterator[bytes]:
             yield from (path.read_bytes() for path in sorted((root / "examples").rglob("*.yaml")))
         case "settings":
             yield (root / "billing_dq.example.toml").read_bytes()
-        case _:
+        case "stripe":
             for number in range(_SEEDS):
                 yield bytes([number, number * 7 % 256, number * 31 % 256]) + b'{"id": [null, 1.5, "x"]}'
 

@@ -33,14 +33,23 @@ def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, .
     return [place for name, one in inner for place in [(*path, name), *places(one, (*path, name))]]
 
 
+def places_to_spoil(found: dict) -> list[tuple[object, ...]]:
+    """Every path into a Stripe object but that of its id."""
+    return [place for place in places(found) if place != ("id",)]
+
+
+def put(found: dict, where: tuple[object, ...], value: object) -> None:
+    """Put a value into an object, at a path."""
+    *way, last = where
+    for name in way:
+        found = found[name]
+    found[last] = value
+
+
 def spoiled(rng: random.Random, found: dict) -> dict:
     """A copy in which one value is another; the id stays, so that it is known what became of it."""
     changed = deepcopy(found)
-    where = rng.choice([place for place in places(changed) if place != ("id",)])
-    inner = changed
-    for name in where[:-1]:
-        inner = inner[name]
-    inner[where[-1]] = rng.choice(_ODD)
+    put(changed, rng.choice(places_to_spoil(changed)), rng.choice(_ODD))
     return changed
 
 

@@ -183,8 +183,8 @@ def _judged(
     green = "as in the nights before" if (tonight["verdict"] != "not_judged").any() else not_judged
     drawn = pd.concat([history, tonight]) if len(history) else tonight
     details: Metadata = {
-        "picture": dg.MetadataValue.md(measure_picture(drawn[drawn["measure"] == _drawn(check, tonight, unusual)])),
         "measures": table_of(rows_of(tonight.round(2), _SHOWN)),
+        "picture": dg.MetadataValue.md(measure_picture(drawn[drawn["measure"] == _drawn(check, tonight, unusual)])),
         "runbook": runbook(settings, check.runbook),
     }
     return dg.AssetCheckResult(

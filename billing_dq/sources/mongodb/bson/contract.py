@@ -2,12 +2,12 @@
 both the walk over bytes and the field-by-field explanation are made.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from billing_dq import weeks
 from billing_dq.weeks import Week
 
 Type = Literal["objectId", "string", "number", "date", "bool", "object", "array"]
@@ -27,7 +27,6 @@ YEARS = range(1900, 2200)
 _LONG_YEARS = [year for year in YEARS if Week.parse(f"{year}-W52").shifted(1).key.endswith("53")]
 #: How many weeks each year has, from year 0 on; 0 where a week key may not have it.
 WEEKS_BY_YEAR = tuple(0 if year not in YEARS else 52 + (year in _LONG_YEARS) for year in range(YEARS.stop))
-_WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,7 @@ class CollectionContract:
 
 def is_week_key(value: object) -> bool:
     """Whether a value is a possible week key."""
-    found = _WEEK.fullmatch(value) if isinstance(value, str) else None
-    return found is not None and int(found[1]) in YEARS and 1 <= int(found[2]) <= WEEKS_BY_YEAR[int(found[1])]
+    return isinstance(value, str) and weeks.is_week_key(value) and int(value[:4]) in YEARS
 
 
 def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime) -> dict[str, CollectionContract]:
