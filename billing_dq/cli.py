@@ -6,6 +6,7 @@ by SIGINT or SIGTERM. An error is one line on standard error, without a tracebac
 
 import importlib
 import sys
+from importlib import metadata
 
 import click
 
@@ -14,7 +15,6 @@ from billing_dq.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {
-    "demo": "Show what this tool does on a simulated company, without any set-up.",
     "nightly": "Reconcile one night: read MongoDB and Stripe, compare, print the findings.",
     "explain": "Explain how an organization's usage of a week became its debits.",
     "dispute": "Show what became of one dispute, at Stripe and in the ledger.",
@@ -27,11 +27,16 @@ COMMANDS = {
     "alerts": "Send a test message to the routes of the alerts.",
     "rules": "Try rules of your own on a stored night, without a run.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
+    "doctor": "Try every part this installation needs, and say how to mend what fails.",
+}
+#: Subcommands of the proof, which the extra `demo` brings as entry points of `ENTRY_POINTS`.
+PROOF = {
+    "demo": "Show what this tool does on a simulated company, without any set-up.",
     "simulate": "Load a simulated company, with faults, into a MongoDB of yours.",
     "score": "Measure how many planted faults are found, on simulated companies.",
-    "doctor": "Try every part this installation needs, and say how to mend what fails.",
     "bench": "Measure the time and memory of a night on a large company.",
 }
+ENTRY_POINTS = "billing_dq.commands"
 
 
 class LazyCommands(click.Group):
@@ -39,21 +44,30 @@ class LazyCommands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table above."""
-        return list(COMMANDS)
+        return [*COMMANDS, *PROOF]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The click command of a name, None where there is none."""
+        """The click command of a name, None where there is none.
+
+        Raises:
+            click.ClickException: it belongs to the proof, which is not installed.
+        """
+        if cmd_name in PROOF:
+            return _command_of_the_proof(cmd_name)
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"billing_dq.commands.{cmd_name}").command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"billing_dq.commands.{cmd_name}.command is no click command")
-        return command
+        return importlib.import_module(f"billing_dq.commands.{cmd_name}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help, without importing anything."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items(), *PROOF.items()])
+
+
+def _command_of_the_proof(name: str) -> click.Command:
+    for entry_point in metadata.entry_points(group=ENTRY_POINTS, name=name):
+        return entry_point.load()
+    raise click.ClickException(f"`{name}` needs the simulated company; install it with: pip install 'billing-dq[demo]'")
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,7 +13,7 @@ from hypothesis import Phase, settings
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from billing_dq.embedded import embedded_mongodb
+from billing_dq_simulation.embedded import embedded_mongodb
 from tests.support.s3_server import S3Server, s3_server
 
 SAMPLE = Path(__file__).parent / "data" / "sample"

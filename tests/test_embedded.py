@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from billing_dq import embedded
 from billing_dq.errors import SourceError
+from billing_dq_simulation import embedded
 
 
 def test_the_embedded_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from billing_dq import score as score_module
-from billing_dq.score import SCORED, Score, score
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.labels import Label
+from billing_dq_simulation import score as score_module
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.labels import Label
+from billing_dq_simulation.score import SCORED, Score, score
 
 LEAST_RECALL = 0.999
 LEAST_CAUSE_ACCURACY = 0.95

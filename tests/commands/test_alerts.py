@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from billing_dq.alerts import targets
 from billing_dq.alerts.message import Message
 from billing_dq.cli import cli
-from billing_dq.commands.demonstration.sink import alert_sink
 from billing_dq.settings import Route
+from billing_dq_simulation.commands.demonstration.sink import alert_sink
 from tests.support.alerting import Target, target
 
 SECRET = "hunter2"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pymongo.database import Database
 
 from billing_dq.cli import cli
-from billing_dq.simulation.local_stripe import load as load_objects
+from billing_dq_simulation.local_stripe import load as load_objects
 
 
 def run(*arguments: str):

@@ -9,8 +9,9 @@ import pytest
 from dagster._utils.interrupts import capture_interrupts
 
 from billing_dq import cli, runner
-from billing_dq.commands import demo, nightly
+from billing_dq.commands import nightly
 from billing_dq.commands.shared.stopping import StopSignals
+from billing_dq_simulation.commands import demo
 
 STOPS = [signal.SIGINT, signal.SIGTERM]
 

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import load, serve
-from billing_dq.simulation.stripe.state import RESOURCES
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq.tables import QUARANTINED_STRIPE_OBJECTS
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import load, serve
+from billing_dq_simulation.stripe.state import RESOURCES
 
 DATA = Path(__file__).parents[1] / "data"
 FIXTURES: dict[str, dict[str, Any]] = json.loads((DATA / "stripe" / "fixtures.json").read_text())

@@ -21,10 +21,10 @@ from pymongo.database import Database
 
 from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.verification import compare
-from billing_dq.embedded import embedded_mongodb
 from billing_dq.errors import TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader
+from billing_dq_simulation.embedded import embedded_mongodb
 from tests.support import small_world as world
 
 Document = dict[str, object]

@@ -13,9 +13,9 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from billing_dq.credits.ledger_writer import Credit, LedgerWriter, as_number, open_ledger_writer
-from billing_dq.embedded import embedded_mongodb
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
+from billing_dq_simulation.embedded import embedded_mongodb
 
 Document = dict[str, object]
 ORGANIZATION = "6aba68021f1483412b0fa60e"

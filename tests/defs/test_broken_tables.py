@@ -13,11 +13,11 @@ from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
 from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
+from billing_dq_simulation.local_stripe import serve
 from tests.support.stored_company import edit_stored
 from tests.support.stored_nights import store_record
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe

@@ -16,11 +16,11 @@ from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
 from billing_dq.runner import CODE_LOCATION, DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.local_stripe import LocalStripe, serve
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
+from billing_dq_simulation.local_stripe import LocalStripe, serve
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 NIGHT = "2026-11-21"

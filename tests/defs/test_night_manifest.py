@@ -16,10 +16,10 @@ from billing_dq.errors import SourceError
 from billing_dq.report.night import read_night
 from billing_dq.runner import DAGSTER_YAML, run_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.tables import FINDINGS, TABLES, WEEKLY_USAGE
+from billing_dq_simulation.local_stripe import serve
 from tests.support.s3_server import S3Server
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 

@@ -17,14 +17,14 @@ from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.runner import DAGSTER_YAML, run_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.catalogue import FAULTS
-from billing_dq.simulation.loader import load
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.history import earlier_evidence, earlier_than
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES
+from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.faults.catalogue import FAULTS
+from billing_dq_simulation.loader import load
+from billing_dq_simulation.local_stripe import serve
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 #: Rates at which each rule finds something, and the company stays small.

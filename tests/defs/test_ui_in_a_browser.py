@@ -10,9 +10,9 @@ from selenium.webdriver.common.by import By
 
 from billing_dq.runner import CODE_LOCATION, DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import load_settings
-from billing_dq.simulation.config import WorldConfig, settings_toml
-from billing_dq.simulation.loader import load
-from billing_dq.simulation.local_stripe import serve
+from billing_dq_simulation.config import WorldConfig, settings_toml
+from billing_dq_simulation.loader import load
+from billing_dq_simulation.local_stripe import serve
 from tests.support.chromium import chromium, needs_chromium
 from tests.support.dagster_ui import answering, opened, press, shows, webserver
 

@@ -9,15 +9,15 @@ import click
 import psutil
 import pytest
 
-from billing_dq.commands.demonstration.home import DEFAULT, SETTINGS, demo_home, what_next
-from billing_dq.commands.demonstration.nights import COLUMNS
+from billing_dq_simulation.commands.demonstration.home import DEFAULT, SETTINGS, demo_home, what_next
+from billing_dq_simulation.commands.demonstration.nights import COLUMNS
 from tests.support.finding_rows import deltas
 from tests.support.report_night import NIGHT, finding, findings
 
 #: The demo as it would have been on a Thursday: the company, and so what is found, depend on the day.
 DEMO_OF_A_PAST_WEEK = """
 from datetime import UTC, datetime, timedelta
-from billing_dq.commands import demo
+from billing_dq_simulation.commands import demo
 demo._days_ago = lambda days: datetime(2026, 6, 11, 9, tzinfo=UTC) - timedelta(days=days)
 demo.command()
 """

@@ -11,8 +11,8 @@ import pytest
 from pymongo.database import Database
 
 from billing_dq.reconcile.findings.severity import SEVERITIES
-from billing_dq.simulation import local_stripe
 from billing_dq.tables import TABLES
+from billing_dq_simulation import local_stripe
 from tests.conftest import COLLECTIONS, SAMPLE, read_sample
 from tests.e2e.test_command_line import settings_file
 from tests.support.case_runner import Ended, command

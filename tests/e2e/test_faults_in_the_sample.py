@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from billing_dq.simulation import local_stripe
+from billing_dq_simulation import local_stripe
 from tests.support.pure_night import SAMPLE_STRIPE, sample_night
 from tests.support.sample_faults import PLANTS, Documents, planted
 

@@ -16,9 +16,9 @@ from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings, ToleranceSettings
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS, WEEKLY_USAGE
+from billing_dq_simulation.local_stripe import serve
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
 FIRST, SECOND = "2026-11-21", "2026-11-22"

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from billing_dq.embedded import embedded_mongodb
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.diagnosis import diagnose
+from billing_dq_simulation.embedded import embedded_mongodb
 from tests.support import credit_night as night
 
 PROGRAM = Path(sys.executable).parent / "billing-dq"

@@ -19,14 +19,14 @@ from pymongo import MongoClient
 from billing_dq.defs import sharded_snapshot
 from billing_dq.runner import DAGSTER_YAML, run_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.catalogue import FAULTS
-from billing_dq.simulation.loader import load
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.sources.mongodb.facts import Part
 from billing_dq.sources.mongodb.sharded import ReadingPlan
 from billing_dq.sources.mongodb.snapshot import Reading
 from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.faults.catalogue import FAULTS
+from billing_dq_simulation.loader import load
+from billing_dq_simulation.local_stripe import serve
 
 COMPANY = WorldConfig(
     seed=5, organizations=24, weeks=4, faults={name: 0.05 for name in FAULTS if name != "large_document"}

@@ -16,16 +16,16 @@ from billing_dq.policy import policy_of
 from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
 from billing_dq.reconcile.night import reconcile_night
-from billing_dq.score import SCORED
 from billing_dq.settings import Settings
-from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe
-from billing_dq.simulation.plain import plain_frames
-from billing_dq.simulation.world import account_objects, simulate
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe
+from billing_dq_simulation.plain import plain_frames
+from billing_dq_simulation.score import SCORED
+from billing_dq_simulation.world import account_objects, simulate
 from tests.faults.memory_stripe import MemoryTransport, session_of
 from tests.faults.plan import Edge, Process
 

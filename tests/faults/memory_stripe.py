@@ -6,7 +6,7 @@ import json
 import requests
 from requests.adapters import BaseAdapter
 
-from billing_dq.simulation.local_stripe import LocalStripe
+from billing_dq_simulation.local_stripe import LocalStripe
 from tests.faults.plan import Edge
 
 

@@ -39,13 +39,13 @@ from billing_dq.defs import resources
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.runner import StoredNight, run_night, stored_night
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe
 from billing_dq.sources.mongodb import snapshot
 from billing_dq.sources.stripe import client
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, NIGHTLY_REPORT, TABLES
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe
 from tests.faults import company as companies
 from tests.faults.disk import disk, full
 from tests.faults.memory_mongodb import MOODS, MemoryMongo

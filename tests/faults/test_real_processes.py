@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from billing_dq.embedded import embedded_mongodb
 from billing_dq.errors import SourceError
 from billing_dq.runner import stored_night
-from billing_dq.simulation.config import settings_toml
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.storage.lake import Lake
+from billing_dq_simulation.config import settings_toml
+from billing_dq_simulation.embedded import embedded_mongodb
+from billing_dq_simulation.local_stripe import serve
 from tests.faults import company
 from tests.faults.night_faults import everything_is_readable
 

@@ -8,10 +8,10 @@ import pytest
 
 from billing_dq.errors import SourceError
 from billing_dq.progress import SilentProgress
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe
 from tests.faults import company
 from tests.faults.memory_stripe import MemoryTransport, session_of
 from tests.faults.plan import Edge, Process
@@ -87,7 +87,7 @@ def test_a_spoiled_object_never_breaks_the_reading_and_never_changes_another(par
             refusals.append(str(error))
             continue
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if "billing_dq/simulation" in str(error.__traceback__ and _innermost(error)):
+            if "billing_dq_simulation" in str(error.__traceback__ and _innermost(error)):
                 continue  # the local Stripe itself cannot serve it
             raise AssertionError(f"part {part}, example {number}: {resource} {spoilt}") from error
         quarantined = found["quarantined_stripe_objects"]

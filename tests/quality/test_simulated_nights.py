@@ -10,12 +10,12 @@ from billing_dq.defs.quality import measured
 from billing_dq.quality.judgement import is_unusual
 from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE
 from billing_dq.quality.shape import changes
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.labels import Document
-from billing_dq.simulation.nights import NightlyDocuments
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.quality_history import nights_before
 from billing_dq.tables import DOCUMENT_SHAPES, EXTRAS_BALANCES, LEDGER_ENTRIES, NIGHT_MEASURES, WEEKLY_USAGE
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.labels import Document
+from billing_dq_simulation.nights import NightlyDocuments
 from tests.support.held_documents import read_held
 from tests.support.stored_nights import store, store_record
 

@@ -12,9 +12,9 @@ from billing_dq.reconcile.findings.quarantine import documents_of
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.night import reconcile_night
-from billing_dq.simulation.plain import plain_frames
 from billing_dq.tables import ACCEPTANCES, FINDINGS, QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation.plain import plain_frames
 from tests.support.pure_night import sample_settings
 from tests.support.remedies import AS_OF, ORGANIZATION, Company, company, day, entry
 

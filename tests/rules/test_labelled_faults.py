@@ -16,15 +16,15 @@ from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import ROWS, Outcome
 from billing_dq.settings import Settings
-from billing_dq.simulation import local_stripe
-from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.tables.catalogue import MADE_BY_THE_READING, TABLE_FAULTS, Broken, broken_company
-from billing_dq.simulation.labels import Document, SimulatedOrganization
-from billing_dq.simulation.world import account_objects
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, TABLES
 from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
+from billing_dq_simulation import local_stripe
+from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.faults.tables.catalogue import MADE_BY_THE_READING, TABLE_FAULTS, Broken, broken_company
+from billing_dq_simulation.labels import Document, SimulatedOrganization
+from billing_dq_simulation.world import account_objects
 from tests.support.held_documents import read_held
 from tests.support.stored_nights import store
 

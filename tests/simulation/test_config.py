@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from billing_dq.settings import load_settings
-from billing_dq.simulation.config import PACKS, QUOTAS, WorldConfig, settings_toml, world_settings
+from billing_dq_simulation.config import PACKS, QUOTAS, WorldConfig, settings_toml, world_settings
 
 
 def test_the_settings_of_a_world_are_read_without_complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,10 +6,10 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from billing_dq.errors import SourceError
-from billing_dq.simulation import loader
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.loader import load
-from billing_dq.simulation.world import simulate
+from billing_dq_simulation import loader
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.loader import load
+from billing_dq_simulation.world import simulate
 
 CONFIG = WorldConfig(organizations=25, faults={"cached_balance_drift": 0.3})
 

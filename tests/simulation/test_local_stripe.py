@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe, load, serve
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe, load, serve
 
 OBJECTS = Path(__file__).parents[1] / "data" / "sample" / "stripe.json.gz"
 OPEN_DISPUTE = "du_1TQkjoe1621yWfMvmgTSZUiH"
@@ -233,7 +233,7 @@ def test_the_older_shape_has_periods_on_the_subscription_and_the_subscription_on
 
 
 def test_it_runs_as_a_process_that_prints_its_address() -> None:
-    command = [sys.executable, "-m", "billing_dq.simulation.local_stripe", "--objects", str(OBJECTS)]
+    command = [sys.executable, "-m", "billing_dq_simulation.local_stripe", "--objects", str(OBJECTS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from billing_dq.reconcile.ledger.entry_rules import entry_violations
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.labels import Document
-from billing_dq.simulation.plain import plain_frames
-from billing_dq.simulation.world import simulate
 from billing_dq.tables import TABLES
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.labels import Document
+from billing_dq_simulation.plain import plain_frames
+from billing_dq_simulation.world import simulate
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 NIGHT = NightWeeks(AS_OF, 3, 6)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.simulation.clock import to_millis, week_start
-from billing_dq.simulation.company.story import Story
-from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig
-from billing_dq.simulation.labels import Document, SimulatedOrganization
-from billing_dq.simulation.world import simulate, simulate_one
+from billing_dq_simulation.clock import to_millis, week_start
+from billing_dq_simulation.company.story import Story
+from billing_dq_simulation.config import DEFAULT_AS_OF, WorldConfig
+from billing_dq_simulation.labels import Document, SimulatedOrganization
+from billing_dq_simulation.world import simulate, simulate_one
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 CLEAN = settings(max_examples=40)

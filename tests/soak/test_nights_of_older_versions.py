@@ -15,11 +15,11 @@ from billing_dq.report.night import read_night
 from billing_dq.report.storing import store_report
 from billing_dq.runner import run_night, stored_night
 from billing_dq.settings import Settings
-from billing_dq.simulation.config import settings_toml
 from billing_dq.storage.history import earlier_evidence, earlier_than
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import FINDINGS, SUBSCRIPTIONS, TABLES
+from billing_dq_simulation.config import settings_toml
 from tests.faults import company
 from tests.faults.night_faults import no_trouble, surroundings_of
 from tests.faults.stored_versions import COMPANY, STORED, company_of, unpack, versions

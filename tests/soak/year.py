@@ -23,12 +23,7 @@ from billing_dq.policy import policy_of
 from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import reconcile_night
-from billing_dq.score import SCORED
 from billing_dq.settings import Settings
-from billing_dq.simulation.config import WorldConfig, world_settings
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe
-from billing_dq.simulation.world import account_objects, simulate
 from billing_dq.sources.mongodb import snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.stripe import client
@@ -40,6 +35,11 @@ from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import TABLES
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe
+from billing_dq_simulation.score import SCORED
+from billing_dq_simulation.world import account_objects, simulate
 from tests.faults.company import COLLECTIONS, KEY
 from tests.faults.memory_mongodb import MemoryMongo
 from tests.faults.memory_stripe import MemoryTransport, session_of

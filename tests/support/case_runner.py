@@ -33,7 +33,7 @@ from bson import json_util
 from pymongo.database import Database
 
 from billing_dq.cli import main
-from billing_dq.simulation import local_stripe
+from billing_dq_simulation import local_stripe
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")

@@ -17,12 +17,12 @@ from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.disputes.positions import dispute_positions
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings, load_settings
-from billing_dq.simulation import local_stripe
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import DISPUTE_POSITIONS, STRIPE_DISPUTES, Table
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation import local_stripe
 
 DATA = Path(__file__).parents[1] / "data" / "sample"
 NIGHT = "2026-11-21"

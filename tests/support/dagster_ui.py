@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from billing_dq.embedded import free_port
+from billing_dq_simulation.embedded import free_port
 
 #: Long enough for a busy machine; nothing waits for longer than it takes.
 SECONDS = 120

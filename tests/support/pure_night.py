@@ -8,10 +8,10 @@ from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
-from billing_dq.simulation import local_stripe
-from billing_dq.simulation.plain import plain_frames
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation import local_stripe
+from billing_dq_simulation.plain import plain_frames
 from tests.support.sample_faults import AS_OF, Documents
 
 PRICES = {

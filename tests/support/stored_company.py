@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from billing_dq.rules.evaluation import NightTables
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.plain import plain_frames
-from billing_dq.simulation.world import simulate
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS, TABLES
 from billing_dq.weeks import NightWeeks
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.plain import plain_frames
+from billing_dq_simulation.world import simulate
 
 CONFIG = WorldConfig(seed=5, organizations=300, weeks=6, trouble=1.0)
 NIGHT = CONFIG.as_of.date().isoformat()

@@ -14,11 +14,11 @@ from billing_dq.report.figures import headlines
 from billing_dq.report.night import read_night
 from billing_dq.report.storing import store_report
 from billing_dq.settings import Settings
-from billing_dq.simulation import local_stripe
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import TABLES
+from billing_dq_simulation import local_stripe
 from tests.support.pure_night import SAMPLE_STRIPE, application_tables, sample_settings, stripe_tables
 from tests.support.sample_faults import AS_OF, Documents, balance, quiet_debits
 from tests.support.snapshot_facts import snapshot_facts

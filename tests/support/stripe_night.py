@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from billing_dq.progress import SilentProgress
 from billing_dq.settings import Plan, Settings
-from billing_dq.simulation.local_stripe import LocalStripe
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
+from billing_dq_simulation.local_stripe import LocalStripe
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)

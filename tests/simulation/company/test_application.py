@@ -5,10 +5,10 @@ from random import Random
 import pytest
 from bson import ObjectId
 
-from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis, week_key
-from billing_dq.simulation.company.application import Application, Crashes
-from billing_dq.simulation.company.ids import Ids
-from billing_dq.simulation.config import DEFAULT_AS_OF
+from billing_dq_simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis, week_key
+from billing_dq_simulation.company.application import Application, Crashes
+from billing_dq_simulation.company.ids import Ids
+from billing_dq_simulation.config import DEFAULT_AS_OF
 
 MONDAY = to_millis(DEFAULT_AS_OF) // WEEK * WEEK + 4 * DAY
 KEY = f"settle:{week_key(MONDAY)}"

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from bson import Int64
 
-from billing_dq.simulation.company.documents import COLLECTIONS
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.labels import Document
-from billing_dq.simulation.world import account_objects, simulate
+from billing_dq_simulation.company.documents import COLLECTIONS
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.labels import Document
+from billing_dq_simulation.world import account_objects, simulate
 from tests.conftest import SAMPLE, read_sample
 
 #: docs/domain.md, "Collections", names what the sample's organizations happen not to have.

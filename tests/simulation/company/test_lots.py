@@ -2,7 +2,7 @@
 
 from bson import ObjectId
 
-from billing_dq.simulation.company.lots import Lots
+from billing_dq_simulation.company.lots import Lots
 
 FIRST, SECOND = ObjectId(), ObjectId()
 

@@ -8,13 +8,13 @@ from random import Random
 import pytest
 from bson import ObjectId
 
-from billing_dq.simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis
-from billing_dq.simulation.company.application import Application, Crashes, Versions
-from billing_dq.simulation.company.ids import Ids
-from billing_dq.simulation.company.story import Story
-from billing_dq.simulation.config import DEFAULT_AS_OF, WorldConfig
-from billing_dq.simulation.labels import Document
-from billing_dq.simulation.world import simulate, simulate_one
+from billing_dq_simulation.clock import DAY, HOUR, WEEK, to_datetime, to_millis
+from billing_dq_simulation.company.application import Application, Crashes, Versions
+from billing_dq_simulation.company.ids import Ids
+from billing_dq_simulation.company.story import Story
+from billing_dq_simulation.config import DEFAULT_AS_OF, WorldConfig
+from billing_dq_simulation.labels import Document
+from billing_dq_simulation.world import simulate, simulate_one
 
 MONDAY = to_millis(DEFAULT_AS_OF) // WEEK * WEEK + 4 * DAY
 TROUBLED = WorldConfig(trouble=1.0)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from billing_dq.simulation.clock import to_millis, week_key, week_start
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.faults.catalogue import FAULTS, parse_faults
-from billing_dq.simulation.labels import BY_DESIGN, Label, SimulatedOrganization
-from billing_dq.simulation.world import simulate, simulate_one
+from billing_dq_simulation.clock import to_millis, week_key, week_start
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.faults.catalogue import FAULTS, parse_faults
+from billing_dq_simulation.labels import BY_DESIGN, Label, SimulatedOrganization
+from billing_dq_simulation.world import simulate, simulate_one
 
 SMALL = WorldConfig(organizations=700, document_bytes=50_000)
 #: docs/tables.md, "Finding kinds".

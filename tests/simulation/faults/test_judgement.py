@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
-from billing_dq.simulation.company.application import Crashes
-from billing_dq.simulation.company.story import Changes, Step, Story
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.faults.judgement import Verdict, judge
+from billing_dq_simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
+from billing_dq_simulation.company.application import Crashes
+from billing_dq_simulation.company.story import Changes, Step, Story
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.faults.judgement import Verdict, judge
 
 CONFIG = WorldConfig(entries_per_week=0.0)
 Happening = tuple[int, Callable[[Story], None]]

@@ -2,11 +2,11 @@
 
 from random import Random
 
-from billing_dq.simulation.clock import MINUTE, SECOND, WEEK, week_key
-from billing_dq.simulation.company.story import Changes, Step, Story
-from billing_dq.simulation.config import WorldConfig
-from billing_dq.simulation.faults.cases import Case
-from billing_dq.simulation.faults.meter import replayed_across_weeks
+from billing_dq_simulation.clock import MINUTE, SECOND, WEEK, week_key
+from billing_dq_simulation.company.story import Changes, Step, Story
+from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.faults.cases import Case
+from billing_dq_simulation.faults.meter import replayed_across_weeks
 
 CONFIG = WorldConfig(entries_per_week=0.0)
 INDEX = next(index for index in range(100) if Story(CONFIG, index).application.plan == "free")

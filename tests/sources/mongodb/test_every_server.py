@@ -16,11 +16,11 @@ from pymongo.cursor import RawBatchCursor
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from billing_dq.embedded import embedded_mongodb
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import clear_errors, connect
 from billing_dq.sources.mongodb.reader import Reader
+from billing_dq_simulation.embedded import embedded_mongodb
 from tests.support.mongo_world import (
     NIGHT,
     Document,

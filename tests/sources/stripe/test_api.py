@@ -8,8 +8,6 @@ import pytest
 from billing_dq.errors import SourceError
 from billing_dq.progress import LineProgress
 from billing_dq.settings import Plan
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import load, serve
 from billing_dq.sources.stripe.api import probe, read_dispute, read_stripe
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.tables import (
@@ -22,6 +20,8 @@ from billing_dq.tables import (
     STRIPE_SUBSCRIPTIONS,
     TABLES,
 )
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import load, serve
 from tests.support.stripe_company import (
     AS_OF_SECONDS,
     DAY,

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import load, serve
 from billing_dq.sources.stripe import events as events_module
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import load, serve
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object, event, item, subscription
 from tests.support.stripe_night import AS_OF, SAMPLE, FakeClock, no_waits_of_the_sdk, read, settings_for
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_dq.errors import SourceError
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import serve
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import serve
 from tests.support.stripe_company import AS_OF_SECONDS, dispute, movement, subscription
 from tests.support.stripe_night import KEY, FakeClock, no_waits_of_the_sdk, read
 

@@ -9,9 +9,9 @@ import requests
 
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import LocalStripe, load, serve
 from billing_dq.sources.stripe.api import StripeReading
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import LocalStripe, load, serve
 from tests.support.stripe_company import subscription
 from tests.support.stripe_night import KEY, SAMPLE, FakeClock, no_waits_of_the_sdk, read, settings_for
 

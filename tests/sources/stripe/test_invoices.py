@@ -2,9 +2,9 @@
 
 import pytest
 
-from billing_dq.simulation.local_stripe import serve
 from billing_dq.sources.stripe import invoices as stripe_invoices
 from billing_dq.sources.stripe.api import StripeReading
+from billing_dq_simulation.local_stripe import serve
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object, dispute, invoice, movement, subscription
 from tests.support.stripe_night import read
 

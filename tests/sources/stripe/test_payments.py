@@ -1,7 +1,7 @@
 """Charges of packs and refunds, read over HTTP; without them the night goes on."""
 
-from billing_dq.simulation.faults.stripe import Faults
-from billing_dq.simulation.local_stripe import load, serve
+from billing_dq_simulation.faults.stripe import Faults
+from billing_dq_simulation.local_stripe import load, serve
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object
 from tests.support.stripe_night import SAMPLE, FakeClock, read, settings_for
 
