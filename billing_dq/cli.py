@@ -11,7 +11,7 @@ from importlib import metadata
 import click
 
 from billing_dq.errors import SettingsError, SourceError
-from billing_dq.visible import visible
+from billing_dq.report.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {

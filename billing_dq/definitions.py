@@ -28,9 +28,9 @@ from billing_dq.defs.sharded_reconciliation import sharded_reconciliation_assets
 from billing_dq.defs.sharded_snapshot import sharded_snapshot_assets
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
-from billing_dq.progress import Progress
 from billing_dq.rules.reading import FolderRules, read_folder
 from billing_dq.settings import Settings, load_settings
+from billing_dq.sources.progress import Progress
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 

@@ -21,10 +21,10 @@ from billing_dq.defs.executors import LOCKED
 from billing_dq.defs.history import kept_open
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SettingsError, SourceError
-from billing_dq.progress import Progress
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import Progress
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.places import dagster_directory, why_not_writable

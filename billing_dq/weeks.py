@@ -1,4 +1,5 @@
-"""ISO 8601 weeks in UTC: their keys, bounds and neighbours, and the weeks that a night covers.
+"""ISO 8601 weeks in UTC: their keys, bounds and neighbours, the weeks that a night covers, and instants as people write
+them.
 
 The source of every rule here is docs/domain.md, "Weeks": weeks run from Monday 00:00 (inclusive) to the next Monday
 (exclusive), and a key looks like ``2026-W47``. A week belongs to the year of its Thursday, so 29 December may be in W01
@@ -131,3 +132,16 @@ def is_week_key(text: str) -> bool:
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 instant, in UTC; one without a time zone is meant in UTC.
+
+    Raises:
+        ValueError: the text is no instant; the message is one line.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an instant such as 2026-11-21T03:10:00Z") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

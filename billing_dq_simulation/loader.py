@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from billing_dq.errors import SourceError
-from billing_dq.progress import Progress, SilentProgress
+from billing_dq.sources.progress import Progress, SilentProgress
 from billing_dq_simulation.company.account import RESOURCES
 from billing_dq_simulation.company.documents import COLLECTIONS
 from billing_dq_simulation.config import WorldConfig

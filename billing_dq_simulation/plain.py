@@ -13,7 +13,7 @@ import bson
 import pandas as pd
 
 from billing_dq import tables
-from billing_dq.followed import Followed
+from billing_dq.storage.followed import Followed
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation.labels import Document
 

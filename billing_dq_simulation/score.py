@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from billing_dq.policy import policy_of
-from billing_dq.progress import Progress, SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, Cause
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import Progress, SilentProgress
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation import local_stripe

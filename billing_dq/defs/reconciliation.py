@@ -21,7 +21,6 @@ from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
 from billing_dq.defs.runbook import runbook
 from billing_dq.policy import policy_of
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables, OrganizationBatch, StripeTables
@@ -37,6 +36,7 @@ from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
 from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.records import (
     ReconciliationRecord,
     SnapshotFactsRecord,

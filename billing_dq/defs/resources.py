@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from billing_dq.instants import parse_instant
-from billing_dq.progress import LineProgress, Progress
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import LineProgress, Progress
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
+from billing_dq.weeks import parse_instant
 
 
 class NightConfig(dg.ConfigurableResource):

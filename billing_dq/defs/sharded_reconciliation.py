@@ -33,13 +33,13 @@ from billing_dq.defs.reconciliation import (
     violations,
 )
 from billing_dq.defs.snapshot import RETRIES
-from billing_dq.ranges import EVERYTHING, OrganizationRange, ranges_between
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import UsageAndEntries
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange, ranges_between
 from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord, StripeReadingRecord
 from billing_dq.storage.shard_parts import ShardPart, remove_parts
 from billing_dq.storage.stored_table import StoredTable, TableWriter

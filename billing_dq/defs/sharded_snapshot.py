@@ -24,7 +24,6 @@ from billing_dq.defs.snapshot import (
     snapshot_outs,
     taken,
 )
-from billing_dq.ranges import OrganizationRange
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part, PartFacts
 from billing_dq.sources.mongodb.merging import merged
@@ -32,6 +31,7 @@ from billing_dq.sources.mongodb.sharded import ReadingPlan, plan_reading, read_p
 from billing_dq.sources.mongodb.snapshot import Reading
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.organization_ranges import OrganizationRange
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.shard_parts import ShardPart, remove_parts
 from billing_dq.weeks import NightWeeks

@@ -7,9 +7,9 @@ from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import GRADES, Amounts, coverage
+from billing_dq.report.visible import visible
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
-from billing_dq.visible import visible
 
 #: Findings that are listed; the page has the others.
 LISTED = 50

@@ -9,8 +9,8 @@ import pandas as pd
 from billing_dq.report.figures import Plain
 from billing_dq.report.night import Lacks, ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
+from billing_dq.report.visible import visible
 from billing_dq.storage.records import StripeReadingRecord
-from billing_dq.visible import visible
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")

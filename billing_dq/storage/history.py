@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from billing_dq.followed import Followed
 from billing_dq.reconcile.disputes.statuses import FINAL, WON
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import known_before
@@ -14,6 +13,7 @@ from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
+from billing_dq.storage.followed import Followed
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (

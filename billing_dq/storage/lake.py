@@ -7,8 +7,8 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage import unfinished
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.places import place_of
 from billing_dq.storage.records import EvidenceRemovedRecord
 from billing_dq.storage.stored_table import StoredTable

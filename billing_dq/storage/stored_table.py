@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from billing_dq.errors import PlaceError, SourceError
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.arrow import arrow_schema, to_pandas
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.tables import FrameError, Table
 
 #: Columns whose values do not repeat: a dictionary of them, or their smallest and largest, would cost time and save

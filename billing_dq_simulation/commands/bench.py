@@ -14,9 +14,9 @@ from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from billing_dq.progress import BarProgress, LineProgress
 from billing_dq.sources.mongodb.facts import Snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import BarProgress, LineProgress
 from billing_dq_simulation.commands.benchmark.floors import Floors, measure_floors
 from billing_dq_simulation.commands.benchmark.from_bytes import read_files
 from billing_dq_simulation.commands.benchmark.long_week import KEYS

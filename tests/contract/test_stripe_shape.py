@@ -11,8 +11,8 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq.tables import QUARANTINED_STRIPE_OBJECTS
 from billing_dq_simulation.faults.stripe import Faults

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from billing_dq.policy import policy_of
-from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
 from billing_dq.reconcile.night import reconcile_night
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq.weeks import NightWeeks

@@ -23,11 +23,11 @@ import pytest
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pandas.testing import assert_frame_equal
 
-from billing_dq.progress import SilentProgress
 from billing_dq.sources.mongodb import snapshot
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, Field, contracts, is_week_key
 from billing_dq.sources.mongodb.facts import Snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.tables import DOCUMENT_SHAPES, QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 from billing_dq.weeks import NightWeeks
 from tests.faults import company

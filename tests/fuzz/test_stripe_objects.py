@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 
 from billing_dq.errors import SourceError
-from billing_dq.progress import SilentProgress
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq_simulation.faults.stripe import Faults

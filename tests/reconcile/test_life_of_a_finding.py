@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pandas as pd
 
-from billing_dq.followed import Followed
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
 from billing_dq.reconcile.findings.ageing import NOT_LOOKED_AT
@@ -12,6 +11,7 @@ from billing_dq.reconcile.findings.quarantine import documents_of
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.night import reconcile_night
+from billing_dq.storage.followed import Followed
 from billing_dq.tables import ACCEPTANCES, FINDINGS, QUARANTINED_DOCUMENTS, UNREADABLE_KEYS
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation.plain import plain_frames

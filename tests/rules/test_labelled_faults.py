@@ -11,11 +11,11 @@ from datetime import datetime
 
 import pytest
 
-from billing_dq.progress import SilentProgress
 from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import ROWS, Outcome
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS, TABLES

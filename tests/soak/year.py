@@ -20,12 +20,12 @@ import pytest
 from upath import UPath
 
 from billing_dq.policy import policy_of
-from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import reconcile_night
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb import snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe import client
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.arrow import to_arrow

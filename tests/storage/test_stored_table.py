@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from billing_dq.ranges import OrganizationRange
 from billing_dq.storage import arrow, stored_table
+from billing_dq.storage.organization_ranges import OrganizationRange
 from billing_dq.tables import FINDINGS, PACK_PURCHASES, TABLES, UNREADABLE_KEYS, WEEKLY_USAGE, FrameError, Table
 
 

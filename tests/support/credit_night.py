@@ -13,11 +13,11 @@ from pymongo.database import Database
 from upath import UPath
 
 from billing_dq.policy import policy_of
-from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.disputes.positions import dispute_positions
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage import arrow, stored_table
 from billing_dq.tables import DISPUTE_POSITIONS, STRIPE_DISPUTES, Table

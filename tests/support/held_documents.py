@@ -9,14 +9,14 @@ from pathlib import Path
 import bson
 from bson import ObjectId
 
-from billing_dq.followed import Followed
-from billing_dq.progress import SilentProgress
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts, is_week_key
 from billing_dq.sources.mongodb.facts import PartFacts, Server, facts_of
 from billing_dq.sources.mongodb.queries import Filter, Query
 from billing_dq.sources.mongodb.reader import Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
 from billing_dq.sources.mongodb.tables import SnapshotTables
+from billing_dq.sources.progress import SilentProgress
+from billing_dq.storage.followed import Followed
 from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation.config import QUOTAS

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from pymongo.database import Database
 
 from billing_dq import tables
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.weeks import NightWeeks, Week
 
 Document = dict[str, object]

@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 
 from billing_dq.policy import policy_of
-from billing_dq.progress import SilentProgress
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation import local_stripe

@@ -10,8 +10,8 @@ import pytest
 import stripe
 from pydantic import SecretStr
 
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Plan, Settings
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq_simulation.local_stripe import LocalStripe
 

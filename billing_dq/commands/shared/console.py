@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from billing_dq.instants import parse_instant
-from billing_dq.progress import BarProgress, LineProgress, Progress
-from billing_dq.visible import visible
+from billing_dq.report.visible import visible
+from billing_dq.sources.progress import BarProgress, LineProgress, Progress
+from billing_dq.weeks import parse_instant
 
 Cell = str | int | float | bool | None
 

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from billing_dq import tables
-from billing_dq.followed import Followed
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
 from billing_dq.sources.mongodb.counted_shapes import shape_table
 from billing_dq.sources.mongodb.facts import Part, Server, Snapshot, facts_of, shapes_of
 from billing_dq.sources.mongodb.quarantine import all_named
 from billing_dq.storage.arrow import to_arrow
+from billing_dq.storage.followed import Followed
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from bson import MinKey, ObjectId
 
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.weeks import Week
 
 Filter = dict[str, object]

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId, Timestamp
 
-from billing_dq.ranges import OrganizationRange, ranges_between
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import Client, database_of
 from billing_dq.sources.mongodb.facts import Part, Server
 from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.reader import Reader, probed, reader_at
 from billing_dq.sources.mongodb.snapshot import Reading, connected, facts_of_part, look, read_tables
+from billing_dq.storage.organization_ranges import OrganizationRange, ranges_between
 
 
 @dataclass(frozen=True)

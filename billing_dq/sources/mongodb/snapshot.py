@@ -15,9 +15,6 @@ from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
 from billing_dq.errors import SourceError
-from billing_dq.followed import Followed
-from billing_dq.progress import Progress
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.connection import SNAPSHOT_GONE, Client, clear_errors, connect
@@ -25,6 +22,9 @@ from billing_dq.sources.mongodb.facts import Part, PartFacts, Server, Snapshot, 
 from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.reader import Reader, open_reader
+from billing_dq.sources.progress import Progress
+from billing_dq.storage.followed import Followed
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.weeks import NightWeeks
 
 if TYPE_CHECKING:

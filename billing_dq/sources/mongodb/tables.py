@@ -8,9 +8,6 @@ import pyarrow as pa
 from upath import UPath
 
 from billing_dq import tables
-from billing_dq.followed import Followed
-from billing_dq.progress import Progress
-from billing_dq.ranges import EVERYTHING, OrganizationRange
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
@@ -24,7 +21,10 @@ from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
 from billing_dq.sources.mongodb.queries import Query, documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.shapes import Shape
+from billing_dq.sources.progress import Progress
 from billing_dq.storage.arrow import arrow_schema, to_arrow
+from billing_dq.storage.followed import Followed
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks

@@ -14,8 +14,8 @@ import pandas as pd
 from pydantic import ValidationError
 
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.progress import Progress
 from billing_dq.settings import Settings
+from billing_dq.sources.progress import Progress
 from billing_dq.sources.stripe.client import (
     API_VERSION,
     JsonObject,

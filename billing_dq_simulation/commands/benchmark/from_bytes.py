@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from billing_dq.errors import SourceError
-from billing_dq.followed import Followed
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.queries import Query
 from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
+from billing_dq.sources.progress import SilentProgress
+from billing_dq.storage.followed import Followed
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from billing_dq.followed import Followed
 from billing_dq.settings import Collections
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
+from billing_dq.storage.followed import Followed
 from tests.support.mongo_world import NIGHT
 
 CONTRACT = contracts(Collections().model_dump(), ("free",), NIGHT.as_of)["billingextrabalances"]

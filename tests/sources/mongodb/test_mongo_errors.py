@@ -11,11 +11,11 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, ExecutionTimeout, OperationFailure, PyMongoError
 
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.pieces import Sorting
 from billing_dq.sources.mongodb.connection import clear_errors
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq_simulation.embedded import embedded_mongodb, free_port
 from tests.support.mongo_world import (
     NIGHT,

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from billing_dq.errors import SourceError
-from billing_dq.progress import LineProgress
 from billing_dq.settings import Plan
+from billing_dq.sources.progress import LineProgress
 from billing_dq.sources.stripe.api import probe, read_dispute, read_stripe
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.tables import (

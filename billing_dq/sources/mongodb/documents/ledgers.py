@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from billing_dq.followed import Followed
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.arrow_columns import Columns, hex_array
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
@@ -29,6 +28,7 @@ from billing_dq.sources.mongodb.documents.entry_choices import (
 )
 from billing_dq.sources.mongodb.documents.usage import items_of
 from billing_dq.storage.arrow import arrow_schema, arrow_table
+from billing_dq.storage.followed import Followed
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,

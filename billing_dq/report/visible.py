@@ -12,4 +12,4 @@ _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-
 
 def visible(text: str) -> str:
     r"""The text on one line, with each such sign as its escape, such as ``\x1b``."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _OBEYED.sub(lambda obeyed: obeyed[0].encode("unicode_escape").decode("ascii"), text)

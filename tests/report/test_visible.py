@@ -8,8 +8,8 @@ from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, say, table_of
 from billing_dq.report.markdown import escaped
+from billing_dq.report.visible import visible
 from billing_dq.report.words import commands
-from billing_dq.visible import visible
 
 CLEAR_SCREEN, TITLE, TURNED = "\x1b[2J\x1b[1;1H", "\x1b]0;owned\x07", "du_1\u202egnp.exe"
 

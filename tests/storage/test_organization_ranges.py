@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.ranges import EVERYTHING, OrganizationRange, ranges_between
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.queries import documents_of
+from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange, ranges_between
 
 IDS = st.integers(0, 2**96 - 1).map(lambda number: f"{number:024x}")
 
