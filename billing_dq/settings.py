@@ -149,7 +149,7 @@ class AlertSettings(_Section):
 class Execution(_Section):
     """What runs the steps of a night, and its configuration as Dagster knows it."""
 
-    engine: Literal["in_process", "multiprocess", "dask", "celery", "k8s"] = "in_process"
+    engine: Literal["in_process", "multiprocess", "celery", "k8s"] = "in_process"
     config: dict[str, object] = Field(default_factory=dict[str, object])
 
 

@@ -16,7 +16,6 @@ from billing_dq.storage.night_locks import NightLocks
 #: Where the executor of each engine is; the packages are extras.
 _EXECUTORS = {
     "multiprocess": ("dagster", "multiprocess_executor"),
-    "dask": ("billing_dq.defs.dask_executor", "dask_executor"),
     "celery": ("dagster_celery", "celery_executor"),
     "k8s": ("dagster_k8s", "k8s_job_executor"),
 }

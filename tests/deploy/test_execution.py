@@ -38,8 +38,8 @@ def test_dagster_takes_the_configuration_of(file: Path, monkeypatch: pytest.Monk
 
 
 def test_a_configuration_that_dagster_does_not_know_is_refused(tmp_path: Path) -> None:
-    wrong = Execution(engine="dask", config={"cluster": {"existing": {"adress": "tcp://x:1"}}})
-    with pytest.raises(dg.DagsterInvalidConfigError, match="adress"):
+    wrong = Execution(engine="celery", config={"brokr": "redis://x:1"})
+    with pytest.raises(dg.DagsterInvalidConfigError, match="brokr"):
         dg.validate_run_config(job_by(Settings(home=str(tmp_path), execution=wrong)), {})
 
 

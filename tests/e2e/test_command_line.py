@@ -98,15 +98,15 @@ def test_doctor_names_what_is_missing_and_ends_with_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"cluster": {"existing": {"adress": "tcp://user:hunter2@x:1"}}}, 'config entry "adress" at path root:config'),
-        ({"cluster": {"existing": {"address": ["hunter2"]}}}, "a value is not of the type that the engine takes"),
+        ({"brokr": "redis://user:hunter2@x:1"}, 'config entry "brokr" at path root:config'),
+        ({"backend": ["hunter2"]}, "a value is not of the type that the engine takes"),
     ],
 )
 def test_a_configuration_that_the_engine_does_not_take_is_one_line_without_a_value(
     config: dict[str, object], said: str, tmp_path: Path
 ) -> None:
     settings_file(tmp_path)
-    execution = json.dumps({"engine": "dask", "config": config})
+    execution = json.dumps({"engine": "celery", "config": config})
     refused = run(
         tmp_path,
         "nightly",

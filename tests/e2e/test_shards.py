@@ -1,16 +1,13 @@
-"""A night in shards has the bytes of a night in one piece, in process and on the workers of a Dask cluster."""
+"""A night in shards has the bytes of a night in one piece, in process and in processes of their own."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO
 
 import dagster as dg
 import pytest
@@ -109,36 +106,6 @@ def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_aga
     )
 
 
-@contextmanager
-def dask_cluster(directory: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """A scheduler and two worker processes on this machine; the environment that all processes of a night share."""
-    shared = dict(environment)
-    with ExitStack() as running:
-
-        def start(*arguments: str, errors: int | IO[str]) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=directory, env=shared, stderr=errors, text=True
-            )
-            running.callback(process.wait)
-            running.callback(process.terminate)
-            return process
-
-        only = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        scheduler = start("distributed.cli.dask_scheduler", *only, errors=subprocess.PIPE)
-        assert scheduler.stderr is not None
-        running.enter_context(scheduler.stderr)
-        address = next(
-            found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at:\s+(tcp://\S+)", line))
-        )
-        execution = {"engine": "dask", "config": {"cluster": {"existing": {"address": address}}}}
-        shared["BILLING_DQ_EXECUTION"] = json.dumps(execution)
-        own = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(directory))
-        for number in range(2):
-            log = running.enter_context((directory / f"worker{number}.log").open("w"))
-            start("distributed.cli.dask_worker", address, *own, errors=log)
-        yield shared
-
-
 def environment_of(company: Company, directory: Path) -> dict[str, str]:
     """What a process needs to take the company's night in two shards."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
@@ -153,11 +120,6 @@ def assert_a_process_takes_the_same_night(company: Company, directory: Path, env
     result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stderr  # there are findings
     assert_same_night(company.settings(directory / "home"), company)
-
-
-def test_a_night_on_two_workers_of_a_dask_cluster_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
-    with dask_cluster(tmp_path, environment_of(company, tmp_path)) as shared:
-        assert_a_process_takes_the_same_night(company, tmp_path, shared)
 
 
 @pytest.mark.skipif("BILLING_DQ_TEST_MULTIPROCESS" not in os.environ, reason="minutes: each step is a process")
