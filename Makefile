@@ -55,7 +55,7 @@ audit: $(STAMP)
 # What is shipped, as CycloneDX: the packages of the image with their hashes.
 sbom: $(STAMP)
 	mkdir -p dist
-	$(UV) export --locked --no-dev --extra postgres --no-emit-project --output-file dist/requirements-image.txt --quiet
+	$(UV) export --locked --no-dev --extra ui --extra postgres --no-emit-project --output-file dist/requirements-image.txt --quiet
 	$(UV) tool run --isolated --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements dist/requirements-image.txt --pyproject pyproject.toml --output-file dist/sbom.cdx.json
 
 # The reference of the Python API, from the docstrings.
@@ -76,11 +76,11 @@ bench: $(STAMP)
 score: $(STAMP)
 	$(RUN)billing-dq score
 
-$(STAMP): uv.lock pyproject.toml
+$(STAMP): uv.lock pyproject.toml billing_dq_simulation/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing_dq needs Python 3.11 or newer; set PYTHON=")'
 	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.9,<1'; }
-	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --locked --all-extras --python $(RUN)python
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --locked --all-extras --all-packages --python $(RUN)python
 	@touch $(STAMP)
 
 clean:

@@ -37,6 +37,8 @@ PROOF = {
     "bench": "Measure the time and memory of a night on a large company.",
 }
 ENTRY_POINTS = "billing_dq.commands"
+#: Packages that an extra brings, by the name under which they are imported.
+EXTRA_OF = {"starlette": "ui", "uvicorn": "ui"}
 
 
 class LazyCommands(click.Group):
@@ -50,13 +52,18 @@ class LazyCommands(click.Group):
         """The click command of a name, None where there is none.
 
         Raises:
-            click.ClickException: it belongs to the proof, which is not installed.
+            click.ClickException: it needs an extra that is not installed.
         """
         if cmd_name in PROOF:
             return _command_of_the_proof(cmd_name)
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"billing_dq.commands.{cmd_name}").command
+        try:
+            return importlib.import_module(f"billing_dq.commands.{cmd_name}").command
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRA_OF:
+                raise
+            raise _needs(cmd_name, EXTRA_OF[error.name]) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help, without importing anything."""
@@ -67,7 +74,11 @@ class LazyCommands(click.Group):
 def _command_of_the_proof(name: str) -> click.Command:
     for entry_point in metadata.entry_points(group=ENTRY_POINTS, name=name):
         return entry_point.load()
-    raise click.ClickException(f"`{name}` needs the simulated company; install it with: pip install 'billing-dq[demo]'")
+    raise _needs(name, "demo")
+
+
+def _needs(name: str, extra: str) -> click.ClickException:
+    return click.ClickException(f"`{name}` needs an extra; install it with: pip install 'billing-dq[{extra}]'")
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
