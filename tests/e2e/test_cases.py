@@ -6,34 +6,24 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.support.case_runner import Case, all_cases, check, company_of, take
+from tests.e2e.case_table import CASES
+from tests.support import case_runner
 
 
-@pytest.fixture(scope="module")
-def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One history for all cases: making one takes longer than a night of two organizations."""
-    return tmp_path_factory.mktemp("dagster")
+def marked(name: str) -> Any:
+    """A case as a parameter; one that is not right yet must fail, so that nobody forgets to say when it is."""
+    reason = CASES[name].not_yet
+    marks = [pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)] if reason else []
+    return pytest.param(name, marks=marks)
 
 
-def marked(case: Case) -> Any:
-    """The case as a parameter; one that is not right yet must fail, so that nobody forgets to say when it is."""
-    reason = case.expected.get("not_yet")
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.mark.parametrize("case", [marked(case) for case in all_cases()])
+@pytest.mark.parametrize("name", [marked(name) for name in CASES])
 def test_a_case_ends_as_its_readme_says(
-    case: Case,
-    database: Database[dict[str, Any]],
-    mongodb_uri: str,
-    tmp_path: Path,
-    dagster_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, database: Database[dict[str, Any]], mongodb_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with company_of(case, database, mongodb_uri, tmp_path, monkeypatch) as stripe:
-        monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
-        for step, expected in zip(case.steps, case.expected["steps"], strict=True):
-            ended = take(step, database, stripe)
-            if ended is not None:
-                check(step, ended, expected)
+    case_runner.run_case(name, CASES[name], database, mongodb_uri, tmp_path, monkeypatch)
+
+
+def test_every_case_is_in_the_table() -> None:
+    refused = {"03-night-after-the-machines-clock", "40-two-nights-of-one-date-at-once"}  # test_refused_nights.py
+    assert {*CASES, *refused} == {path.name for path in case_runner.CASES.iterdir()}

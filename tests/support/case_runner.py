@@ -1,27 +1,17 @@
-"""Runs a folder of `tests/data/cases` through the real command, in this process.
+"""Runs a folder of `tests/data/cases` through the real commands, in this process; its nights go without Dagster.
 
 A case is one company and what is done with it: `<collection>.jsonl` (MongoDB Extended JSON, one document a line),
-`stripe.json` (objects by resource), `billing_dq.toml`, and the two lists below, which belong together item by item.
-
-`steps.json`, one of:
+`stripe.json` (objects by resource), `billing_dq.toml`, and `steps.json`, a list of
     {"cmd": [...]}                                     the command with these arguments
-    {"cmd": [...], "parallel": n}                      n processes of it, started at once
     {"stripe": {"resource", "id", "set", "append"}}    fields of a Stripe object set, lists of it grown
     {"mongo": {"collection", "filter", "update"}}      one document updated
-
-`expected.json`: {"not_yet": WHY, "steps": [...]}. While `not_yet` is there, the case must fail. Of a step, each of:
-    "exit": 0                 the exit status; of `parallel` a list, in ascending order
-    "findings": [{...}]       what `findings --json` lists, and nothing else, in any order; fields left out may be any
-    "rows": [{...}]           what `export --format json` writes, in the same way
-    "says": [...]             texts that the command prints
-    "never_says": [...]       texts that it does not
+What must come of it is in `tests/e2e/case_table.py`: a `Night` for each `nightly` of the steps.
 """
 
 import contextlib
 import io
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,69 +23,118 @@ from bson import json_util
 from pymongo.database import Database
 
 from billing_dq.cli import main
+from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq_simulation import local_stripe
+from tests.support.night_without_dagster import run_night_without_dagster
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
-PROGRAM = Path(sys.executable).parent / "billing-dq"
 Document = dict[str, Any]
-Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding that must be there; what is None may be anything.
+
+    ``units`` are signed: positive is owed to us. ``says`` stands in its explanation, or is the cause of it.
+    """
+
+    kind: str | None
+    subject: str | None = None
+    units: float | None = None
+    severity: str | None = None
+    organization: str | None = None
+    says: str = ""
+
+    def matches(self, row: Document) -> bool:
+        """Whether a row of `findings --json` is it."""
+        wanted = {
+            "kind": self.kind,
+            "subject": self.subject,
+            "units": self.units,
+            "severity": self.severity,
+            "organization_id": self.organization,
+        }
+        is_it = all(row[name] == value for name, value in wanted.items() if value is not None)
+        return is_it and self.says in f"{row['cause']} {row['explanation']}"
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night must come to: these findings and no others.
+
+    Attributes:
+        findings: each is there once.
+        besides: findings of this severity, and of lesser ones, may be there as well.
+        exits: the exit status of `nightly`; None: 1 where a finding is an error at least, else 0.
+        positions: of `dispute_positions`, by dispute: the fields that are known.
+        prints: what the commands until the next night print; ``never_prints``: what they do not.
+    """
+
+    findings: Sequence[Finding] = ()
+    besides: str | None = None
+    exits: int | None = None
+    positions: dict[str, Document] | None = None
+    prints: Sequence[str] = ()
+    never_prints: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One folder, read."""
+    """A case and what is right; while ``not_yet`` says why, the case must fail."""
 
-    directory: Path
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.directory.name
-
-    @property
-    def steps(self) -> list[Document]:
-        """What is done."""
-        return json.loads((self.directory / "steps.json").read_text(encoding="utf-8"))
-
-    @property
-    def expected(self) -> Document:
-        """What must come of it."""
-        return json.loads((self.directory / "expected.json").read_text(encoding="utf-8"))
+    nights: Sequence[Night]
+    not_yet: str | None = None
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What came of a command: its exit status, of several processes in ascending order, and what it printed."""
+def run_case(
+    name: str, case: Case, database: Database[Document], uri: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Take the steps of a case, and compare what comes of them with what must."""
+    nights = iter(case.nights)
+    night, printed = Night(), ""
+    monkeypatch.setattr("billing_dq.runner.run_night", run_night_without_dagster)
+    monkeypatch.setattr("billing_dq.runner.open_instance", contextlib.nullcontext)
+    with company_of(name, database, uri, home, monkeypatch) as stripe:
+        for step in steps_of(name):
+            if "cmd" not in step:
+                _change(step, database, stripe)
+                continue
+            if step["cmd"][0] == "nightly":
+                _check_printed(night, printed)
+                night, printed = next(nights), ""
+            ended = command(step["cmd"])
+            printed += ended.stdout + ended.stderr
+            _check(step["cmd"], ended, night)
+        _check_printed(night, printed)
+    assert not list(nights), f"{name} takes fewer nights than the table has"
 
-    exit: int | list[int]
-    stdout: str
-    stderr: str
 
-
-def all_cases() -> list[Case]:
-    """Every folder, in order."""
-    return [Case(path) for path in sorted(CASES.iterdir()) if path.is_dir()]
+def steps_of(name: str) -> list[Document]:
+    """What is done in a case."""
+    return json.loads((CASES / name / "steps.json").read_text(encoding="utf-8"))
 
 
 @contextlib.contextmanager
 def company_of(
-    case: Case, database: Database[Document], uri: str, home: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, database: Database[Document], uri: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[local_stripe.LocalStripe]:
     """The case's documents in the database, its Stripe, and the environment of the commands."""
-    for name in COLLECTIONS:
-        file = case.directory / f"{name}.jsonl"
+    directory = CASES / name
+    for collection in COLLECTIONS:
+        file = directory / f"{collection}.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         if lines:
-            database[name].insert_many([json_util.loads(line) for line in lines])
+            database[collection].insert_many([json_util.loads(line) for line in lines])
         else:
-            database.create_collection(name)
-    shutil.copy(case.directory / "billing_dq.toml", home)
+            database.create_collection(collection)
+    shutil.copy(directory / "billing_dq.toml", home)
     monkeypatch.chdir(home)
-    objects = json.loads((case.directory / "stripe.json").read_text(encoding="utf-8"))
+    objects = json.loads((directory / "stripe.json").read_text(encoding="utf-8"))
     with local_stripe.serve(objects) as stripe:
-        for name, value in {
+        for variable, value in {
             "BILLING_DQ_HOME": str(home / "home"),
+            "DAGSTER_HOME": str(home / "dagster"),
             "BILLING_DQ_MONGODB_URI": uri,
             "BILLING_DQ_MONGODB_WRITE_URI": uri,
             "BILLING_DQ_MONGODB_DATABASE": database.name,
@@ -103,26 +142,32 @@ def company_of(
             "BILLING_DQ_STRIPE_BASE_URL": stripe.url,
             "COLUMNS": "180",
         }.items():
-            monkeypatch.setenv(name, value)
+            monkeypatch.setenv(variable, value)
         yield stripe
 
 
-def take(step: Document, database: Database[Document], stripe: local_stripe.LocalStripe) -> Ended | None:
-    """Do one step; what came of it where it is a command."""
+def _change(step: Document, database: Database[Document], stripe: local_stripe.LocalStripe) -> None:
+    """Change an object at Stripe or a document, as a step says."""
     if "stripe" in step:
         change = step["stripe"]
-        changed = next(one for one in stripe.objects[change["resource"]] if one["id"] == change["id"])
+        changed = next(item for item in stripe.objects[change["resource"]] if item["id"] == change["id"])
         changed.update(change.get("set", {}))
         for name, added in change.get("append", {}).items():
-            held = changed[name]
-            assert isinstance(held, list)
-            held.extend(added)
-        return None
-    if "mongo" in step:
-        change = json_util.loads(json.dumps(step["mongo"]))
-        assert database[change["collection"]].update_one(change["filter"], change["update"]).matched_count == 1
-        return None
-    return at_once(step["cmd"], step["parallel"]) if "parallel" in step else command(step["cmd"])
+            items = changed[name]
+            assert isinstance(items, list)
+            items.extend(added)
+        return
+    change = json_util.loads(json.dumps(step["mongo"]))
+    assert database[change["collection"]].update_one(change["filter"], change["update"]).matched_count == 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a command: its exit status, and what it printed."""
+
+    exit: int
+    stdout: str
+    stderr: str
 
 
 def command(arguments: Sequence[str]) -> Ended:
@@ -137,38 +182,36 @@ def command(arguments: Sequence[str]) -> Ended:
     return Ended(status, stdout.getvalue(), stderr.getvalue())
 
 
-def at_once(arguments: Sequence[str], processes: int) -> Ended:
-    """Run `billing-dq` in so many processes, all started before any is waited for."""
-    started = [
-        subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
-    printed = [process.communicate() for process in started]
-    stdout, stderr = ("".join(texts) for texts in zip(*printed, strict=True))
-    assert "Traceback" not in stderr, stderr
-    return Ended(sorted(process.returncode for process in started), stdout, stderr)
-
-
-def check(step: Document, ended: Ended, expected: Document) -> None:
+def _check(arguments: Sequence[str], ended: Ended, night: Night) -> None:
     """Compare what came of a command with what must."""
-    told = f"{' '.join(step['cmd'])}\n{ended.stdout[-3000:]}\n{ended.stderr[-1000:]}"
-    if "exit" in expected:
-        assert ended.exit == expected["exit"], told
-    if "findings" in expected:
-        assert_rows(json.loads(ended.stdout), expected["findings"], told)
-    if "rows" in expected:
-        assert_rows([json.loads(line) for line in ended.stdout.splitlines()], expected["rows"], told)
-    for text in expected.get("says", ()):
-        assert text in ended.stdout + ended.stderr, told
-    for text in expected.get("never_says", ()):
-        assert text not in ended.stdout + ended.stderr, told
+    shown = f"{' '.join(arguments)} ended with {ended.exit}\n{ended.stdout[-3000:]}\n{ended.stderr[-1000:]}"
+    if arguments[0] == "nightly":
+        is_red = any(finding.severity in ("error", "critical") for finding in night.findings)
+        assert ended.exit == (int(is_red) if night.exits is None else night.exits), shown
+        return
+    assert ended.exit == 0, shown
+    if arguments == ["findings", "--json"]:
+        _check_findings(json.loads(ended.stdout), night, shown)
+    if arguments[:2] == ["export", "dispute_positions"] and night.positions is not None:
+        rows = {row["dispute_id"]: row for row in map(json.loads, ended.stdout.splitlines())}
+        for dispute, fields in night.positions.items():
+            assert fields.items() <= rows[dispute].items(), shown
 
 
-def assert_rows(actual: Rows, expected: Rows, told: str) -> None:
-    """Each expected row is there, and no other: rows are told apart by the fields that are expected of them."""
-    left = list(actual)
-    for row in expected:
-        found = next((one for one in left if row.items() <= one.items()), None)
-        assert found is not None, f"no {row} in:\n{told}"
-        left.remove(found)
-    assert not left, f"nobody expects {left} of:\n{told}"
+def _check_findings(rows: list[Document], night: Night, shown: str) -> None:
+    """Each expected finding is there, and no other."""
+    left = list(rows)
+    for finding in night.findings:
+        row = next((row for row in left if finding.matches(row)), None)
+        assert row is not None, f"no {finding} in:\n{shown}"
+        left.remove(row)
+    passed_over = () if night.besides is None else SEVERITIES[: SEVERITIES.index(night.besides) + 1]
+    left = [row for row in left if row["severity"] not in passed_over]
+    assert not left, f"nobody expects {left} of:\n{shown}"
+
+
+def _check_printed(night: Night, printed: str) -> None:
+    for text in night.prints:
+        assert text in printed, printed
+    for text in night.never_prints:
+        assert text not in printed, printed
