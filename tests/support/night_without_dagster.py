@@ -13,13 +13,13 @@ import pandas as pd
 
 from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
-from billing_dq.progress import Progress, SilentProgress
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.report.figures import headlines
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import Progress, SilentProgress
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
 from billing_dq.storage.history import (
     disputes_to_read_again,
