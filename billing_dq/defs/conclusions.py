@@ -7,7 +7,6 @@ a critical expectation: that result was not examined.
 
 import re
 from collections.abc import Iterator
-from itertools import cycle
 
 import dagster as dg
 import pandas as pd
@@ -24,9 +23,7 @@ from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, StripeComparison, drift_table, findings_stage, stripe_stage
-from billing_dq.report.colours import GRADE_COLOURS, TO_CUSTOMERS, TO_US
 from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
-from billing_dq.report.inline_pictures import NIGHTS, bar, lines, listed
 from billing_dq.report.night import Lacks, read_night
 from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
 from billing_dq.report.words import commands, headline
@@ -71,18 +68,7 @@ PAGE = "report"
 VERDICT_TAG, SUMMARY_TAG = "billing_dq/verdict", "billing_dq/summary"
 #: Figures of `nightly_report` that its page shows first.
 _FIRST = ("findings.critical", "findings.error", "findings.warning", "findings.new", "findings.resolved")
-_DECISION_COLOURS = {
-    "due": GRADE_COLOURS["unexplained"],
-    "parked": GRADE_COLOURS["undecided"],
-    "refused": GRADE_COLOURS["unreadable"],
-    "nothing_due": GRADE_COLOURS["exact"],
-}
-_VERDICT_COLOURS = {
-    "unexplained": GRADE_COLOURS["unexplained"],
-    "undecided": GRADE_COLOURS["undecided"],
-    "by_design": GRADE_COLOURS["explained"],
-    "accepted": GRADE_COLOURS["exact"],
-}
+_DECISIONS = ("due", "parked", "refused", "nothing_due")
 #: Tables that may or may not be written before the figures are taken: the same night gives the same figures.
 _BESIDE_THE_REPORT = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name}
 
@@ -185,7 +171,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
                 "audit_anchor": AuditAnchorRecord(anchor=anchor_of(settings.state_directory))
                 .keep(lake.home, key)
                 .anchor,
-                **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report), _trend(lake, key, report)),
+                **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report)),
             },
         )
 
@@ -261,7 +247,7 @@ def _money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
 def _sentence(verdict: str, sentence: str) -> dg.MetadataValue:
     """The night in one sentence, a line each part."""
     parts = re.split(r"; |\. | and (?=\$)|, (?=since)", sentence.removesuffix("."))
-    return dg.MetadataValue.md(f"**{verdict}**\n\n{listed(parts)}")
+    return dg.MetadataValue.md(f"**{verdict}**\n\n" + "\n".join(f"- {part}" for part in parts))
 
 
 def _page(settings: Settings, night: str) -> dg.MetadataValue:
@@ -279,9 +265,9 @@ def _first_figures(report: pd.DataFrame) -> list[dict[str, Plain]]:
 
 def _of_findings(lake: Lake, night: str, seen: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
     verdict = verdicts(seen, deltas)
-    counts = {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
+    figures = _money(seen, deltas) | {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
     in_order = in_order_of_work(seen, verdict)
-    metadata = told(lake, night, FINDINGS, _money(seen, deltas), finding_rows(in_order), bar(counts, _VERDICT_COLOURS))
+    metadata = told(lake, night, FINDINGS, figures, finding_rows(in_order))
     if len(in_order):
         (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
         metadata["look_at_the_first"] = commands(first, night)[0]
@@ -295,14 +281,14 @@ def _drift(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> d
         "differences": len(drift),
         "organizations": int(drift["organization_id"].nunique()),
         "unknown_here": int(drift["organization_id"].isna().sum()),
+        **kinds,
     }
-    colours = dict(zip(kinds, cycle(GRADE_COLOURS.values()), strict=False))
     rows = rows_of(drift.head(10), ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe"))
     return dg.Output(
         drift,
         SUBSCRIPTION_DRIFT.name,
         metadata={
-            **told(lake, night, SUBSCRIPTION_DRIFT, figures, rows, bar(kinds, colours)),
+            **told(lake, night, SUBSCRIPTION_DRIFT, figures, rows),
             "runbook": runbook(settings, "subscription_status"),
         },
     )
@@ -311,29 +297,17 @@ def _drift(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> d
 def _positions(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
     decisions = positions["decision"].value_counts()
     figures = {
-        "due": int(decisions.get("due", 0)),
+        **{name: int(decisions.get(name, 0)) for name in _DECISIONS},
         "due_units": float(positions["due_units"].sum()),
         "for_a_person": int(decisions.get("parked", 0) + decisions.get("refused", 0)),
     }
     shown = ("dispute_id", "organization_id", "status", "decision", "due_units", "clawed_back_units", "reason")
     rows = rows_of(positions.sort_values(["due_units", "dispute_id"], ascending=[False, True]).head(10), shown)
-    counts = {name: int(decisions.get(name, 0)) for name in _DECISION_COLOURS}
     return dg.Output(
         positions,
         DISPUTE_POSITIONS.name,
         metadata={
-            **told(lake, night, DISPUTE_POSITIONS, figures, rows, bar(counts, _DECISION_COLOURS)),
+            **told(lake, night, DISPUTE_POSITIONS, figures, rows),
             "runbook": runbook(settings, "dispute_credit_due"),
         },
     )
-
-
-def _trend(lake: Lake, night: str, report: pd.DataFrame) -> str:
-    """What was owed either way by what needs somebody, on the last nights, this one included."""
-    before = [one for one in lake.nights(NIGHTLY_REPORT) if one < night][-(NIGHTS - 1) :]
-    frames = [*(lake.require(NIGHTLY_REPORT, one).frame(["name", "value"]) for one in before), report]
-    values = [frame.set_index("name")["value"] for frame in frames]
-    sides = {"owed_to_us": "open.unexplained.cents_to_us", "owed_to_customers": "open.unexplained.cents_to_customers"}
-    # an older night may lack a figure that was added since
-    money = {side: [float(value.get(name, 0.0)) / 100 for value in values] for side, name in sides.items()}
-    return lines(money, {"owed_to_us": TO_US, "owed_to_customers": TO_CUSTOMERS}, "$")

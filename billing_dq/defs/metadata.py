@@ -1,4 +1,4 @@
-"""What the UI shows of a table: first the figures that matter, then a picture, ten rows, and how to load it.
+"""What the UI shows of a table: first the figures that matter, then ten rows, and how to load it.
 
 Figures are plain numbers under steady names, so that Dagster plots them over the nights.
 """
@@ -92,7 +92,6 @@ def told(
     table: Table,
     figures: Mapping[str, float],
     rows: Sequence[Mapping[str, Plain]],
-    picture: str = "",
 ) -> Metadata:
     """What is said of a stored table, in the order in which people look.
 
@@ -102,11 +101,9 @@ def told(
         table: its contract.
         figures: the ones that matter, by name.
         rows: its first rows, or its worst ones.
-        picture: Markdown, empty for none.
     """
     return {
         **{name: int(value) if float(value).is_integer() else float(value) for name, value in figures.items()},
-        **({"picture": dg.MetadataValue.md(picture)} if picture else {}),
         "first_rows": table_of(rows[:ROWS]),
         "load_it": dg.MetadataValue.md(loading(lake, night, table)),
         "storage_path": dg.MetadataValue.path(str(lake.root / table.name / f"{night}.parquet")),

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, cycle
+from itertools import chain
 from pathlib import Path
 
 import dagster as dg
@@ -27,9 +27,7 @@ from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeT
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
-from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import rows_of, worst, worst_weeks
-from billing_dq.report.inline_pictures import bar
 from billing_dq.report.verdicts import coverage
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
@@ -57,12 +55,7 @@ from billing_dq.weeks import NightWeeks
 GROUP = "reconciliation"
 _SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
 _PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
-#: How sure a piece of evidence is, and its colour.
-_SURE = {
-    "proved": GRADE_COLOURS["explained"],
-    "consistent": GRADE_COLOURS["undecided"],
-    "guess": GRADE_COLOURS["unexplained"],
-}
+_CONFIDENCES = ("proved", "consistent", "guess")
 
 
 @dataclass(frozen=True)
@@ -257,17 +250,17 @@ def _keys(*names: str) -> set[dg.AssetKey]:
 
 
 def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks, settings: Settings) -> Metadata:
-    """The figures and the picture are of the night's own weeks; the worst weeks are of the followed ones too."""
+    """The figures are of the night's own weeks; the worst weeks are of the followed ones too."""
     of_night = in_window(deltas, weeks)
     units = of_night["unexplained_units"].where(of_night["grade"] == "unexplained", 0.0)
     figures = {
         "units_owed_to_us": float(units.clip(lower=0).sum()),
         "units_owed_to_customers": float(-units.clip(upper=0).sum()),
         "undecided_units": float(of_night.loc[of_night["grade"] == "undecided", "unexplained_units"].abs().sum()),
+        **{f"weeks_{share.grade}": share.weeks for share in coverage(of_night)},
     }
-    grades = {one.grade: one.weeks for one in coverage(of_night)}
     rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
-    told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows, bar(grades, GRADE_COLOURS))
+    told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows)
     followed = len(deltas) - len(of_night)
     return {**told_of, "followed_weeks": followed, "runbook": runbook(settings, "meter_extras_divergence")}
 
@@ -275,15 +268,15 @@ def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks, 
 def _of_evidence(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
     """Incidents first: what many organizations lost at once is one thing to look for."""
     together = incidents(evidence)
+    sure = evidence["confidence"].value_counts()
     figures = {
         "pieces": len(evidence),
         "incidents": len(together),
         "units_lost_in_incidents": float(together["units"].sum()),
+        **{name: int(sure.get(name, 0)) for name in _CONFIDENCES},
     }
-    sure = evidence["confidence"].value_counts()
-    picture = bar({name: int(sure.get(name, 0)) for name in _SURE}, _SURE)
     rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
-    return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows, picture)
+    return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows)
 
 
 def _of_runaway(lake: Lake, night: str, balances: pd.DataFrame, settings: Settings) -> Metadata:
@@ -299,19 +292,16 @@ def _of_runaway(lake: Lake, night: str, balances: pd.DataFrame, settings: Settin
 
 def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: Settings) -> Metadata:
     is_open = violations["compensated_by"].isna()
+    rules = violations["rule"].value_counts().sort_index()
     figures = {
         "not_made_good": int(is_open.sum()),
         "made_good": int((~is_open).sum()),
         "units_not_made_good": float(violations.loc[is_open, "units"].abs().sum()),
+        **{f"rule_{rule}": int(count) for rule, count in rules.items()},
     }
-    rules = violations["rule"].value_counts().sort_index()
-    picture = bar(
-        {str(rule): int(count) for rule, count in rules.items()},
-        dict(zip(map(str, rules.index), cycle(GRADE_COLOURS.values()), strict=False)),
-    )
     rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
     shown = [{**row, "detail": short(row["detail"])} for row in rows]
     return {
-        **told(lake, night, LEDGER_VIOLATIONS, figures, shown, picture),
+        **told(lake, night, LEDGER_VIOLATIONS, figures, shown),
         "runbook": runbook(settings, "ledger_violation"),
     }

@@ -14,8 +14,6 @@ from billing_dq.defs.metadata import Metadata, head_of, record_out, table_of, ta
 from billing_dq.defs.outside import COLLECTIONS, collections_of
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.report.colours import GRADE_COLOURS
-from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Snapshot, SnapshotFacts
 from billing_dq.sources.mongodb.snapshot import read_snapshot
@@ -43,12 +41,6 @@ TABLES = (
     "document_shapes",
 )
 GROUP = "mongodb"
-
-_DOCUMENT_COLOURS = {
-    "read": GRADE_COLOURS["explained"],
-    "quarantined": GRADE_COLOURS["unexplained"],
-    "of other weeks": GRADE_COLOURS["exact"],
-}
 Read = TypeVar("Read")
 #: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
 RETRIES = 2
@@ -204,17 +196,13 @@ def _table_metadata(lake: Lake, night: str, table: StoredTable, facts: SnapshotF
     """The table, and what became of the documents that it is made of."""
     names = COLLECTIONS.get(table.table.name, tuple(facts.counts))
     counts = [facts.counts[name] for name in names if name in facts.counts]
-    documents = {
-        "read": sum(count.read for count in counts),
-        "quarantined": sum(count.quarantined for count in counts),
-        "of other weeks": sum(count.out_of_scope for count in counts),
-    }
     figures = {
         "rows": table.rows,
-        "documents_read": documents["read"],
-        "documents_quarantined": documents["quarantined"],
+        "documents_read": sum(count.read for count in counts),
+        "documents_quarantined": sum(count.quarantined for count in counts),
+        "documents_of_other_weeks": sum(count.out_of_scope for count in counts),
     }
-    return told(lake, night, table.table, figures, head_of(table), bar(documents, _DOCUMENT_COLOURS))
+    return told(lake, night, table.table, figures, head_of(table))
 
 
 def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:

@@ -5,7 +5,6 @@ what compares with Stripe hangs on it. An error of Stripe therefore never hides 
 """
 
 from collections.abc import Iterator
-from itertools import cycle
 
 import dagster as dg
 import pandas as pd
@@ -14,8 +13,6 @@ from billing_dq.defs.metadata import Metadata, first_rows, record_out, table_out
 from billing_dq.defs.outside import RESOURCES, resources_of
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError
-from billing_dq.report.colours import GRADE_COLOURS
-from billing_dq.report.inline_pictures import bar
 from billing_dq.settings import Settings
 from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.storage.history import disputes_to_read_again, payments_to_read_again
@@ -136,7 +133,6 @@ def _table_metadata(
     """The table, and what it cost to read it."""
     counted = frame["status"].value_counts().sort_index() if "status" in frame.columns else pd.Series(dtype="int64")
     asked = sum(reading.requests.get(name, 0) for name in RESOURCES.get(table.name, ()))
-    figures = {"rows": len(frame), "requests": asked, "requests_in_all": sum(reading.requests.values())}
-    by_status = {str(name): float(count) for name, count in counted.items()}
-    colours = dict(zip(by_status, cycle(GRADE_COLOURS.values()), strict=False))
-    return told(lake, night, table, figures, first_rows(frame, table), bar(by_status, colours))
+    by_status = {f"status_{name}": float(count) for name, count in counted.items()}
+    figures = {"rows": len(frame), "requests": asked, "requests_in_all": sum(reading.requests.values()), **by_status}
+    return told(lake, night, table, figures, first_rows(frame, table))

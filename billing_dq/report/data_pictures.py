@@ -1,37 +1,20 @@
-"""How a measure went from night to night, with what was usual for it: for Dagster's checks, and for the page."""
+"""How a measure went from night to night, with what was usual for it, as a small SVG of the page about the data."""
 
 import pandas as pd
-
-from billing_dq.report.inline_pictures import lines
 
 _VALUE, _USUAL, _ODD = "#2f7fc1", "#8fa3ad", "#c8413b"
 
 
-def measure_picture(rows: pd.DataFrame) -> str:
-    """A measure over the last nights, with the bounds of what was usual where every judged night has them, as Markdown;
-    empty text where there are fewer than two nights.
+def sparkline(rows: pd.DataFrame) -> str:
+    """A measure over the nights: the values, the band of what was usual, unusual values as dots.
 
     Args:
         rows: ``night`` (dates) and `NIGHT_MEASURES` of one measure; of several collections or weeks the first of each
             night is drawn, which are those with the most unusual value.
+
+    Returns:
+        The SVG; empty text where there are fewer than two nights.
     """
-    drawn = _one_a_night(rows)
-    if len(drawn) < 2:
-        return ""
-    is_judged = drawn["verdict"] != "not_judged"
-    values: dict[str, list[float]] = {}
-    for name in ("lowest", "highest"):
-        bounds = drawn[name].where(is_judged)
-        if is_judged.any() and bounds[is_judged].notna().all():
-            # nights before the first that was judged have the same bounds as that one
-            values[f"usual, {name}"] = bounds.bfill().ffill().tolist()
-    measure, unit = drawn["measure"].iloc[-1].replace("_", " "), drawn["unit"].iloc[-1]
-    told = measure if measure == unit else f"{measure} ({unit})"
-    return lines(values | {told: drawn["value"].tolist()}, dict.fromkeys(values, _USUAL) | {told: _VALUE}, "")
-
-
-def sparkline(rows: pd.DataFrame) -> str:
-    """A measure over the nights as a small SVG: the values, the band of what was usual, unusual values as dots."""
     drawn = _one_a_night(rows)
     if len(drawn) < 2:
         return ""

@@ -107,7 +107,9 @@ def test_beside_a_history_of_the_same_the_night_is_green_and_beside_twice_as_muc
     assert found["usage_has_its_usual_size"].severity == dg.AssetCheckSeverity.ERROR
     assert found[KEEPS_ITS_SHAPE].severity == dg.AssetCheckSeverity.WARN
     assert "subscriptions.tier is gone: 100% of the documents had it" in (found[KEEPS_ITS_SHAPE].description or "")
-    assert "data:image/svg+xml;base64," in str(found["usage_has_its_usual_size"].metadata["picture"])
+    documents = measures[(measures["measure"] == "documents") & (measures["collection"] == "billingusages")]
+    plotted = found["usage_has_its_usual_size"].metadata["billingusages_documents"].value
+    assert plotted == documents["value"].item()
     page = lake.data_page_path(night.night).read_text(encoding="utf-8")
     assert "The data of this night is unusual" in page
     assert "subscriptions.tier is gone" in page

@@ -16,11 +16,10 @@ from billing_dq.defs.runbook import runbook
 from billing_dq.quality.judgement import is_lost, is_unusual, sentence
 from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE
 from billing_dq.quality.shape import FEWEST_NIGHTS, Change, changes
-from billing_dq.report.data_pictures import measure_picture
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.quality_history import is_complete, measures_before, nights_before
+from billing_dq.storage.quality_history import is_complete, nights_before
 from billing_dq.tables import DOCUMENT_SHAPES, NIGHT_MEASURES
 
 KEEPS_ITS_SHAPE = "documents_keep_their_shape"
@@ -132,11 +131,9 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what was measured."""
         night = context.partition_key
-        history = measures_before(lake, night)
-        tonight = night_measures.assign(night=pd.Timestamp(night).date())
         not_judged = _why_not_judged(lake, night)
         for check in DATA_CHECKS:
-            yield _judged(check, check.of(tonight), check.of(history), not_judged, settings)
+            yield _judged(check, check.of(night_measures), not_judged, settings)
 
     @dg.asset_check(
         asset=DOCUMENT_SHAPES.name,
@@ -175,16 +172,13 @@ def _why_not_judged(lake: Lake, night: str) -> str:
     return f"not judged: {why}"
 
 
-def _judged(
-    check: DataCheck, tonight: pd.DataFrame, history: pd.DataFrame, not_judged: str, settings: Settings
-) -> dg.AssetCheckResult:
+def _judged(check: DataCheck, tonight: pd.DataFrame, not_judged: str, settings: Settings) -> dg.AssetCheckResult:
     unusual, lost = tonight[is_unusual(tonight)], bool(is_lost(tonight).any())
     said = "; ".join(sentence(row) for row in rows_of(unusual, _SHOWN))
     green = "as in the nights before" if (tonight["verdict"] != "not_judged").any() else not_judged
-    drawn = pd.concat([history, tonight]) if len(history) else tonight
     details: Metadata = {
+        **_figures(tonight),
         "measures": table_of(rows_of(tonight.round(2), _SHOWN)),
-        "picture": dg.MetadataValue.md(measure_picture(drawn[drawn["measure"] == _drawn(check, tonight, unusual)])),
         "runbook": runbook(settings, check.runbook),
     }
     return dg.AssetCheckResult(
@@ -197,10 +191,11 @@ def _judged(
     )
 
 
-def _drawn(check: DataCheck, tonight: pd.DataFrame, unusual: pd.DataFrame) -> str:
-    """The measure to draw: one that is unusual, else the first that the night has."""
-    there = set((tonight if unusual.empty else unusual)["measure"])
-    return next((name for name in check.measures if name in there), check.measures[0])
+def _figures(tonight: pd.DataFrame) -> dict[str, float]:
+    """The measures as numbers under steady names, which Dagster plots over the nights; of weeks none is steady."""
+    steady = tonight[tonight["week_key"] == ""]
+    names = steady["collection"] + "_" + steady["measure"]
+    return {str(name): float(value) for name, value in zip(names, steady["value"].round(2), strict=True)}
 
 
 def _row(change: Change) -> dict[str, str]:

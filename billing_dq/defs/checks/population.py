@@ -10,9 +10,7 @@ import pandas as pd
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import ROWS, table_of
 from billing_dq.reconcile.followed_weeks import in_window
-from billing_dq.report.colours import GRADE_COLOURS
 from billing_dq.report.figures import rows_of
-from billing_dq.report.inline_pictures import bar
 from billing_dq.report.verdicts import GRADES
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
@@ -120,7 +118,6 @@ def judge_weeks(read: pd.DataFrame, deltas: pd.DataFrame, quarantined: int) -> d
     invented = both[(both["side"] == "right_only") & (both["grade"] != "unreadable")]
     ungraded = len(deltas) - sum(buckets.values())
     passed = not (len(lost) or len(invented) or ungraded)
-    colours = {name: GRADE_COLOURS[grade] for grade, name in GRADES.items()}
     return dg.AssetCheckResult(
         passed=passed,
         check_name=WEEKS,
@@ -130,7 +127,6 @@ def judge_weeks(read: pd.DataFrame, deltas: pd.DataFrame, quarantined: int) -> d
             "organization_weeks": len(deltas),
             **buckets,
             "quarantined_documents": quarantined,
-            "buckets": dg.MetadataValue.md(bar(buckets, colours) or "no week has usage or debits"),
             "not_compared": table_of(rows_of(lost.head(ROWS), _WEEK)),
             "compared_without_data": table_of(rows_of(invented.head(ROWS), _WEEK)),
         },
