@@ -24,6 +24,7 @@ from pymongo.write_concern import WriteConcern
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import DECODED, is_transient, unusable
+from billing_dq.sources.mongodb.organization_ledger import WrittenCredit, number_or_nan, written_credit
 
 Document = dict[str, object]
 WriteOutcome = Literal["written", "missed", "unknown"]
@@ -63,18 +64,6 @@ class Credit:
             "_id": ObjectId(self.entry_id),
             "memo": self.memo,
         }
-
-
-@dataclass(frozen=True)
-class WrittenCredit:
-    """A ledger entry that carries one of our references, as it stands in the database."""
-
-    organization_id: str
-    entry_id: str
-    ref_id: str
-    amount: float
-    memo: str | None
-    at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -155,7 +144,7 @@ class LedgerWriter:
         return LedgerReading(
             length=len(ledger),
             cached_balance=float(cached),
-            ledger_sum=math.fsum(_number(entry.get("amount")) for entry in ledger if isinstance(entry, dict)),
+            ledger_sum=math.fsum(number_or_nan(entry.get("amount")) for entry in ledger if isinstance(entry, dict)),
             entries=tuple(
                 written_credit(organization_id, entry)
                 for entry in ledger
@@ -218,21 +207,3 @@ def _reason(error: OperationFailure) -> str:
     if error.code == _NOT_VALID:
         return "the collection's own validation refuses the entry"
     return f"the server answered with error {error.code} ({(error.details or {}).get('codeName', 'no name')})"
-
-
-def written_credit(organization_id: str, entry: object) -> WrittenCredit:
-    """A ledger entry as it stands in the database; an amount that is no number is NaN."""
-    fields: Document = entry if isinstance(entry, dict) else {}
-    memo, at = fields.get("memo"), fields.get("at")
-    return WrittenCredit(
-        organization_id=organization_id,
-        entry_id=str(fields.get("_id")),
-        ref_id=str(fields.get("refId")),
-        amount=_number(fields.get("amount")),
-        memo=memo if isinstance(memo, str) else None,
-        at=at if isinstance(at, datetime) else None,
-    )
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan

@@ -11,7 +11,7 @@ from typing import Literal
 
 from billing_dq.credits.apply import MEMO_PREFIX, unverified_intents
 from billing_dq.credits.audit import Record
-from billing_dq.credits.ledger_writer import WrittenCredit
+from billing_dq.sources.mongodb.organization_ledger import WrittenCredit
 
 Problem = Literal[
     "entry_without_record",  # an entry that carries our memo, or is younger than the log, and is in no record

@@ -23,12 +23,13 @@ from bson import ObjectId
 
 from billing_dq.credits.apply import Applier
 from billing_dq.credits.audit import AuditLog
-from billing_dq.credits.ledger_writer import LedgerWriter, written_credit
+from billing_dq.credits.ledger_writer import LedgerWriter
 from billing_dq.credits.plan import CreditPlan, DisputeEntry, LedgerState, Limits, plan_credit
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.verification import compare
 from billing_dq.errors import TransientSourceError
 from billing_dq.settings import Credits, Settings
+from billing_dq.sources.mongodb.organization_ledger import written_credit
 from tests.faults.memory_ledger import MemoryCollection, MemoryLedger
 from tests.faults.plan import Killed
 from tests.support import small_world as world

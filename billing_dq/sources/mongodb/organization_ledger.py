@@ -1,32 +1,34 @@
-"""One organization, read now: what the plan of a dispute's credit rests on, in the contracts of the nightly tables.
+"""One organization, read now: what the plan of a dispute's credit rests on, as the night would read it.
 
-The balance document is read in one piece, so its entries, length and balance belong together. All reads go to the
-primary and see only what the majority has.
+The documents go through the same contract, the same walk over their bytes and the same choice of entries as those of a
+night, so that what a night shows as due is what a credit sees. The balance document is read in one piece, so its
+entries, length and balance belong together. All reads go to the primary and see only what the majority has.
 """
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
 
-import bson
 import pandas as pd
-from bson import CodecOptions, ObjectId
-from bson.datetime_ms import DatetimeMS
-from bson.raw_bson import RawBSONDocument
+import pyarrow as pa
+from bson import ObjectId
 from pymongo import ReadPreference
-from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from billing_dq.credits.ledger_writer import WrittenCredit, written_credit
 from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.followed import Followed
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.bson.contract import EARLIEST, LATEST
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import DECODED, connect, is_transient
+from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
+from billing_dq.sources.mongodb.queries import KEYS, documents_of
+from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXTRAS_BALANCES,
@@ -35,12 +37,11 @@ from billing_dq.tables import (
     SUBSCRIPTIONS,
     UNREADABLE_KEYS,
 )
+from billing_dq.weeks import NightWeeks
 
 Document = dict[str, object]
-_RAW = CodecOptions[RawBSONDocument](document_class=RawBSONDocument)
-_DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
-_CLAWBACK = re.compile(r"refund-dispute_.+-(?P<topup>[^-]+)")
-_CORRECTION = re.compile(r"(^|[^A-Za-z0-9])d[up]_")
+_READ = ("organizations", "subscriptions", "billingextrabalances")
+_TABLES = (ORGANIZATIONS, SUBSCRIPTIONS, EXTRAS_BALANCES, DISPUTE_ENTRIES, PACK_PURCHASES)
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,23 @@ class OrganizationReading:
     tables: dict[str, pd.DataFrame]
 
 
+@dataclass(frozen=True)
+class WrittenCredit:
+    """A ledger entry that carries one of our references, as it stands in the database."""
+
+    organization_id: str
+    entry_id: str
+    ref_id: str
+    amount: float
+    memo: str | None
+    at: datetime | None
+
+
 class OrganizationReader:
     """Reads single organizations of one database."""
 
     def __init__(self, settings: Settings, database: Database[Document]) -> None:
-        self._names = settings.collections
+        self._settings = settings
         self._limit = round(settings.mongodb_timeout_seconds * 1000)
         self._database = database.with_options(
             DECODED, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
@@ -65,36 +78,37 @@ class OrganizationReader:
     def read(self, organization_id: str) -> OrganizationReading:
         """Everything about one organization, as it is now.
 
+        Args:
+            organization_id: 24 hexadecimal characters.
+
+        Returns:
+            The rows of the nightly tables that are this organization's (docs/tables.md, "Columns").
+
         Raises:
             TransientSourceError: the server does not answer.
             SourceError: the server refuses to be read.
         """
-        key = ObjectId(organization_id)
-        with _reading():
-            organization = self._database[self._names.organizations].find_one(
-                {"_id": key}, {"plan": 1}, max_time_ms=self._limit
-            )
-            subscription = self._database[self._names.subscriptions].find_one(
-                {"organization": key}, max_time_ms=self._limit
-            )
-            found = (
-                self._database[self._names.billingextrabalances]
-                .with_options(_RAW)
-                .find({"organization": key}, max_time_ms=self._limit)
-            )
-            raw = [document.raw for document in found]
-        balances = [bson.decode(document, DECODED) for document in raw]
-        reasons = [_unsound(balance) for balance in balances]
-        sound = balances[0] if len(balances) == 1 and reasons == [None] else None
-        rows = {
-            ORGANIZATIONS: _organization_rows(organization),
-            SUBSCRIPTIONS: _subscription_rows(organization_id, subscription),
-            EXTRAS_BALANCES: _balance_rows(organization_id, sound, sum(map(len, raw))),
-            DISPUTE_ENTRIES: _dispute_rows(organization_id, _ledger(sound)),
-            PACK_PURCHASES: _purchase_rows(organization_id, _ledger(sound)),
-            UNREADABLE_KEYS: _unreadable_rows(organization_id, balances, sound),
+        # numba costs a tenth of a second, which a code location that only shows the assets need not pay
+        from billing_dq.sources.mongodb.bson.pieces import Sorting
+        from billing_dq.sources.mongodb.documents.by_collection import tables_of_piece
+
+        settings = self._settings
+        night = NightWeeks(datetime.now(UTC), settings.weeks_back, settings.settling_hours)
+        quarantine = Quarantine()
+        batches: dict[str, list[pa.Table]] = {table.name: [] for table in _TABLES}
+        of_collections = contracts(settings.collections.model_dump(), tuple(settings.plans), night.as_of)
+        for collection in _READ:
+            sorting = Sorting(of_collections[collection], night, quarantine)
+            raw = self._raw(of_collections[collection], organization_id)
+            for piece in [*sorting.add(raw), *sorting.end()]:
+                for name, rows in tables_of_piece(collection, piece, night, Followed()).items():
+                    if name in batches:
+                        batches[name].append(rows)
+        frames = {
+            table.name: to_pandas(table, pa.concat_tables([arrow_schema(table).empty_table(), *batches[table.name]]))
+            for table in _TABLES
         }
-        return OrganizationReading({table.name: table.from_rows(found) for table, found in rows.items()})
+        return OrganizationReading({**frames, UNREADABLE_KEYS.name: all_named(quarantine.tables()[1])})
 
     def with_session(self, stripe_session_id: str) -> list[str]:
         """The organizations whose ledger has a top-up of a checkout session: one, unless something is wrong.
@@ -122,7 +136,7 @@ class OrganizationReader:
         """
         pattern: Document = {"$regex": f"^{re.escape(ref_prefix)}"}
         with _reading():
-            found = self._database[self._names.billingextrabalances].aggregate(
+            found = self._database[self._settings.collections.billingextrabalances].aggregate(
                 [
                     {"$match": {"ledger.refId": pattern}},
                     {"$unwind": "$ledger"},
@@ -133,13 +147,27 @@ class OrganizationReader:
             )
             return [written_credit(str(balance["organization"]), balance["ledger"]) for balance in found]
 
+    def _raw(self, contract: CollectionContract, organization_id: str) -> bytes:
+        """The organization's documents of a collection, those among them whose id became text."""
+        query = documents_of(contract, ())
+        key = KEYS[contract.domain_name][0]
+        as_text: Document = {key: {"$regex": f"^{organization_id}$", "$options": "i"}}
+        query = replace(query, filter={"$or": [{key: ObjectId(organization_id)}, as_text]})
+        with _reading():
+            replies = self._database[contract.name].find_raw_batches(
+                query.filter,
+                query.projection,
+                sort=[(name, 1) for name in query.order],
+                max_time_ms=self._limit,
+            )
+            return b"".join(cast(Iterator[bytes], iter(replies)))  # the driver's types call each reply a document
+
     def _with(self, entry: Document) -> list[str]:
         with _reading():
-            found = self._balances({"ledger": entry}, {"organization": 1})
+            found = self._database[self._settings.collections.billingextrabalances].find(
+                {"ledger": entry}, {"organization": 1}, max_time_ms=self._limit
+            )
             return sorted({str(balance["organization"]) for balance in found})
-
-    def _balances(self, query: Document, fields: Document | None = None) -> Cursor[Document]:
-        return self._database[self._names.billingextrabalances].find(query, fields, max_time_ms=self._limit)
 
 
 @contextmanager
@@ -155,6 +183,25 @@ def open_organization_reader(settings: Settings) -> Iterator[OrganizationReader]
         yield OrganizationReader(settings, client[settings.mongodb_database])
 
 
+def written_credit(organization_id: str, entry: object) -> WrittenCredit:
+    """A ledger entry as it stands in the database; an amount that is no number is NaN."""
+    fields: Document = entry if isinstance(entry, dict) else {}
+    memo, at = fields.get("memo"), fields.get("at")
+    return WrittenCredit(
+        organization_id=organization_id,
+        entry_id=str(fields.get("_id")),
+        ref_id=str(fields.get("refId")),
+        amount=number_or_nan(fields.get("amount")),
+        memo=memo if isinstance(memo, str) else None,
+        at=at if isinstance(at, datetime) else None,
+    )
+
+
+def number_or_nan(value: object) -> float:
+    """A number of the database in units; NaN where it is none."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+
+
 @contextmanager
 def _reading() -> Iterator[None]:
     try:
@@ -163,142 +210,3 @@ def _reading() -> Iterator[None]:
         if isinstance(error, ConnectionFailure) or is_transient(error):
             raise TransientSourceError(f"MongoDB cannot be read right now: {type(error).__name__}") from None
         raise SourceError(f"MongoDB cannot be read: error {error.code}") from None
-
-
-def _unsound(balance: Document) -> str | None:
-    """The first field that keeps the ledger from being understood; None in a sound document."""
-    if not _is_number(balance.get("cachedBalance")):
-        return "cachedBalance"
-    ledger = balance.get("ledger")
-    if not isinstance(ledger, list):
-        return "ledger"
-    for entry in ledger:
-        if not isinstance(entry, dict):
-            return "ledger"
-        sound = {
-            "_id": isinstance(entry.get("_id"), ObjectId),
-            "kind": isinstance(entry.get("kind"), str),
-            "amount": _is_number(entry.get("amount")),
-            "at": isinstance(entry.get("at"), datetime | DatetimeMS),
-            **{name: _is_utf8(entry.get(name)) for name in ("kind", "refId", "stripeSessionId")},
-        }
-        if not all(sound.values()):
-            return f"ledger.{next(name for name, is_sound in sound.items() if not is_sound)}"
-    return None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _ledger(balance: Document | None) -> Sequence[Document]:
-    ledger = balance.get("ledger") if balance else None
-    return ledger if isinstance(ledger, list) else []
-
-
-def _organization_rows(organization: Document | None) -> list[Document]:
-    if organization is None:
-        return []
-    return [{"organization_id": str(organization["_id"]), "plan": _text(organization.get("plan"))}]
-
-
-def _subscription_rows(organization_id: str, subscription: Document | None) -> list[Document]:
-    """The fields that name things; no rule of disputes needs the times."""
-    if subscription is None:
-        return []
-    return [
-        {
-            **dict.fromkeys(SUBSCRIPTIONS.column_names),
-            "organization_id": organization_id,
-            "stripe_customer_id": _text(subscription.get("stripeCustomerId")),
-            "stripe_subscription_id": _text(subscription.get("stripeSubscriptionId")),
-            "plan": _text(subscription.get("plan")),
-            "status": _text(subscription.get("status")),
-        }
-    ]
-
-
-def _balance_rows(organization_id: str, balance: Document | None, size: int) -> list[Document]:
-    if balance is None:
-        return []
-    ledger = _ledger(balance)
-    return [
-        {
-            "organization_id": organization_id,
-            "cached_balance": balance["cachedBalance"],
-            "ledger_sum": math.fsum(float(str(entry["amount"])) for entry in ledger),
-            "entry_count": len(ledger),
-            "document_bytes": size,
-            "cached_balance_at": _instant(balance.get("cachedBalanceAt")),
-        }
-    ]
-
-
-def _dispute_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:
-    """The entries that the nightly table of the same name has, too."""
-    clawbacks = [_CLAWBACK.fullmatch(_text(entry.get("refId")) or "") for entry in ledger if entry["kind"] == "refund"]
-    expirations = {f"expire-{clawback['topup']}" for clawback in clawbacks if clawback}
-    return [
-        {
-            "organization_id": organization_id,
-            "entry_id": str(entry["_id"]),
-            "kind": entry["kind"],
-            "ref_id": ref_id,
-            "amount": entry["amount"],
-            "at": _instant(entry["at"]),
-        }
-        for entry in ledger
-        if (ref_id := _text(entry.get("refId"))) is not None and _is_of_a_dispute(entry, ref_id, expirations)
-    ]
-
-
-def _is_of_a_dispute(entry: Document, ref_id: str, expirations: set[str]) -> bool:
-    if entry["kind"] == "expiration":
-        return ref_id in expirations
-    correction = float(str(entry["amount"])) < 0 and _CORRECTION.search(ref_id) is not None
-    return entry["kind"] in ("refund", "adjustment") and (ref_id.startswith(_DISPUTE_REFS) or correction)
-
-
-def _purchase_rows(organization_id: str, ledger: Sequence[Document]) -> list[Document]:
-    return [
-        {
-            "organization_id": organization_id,
-            "entry_id": str(entry["_id"]),
-            "stripe_session_id": session,
-            "amount": entry["amount"],
-            "at": _instant(entry["at"]),
-        }
-        for entry in ledger
-        if entry["kind"] == "topup" and (session := _text(entry.get("stripeSessionId"))) is not None
-    ]
-
-
-def _unreadable_rows(organization_id: str, balances: list[Document], sound: Document | None) -> list[Document]:
-    """A document that is not sound, or one of several, leaves the organization's ledger in the dark."""
-    if sound is not None:
-        return []
-    return [
-        {
-            "collection": "billingextrabalances",
-            "document_id": str(balance["_id"]),
-            "organization_id": organization_id,
-            "week_key": None,
-        }
-        for balance in balances
-    ]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value and _is_utf8(value) else None
-
-
-def _is_utf8(value: object) -> bool:
-    """False of text whose bytes are no UTF-8: the driver stands surrogates for them."""
-    return not isinstance(value, str) or not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _instant(value: object) -> datetime | None:
-    """A date that can be shown; the driver has a type of its own for those that Python cannot hold."""
-    if isinstance(value, DatetimeMS):
-        return LATEST if int(value) > 0 else EARLIEST
-    return value if isinstance(value, datetime) else None

@@ -13,8 +13,7 @@ from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, added_up, shape_table
 from billing_dq.sources.mongodb.counts import Counts
-from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, organizations, subscriptions
-from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
+from billing_dq.sources.mongodb.documents.by_collection import tables_of_piece
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.politeness import BudgetSpent
 from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
@@ -115,7 +114,7 @@ class SnapshotTables:
     ) -> None:
         for piece in pieces:
             with self._reader.timed("decode"):
-                found = self._tables(contract.domain_name, piece)
+                found = tables_of_piece(contract.domain_name, piece, self._night, self._followed)
             with self._reader.timed("write"):
                 for name, table in found.items():
                     made[name].write(table)
@@ -166,21 +165,6 @@ class SnapshotTables:
     def _whole_organizations(self, sort: Callable[[], list[Piece]]) -> list[Piece]:
         with self._reader.timed("decode"):
             return [part for piece in sort() for part in piece.split(self._batch)]
-
-    def _tables(self, collection: str, piece: Piece) -> dict[str, pa.Table]:
-        """The tables, by name, that a piece of a collection comes to."""
-        rows, chosen = piece.rows, piece.chosen
-        match collection:
-            case "organizations":
-                return {tables.ORGANIZATIONS.name: organizations(rows, chosen)}
-            case "subscriptions":
-                return {tables.SUBSCRIPTIONS.name: subscriptions(rows, chosen)}
-            case "billingusages":
-                return {tables.WEEKLY_USAGE.name: weekly_usage(rows, chosen)}
-            case "billingextrabalances":
-                return ledger_tables(rows, chosen, self._night, self._followed)
-            case _:
-                return {tables.DEAD_LETTERED_EVENTS.name: dead_lettered_events(rows, chosen)}
 
     def _store(self, table: Table, rows: pa.Table) -> None:
         with self._writer(table) as writer:
