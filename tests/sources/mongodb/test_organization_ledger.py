@@ -6,13 +6,13 @@ from pathlib import Path
 
 import bson
 import pytest
+from billing_dq.progress import SilentProgress
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pandas.testing import assert_frame_equal
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from billing_dq.progress import SilentProgress
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, OrganizationReading
 from billing_dq.sources.mongodb.snapshot import read_snapshot
