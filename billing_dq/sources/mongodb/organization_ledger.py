@@ -22,7 +22,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.followed import Followed
+from billing_dq.storage.followed import Followed
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import DECODED, connect, is_transient

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bson
 import pytest
-from billing_dq.progress import SilentProgress
+from billing_dq.sources.progress import SilentProgress
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pandas.testing import assert_frame_equal
