@@ -22,13 +22,13 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.storage.followed import Followed
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import DECODED, connect, is_transient
 from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
 from billing_dq.sources.mongodb.queries import KEYS, documents_of
 from billing_dq.storage.arrow import arrow_schema, to_pandas
+from billing_dq.storage.followed import Followed
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     EXTRAS_BALANCES,

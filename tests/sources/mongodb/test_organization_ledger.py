@@ -6,7 +6,6 @@ from pathlib import Path
 
 import bson
 import pytest
-from billing_dq.sources.progress import SilentProgress
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pandas.testing import assert_frame_equal
@@ -16,6 +15,7 @@ from pymongo.database import Database
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, OrganizationReading
 from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.progress import SilentProgress
 from billing_dq.weeks import NightWeeks
 from tests.support.mongo_world import World, empty_world, fill, frames_of, random_world, settings_for
 

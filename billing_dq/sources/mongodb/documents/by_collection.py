@@ -3,11 +3,11 @@
 import pyarrow as pa
 
 from billing_dq import tables
-from billing_dq.storage.followed import Followed
 from billing_dq.sources.mongodb.bson.pieces import Piece
 from billing_dq.sources.mongodb.documents.accounts import dead_lettered_events, organizations, subscriptions
 from billing_dq.sources.mongodb.documents.ledgers import ledger_tables
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
+from billing_dq.storage.followed import Followed
 from billing_dq.weeks import NightWeeks
 
 
