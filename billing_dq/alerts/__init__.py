@@ -1,6 +1,6 @@
-"""Who is told what, once: matters in, messages out, and a record of both.
+"""Who is notified of what, once: open alerts in, notifications out, delivered at least once.
 
-`matters` says what may be told, `telling` decides what each route is told, `message` puts it into words, `record` keeps
-what was told and what is still to be sent, `delivery` sends with patience, `targets` is the edge to Apprise, and
-`desk` puts them together for assets, sensors and commands.
+`current_alerts` says what is wrong now, `changes` decides what each route is notified of (both pure), `message` puts it
+into words, `outbox` keeps what routes know and what waits, `delivery` sends with patience, `targets` is the edge to
+Apprise, and `notifier` puts these together.
 """

@@ -1,11 +1,11 @@
-"""Sending what waits: with patience, the oldest first, and one dead target holds up no other."""
+"""Delivers what waits in the outbox: the oldest first, again after a failure, and one dead target delays no other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing_dq.alerts.message import Message
-from billing_dq.alerts.record import AlertRecord, Waiting
+from billing_dq.alerts.outbox import Notification, Outbox
 
 #: Sends a message to a route: None where the target took it, else the reason, which holds no secret.
 Send = Callable[[str, Message], str | None]
@@ -31,29 +31,38 @@ class Clock:
     sleep: Callable[[float], None]
 
 
-def deliver(waiting: Sequence[Waiting], send: Send, record: AlertRecord, patience: Patience, clock: Clock) -> int:
-    """Try to send every message, and say how many were delivered. After a failure the route's later ones wait, too."""
+def deliver(waiting: Sequence[Notification], send: Send, outbox: Outbox, patience: Patience, clock: Clock) -> None:
+    """Try to send every notification. After a failure the later ones of the same route wait, too.
+
+    Args:
+        waiting: the notifications, oldest first.
+        send: how a message is sent to a route.
+        outbox: where deliveries and failures are recorded.
+        patience: how often to try, and how long a route rests after a failure.
+        clock: the time.
+
+    Raises:
+        SourceError: the outbox cannot be written.
+    """
     failing: set[str] = set()
-    delivered = 0
-    for one in waiting:
-        is_resting = one.failed_at is not None and clock.now() < one.failed_at + patience.rest
-        if one.route in failing or is_resting:
+    for notification in waiting:
+        failed_at = notification.failed_at
+        is_resting = failed_at is not None and clock.now() < failed_at + patience.rest
+        if notification.route in failing or is_resting:
             continue
-        reason = _tried(one, send, patience, clock)
+        reason = _why_not_sent(notification, send, patience, clock)
         if reason is None:
-            record.add_sent(one, clock.now())
-            delivered += 1
+            outbox.add_delivery(notification, clock.now())
         else:
-            record.add_failed(one, clock.now(), reason)
-            failing.add(one.route)
-    return delivered
+            outbox.add_failure(notification, clock.now(), reason)
+            failing.add(notification.route)
 
 
-def _tried(one: Waiting, send: Send, patience: Patience, clock: Clock) -> str | None:
-    reason = send(one.route, one.message)
+def _why_not_sent(notification: Notification, send: Send, patience: Patience, clock: Clock) -> str | None:
+    reason = send(notification.route, notification.message)
     for attempt in range(1, patience.attempts):
         if reason is None:
             break
         clock.sleep(patience.wait_seconds * 2 ** (attempt - 1))
-        reason = send(one.route, one.message)
+        reason = send(notification.route, notification.message)
     return reason

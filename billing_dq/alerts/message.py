@@ -14,7 +14,7 @@ from billing_dq.reconcile.findings.severity import rank
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.words import owed
-from billing_dq.tables import TELLINGS
+from billing_dq.tables import ALERT_CHANGES
 from billing_dq.vocabulary.alerts import EVENTS, OPERATIONS
 from billing_dq.vocabulary.severities import SEVERITIES, Severity
 
@@ -25,7 +25,7 @@ _HARMLESS = str.maketrans({"<": "‹", ">": "›", "@": "(at)", "`": "'", "*": "
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: one line, some lines, and how loud."""
+    """What is sent: one line, some lines, and how severe."""
 
     title: str
     text: str
@@ -33,50 +33,50 @@ class Message:
 
 
 def message(
-    about: str, happened: pd.DataFrame, lead: str, link: str = "", quiet: Mapping[str, int] | None = None
+    about: str, changes: pd.DataFrame, lead: str, link: str = "", silenced: Mapping[str, int] | None = None
 ) -> Message | None:
-    """The message of what a route is told; None where there is nothing to say.
+    """The message about some changes; None where none of them is to be sent.
 
     Args:
         about: what it is about, such as "night of 2026-11-21".
-        happened: `TELLINGS` in order; those that are only noted are left out.
+        changes: `ALERT_CHANGES` in order; those that are only remembered are left out.
         lead: the sentence that sums up; empty for none.
         link: where the report is; empty where there is none.
-        quiet: how many matters nobody is told of, by the reason.
+        silenced: how many open alerts nobody is notified of, by the reason.
     """
-    said = happened[happened["is_said"]]
-    if said.empty:
+    sent = changes[changes["is_sent"]]
+    if sent.empty:
         return None
     parts = [plain(lead)] if lead else []
     if link:
         parts.append(f"Report: {link}")
-    parts += [_line(row) for row in rows_of(said.head(LISTED), TELLINGS.column_names)]
-    if len(said) > LISTED:
-        parts.append(f"And {len(said) - LISTED:,} more: {_counted(said[LISTED:])}.")
-    unsaid = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in (quiet or {}).items() if count)
-    if unsaid:
-        parts.append(f"Open, and nobody is told: {unsaid}.")
-    loudest = int(rank(said["loudness"]).max())
-    return Message(f"billing_dq, {about}: {_counted(said)}", "\n\n".join(parts), SEVERITIES[loudest])
+    parts += [_line(row) for row in rows_of(sent.head(LISTED), ALERT_CHANGES.column_names)]
+    if len(sent) > LISTED:
+        parts.append(f"And {len(sent) - LISTED:,} more: {_counted(sent[LISTED:])}.")
+    unsent = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in (silenced or {}).items() if count)
+    if unsent:
+        parts.append(f"Open, and nobody is notified: {unsent}.")
+    most_urgent = int(rank(sent["urgency"]).max())
+    return Message(f"billing_dq, {about}: {_counted(sent)}", "\n\n".join(parts), SEVERITIES[most_urgent])
 
 
 def plain(text: object) -> str:
     """Text from data as one harmless line."""
-    shown = "".join(one if not unicodedata.category(one).startswith("C") else " " for one in str(text))
-    line = " ".join(shown.split()).replace("://", ":/ /").translate(_HARMLESS)
+    printable = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in str(text))
+    line = " ".join(printable.split()).replace("://", ":/ /").translate(_HARMLESS)
     return f"{line[:TEXT]} …" if len(line) > TEXT else line
 
 
-def _counted(said: pd.DataFrame) -> str:
-    counts = said["event"].value_counts()
+def _counted(changes: pd.DataFrame) -> str:
+    counts = changes["event"].value_counts()
     return ", ".join(f"{int(counts[event]):,} {event}" for event in EVENTS if event in counts.index)
 
 
 def _line(row: Mapping[str, Plain]) -> str:
-    event, severity, loudness = str(row["event"]), row["severity"], row["loudness"]
+    event, severity, urgency = str(row["event"]), row["severity"], row["urgency"]
     head = event.upper()
     if event != "resolved":
-        head += f" {loudness}" + (f" (one step above {severity})" if loudness != severity else "")
+        head += f" {urgency}" + (f" (one step above {severity})" if urgency != severity else "")
     parts = [f"{head} {row['kind']}"]
     if row["organization_id"] is not None:
         parts.append(f"organization {plain(row['organization_id'])}")

@@ -1,11 +1,11 @@
-"""A stored night as an occasion: its findings, and whether Stripe was read."""
+"""The alerts of a stored night: its findings, and whether its sources were read."""
 
 from datetime import datetime
 
 import pandas as pd
 
-from billing_dq.alerts import matters
-from billing_dq.alerts.desk import Occasion, steps_of
+from billing_dq.alerts import current_alerts
+from billing_dq.alerts.notifier import AlertBatch, steps_of
 from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
@@ -15,8 +15,8 @@ from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, NIGHTLY_REPORT
 
 
-def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
-    """What a night has to tell; None where a later night is stored, which has told all there is.
+def alerts_of_night(settings: Settings, night: str) -> AlertBatch | None:
+    """The alerts of a night; None where a later night is stored, which has all that is still open.
 
     Raises:
         SourceError: the night is not stored.
@@ -28,11 +28,11 @@ def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
     verdict = verdicts(findings, read_undecided(lake, night))
     stripe = StripeReadingRecord.require(settings.home, night)
     snapshot = SnapshotFactsRecord.require(settings.home, night)
-    return Occasion(
+    return AlertBatch(
         origin="night",
         about=f"night of {night}",
-        matters=pd.concat(
-            [matters.of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True
+        alerts=pd.concat(
+            [current_alerts.of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True
         ),
         steps=steps_of(settings),
         lead=" ".join(
@@ -42,13 +42,13 @@ def occasion_of_night(settings: Settings, night: str) -> Occasion | None:
     )
 
 
-def occasion_of_missing_nights(settings: Settings, now: datetime) -> Occasion:
+def alerts_of_missing_nights(settings: Settings, now: datetime) -> AlertBatch:
     """Whether the nights that were due by now are concluded, and the newest was in time."""
     newest = next(iter(reversed(Lake(settings.home).nights(NIGHTLY_REPORT))), None)
     facts = None if newest is None else SnapshotFactsRecord.of(settings.home, newest)
     as_of = None if facts is None else facts.as_of
-    found = matters.of_nights(now, settings.alerts.night_due, newest, as_of, settings.first_night)
-    return Occasion("nights", "the nights", found)
+    alerts = current_alerts.of_nights(now, settings.alerts.night_due, newest, as_of, settings.first_night)
+    return AlertBatch("nights", "the nights", alerts)
 
 
 def report_link(settings: Settings, night: str) -> str:
@@ -59,8 +59,9 @@ def report_link(settings: Settings, night: str) -> str:
 
 def _sources(stripe: StripeReadingRecord, snapshot: SnapshotFactsRecord) -> pd.DataFrame:
     if snapshot.incomplete_because:  # Stripe was not asked then
-        said = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
-        return matters.of_operations([matters.operation("source_unreadable", "MongoDB", said)])
-    failed = stripe.state == "failed"
-    said = f"Stripe could not be read: {stripe.reason}"
-    return matters.of_operations([matters.operation("source_unreadable", "Stripe", said)] if failed else [])
+        sentence = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
+        return current_alerts.of_operations([current_alerts.operation("source_unreadable", "MongoDB", sentence)])
+    if stripe.state != "failed":
+        return current_alerts.of_operations([])
+    sentence = f"Stripe could not be read: {stripe.reason}"
+    return current_alerts.of_operations([current_alerts.operation("source_unreadable", "Stripe", sentence)])

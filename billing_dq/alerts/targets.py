@@ -19,7 +19,7 @@ from billing_dq.vocabulary.severities import Severity
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-#: How loud a severity is to Apprise.
+#: What Apprise calls a severity.
 _TYPES: Mapping[Severity, str] = {"info": "info", "warning": "warning", "error": "failure", "critical": "failure"}
 _STATUS = re.compile(r"error=(\d{3})")
 
@@ -34,7 +34,7 @@ def send(name: str, route: Route, message: Message, timeout_seconds: float) -> s
         timeout_seconds: how long the target may take.
     """
     if name == FILE_ROUTE and route.url is None:
-        return None  # the record itself is the target
+        return None  # the outbox itself is the target
     import apprise
 
     target, why = _target(name, route)
@@ -44,7 +44,7 @@ def send(name: str, route: Route, message: Message, timeout_seconds: float) -> s
     sender.add(target)
     with _silence().statuses() as statuses:
         try:
-            taken = sender.notify(
+            is_delivered = sender.notify(
                 body=message.text,
                 title=message.title,
                 notify_type=_TYPES[message.severity],
@@ -53,10 +53,10 @@ def send(name: str, route: Route, message: Message, timeout_seconds: float) -> s
             )
         except Exception as error:  # a plugin of Apprise may raise whatever it likes, with the address in its text
             return f"{target.service_name}: failed inside Apprise ({type(error).__name__})"
-    if taken:
+    if is_delivered:
         return None
-    said = f"answered with HTTP {statuses[-1]}" if statuses else "was not reached, or did not take the message"
-    return f"{target.service_name}: the target {said}"
+    outcome = f"answered with HTTP {statuses[-1]}" if statuses else "was not reached, or did not take the message"
+    return f"{target.service_name}: the target {outcome}"
 
 
 def why_unusable(name: str, route: Route) -> str | None:
@@ -74,12 +74,12 @@ def _target(name: str, route: Route) -> "tuple[NotifyBase | None, str | None]":
 
     _silence()
     asset = apprise.AppriseAsset(app_id="billing_dq", app_desc="billing_dq", storage_mode="memory")
-    found = apprise.Apprise.instantiate(route.url.get_secret_value(), asset=asset)
-    if found is None:
+    target = apprise.Apprise.instantiate(route.url.get_secret_value(), asset=asset)
+    if target is None:
         return None, f"{variable} holds no address that Apprise knows (https://appriseit.com/services/)"
-    if found.overflow_mode == apprise.OverflowMode.UPSTREAM:  # a service refuses what is too long for it
-        found.overflow_mode = apprise.OverflowMode.TRUNCATE
-    return found, None
+    if target.overflow_mode == apprise.OverflowMode.UPSTREAM:  # a service refuses what is too long for it
+        target.overflow_mode = apprise.OverflowMode.TRUNCATE
+    return target, None
 
 
 class _Silence(logging.Filter):
@@ -91,20 +91,20 @@ class _Silence(logging.Filter):
 
     @contextmanager
     def statuses(self) -> Iterator[list[str]]:
-        """The HTTP statuses that are told of during the block."""
-        found: list[str] = []
-        self._listening[id(found)] = found
+        """The HTTP statuses that are logged during the block."""
+        statuses: list[str] = []
+        self._listening[id(statuses)] = statuses
         try:
-            yield found
+            yield statuses
         finally:
-            del self._listening[id(found)]
+            del self._listening[id(statuses)]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Read the status of a line, and drop the line."""
         if record.levelno >= logging.WARNING:
-            found = _STATUS.findall(record.getMessage())
+            mentioned = _STATUS.findall(record.getMessage())
             for statuses in list(self._listening.values()):
-                statuses += found
+                statuses += mentioned
         return False
 
 

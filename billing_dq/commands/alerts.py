@@ -1,9 +1,14 @@
-"""`billing-dq alerts`: whether the routes of the alerts reach their targets."""
+"""`billing-dq alerts`: whether the routes reach their targets, and what they were sent."""
+
+import json
+import textwrap
+from dataclasses import asdict
 
 import click
 
-from billing_dq.alerts.desk import Desk
 from billing_dq.alerts.message import Message
+from billing_dq.alerts.notifier import Notifier
+from billing_dq.alerts.outbox import Outbox
 from billing_dq.settings import load_settings
 from billing_dq.vocabulary.alerts import FILE_ROUTE
 
@@ -16,7 +21,7 @@ _TEST = Message(
 
 @click.group(name="alerts")
 def command() -> None:
-    """Try the routes of the section [alerts] of the settings."""
+    """Try the routes of the section [alerts] of the settings, and list what they were sent."""
 
 
 @command.command(name="test")
@@ -26,19 +31,36 @@ def test(route: str | None) -> int:
 
     Exit status: 0 every target took it, 2 one did not.
     """
-    desk = Desk(load_settings())
-    if route is not None and route not in desk.routes:
-        raise click.ClickException(f"there is no route {route}; routes: {', '.join(desk.routes)}")
+    notifier = Notifier(load_settings())
+    if route is not None and route not in notifier.routes:
+        raise click.ClickException(f"there is no route {route}; routes: {', '.join(notifier.routes)}")
     failed = False
-    for name in [route] if route else list(desk.routes):
-        reason = desk.send(name, _TEST)
+    for name in [route] if route else list(notifier.routes):
+        reason = notifier.send(name, _TEST)
         failed |= reason is not None
         if reason is not None:
             click.echo(f"FAILED    {name}: {reason}")
-        elif name == FILE_ROUTE and desk.routes[name].url is None:
-            click.echo(
-                f"file      {name}: no target; its messages only stand in {desk.settings.state_directory}/alerts.jsonl"
-            )
+        elif name == FILE_ROUTE and notifier.routes[name].url is None:
+            click.echo(f"file      {name}: no target; its notifications stay in the outbox: `billing-dq alerts list`")
         else:
             click.echo(f"delivered {name}")
     return 2 if failed else 0
+
+
+@command.command(name="list")
+@click.option("--newest", default=20, show_default=True, type=click.IntRange(1), help="How many notifications.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def list_(newest: int, as_json: bool) -> None:
+    """List the newest notifications, oldest first, and which of them still wait."""
+    notifications = Outbox(load_settings().state_directory).newest(newest)
+    if as_json:
+        click.echo(json.dumps([asdict(notification) for notification in notifications], default=str))
+        return
+    if not notifications:
+        click.echo("No route has been notified of anything yet.")
+    for notification in notifications:
+        state = (
+            "waits" if notification.delivered_at is None else f"delivered {notification.delivered_at:%Y-%m-%d %H:%M}"
+        )
+        click.echo(f"{notification.created_at:%Y-%m-%d %H:%M} UTC, route {notification.route}, {state}")
+        click.echo(textwrap.indent(f"{notification.message.title}\n{notification.message.text}\n", "  "))

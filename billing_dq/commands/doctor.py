@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import click
 
-from billing_dq.alerts.desk import Desk, Occasion, undelivered
-from billing_dq.alerts.matters import of_operations, operation
-from billing_dq.alerts.night import occasion_of_missing_nights
+from billing_dq.alerts.current_alerts import of_operations, operation
+from billing_dq.alerts.night import alerts_of_missing_nights
+from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.alerts.targets import why_unusable
 from billing_dq.commands.shared.console import say
 from billing_dq.errors import SourceError
@@ -99,7 +99,9 @@ def _routes(settings: Settings) -> list[Diagnosis]:
     if not settings.alerts.routes:
         return [
             Diagnosis(
-                "alerts", "ok", f"no route is set up: messages only stand in {settings.state_directory}/alerts.jsonl"
+                "alerts",
+                "ok",
+                "no route is set up: see the outbox with `billing-dq alerts list`",
             )
         ]
     reasons = {name: why_unusable(name, route) for name, route in settings.alerts.routes.items()}
@@ -113,16 +115,16 @@ def _routes(settings: Settings) -> list[Diagnosis]:
 
 def _alerted(settings: Settings, lines: list[Diagnosis]) -> list[Diagnosis]:
     """Give in what fails and which nights are missing, and say what could not be delivered."""
-    desk, nights = Desk(settings), occasion_of_missing_nights(settings, datetime.now(UTC))
+    notifier, nights = Notifier(settings), alerts_of_missing_nights(settings, datetime.now(UTC))
     failed = [operation("failed_part", line.part, line.detail) for line in lines if line.state == "failed"]
     late = [
         Diagnosis("nights", "failed" if row["severity"] == "error" else "warning", str(row["sentence"]))
-        for row in nights.matters.to_dict("records")
+        for row in nights.alerts.to_dict("records")
     ]
     try:
-        desk.tell(Occasion("doctor", "the parts of this installation", of_operations(failed)))
-        desk.tell(nights)
-        said = undelivered(desk.deliver())
+        notifier.notify(AlertBatch("doctor", "the parts of this installation", of_operations(failed)))
+        notifier.notify(nights)
+        said = undelivered(notifier.deliver())
     except SourceError as error:
         said = str(error)
     sent = Diagnosis("alerts", "failed", said) if said else Diagnosis("alerts", "ok", "every message was delivered")

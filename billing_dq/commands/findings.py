@@ -136,13 +136,8 @@ def _findings(night: str | None) -> tuple[str, pd.DataFrame]:
     """A stored night, the newest by default, with what was accepted since it was taken."""
     settings = load_settings()
     chosen, stored = Lake(settings.home).choose(FINDINGS, night)
-    reading, frame = AcceptanceLog(settings.home).read(), stored.frame()
-    if reading.torn_lines:
-        click.echo(
-            f"billing-dq: {reading.torn_lines} lines of the acceptances were torn by a crash and are left aside",
-            err=True,
-        )
-    return chosen, with_acceptances(frame, frame, reading.frame, chosen)
+    frame = stored.frame()
+    return chosen, with_acceptances(frame, frame, AcceptanceLog(settings.home).read(), chosen)
 
 
 def _open_finding(finding_id: str) -> tuple[str, dict[str, object]]:

@@ -19,8 +19,8 @@ from typing import Literal
 from upath import UPath
 
 from billing_dq.errors import SettingsError, SourceError
-from billing_dq.storage.appending import locked, sync_directory
-from billing_dq.storage.placing import is_local
+from billing_dq.storage.file_locks import locked
+from billing_dq.storage.placing import is_local, sync_directory
 
 Kind = Literal[
     "started",  # the first record: what is older than it has none

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from billing_dq.alerts.desk import Desk, undelivered
-from billing_dq.alerts.night import occasion_of_night
+from billing_dq.alerts.night import alerts_of_night
+from billing_dq.alerts.notifier import Notifier, undelivered
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.manifest import MANIFEST
 from billing_dq.defs.metadata import tags_of
@@ -13,7 +13,7 @@ from billing_dq.settings import Settings
 from billing_dq.storage.records import ReconciliationRecord
 from billing_dq.tables import FINDINGS
 
-ALERTS = "alerts"
+ASSET = "alerts"
 DELIVERED = "every_alert_was_delivered"
 
 
@@ -21,52 +21,54 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
     """The asset and its check. The asset hangs on the manifest and not on the report: it tells also without it."""
 
     @dg.asset(
-        name=ALERTS,
+        name=ASSET,
         partitions_def=nights,
         group_name="conclusions",
         deps=[MANIFEST, FINDINGS.name, ReconciliationRecord.name],
-        description=TEXTS[ALERTS].markdown(),
+        description=TEXTS[ASSET].markdown(),
         owners=list(OWNERS),
         kinds={"json"},
-        tags=tags_of(ALERTS),
+        tags=tags_of(ASSET),
     )
     def alerts(
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
-        """Tell every route what it was not told yet, and send what waits, also from earlier nights."""
-        desk = Desk(settings)
+        """Notify every route of what it does not know yet, and send what waits, also from earlier nights."""
+        notifier = Notifier(settings)
         try:
-            occasion = occasion_of_night(settings, context.partition_key)
-            told = 0 if occasion is None else desk.tell(occasion)
-            waiting = len(desk.deliver())
-        except SourceError as error:  # of the record; the check says it again, in red
+            batch = alerts_of_night(settings, context.partition_key)
+            count = 0 if batch is None else notifier.notify(batch)
+            waiting = len(notifier.deliver())
+        except SourceError as error:  # of the outbox; the check says it again, in red
             return dg.MaterializeResult(metadata={"error": str(error)})
-        return dg.MaterializeResult(metadata={"messages": told, "waiting": waiting, "routes": ", ".join(desk.routes)})
+        return dg.MaterializeResult(
+            metadata={"notifications": count, "waiting": waiting, "routes": ", ".join(notifier.routes)}
+        )
 
     @dg.multi_asset_check(
         name="alert_checks",
         specs=[
             night_check(
                 DELIVERED,
-                ALERTS,
+                ASSET,
                 "Every message to every route was delivered; names the routes that did not take one.",
                 nights,
             )
         ],
     )
     def alert_checks(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        """Look at what waits now: a check that is run again after the target was mended is green again."""
+        """Look at what waits now: a check that is run again after the target was repaired is green again."""
         try:
-            waiting = Desk(settings).waiting()
-            said = undelivered(waiting)
+            waiting = Notifier(settings).waiting()
+            sentence = undelivered(waiting)
         except SourceError as error:
-            waiting, said = [], str(error)
+            waiting, sentence = [], str(error)
         return dg.AssetCheckResult(
-            passed=not said,
-            asset_key=dg.AssetKey(ALERTS),
+            passed=not sentence,
+            asset_key=dg.AssetKey(ASSET),
             check_name=DELIVERED,
             severity=dg.AssetCheckSeverity.ERROR,
-            description=said or "nothing waits",
+            description=sentence or "nothing waits",
             metadata={"waiting": len(waiting)},
         )
 

@@ -1,7 +1,7 @@
-"""What watches the nights: red checks, failed runs and nights that are missing become alerts, each told once.
+"""What watches the nights: red checks, failed runs and nights that are missing become alerts, each sent once.
 
-A sensor gives in what is wrong now; what was told before is known there (`billing_dq/alerts`). Its tick also sends
-again what a target did not take.
+A sensor says what is wrong now; `billing_dq/alerts` knows what was sent before. A tick also sends again what a target
+did not take.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster import DagsterInstance
 
-from billing_dq.alerts.desk import Desk, Occasion, undelivered
-from billing_dq.alerts.matters import of_operations, operation
-from billing_dq.alerts.night import occasion_of_missing_nights
+from billing_dq.alerts.current_alerts import of_operations, operation
+from billing_dq.alerts.night import alerts_of_missing_nights
+from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.vocabulary.severities import Severity
@@ -25,31 +25,31 @@ def failed_checks(checks: Sequence[dg.AssetChecksDefinition], by_the_night: Coll
         checks: all of them.
         by_the_night: names of the checks that only sum up what a night tells by itself, finding by finding.
     """
-    every = {key for check in checks for key in check.check_keys if key.name not in by_the_night}
-    keys = sorted(every, key=lambda key: key.to_user_string())
+    watched = {key for check in checks for key in check.check_keys if key.name not in by_the_night}
+    keys = sorted(watched, key=lambda key: key.to_user_string())
 
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
     def sensor(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         """Alert once for every check that turned red, and once when it is green again."""
         red = red_checks(context.instance, keys)
-        occasion = Occasion("checks", "checks of a night", of_operations(red))
-        return _given_in(settings, occasion, f"looked at {len(keys)} checks: {len(red)} are red")
+        batch = AlertBatch("checks", "checks of a night", of_operations(red))
+        return _notified(settings, batch, f"looked at {len(keys)} checks: {len(red)} are red")
 
     return sensor
 
 
 def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dict[str, object]]:
-    """The checks whose newest execution failed, as rows of `MATTERS`."""
+    """The checks whose newest execution failed, as rows of `ALERTS`."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    found: list[dict[str, object]] = []
+    red: list[dict[str, object]] = []
     for key, record in records.items():
         evaluation = record.event.asset_check_evaluation if record.event else None
         if evaluation is None or evaluation.passed:
             continue
         severity: Severity = "error" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warning"
-        said = f"{evaluation.description or 'failed'} (run {record.run_id})"
-        found.append(operation("failed_check", key.to_user_string(), said, severity))
-    return found
+        sentence = f"{evaluation.description or 'failed'} (run {record.run_id})"
+        red.append(operation("failed_check", key.to_user_string(), sentence, severity))
+    return red
 
 
 @dg.run_failure_sensor(name="failed_runs", minimum_interval_seconds=60)
@@ -57,24 +57,24 @@ def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[
     """Alert for every run that failed, with its first error."""
     run = context.dagster_run
     night = run.tags.get("dagster/partition")
-    said = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
-    matters = of_operations([operation("failed_run", run.run_id, said)])
-    return _given_in(settings, Occasion("runs", "a failed run", matters, closes=False), "one run failed")
+    sentence = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
+    alerts = of_operations([operation("failed_run", run.run_id, sentence)])
+    return _notified(settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed")
 
 
 @dg.sensor(name="missing_nights", minimum_interval_seconds=300)
 def missing_nights(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Alert once where a night that was due is not concluded or was read late, and send again what waits."""
-    occasion = occasion_of_missing_nights(settings, datetime.now(UTC))
-    return _given_in(settings, occasion, " ".join(occasion.matters["sentence"]) or "every night is there")
+    batch = alerts_of_missing_nights(settings, datetime.now(UTC))
+    return _notified(settings, batch, " ".join(batch.alerts["sentence"]) or "every night is there")
 
 
-def _given_in(settings: Settings, occasion: Occasion, looked_at: str) -> dg.SkipReason:
-    """Tell what is new of it and try what waits; a record that cannot be used is said in the tick."""
-    desk = Desk(settings)
+def _notified(settings: Settings, batch: AlertBatch, looked_at: str) -> dg.SkipReason:
+    """Notify the routes of what changed and send what waits; an outbox that cannot be used is sentence in the tick."""
+    notifier = Notifier(settings)
     try:
-        made = desk.tell(occasion)
-        waiting = undelivered(desk.deliver_quickly())
+        count = notifier.notify(batch)
+        waiting = undelivered(notifier.deliver_quickly())
     except SourceError as error:
         return dg.SkipReason(f"{looked_at}; {error}")
-    return dg.SkipReason(f"{looked_at}; {made} messages made{f'; {waiting}' if waiting else ''}")
+    return dg.SkipReason(f"{looked_at}; {count} notifications made{f'; {waiting}' if waiting else ''}")

@@ -142,7 +142,7 @@ def read_findings(lake: Lake, night: str) -> pd.DataFrame:
         SourceError: it is not stored.
     """
     stored = lake.require(FINDINGS, night).frame()
-    return with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, night)
+    return with_acceptances(stored, stored, AcceptanceLog(lake.home).read(), night)
 
 
 def read_absent(lake: Lake, night: str) -> Mapping[str, str]:

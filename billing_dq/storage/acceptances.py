@@ -1,29 +1,21 @@
-"""The acceptances of findings, in `<home>/acceptances.jsonl`: append only, one JSON object a line.
+"""The acceptances of findings, oldest first: in the SQLite file of a home, or on an object store one object a record.
 
-An object store cannot append: there each record is an object of its own, `<home>/acceptances/<instant>-<id>.json`.
+An object store has no transactions. There each record is put under a name of its own,
+`<home>/acceptances/<instant>-<id>.json`, so that two writers never touch one object.
 """
 
 import json
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.storage.appending import append_line, read_lines
+from billing_dq.storage.home_database import FILE_NAME, reading, writing
 from billing_dq.storage.places import place_of
 from billing_dq.storage.placing import is_local, put_text
 from billing_dq.tables import ACCEPTANCES, FrameError
-
-
-@dataclass(frozen=True)
-class AcceptancesReading:
-    """`ACCEPTANCES`, oldest first, and how many lines a crash left torn; those are no records."""
-
-    frame: pd.DataFrame
-    torn_lines: int
 
 
 class AcceptanceLog:
@@ -31,11 +23,12 @@ class AcceptanceLog:
 
     def __init__(self, home: str) -> None:
         self._home = place_of(home)
+        self._is_local = is_local(self._home)
 
     @property
     def path(self) -> UPath:
-        """Where they are: a file, or in an object store what their names begin with."""
-        return self._home / ("acceptances.jsonl" if self._is_local() else "acceptances")
+        """Where they are: the SQLite file, or the folder of the objects."""
+        return self._home / (FILE_NAME if self._is_local else "acceptances")
 
     def append(self, record: pd.DataFrame) -> None:
         """Add one record, an `ACCEPTANCES` row; it is stored when this returns.
@@ -43,51 +36,38 @@ class AcceptanceLog:
         Raises:
             SourceError: the home cannot be written.
         """
-        content = ACCEPTANCES.conform(record).to_json(orient="records", date_format="iso", double_precision=15)
-        line = json.dumps(json.loads(content)[0], allow_nan=False)
-        try:
-            if self._is_local():
-                append_line(Path(self.path.path), line.encode())
-            else:
-                at = record["at"].iloc[0].strftime("%Y%m%dT%H%M%S.%fZ")
-                put_text(line, self.path / f"{at}-{uuid.uuid4().hex[:8]}.json")
-        except OSError as error:
-            raise SourceError(f"{self.path} cannot be written: {error.strerror or error}") from None
+        rows = ACCEPTANCES.conform(record).to_json(orient="records", date_format="iso", double_precision=15)
+        text = json.dumps(json.loads(rows)[0], allow_nan=False)
+        if self._is_local:
+            with writing(Path(self.path.path)) as database:
+                database.execute("INSERT INTO acceptances (record) VALUES (?)", (text,))
+            return
+        instant = record["at"].iloc[0].strftime("%Y%m%dT%H%M%S.%fZ")
+        put_text(text, self.path / f"{instant}-{uuid.uuid4().hex[:8]}.json")
 
-    def read(self) -> AcceptancesReading:
-        """Every record.
+    def read(self) -> pd.DataFrame:
+        """Every record, `ACCEPTANCES`, oldest first.
 
         Raises:
-            SourceError: the file cannot be read, or a line in it is JSON and no acceptance.
+            SourceError: they cannot be read, or a record is no acceptance.
         """
+        texts = self._texts()
+        if not texts:
+            return ACCEPTANCES.empty()
         try:
-            lines = read_lines(Path(self.path.path)) if self._is_local() else self._objects()
+            rows = pd.DataFrame([dict(json.loads(text)) for text in texts])
+            return ACCEPTANCES.conform(rows.assign(at=pd.to_datetime(rows["at"], utc=True, format="ISO8601")))
+        except (FrameError, KeyError, ValueError, TypeError) as error:
+            raise SourceError(f"a record of {self.path} is no acceptance: {error}") from None
+
+    def _texts(self) -> list[str]:
+        if self._is_local:
+            with reading(Path(self.path.path)) as database:
+                rows = [] if database is None else database.execute("SELECT record FROM acceptances ORDER BY id")
+                return [row["record"] for row in rows]
+        try:
+            # the names begin with the instant
+            objects = sorted(self.path.iterdir(), key=lambda path: path.name) if self.path.exists() else []
+            return [path.read_text(encoding="utf-8") for path in objects]
         except OSError as error:
             raise SourceError(f"{self.path} cannot be read: {error.strerror or error}") from None
-        records = [_record(line, f"line {number} of {self.path}") for number, line in enumerate(lines, start=1)]
-        whole = [record for record in records if record is not None]
-        return AcceptancesReading(pd.concat([ACCEPTANCES.empty(), *whole], ignore_index=True), len(lines) - len(whole))
-
-    def _is_local(self) -> bool:
-        return is_local(self._home)
-
-    def _objects(self) -> list[bytes]:
-        """The content of every object, oldest first: their names begin with the instant."""
-        if not self.path.exists():
-            return []
-        return [path.read_bytes() for path in sorted(self.path.iterdir(), key=lambda path: path.name)]
-
-
-def _record(line: bytes, where: str) -> pd.DataFrame | None:
-    """The record of a line, None where a crash cut it: the beginning of a JSON object is never JSON."""
-    try:
-        content = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(content, dict):
-        raise SourceError(f"{where} is no acceptance")
-    try:
-        row = pd.DataFrame([content])
-        return ACCEPTANCES.conform(row.assign(at=pd.to_datetime(row["at"], utc=True)))
-    except (FrameError, KeyError, ValueError, TypeError) as error:
-        raise SourceError(f"{where} is no acceptance: {error}") from None

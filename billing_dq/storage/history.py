@@ -69,7 +69,7 @@ def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) ->
     """
     for earlier in _before(lake, FINDINGS, night)[-1:]:
         stored = lake.require(FINDINGS, earlier).frame()
-        known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read().frame, earlier)
+        known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read(), earlier)
         followed = lake.stored(FOLLOWED_WEEKS, earlier)
         before = FOLLOWED_WEEKS.empty() if followed is None else followed.frame()
         return Followed(weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks))
@@ -138,7 +138,7 @@ def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
         closed_weeks=earlier_closed_weeks(lake, night, weeks),
         findings=findings,
         quarantined=None if findings is None else documents_of_findings(lake, findings),
-        acceptances=AcceptanceLog(lake.home).read().frame,
+        acceptances=AcceptanceLog(lake.home).read(),
     )
 
 

@@ -15,7 +15,6 @@ from typing import BinaryIO
 from upath import UPath
 
 from billing_dq.errors import PlaceError
-from billing_dq.storage.appending import sync_directory
 
 _ELSEWHERE = "set BILLING_DQ_HOME to another place"
 
@@ -76,3 +75,12 @@ def _beside(place: Path) -> Iterator[BinaryIO]:
         sync_directory(place.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Wait until the names in a directory are on the disk: a new file may else be gone after a crash."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -4,7 +4,7 @@ Nothing here reads or computes: a table is what others agree on.
 """
 
 from billing_dq.tables.acceptances import ACCEPTANCES
-from billing_dq.tables.alerts import MATTERS, TELLINGS, TOLD
+from billing_dq.tables.alerts import ALERT_CHANGES, ALERTS, NOTIFIED_ALERTS
 from billing_dq.tables.application import (
     DEAD_LETTERED_EVENTS,
     EXTRAS_BALANCES,
@@ -86,6 +86,8 @@ TABLES: dict[str, Table] = {
 
 __all__ = [
     "ACCEPTANCES",
+    "ALERTS",
+    "ALERT_CHANGES",
     "COLUMN_PROFILES",
     "DEAD_LETTERED_EVENTS",
     "DISPUTE_ENTRIES",
@@ -101,11 +103,11 @@ __all__ = [
     "LEDGER_ENTRIES",
     "LEDGER_SUSPECTS",
     "LEDGER_VIOLATIONS",
-    "MATTERS",
     "METER_EXTRAS_DELTAS",
     "METER_EXTRAS_EVIDENCE",
     "NIGHTLY_REPORT",
     "NIGHT_MEASURES",
+    "NOTIFIED_ALERTS",
     "ORGANIZATIONS",
     "PACK_PURCHASES",
     "QUARANTINED_DOCUMENTS",
@@ -121,8 +123,6 @@ __all__ = [
     "SUBSCRIPTIONS",
     "SUBSCRIPTION_DRIFT",
     "TABLES",
-    "TELLINGS",
-    "TOLD",
     "UNREADABLE_KEYS",
     "WEEKLY_USAGE",
     "Column",

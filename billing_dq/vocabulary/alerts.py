@@ -1,13 +1,13 @@
-"""The words of the alerts: what can happen to a matter, and the kinds of matter that are no finding."""
+"""The words of the alerts: what can change in an alert, and the kinds of alert that are no finding."""
 
 from typing import Literal, get_args
 
-#: What happened to a matter, as a route is told of it.
+#: What changed in an alert, as a route is notified of it.
 Event = Literal["new", "worse", "reopened", "resolved"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 #: What can go wrong with the nights themselves; a route may name these beside the kinds of finding.
 OPERATIONS = ("missing_nights", "late_night", "source_unreadable", "failed_run", "failed_check", "failed_part")
 
-#: The route whose messages only stand in `<home>/alerts.jsonl`; the only one where no other is set up.
+#: The route whose notifications stay in the outbox; the only one where no other is set up.
 FILE_ROUTE = "file"

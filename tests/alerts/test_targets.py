@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from billing_dq.alerts import targets
-from billing_dq.alerts.desk import Desk, Occasion, undelivered
 from billing_dq.alerts.message import Message
+from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.settings import Route
 from tests.support import alerting
-from tests.support.alerting import Ticking, matter, matters, target
+from tests.support.alerting import Ticking, alert, alerts, target
 
 SECRET = "hunter2"
 MESSAGE = Message("a title", "a <b>text</b> with @everyone & more", "error")
@@ -69,9 +69,9 @@ def test_a_planted_secret_is_in_no_log_no_file_and_no_sentence(
             dead={"url": f"json://user:{SECRET}@127.0.0.1:9/{SECRET}"},
             wrong={"url": f"slack://{SECRET}"},
         )
-        desk = Desk(settings, clock=Ticking().clock)
-        desk.tell(Occasion("night", "x", matters(matter("a"))))
-        waiting = desk.deliver()
+        notifier = Notifier(settings, clock=Ticking().clock)
+        notifier.tell(AlertBatch("night", "x", alerts(alert("a"))))
+        waiting = notifier.deliver()
     assert refusing.asked == 3
     assert len(waiting) == 3
     files = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())

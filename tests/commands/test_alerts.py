@@ -62,12 +62,12 @@ def test_one_route_can_be_tried_alone(taking: Target) -> None:
     assert "there is no route x; routes: ops, pager" in str(run("alerts", "test", "--route", "x").exception)
 
 
-def test_without_a_route_it_says_where_the_messages_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_route_it_says_where_the_notifications_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "billing_dq.toml").write_text("")
     monkeypatch.delenv(URL.format("OPS"))
     result = run("alerts", "test")
     assert result.return_value == 0
-    assert f"only stand in {tmp_path}/home/alerts.jsonl" in result.output
+    assert "its notifications stay in the outbox: `billing-dq alerts list`" in result.output
 
 
 def test_the_doctor_names_a_route_without_an_address_and_sends_nothing(taking: Target) -> None:

@@ -128,16 +128,6 @@ def test_what_cannot_be_accepted_is_refused_in_a_line_and_nothing_is_recorded(
 
 
 @pytest.mark.usefixtures("nights")
-def test_a_line_that_a_crash_tore_is_said_and_left_aside(nights: Path) -> None:
-    run("accept", "f2", "--why", "known")
-    with (nights / "acceptances.jsonl").open("a") as file:
-        file.write('{"finding_id": "f')
-    told = run("accepted", "--json")
-    assert "1 lines of the acceptances were torn by a crash and are left aside" in told.stderr
-    assert [row["finding_id"] for row in json.loads(told.stdout)] == ["f2"]
-
-
-@pytest.mark.usefixtures("nights")
 def test_findings_are_readable_by_people() -> None:
     output = CliRunner().invoke(findings.command, env={"COLUMNS": "200"}, catch_exceptions=False).output
     assert "3 findings of the night of 2026-11-21" in output

@@ -1,7 +1,6 @@
 """The alerts of a night through Dagster: told once, a dead target is a red check and no failed night, sensors."""
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,13 +10,14 @@ from typing import cast
 import dagster as dg
 import pytest
 
-from billing_dq.alerts.night import occasion_of_missing_nights
-from billing_dq.defs.alerts import ALERTS, DELIVERED, alert_definitions
+from billing_dq.alerts.night import alerts_of_missing_nights
+from billing_dq.defs.alerts import ASSET, DELIVERED, alert_definitions
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nights_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights, red_checks
 from billing_dq.settings import Settings
 from billing_dq.storage import placing
+from billing_dq.storage.home_database import FILE_NAME
 from billing_dq.storage.lake import Lake
 from tests.support import alerting
 from tests.support.alerting import Target, target
@@ -90,13 +90,13 @@ def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(placing.os, "fsync", full)
         assert not job.execute_in_process(partition_key=NIGHT, instance=instance, raise_on_error=False).success
-    missing = occasion_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00"))
-    (sentence,) = missing.matters["sentence"]
+    missing = alerts_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00"))
+    (sentence,) = missing.alerts["sentence"]
     assert NIGHT in sentence
     assert taking.taken == []
     assert job.execute_in_process(partition_key=NIGHT, instance=instance).success
     assert [one["title"] for one in taking.taken] == [f"billing_dq, night of {NIGHT}: 1 new"]
-    assert occasion_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00")).matters.empty
+    assert alerts_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00")).alerts.empty
 
 
 def full(_: int) -> None:
@@ -135,21 +135,21 @@ def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds
     assert said.endswith("JSON: the target answered with HTTP 500")
     assert taking.asked == 3
     logged = " ".join(record.user_message for record in instance.all_logs(result.run_id))
-    metadata = str(result.asset_materializations_for_node(ALERTS)[0].metadata)
-    assert SECRET not in said + logged + metadata + (Path(settings.home) / "alerts.jsonl").read_text()
+    metadata = str(result.asset_materializations_for_node(ASSET)[0].metadata)
+    assert SECRET not in said + logged + metadata + (Path(settings.home) / FILE_NAME).read_text(encoding="latin-1")
     taking.status = 200
     assert checked(take(settings, instance)) == (True, "nothing waits")
     assert len(taking.taken) == 1
 
 
-def test_a_home_without_a_record_is_a_red_check_too(settings: Settings, instance: dg.DagsterInstance) -> None:
+def test_a_home_without_an_outbox_is_a_red_check_too(settings: Settings, instance: dg.DagsterInstance) -> None:
     store(Path(settings.home), NIGHT, findings(finding(1)))
-    (Path(settings.home) / "alerts.jsonl").mkdir()
+    (Path(settings.home) / FILE_NAME).mkdir()
     result = take(settings, instance)
     assert result.success
     passed, said = checked(result)
     assert not passed
-    assert "alerts.jsonl cannot be read" in said
+    assert f"{FILE_NAME} cannot be" in said
 
 
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Settings) -> str:
@@ -179,7 +179,7 @@ def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
         passing["passed"] = state
         dg.materialize([a_table, it_is_sound, it_sums_up_findings], instance=instance, raise_on_error=False)
         said = tick(sensor, instance, settings)
-    assert said == "looked at 1 checks: 0 are red; 1 messages made"
+    assert said == "looked at 1 checks: 0 are red; 1 notifications made"
     assert [one["title"].partition(": ")[2] for one in taking.taken] == ["1 new", "1 resolved"]
     assert "failed_check, a_table:it_is_sound: 7 rows are wrong (run " in taking.taken[0]["message"]
 
@@ -224,6 +224,6 @@ def test_a_missing_night_is_told_once_and_its_tick_sends_again_what_waits(
     assert f"missing_nights, {long_ago}" in message["message"]
 
 
-def test_a_record_that_cannot_be_read_is_said_in_the_tick(settings: Settings, instance: dg.DagsterInstance) -> None:
-    (Path(settings.home) / "alerts.jsonl").write_text(json.dumps({"record": "told"}))
-    assert "holds a record that is not whole" in tick(missing_nights, instance, settings)
+def test_an_outbox_that_cannot_be_read_is_said_in_the_tick(settings: Settings, instance: dg.DagsterInstance) -> None:
+    (Path(settings.home) / FILE_NAME).write_text("no database" * 100)
+    assert "file is not a database" in tick(missing_nights, instance, settings)

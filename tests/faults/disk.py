@@ -3,14 +3,16 @@
 import errno
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from billing_dq.storage import appending, placing, stored_table
+from billing_dq.alerts import outbox
+from billing_dq.storage import placing, stored_table
 from tests.faults.plan import Edge
 
 
@@ -23,11 +25,11 @@ def full() -> None:
 def disk(home: Path, edge: Edge) -> Iterator[None]:
     """Have everything that a night writes cross the edge.
 
-    A row group, a copied table and a text (half of either is there when it fails), a move, an appended line. What a
-    dead process still tries to take away from ``home`` stays.
+    A row group, a copied table and a text (half of either is there when it fails), a move, a transaction of the outbox.
+    What a dead process still tries to take away from ``home`` stays.
     """
     write_text, unlink, replace = Path.write_text, Path.unlink, Path.replace
-    write, append = stored_table.pq.ParquetWriter.write_table, appending.append_line
+    write, begin = stored_table.pq.ParquetWriter.write_table, outbox.writing
 
     def copied(source: IO[bytes], target: IO[bytes], length: int = 0) -> None:
         content = source.read()
@@ -52,16 +54,16 @@ def disk(home: Path, edge: Edge) -> Iterator[None]:
         edge.crossed()
         write(self, data, **more)
 
-    def appended(path: Path, line: bytes) -> None:
+    def begun(path: Path) -> AbstractContextManager[sqlite3.Connection]:
         edge.crossed()
-        append(path, line)
+        return begin(path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_text", text)
         patch.setattr(Path, "unlink", removed)
         patch.setattr(Path, "replace", moved)
         patch.setattr(stored_table.pq.ParquetWriter, "write_table", written)
-        patch.setattr(appending, "append_line", appended)
+        patch.setattr(outbox, "writing", begun)
         patch.setattr(placing, "shutil", _Shutil(copied))
         yield
 

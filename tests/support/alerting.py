@@ -1,4 +1,4 @@
-"""For tests of alerts: matters, settings with routes, a clock that stands, and an HTTP target that takes or refuses."""
+"""For tests of alerts: alerts, settings with routes, a clock that stands, and an HTTP target that takes or refuses."""
 
 import json
 import threading
@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from billing_dq.alerts.changes import known_after
 from billing_dq.alerts.delivery import Clock
 from billing_dq.settings import Settings
-from billing_dq.tables import MATTERS
+from billing_dq.tables import ALERTS
 
 AT = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
 
 
-def matter(name: str, **more: object) -> dict[str, object]:
+def alert(name: str, **more: object) -> dict[str, object]:
     """An error about a week, over a dollar owed to us, unless told."""
     return {
-        "matter_id": name,
+        "alert_id": name,
         "kind": "meter_extras_divergence",
         "organization_id": "6ab32b259efbcc0f7f5a4495",
         "subject": "2026-W45",
@@ -30,14 +31,19 @@ def matter(name: str, **more: object) -> dict[str, object]:
         "usd_cents": 100,
         "sentence": "1,000 units were not debited",
         "since": "2026-11-21",
-        "quiet": None,
+        "silenced": None,
         "is_reopened": False,
         **more,
     }
 
 
-def matters(*rows: dict[str, object]) -> pd.DataFrame:
-    return MATTERS.from_rows(rows)
+def alerts(*rows: dict[str, object]) -> pd.DataFrame:
+    return ALERTS.from_rows(rows)
+
+
+def after(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
+    """What a route knows after it was notified of some changes."""
+    return pd.concat([known, known_after(changed)]).drop_duplicates("alert_id", keep="last")
 
 
 def settings(home: Path, **routes: dict[str, object]) -> Settings:

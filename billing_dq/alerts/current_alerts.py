@@ -1,6 +1,6 @@
-"""What a route may be told of: the open findings of a night, and what is wrong with the nights themselves.
+"""What a route may be notified of: the open findings of a night, and what is wrong with the nights themselves.
 
-Pure: tables and instants in, `MATTERS` out.
+Pure: tables and instants in, `ALERTS` out.
 """
 
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import is_accepted
-from billing_dq.tables import MATTERS
+from billing_dq.tables import ALERTS
 from billing_dq.vocabulary.severities import Severity
 
 
 def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -> pd.DataFrame:
-    """The open findings of a night. An accepted one, an undecided one and one that the night did not examine are quiet.
+    """The open findings of a night. Accepted and undecided ones, and those that it did not examine, are silenced.
 
     Args:
         findings: `FINDINGS` of the night.
@@ -23,34 +23,34 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
         night: YYYY-MM-DD.
     """
     is_open = findings["state"] != "resolved"
-    found, verdict = findings[is_open], verdict[is_open]
-    quiet = np.select(
-        [is_accepted(found), verdict == "undecided", found["last_seen"] != night],
+    open_findings, verdict = findings[is_open], verdict[is_open]
+    silenced = np.select(
+        [is_accepted(open_findings), verdict == "undecided", open_findings["last_seen"] != night],
         ["accepted", "undecided", "not_examined"],
         "",
     )
-    about = ["kind", "organization_id", "subject", "severity", "units", "usd_cents"]
-    matters = found[about].assign(
-        matter_id=found["finding_id"],
-        sentence=found["explanation"],
-        since=found["first_seen"].where(found["first_seen"] != night),
-        quiet=pd.Series(quiet, index=found.index, dtype="str").replace("", None),
-        is_reopened=found["state"] == "reopened",
+    columns = ["kind", "organization_id", "subject", "severity", "units", "usd_cents"]
+    alerts = open_findings[columns].assign(
+        alert_id=open_findings["finding_id"],
+        sentence=open_findings["explanation"],
+        since=open_findings["first_seen"].where(open_findings["first_seen"] != night),
+        silenced=pd.Series(silenced, index=open_findings.index, dtype="str").replace("", None),
+        is_reopened=open_findings["state"] == "reopened",
     )
-    return MATTERS.conform(matters)
+    return ALERTS.conform(alerts)
 
 
 def of_operations(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
     """What is wrong with the nights themselves, from the rows that `operation` makes."""
-    return MATTERS.from_rows(rows)
+    return ALERTS.from_rows(rows)
 
 
 def operation(
     kind: str, subject: str, sentence: str, severity: Severity = "error", units: float = 0.0
 ) -> dict[str, object]:
-    """A row of `MATTERS` about the nights themselves; its id is its kind and subject."""
+    """A row of `ALERTS` about the nights themselves; its id is its kind and subject."""
     return {
-        "matter_id": f"{kind}:{subject}",
+        "alert_id": f"{kind}:{subject}",
         "kind": kind,
         "organization_id": None,
         "subject": subject,
@@ -59,7 +59,7 @@ def operation(
         "usd_cents": 0,
         "sentence": sentence,
         "since": None,
-        "quiet": None,
+        "silenced": None,
         "is_reopened": False,
     }
 
@@ -67,7 +67,7 @@ def operation(
 def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | None, first_night: date) -> pd.DataFrame:
     """Nights that should have been concluded and are not, and a newest night that was read after it was due.
 
-    Each further night that is missing makes the matter worse by one unit.
+    Each further night that is missing makes the alert worse by one unit.
 
     Args:
         now: the instant of the question, UTC.
@@ -79,15 +79,15 @@ def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | No
     last_due = now.date() if now.time() >= due else now.date() - timedelta(days=1)
     rows: list[dict[str, object]] = []
     if newest is None and last_due >= first_night:
-        said = f"No night has been concluded yet; the one of {last_due} was due by {due:%H:%M} UTC."
-        rows.append(operation("missing_nights", "never", said, units=1.0))
+        sentence = f"No night has been concluded yet; the one of {last_due} was due by {due:%H:%M} UTC."
+        rows.append(operation("missing_nights", "never", sentence, units=1.0))
     if newest is not None:
         missing = (last_due - date.fromisoformat(newest)).days
         if missing > 0:
-            said = f"No night has been concluded since {newest}; that of {last_due} was due by {due:%H:%M} UTC."
-            rows.append(operation("missing_nights", newest, said, units=float(missing)))
+            sentence = f"No night has been concluded since {newest}; that of {last_due} was due by {due:%H:%M} UTC."
+            rows.append(operation("missing_nights", newest, sentence, units=float(missing)))
         due_at = datetime.combine(date.fromisoformat(newest), due, UTC)
         if as_of is not None and as_of > due_at:
-            said = f"The night of {newest} was read at {as_of:%H:%M} UTC; it was due by {due:%H:%M}."
-            rows.append(operation("late_night", newest, said, severity="warning"))
+            sentence = f"The night of {newest} was read at {as_of:%H:%M} UTC; it was due by {due:%H:%M}."
+            rows.append(operation("late_night", newest, sentence, severity="warning"))
     return of_operations(rows)

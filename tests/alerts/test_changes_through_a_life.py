@@ -1,4 +1,4 @@
-"""Random lives of matters against a plain reference: nothing is told twice, and nothing is forgotten."""
+"""Random lives of alerts against a plain reference: nothing is told twice, and nothing is forgotten."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_dq.alerts.telling import Rule, Steps, after, tellings
-from billing_dq.tables import TOLD
+from billing_dq.alerts.changes import Rule, Steps, changes
+from billing_dq.tables import NOTIFIED_ALERTS
 from billing_dq.vocabulary.severities import SEVERITIES
-from tests.support.alerting import matter, matters
+from tests.support.alerting import after, alert, alerts
 
 STEPS = Steps(units=100.0, cents=10)
 NAMES = ("a", "b", "c")
@@ -20,7 +20,7 @@ _matter = st.fixed_dictionaries(
         "severity": st.sampled_from(SEVERITIES),
         "units": st.integers(-300, 300).map(float),
         "usd_cents": st.integers(-30, 30),
-        "quiet": st.sampled_from(_QUIET),
+        "silenced": st.sampled_from(_QUIET),
         "is_reopened": st.booleans(),
     }
 )
@@ -36,7 +36,7 @@ _rules = st.builds(
 
 @dataclass
 class Known:
-    """What the reference remembers of a matter."""
+    """What the reference remembers of an alert."""
 
     is_open: bool
     severity: int
@@ -45,7 +45,7 @@ class Known:
 
 
 def reference(nights: list[dict[str, dict]], rule: Rule) -> list[dict[str, str]]:
-    """One matter at a time, as docs and comments say it: by night, the events that the route hears."""
+    """One alert at a time, as docs and comments say it: by night, the events that the route hears."""
     known: dict[str, Known] = {}
     heard = []
     for night in nights:
@@ -67,12 +67,12 @@ def reference(nights: list[dict[str, dict]], rule: Rule) -> list[dict[str, str]]
 
 def happened(one: dict, then: Known | None, rule: Rule) -> str:
     is_open = then is not None and then.is_open
-    if one["quiet"] == "accepted":
+    if one["silenced"] == "accepted":
         return "accepted" if is_open else ""
     comes_back = not is_open and (one["is_reopened"] or then is not None)
     severity = SEVERITIES.index(one["severity"])
-    loudness = min(severity + 1, 3) if comes_back and severity else severity
-    if one["quiet"] or loudness < SEVERITIES.index(rule.severity):
+    urgency = min(severity + 1, 3) if comes_back and severity else severity
+    if one["silenced"] or urgency < SEVERITIES.index(rule.severity):
         return ""
     if abs(one["units"]) < rule.min_units or abs(one["usd_cents"]) < rule.min_cents:
         return ""
@@ -85,14 +85,14 @@ def happened(one: dict, then: Known | None, rule: Rule) -> str:
 
 def taken(nights: list[dict[str, dict]], rule: Rule, times: int = 1) -> list[dict[str, str]]:
     """The same by the package, each night taken some times."""
-    told, heard = TOLD.empty(), []
+    known, heard = NOTIFIED_ALERTS.empty(), []
     for night in nights:
         said: dict[str, str] = {}
         for _ in range(times):
-            frame: pd.DataFrame = matters(*(matter(name, **one) for name, one in night.items()))
-            news = tellings(frame, told, rule, STEPS)
-            told = after(told, news)
-            for name, event in zip(news["matter_id"], news["event"].where(news["is_said"]), strict=True):
+            frame: pd.DataFrame = alerts(*(alert(name, **one) for name, one in night.items()))
+            news = changes(frame, known, rule, STEPS)
+            known = after(known, news)
+            for name, event in zip(news["alert_id"], news["event"].where(news["is_sent"]), strict=True):
                 if isinstance(event, str):
                     assert name not in said
                     said[name] = event
