@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The rules: frames in, frames out.
 PURE = [
     *(path for path in MODULES if {"reconcile", "quality"} & set(path.relative_to(PACKAGE).parts[:-1])),
-    *(PACKAGE / name for name in ("credits/plan.py", "alerts/telling.py", "alerts/matters.py")),
+    *(PACKAGE / name for name in ("credits/plan.py", "alerts/changes.py", "alerts/current_alerts.py")),
 ]
 
 
