@@ -70,11 +70,11 @@ def test_a_planted_secret_is_in_no_log_no_file_and_no_sentence(
             wrong={"url": f"slack://{SECRET}"},
         )
         notifier = Notifier(settings, clock=Ticking().clock)
-        notifier.tell(AlertBatch("night", "x", alerts(alert("a"))))
+        notifier.notify(AlertBatch("night", "x", alerts(alert("a"))))
         waiting = notifier.deliver()
     assert refusing.asked == 3
     assert len(waiting) == 3
-    files = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    files = "".join(path.read_text(encoding="latin-1") for path in tmp_path.rglob("*") if path.is_file())
     said = (
         undelivered(waiting) + repr(settings) + settings.model_dump_json() + caplog.text + "".join(capfd.readouterr())
     )
