@@ -25,7 +25,7 @@ from billing_dq.sources.stripe.api import read_stripe
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation import local_stripe
 from billing_dq_simulation.config import WorldConfig, world_settings
-from billing_dq_simulation.faults.catalogue import FAULTS
+from billing_dq_simulation.faults.catalogue import EVENTS
 from billing_dq_simulation.faults.malformed import MALFORMED
 from billing_dq_simulation.labels import BY_DESIGN, Document, Label
 from billing_dq_simulation.plain import plain_frames
@@ -38,7 +38,7 @@ DESIGN = ALWAYS_BY_DESIGN | {Cause.USAGE_RESET}
 
 _NOT_SCORED = {*MALFORMED, "large_document"}
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
-SCORED = tuple(name for name in FAULTS if name not in _NOT_SCORED)
+SCORED = tuple(name for name in EVENTS if name not in _NOT_SCORED)
 _DIVERGENCE, _VIOLATION = "meter_extras_divergence", "ledger_violation"
 
 

@@ -6,7 +6,7 @@ from random import Random
 from billing_dq_simulation.company.documents import documents_of
 from billing_dq_simulation.company.story import Story
 from billing_dq_simulation.config import WorldConfig
-from billing_dq_simulation.faults.catalogue import FAULTS, by_design, inject
+from billing_dq_simulation.faults.catalogue import EVENTS, by_design, inject
 from billing_dq_simulation.labels import Document, SimulatedOrganization
 from billing_dq_simulation.stripe import objects as stripe_objects
 
@@ -17,9 +17,9 @@ def simulate(config: WorldConfig) -> Iterator[SimulatedOrganization]:
     Raises:
         ValueError: the configuration names a fault that does not exist.
     """
-    unknown = sorted(set(config.faults) - set(FAULTS))
+    unknown = sorted(set(config.faults) - set(EVENTS))
     if unknown:
-        raise ValueError(f"unknown fault {unknown[0]!r}; known are: {', '.join(FAULTS)}")
+        raise ValueError(f"unknown fault {unknown[0]!r}; known are: {', '.join(EVENTS)}")
     for index in range(config.organizations):
         yield simulate_one(config, index)
 

@@ -22,6 +22,7 @@ CHECKS = {
     "every_document_was_read_or_quarantined",
     "every_invoice_marker_is_current",
     "every_organization_week_is_accounted_for",
+    "every_paid_plan_has_its_own_subscription",
     "every_ledger_is_sound",
     "every_rule_can_be_used",
     "every_reinstated_dispute_is_credited",
@@ -55,7 +56,8 @@ COLUMNS = {
     "nightly_report": "name value unit",
     "stripe_subscription_events": "event_id stripe_subscription_id type created plan_before plan_after status_before "
     "status_after",
-    "stripe_subscriptions": "stripe_subscription_id customer_id status price_ids plan created livemode changed_at",
+    "stripe_subscriptions": "stripe_subscription_id customer_id status price_ids plan created livemode changed_at "
+    "organization_id collection_paused",
     "stripe_invoices": "stripe_subscription_id invoice_id paid_at out_of_band",
     "stripe_charges": "charge_id organization_id stripe_session_id pack_id amount_minor refunded_minor currency "
     "disputed created livemode",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bson import ObjectId
 
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import OF_KIND
@@ -87,7 +88,7 @@ def orphan(world: Company) -> None:
 
 
 def adopt(world: Company) -> None:
-    world.documents["organizations"].append({"_id": ORGANIZATION, "plan": "pro"})
+    world.documents["organizations"].append({"_id": ORGANIZATION, "plan": "free"})
 
 
 def lose_usage(world: Company) -> None:
@@ -118,6 +119,23 @@ def set_here(**fields: object):
 
 def set_there(**fields: object):
     return lambda world: world.theirs.update(fields)
+
+
+def share(*fields: str):
+    """A second organization whose subscription document was copied with these fields."""
+
+    def copy(world: Company) -> None:
+        other = ObjectId("6a0000000000000000000009")
+        world.documents["organizations"].append({"_id": other, "plan": "free"})
+        kept = {name: world.subscription[name] for name in ("status", "updatedAt", *fields)}
+        world.documents["subscriptions"].append({"_id": ObjectId(), "organization": other, "plan": "free", **kept})
+
+    return copy
+
+
+def unshare(world: Company) -> None:
+    for field in ("stripeSubscriptionId", "stripeCustomerId"):
+        world.documents["subscriptions"][1].pop(field, None)
 
 
 def dispute(world: Company, *movements: int, status: str) -> None:
@@ -276,7 +294,13 @@ REMEDIES = {
     "subscription_status": Remedy(
         set_here(status="past_due"), ("subscription_status", None), set_here(status="active"), stripe=True
     ),
-    "subscription_plan": Remedy(set_here(plan="free"), ("subscription_plan", None), set_here(plan="pro"), stripe=True),
+    "subscription_plan": Remedy(
+        set_here(plan="free"),
+        ("subscription_plan", None),
+        set_here(plan="pro"),
+        stripe=True,
+        beside=frozenset({("organization_plan", None)}),
+    ),
     "subscription_missing_in_stripe": Remedy(
         set_here(stripeSubscriptionId="sub_gone"),
         ("subscription_missing_in_stripe", None),
@@ -308,6 +332,32 @@ REMEDIES = {
         ("subscription_unresolved_plan", None),
         lambda world: setattr(world, "prices", ("price_pro_monthly_v2",)),
         stripe=True,
+    ),
+    "subscription_other_customer": Remedy(
+        set_here(stripeCustomerId="cus_2"),
+        ("subscription_other_customer", None),
+        set_here(stripeCustomerId="cus_sub_1"),
+        stripe=True,
+    ),
+    "subscription_not_collecting": Remedy(
+        set_there(pause_collection={"behavior": "void"}),
+        ("subscription_not_collecting", "collection_paused"),
+        set_there(pause_collection=None),
+        stripe=True,
+    ),
+    "plan_without_subscription": Remedy(
+        set_here(stripeSubscriptionId=None),
+        ("plan_without_subscription", None),
+        set_here(adminUpdatedAt=day(20)),
+    ),
+    "subscription_shared": Remedy(
+        share("stripeSubscriptionId", "stripeCustomerId"), ("subscription_shared", None), unshare
+    ),
+    "customer_shared": Remedy(share("stripeCustomerId"), ("customer_shared", None), unshare),
+    "organization_plan": Remedy(
+        lambda world: world.documents["organizations"][0].update(plan="free"),
+        ("organization_plan", None),
+        lambda world: world.documents["organizations"][0].update(plan="pro"),
     ),
     "livemode_mix": Remedy(set_there(livemode=False), ("livemode_mix", None), set_there(livemode=True), stripe=True),
     "stale_past_due": Remedy(set_here(pastDueSince=day(5)), ("stale_past_due", None), set_here(pastDueSince=None)),

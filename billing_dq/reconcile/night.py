@@ -36,6 +36,7 @@ from billing_dq.reconcile.payments.findings import payment_findings
 from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
+from billing_dq.reconcile.subscriptions.payers import unpaid_at_stripe, unpaid_by_documents
 from billing_dq.tables import (
     LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
@@ -271,6 +272,7 @@ def stripe_stage(
 def _against_stripe(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> pd.DataFrame:
     drift = [
         subscription_drift(ours, theirs, policy.pending_minutes),
+        unpaid_at_stripe(ours, theirs, policy.quota_of_plan, policy.pending_minutes),
         invoice_marker_lag(
             ours.subscriptions, theirs.invoices, ours.weeks.as_of, policy.pending_minutes, ours.unreadable
         ),
@@ -321,6 +323,9 @@ def findings_stage(
         pending_minutes=policy.pending_minutes,
         invoices_not_read=frozenset() if theirs is None else theirs.invoices_not_read,
         stale_past_due=None if stopped_by("stale_past_due", unsound) else _stale_past_due(ours, policy),
+        payers=None
+        if stopped_by("payers", unsound)
+        else unpaid_by_documents(ours, policy.quota_of_plan, policy.pending_minutes),
         disputes=None if disputes is None else disputes.findings,
         dispute_positions=None if disputes is None else disputes.positions,
         payments=payments,

@@ -15,6 +15,7 @@ RESTS_ON: dict[Result, tuple[str, ...]] = {
     "violations": (*_METER, "expiring_ledgers", "ledger_suspects"),
     "orphans": ("organizations", "subscriptions", "extras_balances"),
     "stale_past_due": ("subscriptions",),
+    "payers": ("subscriptions", "organizations"),
     "subscription_drift": ("subscriptions",),
     "disputes": ("dispute_entries", "pack_purchases", "organizations", "subscriptions", "extras_balances"),
     "charges": _PAYMENTS,

@@ -16,6 +16,8 @@ STRIPE_SUBSCRIPTIONS = Table(
         Column("created", "time", "creation", future=True),
         Column("livemode", "bool", "live or test mode"),
         Column("changed_at", "time", "newest change of it that Stripe tells the instant of", future=True),
+        Column("organization_id", "str", "the organization that its metadata names", nullable=True),
+        Column("collection_paused", "str", "what becomes of its invoices; null: they are collected", nullable=True),
     ),
     key=("stripe_subscription_id",),
 )

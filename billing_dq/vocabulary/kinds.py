@@ -19,6 +19,7 @@ Result = Literal[
     "violations",
     "subscription_drift",
     "stale_past_due",
+    "payers",
     "disputes",
     "dead_lettered",
     "quarantined",
@@ -58,12 +59,19 @@ _LEDGER = frozenset[Collection]({"billingextrabalances"})
 _USAGE_AND_LEDGER = frozenset[Collection]({"billingextrabalances", "billingusages"})
 _LEDGER_AND_PLAN = frozenset[Collection]({"billingextrabalances", "subscriptions"})
 
+_SUBSCRIPTION_AND_PLAN = frozenset[Collection]({"organizations", "subscriptions"})
+
 _AGREE = "subscriptions_agree_with_stripe"
+_PAID = "every_paid_plan_has_its_own_subscription"
 _SETTLED = "every_dispute_is_settled_in_the_ledger"
 
 
 def _of_subscription(name: str, severity: Severity = "error", check: str = _AGREE) -> FindingKind:
     return FindingKind(name, severity, "subscription_drift", _SUBSCRIPTION, check)
+
+
+def _of_payer(name: str, severity: Severity = "error") -> FindingKind:
+    return FindingKind(name, severity, "payers", _SUBSCRIPTION_AND_PLAN, _PAID)
 
 
 def _of_dispute(name: str, severity: Severity = "error", check: str = _SETTLED) -> FindingKind:
@@ -85,11 +93,20 @@ KINDS: dict[str, FindingKind] = {
         _of_subscription("subscription_missing_in_stripe"),
         _of_subscription("subscription_unknown_here"),
         _of_subscription("subscription_several_live"),
+        _of_subscription("subscription_other_customer"),
+        _of_subscription("subscription_not_collecting"),
+        _of_subscription("subscriptions_not_ours", "info"),
         _of_subscription("livemode_mix"),
         _of_subscription("invoice_marker_lag", check="every_invoice_marker_is_current"),
         FindingKind(
             "stale_past_due", "error", "stale_past_due", _SUBSCRIPTION, "no_subscription_is_past_due_and_active"
         ),
+        _of_payer("plan_without_subscription"),
+        _of_payer("subscription_shared"),
+        # each of the organizations may have a subscription of its own
+        _of_payer("customer_shared", "warning"),
+        # recovery from dunning leaves it, by design
+        _of_payer("organization_plan", "warning"),
         FindingKind(
             "dead_lettered_event",
             "error",

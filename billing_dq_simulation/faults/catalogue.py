@@ -10,8 +10,9 @@ from billing_dq_simulation.faults import disputes as dispute_faults
 from billing_dq_simulation.faults import ledger as ledger_faults
 from billing_dq_simulation.faults import meter as meter_faults
 from billing_dq_simulation.faults import packs as pack_faults
+from billing_dq_simulation.faults import payers as payer_faults
 from billing_dq_simulation.faults import subscriptions as subscription_faults
-from billing_dq_simulation.faults.cases import Case, remedied
+from billing_dq_simulation.faults.cases import Case, left_by_late_payments, remedied
 from billing_dq_simulation.faults.malformed import MALFORMED
 from billing_dq_simulation.labels import BY_DESIGN, Label, SimulatedOrganization
 
@@ -63,6 +64,13 @@ _SINGLE: tuple[Fault, ...] = (
     subscription_faults.invoice_marker_lag_old_shape,
     subscription_faults.stale_past_due,
     subscription_faults.dead_lettered_event,
+    payer_faults.plan_without_subscription,
+    payer_faults.collection_paused,
+    payer_faults.ended_and_served,
+    payer_faults.other_customer,
+    payer_faults.subscription_of_two,
+    payer_faults.customer_of_two,
+    payer_faults.organization_plan,
     dispute_faults.clawback_missing,
     dispute_faults.clawed_back_twice,
     dispute_faults.clawback_all_for_a_part,
@@ -85,6 +93,14 @@ _SINGLE: tuple[Fault, ...] = (
 
 #: Every fault by its name.
 FAULTS: dict[str, Fault] = {fault.__name__: fault for fault in _SINGLE} | MALFORMED
+_FRIENDS: tuple[Fault, ...] = (
+    payer_faults.plan_given_by_an_administrator,
+    payer_faults.another_product,
+)
+#: Sound situations that look like a fault, by name: what a night says of them is false, but for an `info`.
+FALSE_FRIENDS: dict[str, Fault] = {friend.__name__: friend for friend in _FRIENDS}
+#: Everything that can befall an organization, by name.
+EVENTS: dict[str, Fault] = FAULTS | FALSE_FRIENDS
 #: Only where it is named: it makes documents of many megabytes.
 _ONLY_BY_NAME = frozenset({"large_document"})
 _DEFAULT_RATE = 0.004
@@ -93,9 +109,12 @@ _PENDING = timedelta(hours=1)
 
 
 def by_design(story: Story) -> list[Label]:
-    """What a night may say without a fault: drift by design (a plan changed by hand, dunning) and remedied copies."""
+    """What a night may say without a fault: drift by design (a plan changed by hand, dunning), remedied copies, and
+    what late payments leave.
+    """
+    beside = [*remedied(story), *left_by_late_payments(story)]
     if story.design is None:
-        return remedied(story)
+        return beside
     subscription, organization = str(story.account.live["id"]), str(story.organization_id)
     kinds = ("subscription_status", "subscription_plan") if story.design == "dunning" else ("subscription_plan",)
     written = story.application.paid_subscription["updatedAt"]
@@ -103,7 +122,7 @@ def by_design(story: Story) -> list[Label]:
     why_not = "the subscription was written within the hour: a webhook may be under way" if fresh else None
     fault = BY_DESIGN + story.design
     drift = [Label(fault, organization, subscription, 0.0, not fresh, kind, None, why_not) for kind in kinds]
-    return [*drift, *remedied(story)]
+    return [*drift, *beside]
 
 
 def inject(config: WorldConfig, index: int, story: Story) -> SimulatedOrganization | None:
@@ -119,7 +138,7 @@ def inject(config: WorldConfig, index: int, story: Story) -> SimulatedOrganizati
     random.shuffle(kinds)
     drawn = [kind for kind in kinds if random.random() < config.faults[kind]]
     for kind in drawn:
-        broken = FAULTS[kind](Case(config, index, story, random, kind))
+        broken = EVENTS[kind](Case(config, index, story, random, kind))
         if broken is not None:
             return broken
     return None
@@ -136,12 +155,12 @@ def parse_faults(text: str) -> Mapping[str, float]:
         name, _, rate = part.strip().partition("=")
         if name == "none":
             continue
-        if name not in FAULTS and name != "all":
-            raise ValueError(f"unknown fault {name!r}; known are: none, all, {', '.join(FAULTS)}")
+        if name not in EVENTS and name != "all":
+            raise ValueError(f"unknown fault {name!r}; known are: none, all, {', '.join(EVENTS)}")
         try:
             value = float(rate) if rate else _DEFAULT_RATE
         except ValueError:
             raise ValueError(f"the rate of {name} is no number: {rate!r}") from None
-        names = [kind for kind in FAULTS if kind not in _ONLY_BY_NAME] if name == "all" else [name]
+        names = [kind for kind in EVENTS if kind not in _ONLY_BY_NAME] if name == "all" else [name]
         rates |= dict.fromkeys(names, value)
     return rates

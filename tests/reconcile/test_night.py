@@ -108,7 +108,7 @@ def ours() -> ApplicationTables:
         ),
         "subscriptions": subscriptions(
             *(
-                here(organization_id=IDS[name], **fields, stripe_customer_id=f"cus_{name}")
+                here(organization_id=IDS[name], **fields, stripe_customer_id=None)
                 for name, fields in [
                     ("plan_debt", {"plan": "starter", "stripe_subscription_id": None}),
                     ("floor_debt", {"plan": "free", "stripe_subscription_id": None}),
@@ -258,6 +258,8 @@ OF_OUR_OWN = [
     ("meter_extras_divergence", "short", "2026-W45", "error", 40, 8, "unexplained"),
     ("meter_extras_drift", "drifts", "drifts", "warning", 60, 12, None),
     ("orphan_balance", "nobody", "nobody", "error", -7, -1, None),
+    ("plan_without_subscription", "overdue", "overdue", "error", 0, 0, None),
+    ("plan_without_subscription", "plan_debt", "plan_debt", "error", 0, 0, None),
     ("quarantined_documents", "dark_week", "dark_week", "warning", 0, 0, None),
     ("runaway_balance", "floor_debt", "floor_debt", "critical", 101, 20, None),
     ("runaway_balance", "in_debt", "in_debt", "critical", 1001, 200, None),
@@ -370,7 +372,7 @@ def test_organizations_without_a_usage_document_or_an_entry_are_no_finding() -> 
     frames |= {name: ours().frames[name] for name in ("organizations", "subscriptions")}
     frames["extras_balances"] = balances(*(balance(IDS[name]) for name in NAMES if name != "nobody"))
     night = reconcile_night(ApplicationTables(NIGHT, frames), None, POLICY)
-    assert set(night.findings["kind"]) == {"stale_past_due"}
+    assert set(night.findings["kind"]) == {"stale_past_due", "plan_without_subscription"}
 
 
 def test_the_meter_is_given_stripes_events_where_they_were_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ def there(**fields: object) -> dict[str, object]:
         "created": LONG_AGO,
         "livemode": True,
         "changed_at": fields.get("created", LONG_AGO),
+        "organization_id": None,
+        "collection_paused": None,
     } | fields
 
 

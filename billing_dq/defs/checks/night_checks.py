@@ -77,6 +77,11 @@ FINDING_CHECKS = (
         "No active subscription is still marked as past due.",
     ),
     FindingCheck(
+        "every_paid_plan_has_its_own_subscription",
+        "subscriptions",
+        "Every paid plan has a subscription of its own, or a person set it by hand.",
+    ),
+    FindingCheck(
         "no_event_is_dead_lettered",
         "dead_lettered_events",
         "The application gave up on no webhook event.",
@@ -86,7 +91,7 @@ STRIPE_CHECKS = (
     FindingCheck(
         "subscriptions_agree_with_stripe",
         StripeReadingRecord.name,
-        "Every subscription has the same status and plan here and at Stripe, and is known on both sides.",
+        "Every subscription has the same status, plan and customer on both sides, is known on both, and collects.",
     ),
     FindingCheck(
         "every_invoice_marker_is_current",

@@ -15,6 +15,7 @@ from billing_dq.weeks import NightWeeks, is_week_key
 
 #: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Coverage.covers`.
 _SUBSCRIPTION_KINDS = kinds_of_result("subscription_drift")
+_SHARED = frozenset({"subscription_shared", "customer_shared"})
 _OF_DISPUTE = KINDS["dispute_parked"].rests_on
 
 
@@ -69,7 +70,9 @@ class Coverage:
         if kind in _SUBSCRIPTION_KINDS:
             pending = organization_id in self._just_written or subject in self._just_changed
             return not pending and not self._stripe_object_is_bad(kind, subject)
-        if kind == "stale_past_due":
+        if kind in _SHARED:  # by any document that cannot be read
+            return not self._cannot_be_read(KINDS[kind].rests_on, None)
+        if KINDS[kind].result in ("stale_past_due", "payers"):
             return organization_id not in self._just_written
         week = subject if is_week_key(subject) else self._current if kind == "runaway_balance" else None
         return week is None or self._week(organization_id, week)

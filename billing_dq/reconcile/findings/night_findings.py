@@ -56,6 +56,7 @@ class FindingInputs:
     invoices_not_read: frozenset[str] = frozenset()
     #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
     stale_past_due: pd.DataFrame | None = None
+    payers: pd.DataFrame | None = None
     #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the
     #: `DISPUTE_POSITIONS` behind them
     disputes: pd.DataFrame | None = None
@@ -95,7 +96,7 @@ def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: f
         *_weeks(inputs),
         *_balances(inputs),
         *_violations(inputs, weeks),
-        *subscription_findings(inputs.subscription_drift, inputs.stale_past_due, inputs.subscriptions),
+        *subscription_findings(inputs.subscription_drift, (inputs.stale_past_due, inputs.payers), inputs.subscriptions),
         *_plain(inputs.disputes),
         *_plain(inputs.payments),
         *_events(inputs),

@@ -12,8 +12,10 @@ from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
 from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
-#: What stripe_subscriptions.plan says where no item names a known plan, or two items name two; and the finding.
-_NO_ONE_PLAN = {"unresolved": "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
+#: What stripe_subscriptions.plan says where no item names a known plan.
+UNRESOLVED_PLAN = "unresolved"
+#: The same where two items name two as well; and the finding.
+_NO_ONE_PLAN = {UNRESOLVED_PLAN: "subscription_unresolved_plan", "ambiguous": "subscription_ambiguous_plan"}
 
 
 def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_minutes: float) -> pd.DataFrame:
@@ -36,16 +38,43 @@ def subscription_drift(ours: ApplicationTables, theirs: StripeTables, pending_mi
     pending = Pending(ours.weeks.as_of, pending_minutes)
     bad_documents = unreadable[unreadable["collection"] == "subscriptions"]
     in_mode = stripe_subscriptions[stripe_subscriptions["livemode"] == livemode]
+    is_ours = _is_ours(in_mode, subscriptions, bad_documents)
+    of_ours = in_mode[is_ours]
     found = [
         *_compared(subscriptions, in_mode, pending, bad_documents),
         _missing(subscriptions, stripe_subscriptions, pending, bad_documents, theirs.quarantined),
-        _unknown(subscriptions, in_mode[~pending.changed(in_mode)], pending, bad_documents),
-        _several(subscriptions, in_mode, pending),
+        _unknown(subscriptions, of_ours[~pending.changed(of_ours)], pending, bad_documents),
+        _several(subscriptions, of_ours[of_ours["plan"] != UNRESOLVED_PLAN], pending),
+        _not_ours(in_mode[~is_ours]),
         _other_mode(subscriptions, stripe_subscriptions[stripe_subscriptions["livemode"] != livemode], livemode),
     ]
     drift = pd.concat([SUBSCRIPTION_DRIFT.empty(), *(frame for frame in found if len(frame))])
     order = ["stripe_subscription_id", "kind", "organization_id"]
     return SUBSCRIPTION_DRIFT.conform(drift.sort_values(order))
+
+
+def _is_ours(stripe: pd.DataFrame, subscriptions: pd.DataFrame, bad_documents: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a subscription is of this application: one account at Stripe may serve several products.
+
+    By a plan of ours, by its customer, by a document that points to it, or by the organization that its metadata names.
+    """
+    documents = pd.concat([subscriptions, bad_documents])
+    is_ours = stripe["plan"] != UNRESOLVED_PLAN
+    for there, here in (
+        ("customer_id", "stripe_customer_id"),
+        ("stripe_subscription_id", "stripe_subscription_id"),
+        ("organization_id", "organization_id"),
+    ):
+        is_ours |= stripe[there].isin(documents[here].dropna())
+    return is_ours
+
+
+def _not_ours(stripe: pd.DataFrame) -> pd.DataFrame:
+    """One line for all subscriptions in force that are another product's; none where there are none."""
+    count = int(stripe["status"].isin(LIVE_SUBSCRIPTION).sum())
+    if not count:
+        return SUBSCRIPTION_DRIFT.empty()
+    return SUBSCRIPTION_DRIFT.from_rows([{"kind": "subscriptions_not_ours", "in_stripe": f"{count:,}"}])
 
 
 def _compared(
@@ -99,8 +128,10 @@ def _unknown(
 
 
 def _several(subscriptions: pd.DataFrame, stripe: pd.DataFrame, pending: Pending) -> pd.DataFrame:
-    """Customers with several subscriptions in force, one row each."""
+    """Customers with several subscriptions in force, one row each; not where each is an organization's own."""
     live = stripe[stripe["status"].isin(LIVE_SUBSCRIPTION)]
+    pointed = live["stripe_subscription_id"].isin(subscriptions["stripe_subscription_id"])
+    live = live[~pointed.groupby(live["customer_id"]).transform("all")]
     live = live.sort_values(["customer_id", "created", "stripe_subscription_id"])
     live = live[live.duplicated("customer_id", keep=False)]
     customers = live.groupby("customer_id").agg(

@@ -111,6 +111,12 @@ class Invoice(_Object):
         return (details.subscription if details else None) or self.subscription
 
 
+class PausedCollection(_Object):
+    """Why no invoice of a subscription is collected while its status stays what it was."""
+
+    behavior: Text
+
+
 class Subscription(_Object):
     """A subscription."""
 
@@ -125,6 +131,8 @@ class Subscription(_Object):
     canceled_at: Seconds | None = None
     ended_at: Seconds | None = None
     livemode: Flag
+    metadata: Metadata = Field(default_factory=dict)
+    pause_collection: PausedCollection | None = None
 
     @property
     def customer_id(self) -> str:

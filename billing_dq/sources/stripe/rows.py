@@ -77,6 +77,8 @@ def subscription_row(
         "created": moment(subscription.created),
         "livemode": subscription.livemode,
         "changed_at": _changed_at(subscription, items, until),
+        "organization_id": _organization(subscription.metadata),
+        "collection_paused": subscription.pause_collection.behavior if subscription.pause_collection else None,
     }
 
 
@@ -173,7 +175,7 @@ def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[Purcha
     ``intent`` is asked only where the charge leaves a field open.
     """
     of_charge: dict[PurchaseField, str | None] = {
-        "organizationId": _organization(charge),
+        "organizationId": _organization(charge.metadata),
         "stripeSessionId": _noted(charge, "stripeSessionId"),
         "packId": _noted(charge, "packId"),
     }
@@ -181,14 +183,14 @@ def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[Purcha
         return of_charge
     behind = intent()
     return {
-        "organizationId": of_charge["organizationId"] or _organization(behind),
+        "organizationId": of_charge["organizationId"] or _organization(behind.metadata),
         "stripeSessionId": of_charge["stripeSessionId"] or _noted(behind, "stripeSessionId"),
         "packId": of_charge["packId"] or _noted(behind, "packId"),
     }
 
 
-def _organization(purchase: Purchase) -> str | None:
-    noted = (_noted(purchase, "organizationId") or "").lower()
+def _organization(metadata: Mapping[str, object]) -> str | None:
+    noted = _text(metadata, "organizationId").lower()
     return noted if re.fullmatch(r"[0-9a-f]{24}", noted) else None
 
 

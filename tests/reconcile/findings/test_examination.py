@@ -6,6 +6,7 @@ from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_fi
 from billing_dq.reconcile.findings.quarantine import DOCUMENT_COLUMNS, documents_of
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.tables import RUNAWAY_BALANCES
+from billing_dq.vocabulary.kinds import kinds_of_result
 from tests.support.finding_rows import (
     deltas,
     disputes,
@@ -34,6 +35,7 @@ def inputs(**more: object) -> FindingInputs:
         "subscription_drift": drift(),
         "subscriptions": subscription(),
         "stale_past_due": drift(),
+        "payers": drift(),
         "disputes": disputes(),
         "dispute_positions": positions("du_1"),
         "charges": charges(charge("ch_1")),
@@ -133,9 +135,15 @@ SUBSCRIPTION_KINDS = {
     "subscription_missing_in_stripe",
     "subscription_unknown_here",
     "subscription_several_live",
+    "subscription_other_customer",
+    "subscription_not_collecting",
+    "subscriptions_not_ours",
     "livemode_mix",
     "invoice_marker_lag",
 }
+PAYER_KINDS = set(kinds_of_result("payers"))
+#: Of several organizations: the document of any may be the one that could not be read.
+SHARED_KINDS = {"subscription_shared", "customer_shared"}
 DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
 
 
@@ -155,15 +163,26 @@ DISPUTE_KINDS = {kind for kind in OF_KIND if kind.startswith("dispute_")}
                 *DISPUTE_KINDS,
             },
         ),
-        ("subscriptions", {"runaway_balance", "orphan_balance", "stale_past_due", *SUBSCRIPTION_KINDS, *DISPUTE_KINDS}),
-        ("organizations", {"orphan_balance", *DISPUTE_KINDS}),
+        (
+            "subscriptions",
+            {
+                "runaway_balance",
+                "orphan_balance",
+                "stale_past_due",
+                *SUBSCRIPTION_KINDS,
+                *PAYER_KINDS,
+                *DISPUTE_KINDS,
+            },
+        ),
+        ("organizations", {"orphan_balance", *PAYER_KINDS, *DISPUTE_KINDS}),
         ("billingusages", {"runaway_balance", "meter_extras_divergence", "meter_extras_drift"}),
     ],
 )
 def test_a_bad_document_keeps_open_what_rests_on_its_collection_and_nothing_else(collection: str, kinds: set[str]):
     night = Coverage(inputs(unreadable=unreadable(collection)), NIGHT)
     assert {kind for kind in OF_TABLES if not night.covers(kind, ORG, subject_of(kind), "an id")} == kinds
-    assert all(night.covers(kind, OTHER, subject_of(kind), "an id") for kind in OF_TABLES)
+    of_others = {kind for kind in OF_TABLES if night.covers(kind, OTHER, subject_of(kind), "an id")}
+    assert of_others == set(OF_TABLES) - (kinds & SHARED_KINDS)
 
 
 @pytest.mark.parametrize("collection", ["billingextrabalances", "billingusages"])

@@ -168,13 +168,16 @@ def test_bad_objects_of_stripe_are_told_where_bad_documents_were_not_looked_for(
 
 
 def test_every_kind_of_design_has_a_severity():
-    assert len(OF_KIND) == 30
+    assert len(OF_KIND) == 37
     assert {kind: severity for kind, severity in OF_KIND.items() if severity != "error"} == {
         "runaway_balance": "critical",
         "dispute_clawback_of_expired_pack": "info",
         "meter_extras_drift": "warning",
         "subscription_unresolved_plan": "warning",
         "subscription_ambiguous_plan": "warning",
+        "subscriptions_not_ours": "info",
+        "customer_shared": "warning",
+        "organization_plan": "warning",
         "dispute_parked": "warning",
         "quarantined_documents": "warning",
     }

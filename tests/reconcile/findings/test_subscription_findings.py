@@ -14,7 +14,7 @@ DUNNED = subscription(status="unpaid", plan="free")
 
 
 def severities(rows: pd.DataFrame, here: pd.DataFrame | None) -> list[str]:
-    return [finding.severity for finding in subscription_findings(rows, None, here)]
+    return [finding.severity for finding in subscription_findings(rows, (), here)]
 
 
 @pytest.mark.parametrize(
@@ -61,20 +61,20 @@ def severities(rows: pd.DataFrame, here: pd.DataFrame | None) -> list[str]:
     ],
 )
 def test_a_drift_is_told_with_both_sides(row: tuple[str, str | None, str | None], severity: str, sentence: str):
-    (finding,) = subscription_findings(drift(row), None, subscription())
+    (finding,) = subscription_findings(drift(row), (), subscription())
     assert finding == Finding(row[0], ORG, "sub_1", severity, 0.0, None, sentence)
 
 
 def test_a_subscription_unknown_here_belongs_to_no_organization():
     rows = drift(("subscription_unknown_here", None, "trialing"), organization=None)
-    (finding,) = subscription_findings(rows, None, subscription())
+    (finding,) = subscription_findings(rows, (), subscription())
     sentence = "a live subscription at Stripe (trialing) to which no document points"
     assert finding == Finding("subscription_unknown_here", None, "sub_1", "error", 0.0, None, sentence)
 
 
 def test_a_stale_mark_without_subscription_at_stripe_is_about_its_organization():
     row = drift(("stale_past_due", "2026-11-19T01:10:00Z", None)).assign(stripe_subscription_id=None)
-    (finding,) = subscription_findings(None, row, None)
+    (finding,) = subscription_findings(None, (row,), None)
     sentence = "pastDueSince is 2026-11-19T01:10:00Z although the subscription is active"
     assert finding == Finding("stale_past_due", ORG, ORG, "error", 0.0, None, sentence)
 
@@ -82,7 +82,7 @@ def test_a_stale_mark_without_subscription_at_stripe_is_about_its_organization()
 def test_both_tables_are_told_and_a_plan_changed_by_hand_excuses_its_plan_only():
     here = subscription(admin_updated_at=pd.Timestamp("2026-11-01", tz="UTC"))
     stale = drift(("stale_past_due", "2026-11-19T01:10:00Z", None))
-    found = list(subscription_findings(drift(PLAN, STATUS), stale, here))
+    found = list(subscription_findings(drift(PLAN, STATUS), (stale,), here))
     assert [(finding.kind, finding.severity) for finding in found] == [
         ("subscription_plan", "warning"),
         ("subscription_status", "error"),
@@ -115,4 +115,4 @@ def test_without_the_documents_nothing_is_known_to_be_by_design():
 
 
 def test_what_was_not_examined_finds_nothing():
-    assert list(subscription_findings(None, None, None)) == []
+    assert list(subscription_findings(None, (), None)) == []

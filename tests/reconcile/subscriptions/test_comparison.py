@@ -253,3 +253,35 @@ def test_the_order_of_the_rows_does_not_matter():
     rows = [here(plan="free"), here(organization_id=OTHER_ORG, stripe_subscription_id="sub_3", status="unpaid")]
     stripe = [there(), there(stripe_subscription_id="sub_2"), there(stripe_subscription_id="sub_4", livemode=False)]
     assert drift(rows, stripe) == drift(rows[::-1], stripe[::-1])
+
+
+def other_product(number: int, **fields: object) -> dict[str, object]:
+    return there(**{"stripe_subscription_id": f"sub_other_{number}", "customer_id": f"cus_other_{number}"} | fields)
+
+
+def test_live_subscriptions_of_no_plan_of_ours_are_counted_in_one_line():
+    others = [other_product(number, plan="unresolved") for number in range(12)]
+    ended = other_product(13, plan="unresolved", status="canceled")
+    assert drift([here()], [there(), *others, ended]) == [(None, None, "subscriptions_not_ours", None, "12")]
+
+
+def test_a_customer_of_another_product_may_have_several_of_its_subscriptions():
+    others = [other_product(number, plan="unresolved", customer_id="cus_9") for number in range(2)]
+    assert drift([here()], [there(), *others]) == [(None, None, "subscriptions_not_ours", None, "2")]
+
+
+@pytest.mark.parametrize("fields", [{"customer_id": "cus_1"}, {"organization_id": ORG}, {"plan": "pro"}])
+def test_a_live_subscription_of_our_customer_organization_or_plan_is_ours(fields: dict[str, object]):
+    second = other_product(1, **{"plan": "unresolved", "status": "trialing"} | fields)
+    kinds = [row[2] for row in drift([here(status="canceled")], [there(status="canceled"), second])]
+    assert kinds == ["subscription_unknown_here"]
+
+
+def test_an_add_on_of_our_customer_is_no_second_subscription_to_a_plan():
+    add_on = there(stripe_subscription_id="sub_2", plan="unresolved")
+    assert [row[2] for row in drift([here()], [there(), add_on])] == ["subscription_unknown_here"]
+
+
+def test_a_customer_of_two_organizations_with_a_subscription_each_pays_for_both():
+    second = here(organization_id=OTHER_ORG, stripe_subscription_id="sub_2")
+    assert drift([here(), second], [there(), there(stripe_subscription_id="sub_2")]) == []

@@ -21,6 +21,8 @@ KINDS = {
     *("dispute_clawed_back_twice", "dispute_reinstated_without_clawback", "dispute_credit_due"),
     *("dispute_credited_twice", "dispute_credit_wrong_units", "dispute_credit_without_reinstatement"),
     *("dispute_second_withdrawal", "dispute_parked", "quarantined_documents"),
+    *("plan_without_subscription", "subscription_not_collecting", "subscription_other_customer"),
+    *("subscription_shared", "customer_shared", "organization_plan"),
     *("dispute_clawback_wrong_units", "pack_without_topup", "refund_failed"),
 }
 
