@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.synced
 # Without compiled files beside the installed packages each process compiles hundreds of modules: seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve ui test second-server coverage fuzz lint audit sbom docs reference screenshots bench score clean
+.PHONY: demo serve ui test test-slow second-server coverage fuzz lint audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -22,7 +22,11 @@ ui: $(STAMP)
 	$(RUN)billing-dq demo --ui
 
 test: $(STAMP)
-	$(RUN)pytest -n 2 --dist loadfile
+	$(RUN)pytest -n 2 --dist loadfile -m 'not slow'
+
+# What takes minutes: shards, engines, a browser, processes that are killed, a simulated year.
+test-slow: $(STAMP)
+	$(RUN)pytest -n 2 --dist loadfile -m slow
 
 # The integration tests against a second implementation of MongoDB's wire protocol; needs Java and Maven.
 second-server: $(STAMP)

@@ -23,11 +23,13 @@ COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrab
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No example is too slow: how long one takes is the machine's doing.
-settings.register_profile("any_machine", deadline=None)
-settings.load_profile("any_machine")
+# No example is too slow: how long one takes is the machine's doing. `tests.support.examples` scales what a property
+# asks for by the examples of the profile.
+settings.register_profile("quick", deadline=None, max_examples=33)
+settings.register_profile("long", deadline=None, max_examples=100)
 # A mutant is dead at its first failing example; nobody reads the smallest one.
 settings.register_profile("mutation", deadline=None, phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("BILLING_DQ_TEST_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "billing_dq").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
@@ -33,6 +32,7 @@ def citations(path: Path) -> Iterator[tuple[str, str | None]]:
         yield from ((page, heading) for heading in re.findall(r'"([^"]+)"', headings) or [None])
 
 
+@cache
 def headings_of(page: Path) -> list[str]:
     """The headings of a page, without those inside of fences."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
@@ -44,36 +44,36 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_a_cited_page_exists_and_has_the_heading(path: Path) -> None:
-    for page, heading in citations(path):
-        assert (ROOT / page).is_file(), page
-        assert heading is None or heading in headings_of(ROOT / page), f'{page}, "{heading}"'
+def is_sound(page: str, heading: str | None) -> bool:
+    return (ROOT / page).is_file() and (heading is None or heading in headings_of(ROOT / page))
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    """Whether a link of a page leads to a file and a heading of it; an address outside always does."""
+    if re.match(r"[a-z]+:", target):
+        return True
+    name, _, fragment = target.partition("#")
+    file = page if not name else (page.parent / name).resolve()
+    return file.exists() and (not fragment or fragment in map(anchor, headings_of(file)))
+
+
+def test_a_cited_page_exists_and_has_the_heading() -> None:
+    cited = {(named(path), *citation) for path in SOURCES for citation in citations(path)}
+    assert [citation for citation in sorted(cited, key=str) if not is_sound(*citation[1:])] == []
+    pages = {page for _, page, _ in cited}
+    assert {"docs/domain.md", "docs/causes.md", "docs/stripe.md", "docs/tables.md", "docs/architecture.md"} <= pages
 
 
 def test_no_page_is_cited_that_only_its_author_has() -> None:
     assert [named(path) for path in (*SOURCES, *PAGES) if _GONE.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_the_rules_cite_their_source() -> None:
-    cited = {page for path in SOURCES for page, _ in citations(path)}
-    assert {"docs/domain.md", "docs/causes.md", "docs/stripe.md", "docs/tables.md", "docs/architecture.md"} <= cited
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_a_link_in_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
-    for target in _LINK.findall(page.read_text(encoding="utf-8")):
-        if re.match(r"[a-z]+:", target):
-            continue
-        name, _, fragment = target.partition("#")
-        file = page if not name else (page.parent / name).resolve()
-        assert file.exists(), target
-        assert not fragment or fragment in map(anchor, headings_of(file)), target
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_a_path_in_a_page_exists(page: Path) -> None:
-    assert [path for path in _CODE_PATH.findall(page.read_text(encoding="utf-8")) if not (ROOT / path).exists()] == []
+def test_a_link_or_a_path_in_a_page_leads_to_a_file_and_a_heading() -> None:
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    links = [(page, target) for page, text in texts.items() for target in _LINK.findall(text)]
+    assert [(named(page), target) for page, target in links if not leads_somewhere(page, target)] == []
+    paths = [(named(page), path) for page, text in texts.items() for path in _CODE_PATH.findall(text)]
+    assert [(page, path) for page, path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_module_map_names_every_folder() -> None:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.alerts.changes import Rule, Steps, changes
 from billing_dq.tables import NOTIFIED_ALERTS
 from billing_dq.vocabulary.severities import SEVERITIES
 from tests.support.alerting import after, alert, alerts
+from tests.support.examples import examples
 
 STEPS = Steps(units=100.0, cents=10)
 NAMES = ("a", "b", "c")
@@ -100,13 +101,13 @@ def taken(nights: list[dict[str, dict]], rule: Rule, times: int = 1) -> list[dic
     return heard
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(_nights, _rules)
 def test_a_life_is_told_as_the_plain_reference_tells_it(nights: list[dict[str, dict]], rule: Rule) -> None:
     assert taken(nights, rule) == reference(nights, rule)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(_nights, _rules)
 def test_a_night_that_is_taken_again_tells_nothing_again(nights: list[dict[str, dict]], rule: Rule) -> None:
     assert taken(nights, rule, times=2) == taken(nights, rule)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.alerts.changes import Rule, Steps, changes, known_after
@@ -18,6 +18,7 @@ from billing_dq.errors import SourceError
 from billing_dq.settings import Route
 from billing_dq.tables import NOTIFIED_ALERTS
 from tests.support import alerting
+from tests.support.examples import examples
 from tests.support.alerting import AT, Ticking, alert, alerts
 
 
@@ -204,7 +205,7 @@ def test_a_file_that_is_no_outbox_is_named(notifier: Notifier) -> None:
 _NIGHTS = st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.sampled_from(["up", "down", "crash"])), max_size=8)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(nights=_NIGHTS)
 def test_through_outages_and_crashes_no_change_is_lost_and_none_is_told_twice_by_messages_that_differ(
     nights: list[tuple[set[str], str]], tmp_path_factory: pytest.TempPathFactory

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.credits.plan import (
@@ -20,6 +20,7 @@ from billing_dq.credits.plan import (
 from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS
 from billing_dq.units import round_half_up
 from billing_dq.vocabulary.references import reinstatement_ref
+from tests.support.examples import examples
 
 DISPUTE = "du_1"
 ORGANIZATION = "6aba68021f1483412b0fa60e"
@@ -195,7 +196,7 @@ def test_the_entries_of_one_organization_are_read_oldest_first() -> None:
     assert entries_of(frame, None) == ()
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     clawback=st.integers(1, 10_000_000),
     steps=st.lists(st.tuples(st.sampled_from(["reinstate", "by_hand", "apply"]), st.floats(0, 1)), max_size=12),

@@ -1,6 +1,5 @@
 """Every command with hostile arguments: one clear line, exit 2, no traceback, and no terminal sequence in it."""
 
-import os
 import random
 import sys
 import unicodedata
@@ -11,8 +10,9 @@ import click
 import pytest
 
 from billing_dq.cli import cli, main
+from tests.support.examples import hostile_examples
 
-EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "144")) // 12
+EXAMPLES = hostile_examples() // 12
 HOSTILE = (
     "", " ", "\t\n", "x", "-", "--", "-1", "0", "1e999", "nan", "NaN", "inf", "9" * 400, "../../etc/passwd", "/", "~",
     "*", "'; DROP TABLE nights; --", "=cmd|' /C calc'!A0", "\x1b]0;title\x07\x1b[31mred",

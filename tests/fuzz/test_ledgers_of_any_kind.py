@@ -1,7 +1,5 @@
 """Sound documents with any ledger in them: the rules come to an end, and what they say keeps its contract."""
 
-import os
-
 import pytest
 
 from billing_dq.policy import policy_of
@@ -9,9 +7,10 @@ from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.night import reconcile_night
 from billing_dq.settings import Settings
 from billing_dq.tables import FINDINGS, LEDGER_VIOLATIONS, METER_EXTRAS_DELTAS
+from tests.support.examples import hostile_examples
 from tests.support.mongo_world import NIGHT, plain_tables, random_world
 
-EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "150"))
+EXAMPLES = hostile_examples()
 _TOGETHER = 10
 
 

@@ -1,6 +1,5 @@
 """Files with rules of any kind are read, or refused in one line that names the file. What is read can be judged."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from billing_dq.rules.rule import Rule, RuleError
 from billing_dq.rules.running import judge_rule, missing_tables
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import TABLES
+from tests.support.examples import hostile_examples
 from tests.support.stored_company import CONFIG, NIGHT, store
 
-EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "150"))
+EXAMPLES = hostile_examples()
 FEW = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JUDGED = settings(max_examples=EXAMPLES // 10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COLUMNS = sorted({column.name for table in TABLES.values() for column in table.columns})

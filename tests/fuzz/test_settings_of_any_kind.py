@@ -1,7 +1,6 @@
 """Settings of any kind: they are taken, or refused in one line that holds no secret."""
 
 import json
-import os
 import tomllib
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from billing_dq.errors import SettingsError
 from billing_dq.settings import Settings, load_settings
+from tests.support.examples import hostile_examples
 
-EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "150"))
+EXAMPLES = hostile_examples()
 SECRET = "hunter2-is-secret"
 INNER = ["free", "pro", "meter_quota", "prices", "url", "severity", "a.b", ""]
 KEYS = sorted(Settings.model_fields)

@@ -1,6 +1,5 @@
 """Stripe objects in which anything may be anything: quarantined with a reason, or the reading refused in one line."""
 
-import os
 import random
 from copy import deepcopy
 
@@ -15,9 +14,10 @@ from billing_dq_simulation.local_stripe import LocalStripe
 from tests.faults import company
 from tests.faults.memory_stripe import MemoryTransport, session_of
 from tests.faults.plan import Edge, Process
+from tests.support.examples import hostile_examples
 from tests.support.stripe_night import FakeClock
 
-EXAMPLES = int(os.environ.get("BILLING_DQ_TEST_FUZZ_EXAMPLES", "150"))
+EXAMPLES = hostile_examples()
 _LISTED = ("subscriptions", "disputes", "refunds", "events")
 #: The table of each resource whose rows carry the object's id.
 _ROWS = {

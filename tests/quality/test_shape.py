@@ -3,11 +3,12 @@
 from datetime import date, timedelta
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.quality.shape import changes, present
 from billing_dq.tables import DOCUMENT_SHAPES
+from tests.support.examples import examples
 
 FIRST = date(2026, 11, 1)
 Row = tuple[str, str, str, int, bool]  # field, part, observed, occurrences, declared
@@ -121,7 +122,7 @@ def test_a_share_that_goes_up_and_down_with_the_week_is_no_change() -> None:
         assert changes(shapes(*alerted(week[night % 7])), nights, FIRST + timedelta(days=night)) == []
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.integers(0, 1000), st.integers(3, 20))
 def test_a_few_points_more_or_less_are_no_change(count: int, nights: int) -> None:
     def rows(of: int) -> tuple[Row, ...]:

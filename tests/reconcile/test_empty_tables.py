@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
@@ -12,6 +12,7 @@ from billing_dq.reconcile.night import reconcile_night
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.tables import TABLES
 from tests.reconcile.test_night import IDS, POLICY, ours, theirs
+from tests.support.examples import examples
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -53,7 +54,7 @@ def test_a_night_of_one_organization(name: str) -> None:
     night(only({IDS[name]}, OURS | THEIRS))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(organizations=st.sets(st.sampled_from(sorted(IDS.values()))), empty=st.sets(st.sampled_from(NAMES)))
 def test_a_night_of_some_organizations_without_a_row_of_some_tables(organizations: set[str], empty: set[str]) -> None:
     night(only(organizations, OURS | THEIRS) | {name: without_rows(name) for name in empty})

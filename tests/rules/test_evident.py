@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.rules.evident import evidently_kept
 from billing_dq.rules.expectation import Clause, Expectation
 from billing_dq.rules.validation import Work, validate
+from tests.support.examples import examples
 
 NUMBERS = [None, float("nan"), -1, 0, 0.5, 1, 2]
 TEXTS = [None, "", "a", "ab", "b"]
@@ -45,7 +46,7 @@ def kept(frame: pd.DataFrame, clause: Clause) -> bool:
 
 
 @pytest.mark.parametrize("clause", list(clauses()), ids=lambda clause: clause.kind)
-@settings(max_examples=12)
+@examples(12)
 @given(column=st.one_of(*(st.lists(st.sampled_from(values), min_size=1, max_size=4) for values in VALUES)))
 def test_what_plainly_holds_holds_for_the_library_too(clause: Clause, column: list[object]) -> None:
     frame = pd.DataFrame({"x": pd.Series(column, dtype="object"), "y": pd.Series([0] * len(column))})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import bson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq_simulation.clock import to_millis, week_start
@@ -14,9 +14,10 @@ from billing_dq_simulation.company.story import Story
 from billing_dq_simulation.config import DEFAULT_AS_OF, WorldConfig
 from billing_dq_simulation.labels import Document, SimulatedOrganization
 from billing_dq_simulation.world import simulate, simulate_one
+from tests.support.examples import examples
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
-CLEAN = settings(max_examples=40)
+CLEAN = examples(40)
 
 
 def bytes_of(organization: SimulatedOrganization) -> bytes:

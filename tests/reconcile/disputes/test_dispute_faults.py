@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.dispute_rows import PACKS, World, by_hand, clawback, dispute, entry, moved, own_credit
+from tests.support.examples import examples
 
 Entries = list[dict[str, object]]
 Told = list[tuple[str, float]]
@@ -141,7 +142,7 @@ def test_every_fault_of_every_pack_is_told_apart_in_one_company():
     check([(fault, pack) for fault in FAULTS for pack in PACKS])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(CASES)
 def test_one_organizations_fault_says_nothing_about_another(cases: list[tuple[str, str]]):
     check(cases)

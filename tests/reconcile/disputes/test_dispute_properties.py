@@ -3,10 +3,11 @@
 import random
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.dispute_rows import World, by_hand, clawback, dispute, moved, own_credit
+from tests.support.examples import examples
 
 NAMES = ["du_1", "du_2", "du_3"]
 UNITS = st.sampled_from([6000.0, 5000.0, 3000.0, 1000.0, 500.0, 5.0, 2500.0, 777.0])
@@ -41,7 +42,7 @@ def worlds(draw: st.DrawFn) -> World:
     return World(disputes, entries)
 
 
-@settings(max_examples=75)
+@examples(75)
 @given(worlds())
 def test_no_more_is_due_than_was_clawed_back_less_what_is_credited(case: World):
     positions = case.judged().positions
@@ -54,7 +55,7 @@ def test_no_more_is_due_than_was_clawed_back_less_what_is_credited(case: World):
     assert (positions.loc[positions["decision"] == "due", "reinstated_minor"] > 0).all()
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(worlds(), st.integers(0, 1000))
 def test_the_order_of_disputes_and_entries_does_not_matter(case: World, seed: int):
     result = case.judged()
@@ -65,7 +66,7 @@ def test_the_order_of_disputes_and_entries_does_not_matter(case: World, seed: in
     pd.testing.assert_frame_equal(result.findings, again.findings)
 
 
-@settings(max_examples=75)
+@examples(75)
 @given(worlds())
 def test_crediting_what_is_due_settles_it_and_never_exceeds_the_clawback(case: World):
     before = case.judged().positions
@@ -79,7 +80,7 @@ def test_crediting_what_is_due_settles_it_and_never_exceeds_the_clawback(case: W
     assert (after.loc[unsettled, "due_units"] == 0).all()
 
 
-@settings(max_examples=75)
+@examples(75)
 @given(worlds())
 def test_every_dispute_with_units_open_has_a_finding(case: World):
     result = case.judged()

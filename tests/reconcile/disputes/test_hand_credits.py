@@ -3,11 +3,12 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.disputes.hand_credits import Claim, HandCredit, Reading, read_hand_credits
 from tests.support.dispute_rows import OPENED
+from tests.support.examples import examples
 
 
 def claim(name: str, owed: float, *amounts: float, day: float = 0.0) -> Claim:
@@ -207,7 +208,7 @@ def brute_force(given_credits: list[HandCredit], claims: list[Claim]) -> tuple[d
     return units, totals
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(CREDITS, CLAIMS, st.randoms())
 def test_the_reading_is_the_one_that_trying_everything_finds(drawn_credits, drawn_claims, random):
     given_credits = [

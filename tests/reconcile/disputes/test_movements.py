@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.disputes.movements import Money, money_of, movements_of
 from tests.support.dispute_rows import OPENED, moved
+from tests.support.examples import examples
 
 
 def money(*cells: dict[str, object], amount: int = 500, currency: str = "usd") -> Money:
@@ -217,7 +218,7 @@ MOVES = st.builds(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(MOVES, max_size=5), st.data())
 def test_the_share_is_within_zero_and_one_and_does_not_depend_on_the_order(
     moves: list[dict[str, object]], data: st.DataObject

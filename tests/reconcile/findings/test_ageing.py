@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
 from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, seen_open, with_ageing
 from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from tests.support.examples import examples
 from tests.support.finding_rows import deltas, events, evidence, violation, violations, week
 from tests.support.ledger_rows import NIGHT, ORG
 
@@ -189,7 +190,7 @@ SUBJECTS = "abcd"
 night_plan = st.tuples(st.sets(st.sampled_from(SUBJECTS)), st.sets(st.sampled_from(SUBJECTS)))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(night_plan, min_size=1, max_size=7))
 def test_in_any_sequence_of_nights_nothing_disappears_unresolved(plans: list[tuple[set[str], set[str]]]):
     known: dict[str, _Known] = {}

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.ledger.expiry import Entry, expiry_violations, replay
+from tests.support.examples import examples
 from tests.support.ledger_rows import NIGHT, ORG, ago, entry, ledger, sample_ledgers
 
 PACK = {"session": "cs_1", "expires": 100}
@@ -282,7 +283,7 @@ def plain_ledgers(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(plain_ledgers())
 def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
     plain = _PlainReplay()
@@ -296,7 +297,7 @@ def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
     assert len(plain.units) - plain.uncovered + forgone == sum(row.amount for row in entries)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(plain_ledgers(), st.integers(2, 1000))
 def test_all_units_times_k_leave_k_times_as_much(entries: list[Entry], factor: int):
     lots, _ = replay(entries)

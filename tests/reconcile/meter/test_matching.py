@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.meter.matching import Debits, Keys, ledger_settlements, match
 from billing_dq.reconcile.meter.organization_weeks import milliseconds, organization_weeks_of
 from billing_dq.weeks import NightWeeks, Week
+from tests.support.examples import examples
 from tests.support.meter_world import AS_OF, ORG, OTHER, Org, causes, frames, inside, reconcile
 
 NIGHT = NightWeeks(AS_OF, 3, 6)
@@ -105,7 +106,7 @@ def organizations(draw: st.DrawFn) -> list[Org]:
 
 
 @given(organizations())
-@settings(max_examples=150)
+@examples(150)
 def test_a_batch_is_matched_as_each_of_its_organizations_is_by_hand(orgs: list[Org]) -> None:
     assert told(orgs) == reference(orgs)
 

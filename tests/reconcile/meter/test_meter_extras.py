@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.meter import meter_extras
@@ -13,6 +13,7 @@ from billing_dq.reconcile.meter.evidence import Evidence
 from billing_dq.reconcile.meter.meter_extras import MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks, Week
+from tests.support.examples import examples
 from tests.support.meter_sample import reconcile_sample
 from tests.support.meter_world import AS_OF, ORG, OTHER, Org, causes, context, frames, inside, reconcile, row
 
@@ -386,7 +387,7 @@ def verdicts(result: MeterResult) -> dict[tuple[str, str], tuple[float, float, b
 
 
 @given(organizations())
-@settings(max_examples=80)
+@examples(80)
 def test_the_plain_rule_agrees_with_a_loop_and_the_evidence_adds_up(orgs: list[Org]) -> None:
     result = reconcile(*orgs)
     assert verdicts(result) == reference(orgs, Tolerance())
@@ -402,7 +403,7 @@ def test_the_plain_rule_agrees_with_a_loop_and_the_evidence_adds_up(orgs: list[O
 
 
 @given(organizations(), st.randoms(use_true_random=False))
-@settings(max_examples=40)
+@examples(40)
 def test_the_order_of_documents_and_entries_does_not_matter(orgs: list[Org], random: object) -> None:
     usage, keys, entries = frames(orgs)
     expected = reconcile_meter(usage, keys, entries, context(orgs))
@@ -422,7 +423,7 @@ def test_the_order_of_documents_and_entries_does_not_matter(orgs: list[Org], ran
 
 
 @given(organizations())
-@settings(max_examples=40)
+@examples(40)
 def test_batches_of_one_organization_give_what_one_batch_gives(orgs: list[Org]) -> None:
     whole = reconcile(*orgs)
     parts = [reconcile_meter(*frames([org]), context(orgs)) for org in orgs]
@@ -435,7 +436,7 @@ def test_batches_of_one_organization_give_what_one_batch_gives(orgs: list[Org]) 
 
 
 @given(organizations(), st.sampled_from([2, 4, 1000]))
-@settings(max_examples=40)
+@examples(40)
 def test_all_units_times_k_give_deltas_times_k(orgs: list[Org], factor: int) -> None:
     def scaled(tolerance: Tolerance, by: int) -> MeterResult:
         usage, keys, entries = frames(orgs)
@@ -467,7 +468,7 @@ def test_all_units_times_k_give_deltas_times_k(orgs: list[Org], factor: int) -> 
 
 
 @given(organizations(), st.sampled_from([-60, -47, -5, 1, 6, 53, 110]))
-@settings(max_examples=40)
+@examples(40)
 def test_shifting_time_by_whole_weeks_changes_week_keys_only(orgs: list[Org], weeks: int) -> None:
     before = reconcile(*orgs)
     moved = []
@@ -489,7 +490,7 @@ def test_shifting_time_by_whole_weeks_changes_week_keys_only(orgs: list[Org], we
 
 
 @given(organizations())
-@settings(max_examples=40)
+@examples(40)
 def test_an_unrelated_organization_changes_nothing(orgs: list[Org]) -> None:
     stranger = Org("ff0000000000000000000000").week(W46, 900, 500, ["a", "b"]).debit("b", 7, inside(W46))
     before, after = reconcile(*orgs), reconcile(*orgs, stranger)
@@ -498,7 +499,7 @@ def test_an_unrelated_organization_changes_nothing(orgs: list[Org]) -> None:
 
 
 @given(organizations(), st.floats(0, 500), st.floats(0, 0.2))
-@settings(max_examples=40)
+@examples(40)
 def test_a_larger_tolerance_never_gives_more_divergences(orgs: list[Org], absolute: float, relative: float) -> None:
     small = reconcile(*orgs)
     large = reconcile(*orgs, tolerance=Tolerance(50.0 + absolute, 0.005 + relative))

@@ -5,13 +5,14 @@ from random import Random
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.payments.ledgers import PaidLedgers
 from billing_dq.reconcile.payments.packs import packs_without_topup
 from billing_dq.reconcile.pending import Pending
 from tests.support.dispute_rows import PACKS
+from tests.support.examples import examples
 from tests.support.payment_rows import charge, charges, days_ago, disputes, ledgers, topup
 from tests.support.subscription_rows import AS_OF, ORG, OTHER_ORG, unreadable
 
@@ -119,7 +120,7 @@ def test_a_ledger_that_may_be_unread_is_not_a_ledger_without_topup(
     assert bool(found(charge(organization_id=organization), known=known)) is owed
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     named=st.lists(st.booleans(), max_size=6),
     delivered=st.sets(st.integers(0, 5)),

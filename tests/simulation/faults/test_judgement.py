@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq_simulation.clock import DAY, HOUR, MINUTE, WEEK, week_key, week_start
@@ -11,6 +11,7 @@ from billing_dq_simulation.company.application import Crashes
 from billing_dq_simulation.company.story import Changes, Step, Story
 from billing_dq_simulation.config import WorldConfig
 from billing_dq_simulation.faults.judgement import Verdict, judge
+from tests.support.examples import examples
 
 CONFIG = WorldConfig(entries_per_week=0.0)
 Happening = tuple[int, Callable[[Story], None]]
@@ -198,7 +199,7 @@ def test_an_explanation_may_leave_the_tolerance_over_where_a_quota_changed(units
     assert judge(story, START, 50.0) is (Verdict.DESIGN if units == 40 else Verdict.DEFECT)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(min_value=0, max_value=2**32))
 def test_natural_trouble_is_never_a_defect(seed: int):
     for index in range(25):

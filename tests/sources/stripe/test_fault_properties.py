@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.errors import SourceError
 from billing_dq_simulation.faults.stripe import Faults
 from billing_dq_simulation.local_stripe import serve
+from tests.support.examples import examples
 from tests.support.stripe_company import AS_OF_SECONDS, dispute, movement, subscription
 from tests.support.stripe_night import KEY, FakeClock, no_waits_of_the_sdk, read
 
@@ -25,7 +26,7 @@ def _without_waits() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     faults=st.builds(
         Faults,
