@@ -6,6 +6,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from bson import json_util
@@ -15,6 +16,9 @@ from pymongo.database import Database
 
 from billing_dq_simulation.embedded import embedded_mongodb
 from tests.support.s3_server import S3Server, s3_server
+
+if TYPE_CHECKING:
+    from tests.support.sample_night import SampleNight
 
 SAMPLE = Path(__file__).parent / "data" / "sample"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
@@ -55,11 +59,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xfail(reason="see docs/servers.md", strict=True))
 
 
+def database_name() -> str:
+    """A name that nobody else has: processes of tests may share a server."""
+    return f"billing_dq_test_{uuid.uuid4().hex[:12]}"
+
+
 @pytest.fixture
 def database(mongodb_uri: str) -> Iterator[Database[dict[str, object]]]:
     """An empty database of the test's own, dropped afterwards."""
     with MongoClient[dict[str, object]](mongodb_uri) as client:
-        name = f"billing_dq_test_{uuid.uuid4().hex[:12]}"
+        name = database_name()
         yield client[name]
         client.drop_database(name)
 
@@ -91,6 +100,39 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def sample_documents() -> dict[str, list[dict[str, object]]]:
     """The sample world's documents by collection, as pymongo would write them."""
     return {name: read_sample(name) for name in COLLECTIONS}
+
+
+@pytest.fixture(scope="session")
+def sample_night(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["SampleNight"]:
+    """The sample's night through Dagster; nobody changes it, `copied_to` gives a home of one's own."""
+    from tests.support.sample_night import taken_sample_night  # Dagster costs seconds, and few tests need it
+
+    home, dagster = tmp_path_factory.mktemp("sample"), tmp_path_factory.mktemp("dagster")
+    with (
+        MongoClient[dict[str, object]](mongodb_uri) as client,
+        taken_sample_night(mongodb_uri, client[database_name()], sample_documents, home, dagster) as night,
+    ):
+        yield night
+        client.drop_database(night.settings.mongodb_database)
+
+
+@pytest.fixture(scope="session")
+def credit_lake(
+    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What a night stored of the sample without the credit of one dispute, once a process; tests copy it."""
+    from tests.support import credit_night  # the sources cost a second, and few tests need them
+
+    home = tmp_path_factory.mktemp("credit")
+    with MongoClient[dict[str, object]](mongodb_uri) as client, pytest.MonkeyPatch.context() as patch:
+        database = client[database_name()]
+        credit_night.load_without_the_credit(database, sample_documents)
+        with credit_night.company(mongodb_uri, database, home, patch, 'mode = "apply"') as settings:
+            credit_night.store_night(settings)
+        client.drop_database(database.name)
+    return home / "lake"
 
 
 def read_sample(name: str) -> list[dict[str, object]]:

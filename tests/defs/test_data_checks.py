@@ -1,46 +1,30 @@
 """The checks of the night's data, through the jobs: silent on a first night, green and red beside a stored history."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pytest
-from pymongo import MongoClient
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.checks.data_checks import DATA_CHECKS, KEEPS_ITS_SHAPE
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
-from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, Table
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
+from tests.support.sample_night import SampleNight
+from tests.support.worlds import SAMPLE_AS_OF
 
 NIGHT = SAMPLE_AS_OF.date()
 NAMES = {check.name for check in DATA_CHECKS} | {KEEPS_ITS_SHAPE}
 
 
 @pytest.fixture(scope="module")
-def taken(
-    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Settings, dg.DagsterInstance, StoredNight]]:
-    database = "billing_dq_test_data_checks"
-    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
-    with (
-        MongoClient[dict[str, object]](mongodb_uri) as client,
-        dg.DagsterInstance.from_config(str(tmp)) as instance,
-    ):
-        client.drop_database(database)
-        load_documents(client[database], sample_documents)
-        home = tmp_path_factory.mktemp("home")
-        settings = sample_settings(home, mongodb_uri, database, "http://127.0.0.1:9")
-        settings = settings.model_copy(update={"stripe_api_key": None})
-        yield settings, instance, run_night(settings, instance, SAMPLE_AS_OF)
-        client.drop_database(database)
+def taken(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory) -> SampleNight:
+    return sample_night.copied_to(tmp_path_factory.mktemp("home"))
 
 
 def store(lake: Lake, table: Table, night: date, frame: pd.DataFrame) -> None:
@@ -56,9 +40,9 @@ def concluded(settings: Settings, instance: dg.DagsterInstance) -> dict[str, dg.
 
 
 def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
-    taken: tuple[Settings, dg.DagsterInstance, StoredNight],
+    taken: SampleNight,
 ) -> None:
-    settings, _, night = taken
+    settings, night = taken.settings, taken.result
     said = {check.name: check.said for check in night.checks if check.name in NAMES}
     assert set(said) == NAMES
     assert all(told.startswith("not judged") for told in said.values())
@@ -76,10 +60,11 @@ def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
     assert "<b>weekly_usage</b>" in page
 
 
+@pytest.mark.slow
 def test_beside_a_history_of_the_same_the_night_is_green_and_beside_twice_as_much_it_is_red(
-    taken: tuple[Settings, dg.DagsterInstance, StoredNight], tmp_path: Path
+    taken: SampleNight, tmp_path: Path
 ) -> None:
-    settings, instance, night = taken
+    settings, instance, night = taken.settings, taken.instance, taken.result
     lake = Lake(settings.home)
     measures = lake.require(NIGHT_MEASURES, night.night).frame()
     shapes = lake.require(DOCUMENT_SHAPES, night.night).frame()

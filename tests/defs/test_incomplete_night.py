@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from pymongo import MongoClient
 
 from billing_dq.cli import main
 from billing_dq.commands import nightly
 from billing_dq.errors import SourceError
 from billing_dq.report.night import read_night
 from billing_dq.report.words import summary
-from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
+from billing_dq.runner import StoredNight, run_night, stored_night
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb import reader as reading
 from billing_dq.sources.mongodb.politeness import BudgetSpent
@@ -22,34 +22,30 @@ from billing_dq.sources.mongodb.reader import Reader
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import NightManifest
 from billing_dq.tables import LEDGER_ENTRIES, WEEKLY_USAGE
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
-
-DATABASE = "billing_dq_test_incomplete"
-
-
-@pytest.fixture(scope="module")
-def settings(
-    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    with MongoClient[dict[str, object]](mongodb_uri) as client:
-        client.drop_database(DATABASE)
-        load_documents(client[DATABASE], sample_documents)
-        found = sample_settings(tmp_path_factory.mktemp("home"), mongodb_uri, DATABASE)
-        yield found.model_copy(update={"mongodb_reply_documents": 10})
-        client.drop_database(DATABASE)
+from tests.support.sample_night import SampleNight
+from tests.support.worlds import SAMPLE_AS_OF
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
-    with dg.DagsterInstance.from_config(str(tmp)) as found:
-        yield found
+def sample(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory) -> SampleNight:
+    """The sample's whole night in a home of this module, and settings that read in small replies."""
+    sample = sample_night.copied_to(tmp_path_factory.mktemp("home"))
+    return replace(sample, settings=sample.settings.model_copy(update={"mongodb_reply_documents": 10}))
 
 
 @pytest.fixture(scope="module")
-def nights(settings: Settings, instance: dg.DagsterInstance) -> tuple[StoredNight, StoredNight]:
+def settings(sample: SampleNight) -> Settings:
+    return sample.settings
+
+
+@pytest.fixture(scope="module")
+def instance(sample: SampleNight) -> dg.DagsterInstance:
+    return sample.instance
+
+
+@pytest.fixture(scope="module")
+def nights(sample: SampleNight) -> tuple[StoredNight, StoredNight]:
     """A whole night, and the next, whose budget ends after two replies of balances."""
-    first = run_night(settings, instance, SAMPLE_AS_OF)
     with pytest.MonkeyPatch.context() as patch:
         replies = Reader._replies
 
@@ -62,7 +58,7 @@ def nights(settings: Settings, instance: dg.DagsterInstance) -> tuple[StoredNigh
 
         patch.setattr(Reader, "_replies", two_of_balances)
         patch.setattr(reading, "PIECE_BYTES", 1)
-        return first, run_night(settings, instance, SAMPLE_AS_OF + timedelta(days=1))
+        return sample.result, run_night(sample.settings, sample.instance, SAMPLE_AS_OF + timedelta(days=1))
 
 
 def test_the_night_says_that_it_is_incomplete_and_until_where_it_came(

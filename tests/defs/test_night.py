@@ -1,7 +1,5 @@
 """The whole night through Dagster: the sample world, its re-run, its refusals, and a Stripe that is absent or fails."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,14 +12,14 @@ from pymongo import MongoClient
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.errors import SourceError
-from billing_dq.runner import CODE_LOCATION, DAGSTER_YAML, StoredNight, run_night
+from billing_dq.runner import CODE_LOCATION, run_night
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
-from billing_dq_simulation.local_stripe import LocalStripe, serve
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+from tests.support.sample_night import SampleNight
+from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
 
 NIGHT = "2026-11-21"
 EXPLAINED = {
@@ -38,36 +36,10 @@ EXPLAINED = {
 }
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A night of the sample that was taken, and everything to take another."""
-
-    settings: Settings
-    instance: dg.DagsterInstance
-    stripe: LocalStripe
-    result: StoredNight
-
-
 @pytest.fixture(scope="module")
-def taken(
-    mongodb_uri: str,
-    sample_documents: dict[str, list[dict[str, object]]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Taken]:
-    """The sample's night, once for all tests of the module."""
-    home = tmp_path_factory.mktemp("home")
-    database = "billing_dq_test_night"
-    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
-    with (
-        MongoClient[dict[str, object]](mongodb_uri) as client,
-        serve(sample_stripe()) as stripe,
-        dg.DagsterInstance.from_config(str(tmp)) as instance,
-    ):
-        client.drop_database(database)
-        load_documents(client[database], sample_documents)
-        settings = sample_settings(home, mongodb_uri, database, stripe.url)
-        yield Taken(settings, instance, stripe, run_night(settings, instance, SAMPLE_AS_OF))
-        client.drop_database(database)
+def taken(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory) -> SampleNight:
+    """The sample's night, in a home of this module."""
+    return sample_night.copied_to(tmp_path_factory.mktemp("home"))
 
 
 def stored_bytes(settings: Settings, night: str) -> dict[str, bytes]:
@@ -75,7 +47,7 @@ def stored_bytes(settings: Settings, night: str) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in root.glob(f"*/{night}.*")}
 
 
-def test_the_sample_has_386_weeks_and_exactly_the_ten_divergences_that_are_known(taken: Taken) -> None:
+def test_the_sample_has_386_weeks_and_exactly_the_ten_divergences_that_are_known(taken: SampleNight) -> None:
     deltas = taken.result.deltas
     diverged = deltas[deltas["diverged"].fillna(False)]
     assert len(deltas) == 386
@@ -83,14 +55,14 @@ def test_the_sample_has_386_weeks_and_exactly_the_ten_divergences_that_are_known
     assert set(diverged["grade"]) == {"explained"}
 
 
-def test_nothing_else_is_found_in_the_sample(taken: Taken) -> None:
+def test_nothing_else_is_found_in_the_sample(taken: SampleNight) -> None:
     findings = taken.result.findings
     assert set(findings["kind"]) == {"meter_extras_divergence"}
     assert set(findings["severity"]) == {"info"}
     assert len(findings) == 10
 
 
-def test_the_run_is_one_of_our_code_location_so_that_the_time_line_shows_it(taken: Taken) -> None:
+def test_the_run_is_one_of_our_code_location_so_that_the_time_line_shows_it(taken: SampleNight) -> None:
     run = taken.instance.get_run_by_id(taken.result.run_id)
     assert run is not None
     assert run.remote_job_origin is not None
@@ -99,14 +71,14 @@ def test_the_run_is_one_of_our_code_location_so_that_the_time_line_shows_it(take
     assert run.status is dg.DagsterRunStatus.SUCCESS
 
 
-def test_every_check_is_green_on_the_sample(taken: Taken) -> None:
+def test_every_check_is_green_on_the_sample(taken: SampleNight) -> None:
     assert [check for check in taken.result.checks if not check.passed] == []
     assert {"no_week_diverges", "stripe_was_read", "every_reinstated_dispute_is_credited"} <= {
         check.name for check in taken.result.checks
     }
 
 
-def test_every_table_of_the_night_keeps_its_contract(taken: Taken) -> None:
+def test_every_table_of_the_night_keeps_its_contract(taken: SampleNight) -> None:
     lake = Lake(taken.settings.home)
     for name, table in TABLES.items():
         stored = lake.stored(table, NIGHT)
@@ -114,13 +86,13 @@ def test_every_table_of_the_night_keeps_its_contract(taken: Taken) -> None:
         table.conform(stored.frame())
 
 
-def test_the_night_stores_its_report_beside_the_tables(taken: Taken) -> None:
+def test_the_night_stores_its_report_beside_the_tables(taken: SampleNight) -> None:
     page = Lake(taken.settings.home).report_path(NIGHT)
     assert f"billing_dq: the night of {NIGHT}" in page.read_text(encoding="utf-8")
     assert page.with_suffix(".md").read_text(encoding="utf-8").startswith("# ")
 
 
-def test_the_figures_of_the_report_are_those_of_the_findings(taken: Taken) -> None:
+def test_the_figures_of_the_report_are_those_of_the_findings(taken: SampleNight) -> None:
     figures = dict(zip(taken.result.report["name"], taken.result.report["value"], strict=True))
     found = taken.result.open_findings
     verdicts = ("unexplained", "undecided", "by_design", "accepted")
@@ -130,18 +102,18 @@ def test_the_figures_of_the_report_are_those_of_the_findings(taken: Taken) -> No
         assert sum(figures[f"open.{one}.cents_{owed}"] for one in verdicts) == figures[f"money.{side}"]
 
 
-def test_the_weekly_usage_is_stored_by_batches_of_organizations(taken: Taken) -> None:
+def test_the_weekly_usage_is_stored_by_batches_of_organizations(taken: SampleNight) -> None:
     stored = Lake(taken.settings.home).stored(TABLES["weekly_usage"], NIGHT)
     assert stored is not None
     assert pq.ParquetFile(str(stored.path)).num_row_groups > 1
 
 
-def test_a_stored_night_is_not_read_again(taken: Taken) -> None:
+def test_a_stored_night_is_not_read_again(taken: SampleNight) -> None:
     with pytest.raises(SourceError, match=r"2026-11-21 is stored and is not read again; --again"):
         run_night(taken.settings, taken.instance, SAMPLE_AS_OF)
 
 
-def test_a_source_refuses_by_itself_where_the_run_is_started_elsewhere(taken: Taken) -> None:
+def test_a_source_refuses_by_itself_where_the_run_is_started_elsewhere(taken: SampleNight) -> None:
     job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
     config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat()}}}}
     result = job.execute_in_process(
@@ -152,7 +124,7 @@ def test_a_source_refuses_by_itself_where_the_run_is_started_elsewhere(taken: Ta
     assert "never read again" in (failures[0].step_failure_data.user_failure_data.description or "")
 
 
-def test_a_past_night_cannot_be_read_now(taken: Taken) -> None:
+def test_a_past_night_cannot_be_read_now(taken: SampleNight) -> None:
     job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
     result = job.execute_in_process(instance=taken.instance, partition_key="2026-11-02", raise_on_error=False)
     failures = [event for event in result.all_events if event.is_step_failure]
@@ -160,7 +132,7 @@ def test_a_past_night_cannot_be_read_now(taken: Taken) -> None:
     assert SnapshotFactsRecord.of(taken.settings.home, "2026-11-02") is None
 
 
-def test_what_follows_the_sources_gives_the_same_bytes_again(taken: Taken) -> None:
+def test_what_follows_the_sources_gives_the_same_bytes_again(taken: SampleNight) -> None:
     before = stored_bytes(taken.settings, NIGHT)
     job = build_definitions(taken.settings).resolve_job_def(CONCLUDE_NIGHT)
     assert job.execute_in_process(instance=taken.instance, partition_key=NIGHT).success
@@ -169,7 +141,7 @@ def test_what_follows_the_sources_gives_the_same_bytes_again(taken: Taken) -> No
     assert {name for name in before if after.get(name) != before[name]} <= {"manifests"}
 
 
-def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_runs_nothing(taken: Taken) -> None:
+def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_runs_nothing(taken: SampleNight) -> None:
     lake = Lake(taken.settings.home)
     nowhere = taken.settings.model_copy(update={"stripe_base_url": "http://127.0.0.1:9", "stripe_budget_seconds": 3.0})
     failed = run_night(nowhere, taken.instance, SAMPLE_AS_OF + timedelta(days=1))
@@ -190,7 +162,7 @@ def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_ru
 
 
 def test_a_defect_in_the_reading_of_stripe_is_a_failed_reading_and_the_meter_still_runs(
-    taken: Taken, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    taken: SampleNight, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def broken(*_: object) -> None:
         raise KeyError("rk_live_secret")
@@ -207,7 +179,7 @@ def test_a_defect_in_the_reading_of_stripe_is_a_failed_reading_and_the_meter_sti
 
 
 def test_a_dropped_debit_and_a_bad_document_are_found_and_turn_the_checks_red(
-    taken: Taken, sample_documents: dict[str, list[dict[str, object]]], mongodb_uri: str, tmp_path: Path
+    taken: SampleNight, sample_documents: dict[str, list[dict[str, object]]], mongodb_uri: str, tmp_path: Path
 ) -> None:
     database = "billing_dq_test_night_broken"
     with MongoClient[dict[str, object]](mongodb_uri) as client:
@@ -226,7 +198,9 @@ def test_a_dropped_debit_and_a_bad_document_are_found_and_turn_the_checks_red(
     assert result.snapshot.counts["subscriptions"].quarantined == 1
 
 
-def test_a_night_that_was_read_but_not_concluded_is_concluded_without_reading(taken: Taken, tmp_path: Path) -> None:
+def test_a_night_that_was_read_but_not_concluded_is_concluded_without_reading(
+    taken: SampleNight, tmp_path: Path
+) -> None:
     lake, night = Lake(taken.settings.home), NIGHT
     requests = sum(taken.stripe.requests.values())
     lake.remove(TABLES["nightly_report"], night)
@@ -236,7 +210,7 @@ def test_a_night_that_was_read_but_not_concluded_is_concluded_without_reading(ta
 
 
 @pytest.mark.parametrize("name", [RECONCILE_NIGHT, CONCLUDE_NIGHT])
-def test_a_run_started_elsewhere_leaves_a_night_alone_that_another_process_takes(taken: Taken, name: str) -> None:
+def test_a_run_started_elsewhere_leaves_a_night_alone_that_another_process_takes(taken: SampleNight, name: str) -> None:
     before = stored_bytes(taken.settings, NIGHT)
     config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat(), "again": True}}}}
     with NightLocks(taken.settings.home).hold(NIGHT):
@@ -250,7 +224,7 @@ def test_a_run_started_elsewhere_leaves_a_night_alone_that_another_process_takes
     assert stored_bytes(taken.settings, NIGHT) == before
 
 
-def test_a_night_that_another_process_takes_is_not_taken(taken: Taken) -> None:
+def test_a_night_that_another_process_takes_is_not_taken(taken: SampleNight) -> None:
     with (
         NightLocks(taken.settings.home).hold(NIGHT),
         pytest.raises(SourceError, match=r"^the night of 2026-11-21 is being taken by process"),
@@ -258,12 +232,12 @@ def test_a_night_that_another_process_takes_is_not_taken(taken: Taken) -> None:
         run_night(taken.settings, taken.instance, SAMPLE_AS_OF, again=True)
 
 
-def test_a_night_that_has_not_begun_is_one_clear_line(taken: Taken) -> None:
+def test_a_night_that_has_not_begun_is_one_clear_line(taken: SampleNight) -> None:
     with pytest.raises(SourceError, match=r"^the night of 9999-01-01 has not begun: this machine's clock stands at "):
         run_night(taken.settings, taken.instance, datetime(9999, 1, 1, tzinfo=UTC))
 
 
-def test_an_unreachable_server_is_one_clear_line(taken: Taken, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_one_clear_line(taken: SampleNight, tmp_path: Path) -> None:
     nowhere = sample_settings(tmp_path, "mongodb://127.0.0.1:9/", "app").model_copy(
         update={"mongodb_connect_seconds": 0.5}
     )

@@ -4,63 +4,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
 import pytest
-from pymongo import MongoClient
 
 from billing_dq.errors import SourceError
 from billing_dq.report.night import read_night
-from billing_dq.runner import DAGSTER_YAML, run_night
+from billing_dq.runner import run_night
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.tables import FINDINGS, TABLES, WEEKLY_USAGE
-from billing_dq_simulation.local_stripe import serve
 from tests.support.s3_server import S3Server
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+from tests.support.sample_night import SampleNight
+from tests.support.worlds import SAMPLE_AS_OF
 
 NIGHT = "2026-11-21"
-DATABASE = "billing_dq_test_manifest"
-
-
-@dataclass(frozen=True)
-class Company:
-    """Everything to take nights of the sample: settings for a home, and Dagster's history."""
-
-    uri: str
-    stripe_url: str
-    instance: dg.DagsterInstance
-
-    def settings(self, home: Path | str) -> Settings:
-        return sample_settings(Path("x"), self.uri, DATABASE, self.stripe_url).model_copy(update={"home": str(home)})
-
-
-@pytest.fixture(scope="module")
-def company(
-    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Company]:
-    (tmp := tmp_path_factory.mktemp("dagster")).joinpath("dagster.yaml").write_text(DAGSTER_YAML)
-    with (
-        MongoClient[dict[str, object]](mongodb_uri) as client,
-        serve(sample_stripe()) as stripe,
-        dg.DagsterInstance.from_config(str(tmp)) as instance,
-    ):
-        client.drop_database(DATABASE)
-        load_documents(client[DATABASE], sample_documents)
-        yield Company(mongodb_uri, stripe.url, instance)
-        client.drop_database(DATABASE)
-
-
-@pytest.fixture(scope="module")
-def whole(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings of a home with the sample's night."""
-    settings = company.settings(tmp_path_factory.mktemp("home"))
-    run_night(settings, company.instance, SAMPLE_AS_OF)
-    return settings
 
 
 def manifest_of(settings: Settings) -> NightManifest:
@@ -69,17 +28,17 @@ def manifest_of(settings: Settings) -> NightManifest:
     return manifest
 
 
-def test_the_manifest_has_every_file_of_the_night_with_its_hash(whole: Settings) -> None:
-    lake, manifest = Lake(whole.home), manifest_of(whole)
-    root = Path(whole.home) / "lake"
+def test_the_manifest_has_every_file_of_the_night_with_its_hash(sample_night: SampleNight) -> None:
+    lake, manifest = Lake(sample_night.settings.home), manifest_of(sample_night.settings)
+    root = Path(sample_night.settings.home) / "lake"
     there = {path.relative_to(root).as_posix() for path in root.glob(f"*/{NIGHT}.*")} - {f"manifests/{NIGHT}.json"}
     assert set(manifest.files) == there
     assert {f"report/{NIGHT}.html", f"snapshot_facts/{NIGHT}.json"} <= there
     assert differences(lake, manifest) == []
 
 
-def test_the_manifest_says_what_went_in_what_came_out_and_by_which_code_and_rules(whole: Settings) -> None:
-    manifest = manifest_of(whole)
+def test_the_manifest_says_what_went_in_what_came_out_and_by_which_code_and_rules(sample_night: SampleNight) -> None:
+    manifest = manifest_of(sample_night.settings)
     assert manifest.state == "complete"
     assert manifest.documents["organizations"]["counted"] > 0
     assert manifest.stripe["state"] == "read"
@@ -89,15 +48,17 @@ def test_the_manifest_says_what_went_in_what_came_out_and_by_which_code_and_rule
     assert {"reconcile.meter", "reconcile.ledger", "reconcile.disputes"} <= set(manifest.rule_versions)
 
 
-def test_the_manifest_holds_no_secret_and_every_other_setting(whole: Settings) -> None:
-    manifest = manifest_of(whole)
+def test_the_manifest_holds_no_secret_and_every_other_setting(sample_night: SampleNight) -> None:
+    manifest = manifest_of(sample_night.settings)
     assert set(manifest.settings) == set(Settings.model_fields) - {"mongodb_uri", "stripe_api_key"}
     assert "rk_live" not in manifest.model_dump_json()
 
 
-def run_and_die(company: Company, home: Path, at: int) -> None:
+def run_and_die(night: SampleNight, home: Path, at: int) -> None:
     """A process takes the night and is killed in the middle of its so-manieth file."""
-    settings = company.settings(home)
+    settings = night.settings
+    assert settings.mongodb_uri is not None
+    uri = settings.mongodb_uri.get_secret_value()
     script = f"""
 import os, signal, sys
 from datetime import datetime
@@ -105,7 +66,7 @@ import dagster as dg
 from billing_dq.storage import placing
 from billing_dq.defs import io_manager
 from billing_dq.runner import run_night
-from tests.defs.test_night_manifest import Company
+from tests.support.worlds import sample_settings
 left = [{at}]
 put_file = placing.put_file
 def dying(source, place):
@@ -117,37 +78,38 @@ def dying(source, place):
     put_file(source, place)
 io_manager.put_file = dying
 with dg.DagsterInstance.ephemeral() as instance:
-    company = Company({company.uri!r}, {company.stripe_url!r}, instance)
-    run_night(company.settings({str(home)!r}), instance, datetime.fromisoformat({SAMPLE_AS_OF.isoformat()!r}))
+    settings = sample_settings({str(home)!r}, {uri!r}, {settings.mongodb_database!r}, {settings.stripe_base_url!r})
+    run_night(settings, instance, datetime.fromisoformat({SAMPLE_AS_OF.isoformat()!r}))
 """
-    assert settings.home == str(home)
     ended = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_a_night_killed_after_its_evidence_is_hidden_and_the_next_run_concludes_it(
-    company: Company, whole: Settings, tmp_path: Path
+    sample_night: SampleNight, tmp_path: Path
 ) -> None:
-    run_and_die(company, tmp_path, at=len(TABLES) - 4)
+    run_and_die(sample_night, tmp_path, at=len(TABLES) - 4)
     lake = Lake(str(tmp_path))
     assert lake.stored(WEEKLY_USAGE, NIGHT) is not None
     assert {name: lake.nights(table) for name, table in TABLES.items() if lake.nights(table)} == {}
     with pytest.raises(SourceError, match="is not whole"):
-        read_night(company.settings(tmp_path), NIGHT)
-    run_night(company.settings(tmp_path), company.instance, SAMPLE_AS_OF)
+        read_night(sample_night.settings_of(tmp_path), NIGHT)
+    run_night(sample_night.settings_of(tmp_path), sample_night.instance, SAMPLE_AS_OF)
     assert lake.nights(FINDINGS) == [NIGHT]
-    assert tables_of(manifest_of(company.settings(tmp_path))) == tables_of(manifest_of(whole))
+    assert tables_of(manifest_of(sample_night.settings_of(tmp_path))) == tables_of(manifest_of(sample_night.settings))
 
 
+@pytest.mark.slow
 def test_a_night_killed_while_its_evidence_is_written_is_hidden_and_is_read_again_knowingly(
-    company: Company, whole: Settings, tmp_path: Path
+    sample_night: SampleNight, tmp_path: Path
 ) -> None:
-    run_and_die(company, tmp_path, at=3)
+    run_and_die(sample_night, tmp_path, at=3)
     assert Lake(str(tmp_path)).nights(FINDINGS) == []
-    run_night(company.settings(tmp_path), company.instance, SAMPLE_AS_OF)
-    assert tables_of(manifest_of(company.settings(tmp_path))) == tables_of(manifest_of(whole))
+    run_night(sample_night.settings_of(tmp_path), sample_night.instance, SAMPLE_AS_OF)
+    assert tables_of(manifest_of(sample_night.settings_of(tmp_path))) == tables_of(manifest_of(sample_night.settings))
 
 
 def tables_of(manifest: NightManifest) -> dict[str, str]:
@@ -155,23 +117,22 @@ def tables_of(manifest: NightManifest) -> dict[str, str]:
     return {name: file.sha256 for name, file in manifest.files.items() if name.endswith(".parquet")}
 
 
-def test_the_night_on_s3_is_the_same_byte_by_byte(
-    company: Company, whole: Settings, tmp_path: Path, s3: S3Server
-) -> None:
-    settings = company.settings(f"{s3.address}/billing").model_copy(update={"state": str(tmp_path)})
-    run_night(settings, company.instance, SAMPLE_AS_OF)
-    assert tables_of(manifest_of(settings)) == tables_of(manifest_of(whole))
+@pytest.mark.slow
+def test_the_night_on_s3_is_the_same_byte_by_byte(sample_night: SampleNight, tmp_path: Path, s3: S3Server) -> None:
+    settings = sample_night.settings_of(f"{s3.address}/billing").model_copy(update={"state": str(tmp_path)})
+    run_night(settings, sample_night.instance, SAMPLE_AS_OF)
+    assert tables_of(manifest_of(settings)) == tables_of(manifest_of(sample_night.settings))
     assert differences(Lake(settings.home), manifest_of(settings)) == []
     assert read_night(settings).night == NIGHT
     with pytest.raises(SourceError, match="is stored and is not read again"):
-        run_night(settings, company.instance, SAMPLE_AS_OF)
+        run_night(settings, sample_night.instance, SAMPLE_AS_OF)
 
 
 def test_a_night_of_an_older_version_has_no_manifest_and_is_read_as_it_is(
-    company: Company, whole: Settings, tmp_path: Path
+    sample_night: SampleNight, tmp_path: Path
 ) -> None:
 
-    shutil.copytree(Path(whole.home) / "lake", tmp_path / "lake")
+    shutil.copytree(Path(sample_night.settings.home) / "lake", tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "manifests")
     shutil.rmtree(tmp_path / "lake" / "unfinished")
-    assert read_night(company.settings(tmp_path)).night == NIGHT
+    assert read_night(sample_night.settings_of(tmp_path)).night == NIGHT

@@ -25,13 +25,18 @@ from billing_dq_simulation.config import WorldConfig, world_settings
 from billing_dq_simulation.faults.catalogue import FAULTS
 from billing_dq_simulation.loader import load
 from billing_dq_simulation.local_stripe import serve
-from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
+from tests.support.night_without_dagster import result_tables
+from tests.support.sample_night import SampleNight
 
 #: Rates at which each rule finds something, and the company stays small.
 COMPANY = WorldConfig(
     seed=3, organizations=90, weeks=5, faults={name: 0.05 for name in FAULTS if name != "large_document"}
 )
 OF_STRIPE = {"subscription_drift", "dispute_positions"}
+RESULTS = {
+    *OF_STRIPE,
+    *("meter_extras_deltas", "meter_extras_evidence", "runaway_balances", "ledger_violations", "findings"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,20 +81,6 @@ def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         client.drop_database(database)
 
 
-@pytest.fixture(scope="module")
-def sample(
-    mongodb_uri: str, sample_documents: dict[str, list[dict[str, object]]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Nights]:
-    """A night of the sample."""
-    database = "billing_dq_test_composition_sample"
-    with serve(sample_stripe()) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
-        client.drop_database(database)
-        load_documents(client[database], sample_documents)
-        settings = sample_settings(tmp_path_factory.mktemp("sample"), mongodb_uri, database, stripe.url)
-        yield take(settings, tmp_path_factory.mktemp("dagster"), [SAMPLE_AS_OF])
-        client.drop_database(database)
-
-
 def stored(lake: Lake, name: str, night: str) -> pd.DataFrame | None:
     table = lake.stored(TABLES[name], night)
     return None if table is None else table.frame()
@@ -114,32 +105,21 @@ def pure_night(settings: Settings, night: str) -> NightResult:
     return reconcile_night(ours, stripe_tables(lake, night, reading), policy_of(settings), earlier)
 
 
-def tables_of(result: NightResult) -> dict[str, pd.DataFrame | None]:
-    return {
-        "meter_extras_deltas": result.meter.deltas,
-        "meter_extras_evidence": result.meter.evidence,
-        "runaway_balances": result.runaway,
-        "ledger_violations": result.violations,
-        "subscription_drift": result.drift,
-        "dispute_positions": None if result.disputes is None else result.disputes.positions,
-        "findings": result.findings,
-    }
-
-
 def assert_one_composition(nights: Nights) -> None:
     """Every result table of every night is the same, row by row; both have none where Stripe was not read."""
     lake = Lake(nights.settings.home)
     for night in nights.keys:
-        for name, expected in tables_of(pure_night(nights.settings, night)).items():
+        expected = result_tables(pure_night(nights.settings, night))
+        for name in RESULTS:
             got = stored(lake, name, night)
-            if expected is None or got is None:
-                assert got is expected, (night, name)
+            if got is None:
+                assert name not in expected, (night, name)
             else:
-                pd.testing.assert_frame_equal(got, expected, obj=f"{name} of {night}")
+                pd.testing.assert_frame_equal(got, expected[name], obj=f"{name} of {night}")
 
 
-def test_the_sample_gives_the_same_tables_by_both_ways(sample: Nights) -> None:
-    assert_one_composition(sample)
+def test_the_sample_gives_the_same_tables_by_both_ways(sample_night: SampleNight) -> None:
+    assert_one_composition(Nights(sample_night.settings, (sample_night.result.night,)))
 
 
 def test_a_company_with_every_fault_gives_the_same_tables_by_both_ways(company: Nights) -> None:

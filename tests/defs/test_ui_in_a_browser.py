@@ -15,7 +15,7 @@ from billing_dq_simulation.local_stripe import serve
 from tests.support.chromium import chromium, needs_chromium
 from tests.support.dagster_ui import answering, opened, press, shows, webserver
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 COMPANY = WorldConfig(seed=3, organizations=40, faults={"cached_balance_drift": 0.2, "credit_due": 0.3})
 LAUNCHPAD = f"/locations/{CODE_LOCATION}/jobs/apply_dispute_credit/playground"
 #: A run that is launched starts at once; else it waits in a queue for a daemon.

@@ -1,6 +1,7 @@
 """`billing-dq credits` from the proposal to the proved audit, on the sample company with a real server and a Stripe."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,12 +41,13 @@ def settings(
     mongodb_uri: str,
     database: Database[Document],
     sample_documents: dict[str, list[Document]],
+    credit_lake: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Settings]:
     night.load_without_the_credit(database, sample_documents)
     with night.company(mongodb_uri, database, tmp_path, monkeypatch, 'mode = "apply"') as settings:
-        night.store_night(settings)
+        shutil.copytree(credit_lake, tmp_path / "lake")
         yield settings
 
 

@@ -1,5 +1,6 @@
 """The credit as Dagster runs it: the sensor finds it, the job writes it, the launchpad's form is checked."""
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,13 @@ def settings(
     mongodb_uri: str,
     database: Database[Document],
     sample_documents: dict[str, list[Document]],
+    credit_lake: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Settings]:
     night.load_without_the_credit(database, sample_documents)
     with night.company(mongodb_uri, database, tmp_path, monkeypatch, 'mode = "apply"') as settings:
-        night.store_night(settings)
+        shutil.copytree(credit_lake, tmp_path / "lake")
         yield settings
 
 

@@ -21,6 +21,8 @@ from billing_dq.tables import FINDINGS, WEEKLY_USAGE
 from billing_dq_simulation.local_stripe import serve
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings, sample_stripe
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2026-11-21", "2026-11-22"
 Document = dict[str, object]
 

@@ -25,6 +25,8 @@ from billing_dq_simulation.faults.catalogue import FAULTS
 from billing_dq_simulation.loader import load
 from billing_dq_simulation.local_stripe import serve
 
+pytestmark = pytest.mark.slow
+
 COMPANY = WorldConfig(
     seed=5, organizations=24, weeks=4, faults={name: 0.05 for name in FAULTS if name != "large_document"}
 )

@@ -27,6 +27,8 @@ from billing_dq_simulation.local_stripe import serve
 from tests.faults import company
 from tests.faults.night_faults import everything_is_readable
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).parent / "billing-dq"
 COMPANY = 1
 #: How many files of a night are stored when it is killed; the first two always, more by their number.

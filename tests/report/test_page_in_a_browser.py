@@ -12,7 +12,7 @@ from billing_dq.report.page import page
 from tests.support.chromium import asked_for, chromium, needs_chromium, opened, overflow, ready
 from tests.support.report_night import HOSTILE, finding, findings, night, old, waterfall
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 ORGANIZATION = f"{1:024x}"
 
 

@@ -13,7 +13,7 @@ from tests.support.chromium import asked_for, chromium, needs_chromium, opened, 
 from tests.support.report_night import HOSTILE, finding, findings
 from tests.support.stored_nights import NIGHTS, store
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

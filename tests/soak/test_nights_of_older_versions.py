@@ -24,6 +24,8 @@ from tests.faults import company
 from tests.faults.night_faults import no_trouble, surroundings_of
 from tests.faults.stored_versions import COMPANY, STORED, company_of, unpack, versions
 
+pytestmark = pytest.mark.slow
+
 DATES = [company.as_of(night).date().isoformat() for night in STORED]
 
 

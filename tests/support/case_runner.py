@@ -25,7 +25,7 @@ from pymongo.database import Database
 from billing_dq.cli import main
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq_simulation import local_stripe
-from tests.support.night_without_dagster import run_night_without_dagster
+from tests.support.night_without_dagster import nights_without_dagster
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
@@ -93,8 +93,7 @@ def run_case(
     """Take the steps of a case, and compare what comes of them with what must."""
     nights = iter(case.nights)
     night, printed = Night(), ""
-    monkeypatch.setattr("billing_dq.runner.run_night", run_night_without_dagster)
-    monkeypatch.setattr("billing_dq.runner.open_instance", contextlib.nullcontext)
+    nights_without_dagster(monkeypatch)
     with company_of(name, database, uri, home, monkeypatch) as stripe:
         for step in steps_of(name):
             if "cmd" not in step:

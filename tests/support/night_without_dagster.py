@@ -4,12 +4,14 @@ What Dagster adds (checks, metadata, the manifest) is not here; that its assets 
 `tests/defs/test_one_composition.py`.
 """
 
+import contextlib
 import tempfile
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
@@ -84,14 +86,20 @@ def result_tables(result: NightResult) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in tables.items() if frame is not None}
 
 
-def run_night_without_dagster(
+def nights_without_dagster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command `nightly` of this process take its nights so."""
+    monkeypatch.setattr("billing_dq.runner.run_night", _run_night)
+    monkeypatch.setattr("billing_dq.runner.open_instance", contextlib.nullcontext)
+
+
+def _run_night(
     settings: Settings,
     _instance: object,
     as_of: datetime | None = None,
     again: bool = False,
     progress: Progress | None = None,
 ) -> object:
-    """What stands in for `billing_dq.runner.run_night` in a command; ``again`` and ``progress`` are not heeded."""
+    """What stands in for `billing_dq.runner.run_night`; ``again`` and ``progress`` are not heeded."""
     from billing_dq.runner import stored_night  # Dagster costs a second
 
     instant = as_of or datetime.now(UTC)

@@ -4,7 +4,7 @@ The simulator labels faults in worlds that it made itself. Here the world is the
 is ours: a proof that does not share the simulator's view of how the application works.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,12 @@ WEEK_46 = (datetime(2026, 11, 9), datetime(2026, 11, 16))
 
 
 @dataclass
-class Fault:
-    """A fault in a copy of the world: what was done, and what must be found because of it (and nothing else)."""
+class World:
+    """A copy of the world with faults of several organizations: what was done, and what must be found because of it."""
 
-    name: str
     documents: Documents
     stripe: Documents
+    names: list[str] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
 
 
@@ -35,11 +35,35 @@ Plant = Callable[[Documents, Documents], list[Expected]]
 PLANTS: dict[str, Plant] = {}
 
 
-def planted(name: str, documents: Documents, stripe: Documents) -> Fault:
-    """The world with one fault in it."""
-    fault = Fault(name, deepcopy(documents), deepcopy(stripe))
-    fault.expected = PLANTS[name](fault.documents, fault.stripe)
-    return fault
+def worlds(documents: Documents, stripe: Documents) -> Iterator[World]:
+    """Worlds that have every fault once; no organization and no subject has two faults in one world.
+
+    A night costs a second however few faults it has to find, so as many as can be are planted in one.
+    """
+    left = list(PLANTS)
+    while left:
+        world = World(deepcopy(documents), deepcopy(stripe))
+        for name in tuple(left):
+            tried = deepcopy((world.documents, world.stripe))
+            try:
+                expected = PLANTS[name](*tried)
+            except (StopIteration, AssertionError):  # an earlier fault took the object that this one breaks
+                continue
+            if _broken(expected) & _broken(world.expected):
+                continue
+            world.documents, world.stripe = tried
+            world.names.append(name)
+            world.expected += expected
+            left.remove(name)
+        assert world.names, f"the sample has nothing that {left} could break"
+        yield world
+
+
+def _broken(expected: list[Expected]) -> set[str]:
+    """The organizations and the subjects that findings are about."""
+    return {
+        name for _, organization, subject, _ in expected for name in (organization, subject or organization) if name
+    }
 
 
 def plant(function: Plant) -> Plant:
