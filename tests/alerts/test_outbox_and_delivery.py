@@ -18,8 +18,8 @@ from billing_dq.errors import SourceError
 from billing_dq.settings import Route
 from billing_dq.tables import NOTIFIED_ALERTS
 from tests.support import alerting
-from tests.support.examples import examples
 from tests.support.alerting import AT, Ticking, alert, alerts
+from tests.support.examples import examples
 
 
 class Targets:
