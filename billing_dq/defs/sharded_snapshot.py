@@ -27,8 +27,7 @@ from billing_dq.defs.snapshot import (
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part, PartFacts
 from billing_dq.sources.mongodb.merging import merged
-from billing_dq.sources.mongodb.sharded import ReadingPlan, plan_reading, read_part
-from billing_dq.sources.mongodb.snapshot import Reading
+from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.organization_ranges import OrganizationRange

@@ -17,8 +17,7 @@ from billing_dq.defs import sharded_snapshot
 from billing_dq.runner import DAGSTER_YAML, run_night
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part
-from billing_dq.sources.mongodb.sharded import ReadingPlan
-from billing_dq.sources.mongodb.snapshot import Reading
+from billing_dq.sources.mongodb.parts import Reading, ReadingPlan
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq_simulation.config import WorldConfig, world_settings
 from billing_dq_simulation.faults.catalogue import FAULTS

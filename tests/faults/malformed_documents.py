@@ -23,7 +23,7 @@ import pytest
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pandas.testing import assert_frame_equal
 
-from billing_dq.sources.mongodb import snapshot
+from billing_dq.sources.mongodb import server
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, Field, contracts, is_week_key
 from billing_dq.sources.mongodb.facts import Snapshot
 from billing_dq.sources.mongodb.snapshot import read_snapshot
@@ -91,8 +91,8 @@ def read(documents: dict[str, list[dict]], directory: Path) -> tuple[Snapshot, d
     """A snapshot of documents that are held in memory, and its tables."""
     settings = company.settings_of(0, "unused")
     with pytest.MonkeyPatch.context() as patch:
-        server = MemoryMongo(documents, Edge(Process()), reply_documents=500)
-        patch.setattr(snapshot, "connect", lambda _uri, _settings: server)
+        in_memory = MemoryMongo(documents, Edge(Process()), reply_documents=500)
+        patch.setattr(server, "connect", lambda _uri, _settings: in_memory)
         found = read_snapshot(settings, WEEKS, directory, SilentProgress())
     return found, {name: stored.frame() for name, stored in found.tables.items()}
 

@@ -1,6 +1,6 @@
 """A MongoDB in memory, as far as a night reads one, that fails when a plan says so.
 
-It stands where `sources.mongodb.snapshot` connects. What it answers is raw BSON, so everything behind the driver is the
+It stands where `sources.mongodb.server` connects. What it answers is raw BSON, so everything behind the driver is the
 real code.
 """
 
@@ -9,6 +9,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import bson
+from bson import Timestamp
 from pymongo import ReadPreference
 from pymongo.errors import (
     AutoReconnect,
@@ -96,7 +97,7 @@ class _Database:
 
     def command(self, *_: object, **__: object) -> Document:
         self._client.edge.crossed()
-        return {"cursor": {"atClusterTime": 1} if self._client.snapshots else {}}
+        return {"cursor": {"atClusterTime": Timestamp(1, 1)} if self._client.snapshots else {}}
 
     def __getitem__(self, name: str) -> "_Collection":
         return _Collection(self._client, self._client.documents[name])

@@ -39,7 +39,7 @@ from billing_dq.defs import resources
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.runner import StoredNight, run_night, stored_night
-from billing_dq.sources.mongodb import snapshot
+from billing_dq.sources.mongodb import server
 from billing_dq.sources.stripe import client
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
@@ -184,7 +184,7 @@ def surroundings_of(
     clock = type("Time", (FakeTime,), {"at": as_of, "moves": timedelta(days=trouble.clock_moves)})
     with pytest.MonkeyPatch.context() as patch, disk(home, trouble.disk), remembering():
         patch.setattr(
-            snapshot, "connect", lambda _uri, _settings: MemoryMongo(documents, trouble.mongodb, trouble.snapshots)
+            server, "connect", lambda _uri, _settings: MemoryMongo(documents, trouble.mongodb, trouble.snapshots)
         )
         patch.setattr(client.requests, "Session", session_of(MemoryTransport(local, trouble.stripe)))
         patch.setattr(client, "SystemClock", FakeClock)

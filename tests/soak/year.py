@@ -23,7 +23,7 @@ from billing_dq.policy import policy_of
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.night import reconcile_night
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb import snapshot
+from billing_dq.sources.mongodb import server
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.progress import SilentProgress
 from billing_dq.sources.stripe import client
@@ -69,7 +69,7 @@ def take(home: Path, number: int) -> tuple[int, int]:
     night, lake = as_of.date().isoformat(), Lake(str(home))
     weeks = NightWeeks(as_of, settings.weeks_back, settings.settling_hours)
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
-        patch.setattr(snapshot, "connect", lambda _uri, _settings: MemoryMongo(documents, Edge(Process())))
+        patch.setattr(server, "connect", lambda _uri, _settings: MemoryMongo(documents, Edge(Process())))
         transport = MemoryTransport(LocalStripe(objects, Faults(), None), Edge(Process()))
         patch.setattr(client.requests, "Session", session_of(transport))
         patch.setattr(client, "SystemClock", _NoClock)

@@ -9,8 +9,10 @@ from pathlib import Path
 import bson
 from bson import ObjectId
 
+from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts, is_week_key
-from billing_dq.sources.mongodb.facts import PartFacts, Server, facts_of
+from billing_dq.sources.mongodb.facts import Part, PartFacts, Server
+from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.queries import Filter, Query
 from billing_dq.sources.mongodb.reader import Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
@@ -62,17 +64,16 @@ def read_held(documents: Mapping[str, Sequence[Document]], as_of: datetime, home
     made = SnapshotTables(HeldDocuments(documents), weeks, Followed(), directory, 500, SilentProgress())
     for contract in contracts({name: name for name in COLLECTIONS}, tuple(QUOTAS), as_of).values():
         made.write(contract)
-    made.write_followed_weeks()
     made.write_quarantine()
-    made.write_shapes()
-    for name, stored in made.stored.items():
+    part = Part(made.stored, PartFacts("", made.sorted, made.there, made.shapes, made.not_read, {}))
+    server = Server("8.0", "ReplicaSetWithPrimary", (), "")
+    snapshot = merged([part], server, Settings(), weeks, Followed(), directory / "whole")
+    for name, stored in snapshot.tables.items():
         place = home / "lake" / name / f"{night}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True)
         Path(stored.path.path).rename(place)
-    part = PartFacts("", made.sorted, made.there, made.shapes, made.not_read, {})
-    facts = facts_of([part], Server("8.0", "ReplicaSetWithPrimary", (), ""), {name: name for name in COLLECTIONS}, None)
-    counts = {name: CollectionCounts(**asdict(one)) for name, one in facts.counts.items()}
-    return snapshot_facts(as_of, counts=counts, newest=facts.newest)
+    counts = {name: CollectionCounts(**asdict(count)) for name, count in snapshot.facts.counts.items()}
+    return snapshot_facts(as_of, counts=counts, newest=snapshot.facts.newest)
 
 
 def _shown(document: Document, names: tuple[str, ...]) -> Document:

@@ -49,7 +49,7 @@ class SnapshotFacts:
 
     ``not_read`` are the collections that the budget did not reach the end of, and ``whole_until`` the last organization
     all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are
-    of one instant. ``seconds`` by stage: server (waiting for it), decode, write, and, where there is one part, total.
+    of one instant. ``seconds`` by stage: server (waiting for it), decode, write.
     """
 
     server_version: str

@@ -20,6 +20,7 @@ from billing_dq.sources.mongodb.facts import Part, Server, Snapshot, facts_of, s
 from billing_dq.sources.mongodb.quarantine import all_named
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.followed import Followed
+from billing_dq.storage.placing import is_local
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks
@@ -33,8 +34,9 @@ def merged(
 ) -> Snapshot:
     """The snapshot of a night, written to ``directory``.
 
-    Of a reading that ended early only those organizations are kept all of which was read. Usage is read before
-    balances, both in the order of the organizations: that is up to the last balance of the part that ended first.
+    A single part that came whole has the tables already that grow with the ledger, and keeps them. Of a reading that
+    ended early only those organizations are kept all of which was read. Usage is read before balances, both in the
+    order of the organizations: that is up to the last balance of the part that ended first.
 
     Args:
         parts: of all ranges of organizations, in their order.
@@ -60,8 +62,13 @@ def merged(
                 writer.write(batch.filter(pc.less_equal(batch.column("organization_id"), until)) if ends else batch)
         stored[table.name] = StoredTable(table, path)
 
+    only = parts[0].tables if len(parts) == 1 and until is None else {}
     for table in chain.from_iterable(TABLES_OF.values()):
-        write(table, _rows(table, parts, night, followed))
+        # what another machine left on shared storage has to come to this one anyway
+        if table.name in only and is_local(only[table.name].path):
+            stored[table.name] = only[table.name]
+        else:
+            write(table, _rows(table, parts, night, followed))
     weeks = followed.weeks if until is None else followed.weeks[followed.weeks["organization_id"] <= until]
     for table, frame in (
         (tables.FOLLOWED_WEEKS, weeks.reset_index(drop=True)),

@@ -11,12 +11,12 @@ from billing_dq import tables
 from billing_dq.sources.mongodb.bson.contract import CollectionContract
 from billing_dq.sources.mongodb.bson.pieces import Piece, Sorting
 from billing_dq.sources.mongodb.collection_tables import ASKED_AT_ONCE, TABLES_OF
-from billing_dq.sources.mongodb.counted_shapes import CountedShape, added_up, shape_table
+from billing_dq.sources.mongodb.counted_shapes import CountedShape
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.sources.mongodb.documents.by_collection import tables_of_piece
 from billing_dq.sources.mongodb.documents.usage import weekly_usage
 from billing_dq.sources.mongodb.politeness import BudgetSpent
-from billing_dq.sources.mongodb.quarantine import Quarantine, all_named
+from billing_dq.sources.mongodb.quarantine import Quarantine
 from billing_dq.sources.mongodb.queries import Query, documents_of, odd_weeks, usage_of
 from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.shapes import Shape
@@ -130,26 +130,17 @@ class SnapshotTables:
                 with self._reader.timed("write"):
                     made[tables.FOLLOWED_USAGE.name].write(usage)
 
-    def write_followed_weeks(self) -> None:
-        """Write which weeks were followed."""
-        self._store(tables.FOLLOWED_WEEKS, to_arrow(tables.FOLLOWED_WEEKS, self._followed.weeks))
-
     def write_empty(self, collection: str) -> None:
         """Write the tables of a collection that does not exist."""
         for table in TABLES_OF[collection]:
             self._store(table, arrow_schema(table).empty_table())
 
-    def write_quarantine(self, of_a_part: bool = False) -> None:
-        """Write what was quarantined."""
+    def write_quarantine(self) -> None:
+        """Write what was quarantined of this part; `merging` names the documents of the night."""
         for table, rows in zip(
             (tables.QUARANTINED_DOCUMENTS, tables.UNREADABLE_KEYS), self._quarantine.tables(), strict=True
         ):
-            self._store(table, to_arrow(table, rows if of_a_part else all_named(rows)))
-
-    def write_shapes(self) -> None:
-        """Write what the documents looked like."""
-        shapes = shape_table(added_up(parts) for parts in self.shapes.values())
-        self._store(tables.DOCUMENT_SHAPES, to_arrow(tables.DOCUMENT_SHAPES, shapes))
+            self._store(table, to_arrow(table, rows))
 
     def _keep_shapes(self, contract: CollectionContract, shapes: list[Shape]) -> None:
         if self._begins and documents_of(contract, ()).fields is not None:  # else the documents came whole

@@ -18,7 +18,7 @@ from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.connection import clear_errors, connect
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
 from billing_dq.sources.mongodb.reader import Reader, open_reader
-from billing_dq.sources.mongodb.snapshot import address
+from billing_dq.sources.mongodb.server import address
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks

@@ -9,6 +9,8 @@ import numpy as np
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
+from billing_dq.sources.mongodb.facts import Part, PartFacts, Server
+from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.queries import Query
 from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
 from billing_dq.sources.mongodb.sampled_fields import SampledField
@@ -68,5 +70,6 @@ def read_files(
     for contract in contracts(settings.collections.model_dump(), tuple(settings.plans), night.as_of).values():
         tables.write(contract)
     tables.write_quarantine()
-    tables.write_shapes()
-    return tables.stored, {name: float(seconds) for name, seconds in reader.seconds.items()}
+    seconds = {name: float(took) for name, took in reader.seconds.items()}
+    part = Part(tables.stored, PartFacts("", tables.sorted, tables.there, tables.shapes, tables.not_read, seconds))
+    return merged([part], Server("", "", (), ""), settings, night, Followed(), directory / "whole").tables, seconds

@@ -12,11 +12,11 @@ from pymongo.database import Database
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part, Snapshot
 from billing_dq.sources.mongodb.merging import merged
+from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
 from billing_dq.sources.mongodb.politeness import Budget
 from billing_dq.sources.mongodb.quarantine import _BESIDE, all_named
 from billing_dq.sources.mongodb.reader import reader_at
-from billing_dq.sources.mongodb.sharded import ReadingPlan, plan_reading, read_part
-from billing_dq.sources.mongodb.snapshot import Reading, read_snapshot
+from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.progress import SilentProgress
 from billing_dq.storage.followed import Followed
 from billing_dq.tables import FOLLOWED_WEEKS, QUARANTINED_DOCUMENTS
