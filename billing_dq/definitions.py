@@ -24,8 +24,6 @@ from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
-from billing_dq.defs.sharded_reconciliation import sharded_reconciliation_assets
-from billing_dq.defs.sharded_snapshot import sharded_snapshot_assets
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.rules.reading import FolderRules, read_folder
@@ -63,9 +61,7 @@ def _build(
 ) -> dg.Definitions:
     nights, executor = nights_of(settings), executor_of(settings, locks)
     credits = dispute_credit_definitions(nights, settings_now)
-    in_one = settings.shards == 1
-    snapshot = snapshot_assets(nights) if in_one else sharded_snapshot_assets(nights)
-    sources = [snapshot, stripe_assets(nights)]
+    sources = [snapshot_assets(nights, settings.shards), stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
     own_checks = [
         *finding_checks(nights),
@@ -78,7 +74,7 @@ def _build(
     checks = [*own_checks, *rule_checks(rules, nights)]
     derived = [
         soundness_asset(nights, rules.usable),
-        *(reconciliation_assets(nights) if in_one else sharded_reconciliation_assets(nights)),
+        reconciliation_assets(nights, settings.shards),
         *conclusion_assets(nights),
         *quality_assets(nights),
         manifest_asset(nights),

@@ -1,14 +1,25 @@
-"""What the assets after the sources are given: small tables by name, and Stripe's tables where they exist."""
+"""What the assets after the sources are given: small tables by name, Stripe's tables where they exist, and what the
+rules read of a range of organizations.
+
+What is done with it does not belong here.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
 
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.io_manager import frame_of, stored_evidence
 from billing_dq.defs.stripe import OPTIONAL_TABLES
 from billing_dq.defs.stripe import TABLES as STRIPE_TABLES
-from billing_dq.reconcile.inputs import StripeTables
+from billing_dq.reconcile.inputs import ApplicationTables, OrganizationBatch, StripeTables
+from billing_dq.storage.batches import UsageAndEntries, followed_batches, organization_batches
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import StripeReadingRecord
-from billing_dq.tables import TABLES
+from billing_dq.storage.organization_ranges import OrganizationRange
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.stored_table import StoredTable
+from billing_dq.tables import FOLLOWED_WEEKS, SUBSCRIPTIONS, TABLES, UNREADABLE_KEYS
 
 _FRAME = dg.PythonObjectDagsterType(pd.DataFrame)
 
@@ -34,3 +45,66 @@ def stripe_tables(lake: Lake, night: str, reading: StripeReadingRecord) -> Strip
             raise dg.Failure(f"{name} of {night} is gone from {lake.root}, though stripe_reading says that it was read")
     frames = {name: table.frame() for name, table in stored.items() if table is not None}
     return StripeTables(frames, bool(reading.livemode), frozenset(reading.invoices_not_read), reading.events_since)
+
+
+#: Tables of every result, whatever else it rests on.
+OF_EVERY_RESULT = ("followed_weeks", "followed_usage", "followed_entries", "unreadable_keys")
+
+
+class NightEvidence:
+    """What the rules are given of a range of organizations, read when it is asked for.
+
+    Of what tells whose a subscription at Stripe is, and of the followed weeks, all; of documents that cannot be read
+    also those that name no organization.
+    """
+
+    def __init__(self, lake: Lake, key: str, of: OrganizationRange) -> None:
+        self.lake = Lake(lake.home, of)
+        self.key = key
+        self._whole = lake
+
+    @cached_property
+    def ours(self) -> ApplicationTables:
+        """The tables that are held whole."""
+        frames = {name: self._stored(name).frame() for name in ("extras_balances", "ledger_suspects")}
+        for table in (SUBSCRIPTIONS, FOLLOWED_WEEKS):
+            frames[table.name] = frame_of(stored_evidence(self._whole, table, self.key))
+        unreadable = stored_evidence(self._whole, UNREADABLE_KEYS, self.key).frame()
+        here = unreadable["organization_id"].isna() | self._in_range(unreadable)
+        frames[UNREADABLE_KEYS.name] = unreadable[here]
+        return ApplicationTables(SnapshotFactsRecord.require(self.lake.home, self.key).weeks, frames)
+
+    @cached_property
+    def theirs(self) -> StripeTables | None:
+        """Stripe's tables; None where it was not read."""
+        return stripe_tables(self._whole, self.key, StripeReadingRecord.require(self.lake.home, self.key))
+
+    @cached_property
+    def window(self) -> UsageAndEntries:
+        """Usage and entries of the night's own weeks, not read yet."""
+        return UsageAndEntries(self._stored("weekly_usage"), self._stored("ledger_entries"))
+
+    @property
+    def batches(self) -> Iterator[OrganizationBatch]:
+        """Usage and entries of the night's own weeks."""
+        return organization_batches(self.window.usage, self.window.entries)
+
+    @property
+    def followed_batches(self) -> Iterator[OrganizationBatch]:
+        """Usage and entries of the organizations with a followed week, back to it."""
+        weeks = self.ours.followed_weeks
+        older = UsageAndEntries(self._stored("followed_usage"), self._stored("followed_entries"))
+        return followed_batches(self.window, older, weeks[self._in_range(weeks)])
+
+    @property
+    def expiring_ledgers(self) -> StoredTable:
+        """Whole ledgers with an expiry, not read yet."""
+        return self._stored("expiring_ledgers")
+
+    def _in_range(self, rows: pd.DataFrame) -> pd.Series:
+        """Which rows are of an organization of the range."""
+        here = [isinstance(name, str) and self.lake.of.holds(name) for name in rows["organization_id"]]
+        return pd.Series(here, rows.index, dtype="bool")
+
+    def _stored(self, name: str) -> StoredTable:
+        return stored_evidence(self.lake, TABLES[name], self.key)

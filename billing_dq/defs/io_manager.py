@@ -16,6 +16,7 @@ from upath import UPath
 
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.organization_ranges import EVERYTHING
 from billing_dq.storage.placing import put_file, put_text
 from billing_dq.storage.records import (
     EvidenceRemovedRecord,
@@ -52,7 +53,7 @@ class LakeIOManager(dg.IOManager):
         if isinstance(obj, Record):
             put_text(obj.model_dump_json(indent=1), path)
         elif isinstance(obj, StoredTable):
-            put_file(Path(obj.path.path), path)
+            put_file(obj.path, path)
         else:
             _put(TABLES[_asset(context)], obj, path)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
@@ -62,21 +63,34 @@ class LakeIOManager(dg.IOManager):
         name, path = _asset(context), self._path(context, context.asset_partition_key)
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
-        if not path.exists():
-            removed = EvidenceRemovedRecord.of(self._lake.home, path.stem)
-            if removed is not None and name in removed.tables:
-                raise dg.Failure(f"{name} of {path.stem} is gone: {removed.said}", allow_retries=False)
-            if name not in _NOT_IN_OLD_NIGHTS:
-                raise FileNotFoundError(f"{name} is not stored: {path}")
-        stored = StoredTable(TABLES[name], path)
-        if context.dagster_type.typing_type is not pd.DataFrame:
-            return stored
-        return stored.frame() if path.exists() else stored.table.empty()
+        stored = stored_evidence(self._lake, TABLES[name], path.stem)
+        return frame_of(stored) if context.dagster_type.typing_type is pd.DataFrame else stored
 
     def _path(self, context: dg.InputContext | dg.OutputContext, night: str) -> UPath:
         """`<asset>/<night>.parquet`, or `.json` for a record."""
         name = _asset(context)
         return self._lake.root / name / f"{night}{'.json' if name in RECORDS else '.parquet'}"
+
+
+def stored_evidence(lake: Lake, table: Table, night: str) -> StoredTable:
+    """A table that a night has read, for a step that rests on it; of an old night it may be one that is not there.
+
+    Raises:
+        dg.Failure: it was removed, or never stored.
+    """
+    path = lake.root / table.name / f"{night}.parquet"
+    if not path.exists():
+        removed = EvidenceRemovedRecord.of(lake.home, night)
+        if removed is not None and table.name in removed.tables:
+            raise dg.Failure(f"{table.name} of {night} is gone: {removed.said}", allow_retries=False)
+        if table.name not in _NOT_IN_OLD_NIGHTS:
+            raise dg.Failure(f"{table.name} is not stored: {path}", allow_retries=False)
+    return StoredTable(table, path, lake.of if "organization_id" in table.column_names else EVERYTHING)
+
+
+def frame_of(stored: StoredTable) -> pd.DataFrame:
+    """The rows of a table; none where it is not there."""
+    return stored.frame() if stored.path.exists() else stored.table.empty()
 
 
 class PartsIOManager(dg.IOManager):
@@ -109,4 +123,4 @@ def _put(table: Table, frame: pd.DataFrame, path: UPath) -> None:
         stored = Path(directory) / "table.parquet"
         with TableWriter(table, UPath(stored)) as writer:
             writer.write(to_arrow(table, table.conform(frame)))
-        put_file(stored, path)
+        put_file(UPath(stored), path)

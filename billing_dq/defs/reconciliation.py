@@ -3,27 +3,29 @@
 A result that rests on a table which breaks a critical expectation is not computed, and absent. `reconciliation` is
 always there and says which results are absent and why, and what concludes the night hangs on it: so everything else is
 found and told all the same.
+
+One step holds all organizations to the rules, or one for each range of them (`shards`). No rule belongs here: each is
+called as a stage of `reconcile/night.py`.
 """
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
+from pydantic import TypeAdapter
 from upath import UPath
 
-from billing_dq.defs.inputs import stripe_tables, whole
+from billing_dq.defs.inputs import OF_EVERY_RESULT, NightEvidence, stored_evidence
 from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
 from billing_dq.defs.runbook import runbook
+from billing_dq.defs.shards import NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
 from billing_dq.reconcile.followed_weeks import in_window
-from billing_dq.reconcile.inputs import QUOTA_COLUMNS, ApplicationTables, LargeTables, OrganizationBatch, StripeTables
+from billing_dq.reconcile.inputs import QUOTA_COLUMNS, LargeTables, Policy
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
@@ -31,10 +33,10 @@ from billing_dq.report.figures import rows_of, worst, worst_weeks
 from billing_dq.report.verdicts import coverage
 from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
-from billing_dq.storage.batches import UsageAndEntries, followed_batches, frames_by_batch, organization_batches
+from billing_dq.storage.batches import frames_by_batch
 from billing_dq.storage.history import earlier_evidence
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.organization_ranges import EVERYTHING, OrganizationRange
+from billing_dq.storage.organization_ranges import OrganizationRange, ranges_between
 from billing_dq.storage.records import (
     ReconciliationRecord,
     SnapshotFactsRecord,
@@ -47,6 +49,7 @@ from billing_dq.tables import (
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
     RUNAWAY_BALANCES,
+    WEEKLY_USAGE,
     Table,
 )
 from billing_dq.vocabulary.kinds import Result
@@ -58,191 +61,184 @@ _PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
 _CONFIDENCES = ("proved", "consistent", "guess")
 
 
-@dataclass(frozen=True)
-class NightRules:
-    """What the rules of a night are given."""
-
-    key: str
-    weeks: NightWeeks
-    stripe: StripeReadingRecord
-    read: UsageAndEntries
-    followed: UsageAndEntries
-    expiring_ledgers: StoredTable
-    frames: Mapping[str, pd.DataFrame]
-    settings: Settings
-    lake: Lake
-    of: OrganizationRange = EVERYTHING
-
-    @cached_property
-    def ours(self) -> ApplicationTables:
-        """The tables that are held whole."""
-        return ApplicationTables(self.weeks, self.frames)
-
-    @cached_property
-    def theirs(self) -> StripeTables | None:
-        """Stripe's tables; None where it was not read."""
-        return stripe_tables(self.lake, self.key, self.stripe)
-
-    @property
-    def batches(self) -> Iterator[OrganizationBatch]:
-        """Usage and entries of the night's own weeks."""
-        return organization_batches(self.read.usage, self.read.entries)
-
-    @property
-    def followed_batches(self) -> Iterator[OrganizationBatch]:
-        """Usage and entries of the organizations with a followed week, back to it."""
-        weeks = self.ours.followed_weeks
-        return followed_batches(
-            self.read, self.followed, weeks[weeks["organization_id"].map(self.of.holds).astype(bool)]
-        )
-
-
-FRAMES = ("subscriptions", "extras_balances", "ledger_suspects", "unreadable_keys", "followed_weeks")
-_FOLLOWED = ("followed_weeks", "followed_usage", "followed_entries")
-
-
-def rule_outs() -> dict[str, dg.AssetOut]:
-    """The assets of the rules: the results, any of which may be absent, and which ones are."""
-    tables = [table.name for _, tables in RESULTS for table in tables]
-    return {
-        **{name: table_out(name, required=False) for name in tables},
-        ReconciliationRecord.name: record_out(ReconciliationRecord.name),
-    }
-
-
-def rule_deps() -> dict[str, set[dg.AssetKey]]:
-    """What each of these assets hangs on."""
-    records = _keys(SnapshotFactsRecord.name, StripeReadingRecord.name, SoundTablesRecord.name)
-    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in RESULTS for table in tables}
-    return {
-        **{name: keys | _keys(*_FOLLOWED, "unreadable_keys") for name, keys in rests_on.items()},
-        ReconciliationRecord.name: records | _keys(*rests_on),
-    }
-
-
-def reconciliation_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
-
-    @dg.multi_asset(
-        name="rules",
-        partitions_def=nights,
-        ins=whole(*FRAMES),
-        outs=rule_outs(),
-        internal_asset_deps=rule_deps(),
-        group_name=GROUP,
-    )
-    def rules(
-        context: dg.AssetExecutionContext,
-        snapshot_facts: SnapshotFactsRecord,
-        stripe_reading: StripeReadingRecord,
-        sound_tables: SoundTablesRecord,
-        weekly_usage: StoredTable,
-        ledger_entries: StoredTable,
-        followed_usage: StoredTable,
-        followed_entries: StoredTable,
-        expiring_ledgers: StoredTable,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
-        **frames: pd.DataFrame,
-    ) -> Iterator[dg.Output]:
-        """Hold the night to its rules, but for those that rest on a table which breaks a critical expectation."""
-        read = UsageAndEntries(weekly_usage, ledger_entries)
-        followed = UsageAndEntries(followed_usage, followed_entries)
-        large = (read, followed, expiring_ledgers)
-        key, weeks = context.partition_key, snapshot_facts.weeks
-        night = NightRules(key, weeks, stripe_reading, *large, frames, settings, lake)
-        yield from unless_stopped(context, night, sound_tables, _STAGES)
-
-    return [rules]
-
-
-def unless_stopped(
-    context: dg.OpExecutionContext | dg.AssetExecutionContext,
-    night: NightRules,
-    sound_tables: SoundTablesRecord,
-    stages: Mapping[Result, Callable[[NightRules], Iterator[dg.Output]]],
-) -> Iterator[dg.Output]:
-    """The outputs of the stages whose tables are sound, and at last which results are absent."""
-    absent: dict[str, str] = {}
-    for result, tables in RESULTS:
-        stopped = stopped_by(result, sound_tables.unsound)
-        if not stopped:
-            yield from stages[result](night)
-            continue
-        for table in tables:
-            night.lake.remove(table, night.key)  # what a run before this one left behind
-            absent[table.name] = sound_tables.reason(stopped)
-            context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
-    shown: Metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
-    yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
-
-
-def meter_results(night: NightRules) -> tuple[Iterator[MeterResult], Iterator[MeterResult]]:
-    """What the meter says should have been debited against what was, for every organization and week: of the window, at
-    last the unreadable weeks that no batch has; and of the followed weeks.
-    """
-    ours, theirs, policy = night.ours, night.theirs, policy_of(night.settings)
-    earlier = earlier_evidence(replace(night.lake, of=night.of), night.key, ours)
-    return (
-        meter_stage(night.batches, ours, theirs, policy, earlier),
-        followed_meter_stage(night.followed_batches, ours, theirs, policy, earlier),
-    )
-
-
-def _meter(night: NightRules) -> Iterator[dg.Output]:
-    yield from meter_outputs(night, map(arrow_of, chain(*meter_results(night))))
-
-
-def arrow_of(result: MeterResult) -> tuple[pa.Table, pa.Table]:
-    """A result as it is stored."""
-    return to_arrow(METER_EXTRAS_DELTAS, result.deltas), to_arrow(METER_EXTRAS_EVIDENCE, result.evidence)
-
-
-def meter_outputs(night: NightRules, rows: Iterable[tuple[pa.Table, pa.Table]]) -> Iterator[dg.Output]:
-    """The outputs of the meter: the rows of `METER_EXTRAS_DELTAS` and of `METER_EXTRAS_EVIDENCE`, by batch."""
-    with tempfile.TemporaryDirectory(prefix="billing_dq_") as directory:
-        deltas = StoredTable(METER_EXTRAS_DELTAS, UPath(Path(directory) / "deltas.parquet"))
-        evidence = StoredTable(METER_EXTRAS_EVIDENCE, UPath(Path(directory) / "evidence.parquet"))
-        with TableWriter(deltas.table, deltas.path) as compared, TableWriter(evidence.table, evidence.path) as proofs:
-            for found, proved in rows:
-                compared.write(found)
-                proofs.write(proved)
-        shown = _of_deltas(night.lake, night.key, deltas.frame(), night.weeks, night.settings)
-        yield dg.Output(deltas, deltas.table.name, metadata=shown)
-        proof = _of_evidence(night.lake, night.key, evidence.frame())
-        yield dg.Output(evidence, evidence.table.name, metadata=proof)
-
-
-def runaway_outputs(night: NightRules) -> Iterator[dg.Output]:
-    """Balances that fell below a multiple of the week's quota."""
-    usage = frames_by_batch(night.read.usage, QUOTA_COLUMNS)
-    frame = runaway_stage(usage, night.ours, policy_of(night.settings))
-    yield dg.Output(frame, RUNAWAY_BALANCES.name, metadata=_of_runaway(night.lake, night.key, frame, night.settings))
-
-
-def violations(night: NightRules) -> pd.DataFrame:
-    """Every ledger held to its rules: sums, references, signs, dates, expiry, settlements, size."""
-    large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
-    return ledger_stage(large, night.ours, night.theirs, policy_of(night.settings))
-
-
-def violation_outputs(night: NightRules, frame: pd.DataFrame) -> Iterator[dg.Output]:
-    """The output of the ledgers' rules."""
-    shown = _of_violations(night.lake, night.key, frame, night.settings)
-    yield dg.Output(frame, LEDGER_VIOLATIONS.name, metadata=shown)
-
-
-#: The results in the order in which they are computed, with the tables that hold them.
+#: The results in the order in which they are stored, with the tables that hold them.
 RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
     ("deltas", (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)),
     ("runaway", (RUNAWAY_BALANCES,)),
     ("violations", (LEDGER_VIOLATIONS,)),
 )
-_STAGES: dict[Result, Callable[[NightRules], Iterator[dg.Output]]] = {
-    "deltas": _meter,
-    "runaway": runaway_outputs,
-    "violations": lambda night: violation_outputs(night, violations(night)),
-}
+_METER = (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)
+
+
+class MeterRows(NamedTuple):
+    """How many rows of deltas and of evidence are stored up to a place."""
+
+    deltas: int
+    evidence: int
+
+
+#: Where the rows of a shard end that are of the window, of the unreadable weeks that no batch of it has, and of the
+#: followed weeks: in this order the rows of a night are stored. Empty where the meter was not computed.
+MeterEnds = list[MeterRows]
+RuleShards = Sequence[Shard[OrganizationRange, MeterEnds]]
+
+
+def reconciliation_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDefinition:
+    """The assets that need no reading of Stripe; the meter takes evidence from one where there is one."""
+    work = ShardedWork(
+        name="rules",
+        steps=("plan_rules", "hold_shard_to_rules", "join_rules"),
+        outs={
+            **{table.name: table_out(table.name, required=False) for _, tables in RESULTS for table in tables},
+            ReconciliationRecord.name: record_out(ReconciliationRecord.name),
+        },
+        deps=_deps(),
+        group=GROUP,
+        resources=frozenset(),
+        plan=_plan,
+        do=_hold_to_rules,
+        join=_join,
+        types=(TypeAdapter(OrganizationRange), TypeAdapter(MeterEnds)),
+    )
+    return sharded_assets(work, nights, shards)
+
+
+def _deps() -> dict[str, set[dg.AssetKey]]:
+    """What each of these assets hangs on."""
+    records = _keys(SnapshotFactsRecord.name, StripeReadingRecord.name, SoundTablesRecord.name)
+    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in RESULTS for table in tables}
+    return {
+        **{name: keys | _keys(*OF_EVERY_RESULT) for name, keys in rests_on.items()},
+        ReconciliationRecord.name: records | _keys(*rests_on),
+    }
+
+
+def _plan(step: NightStep) -> list[OrganizationRange]:
+    """Cut the stored organizations."""
+    shards, usage = step.settings.shards, stored_evidence(step.lake, WEEKLY_USAGE, step.key)
+    firsts = usage.first_organizations()
+    return ranges_between(firsts[len(firsts) * number // shards] for number in range(1, shards) if firsts)
+
+
+def _hold_to_rules(
+    step: NightStep, of: OrganizationRange, directory: Path
+) -> tuple[MeterEnds, Mapping[str, StoredTable]]:
+    """Hold the organizations of a range to their rules, but for those that rest on a table which breaks a critical
+    expectation.
+    """
+    night, policy = NightEvidence(step.lake, step.key, of), policy_of(step.settings)
+    unsound = SoundTablesRecord.require(step.lake.home, step.key).unsound
+    ends, tables = MeterEnds(), dict[str, StoredTable]()
+    if not stopped_by("deltas", unsound):
+        ends = _store_meter(night, policy, directory, tables)
+    if not stopped_by("runaway", unsound):
+        usage = frames_by_batch(night.window.usage, QUOTA_COLUMNS)
+        runaway = to_arrow(RUNAWAY_BALANCES, runaway_stage(usage, night.ours, policy))
+        with _writer(RUNAWAY_BALANCES, directory, tables) as writer:
+            writer.write(runaway)
+    if not stopped_by("violations", unsound):
+        large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
+        violations = to_arrow(LEDGER_VIOLATIONS, ledger_stage(large, night.ours, night.theirs, policy))
+        with _writer(LEDGER_VIOLATIONS, directory, tables) as writer:
+            writer.write(violations)
+    return ends, tables
+
+
+def _join(step: NightStep, shards: RuleShards, directory: Path) -> Iterator[dg.Output]:
+    """Bring together what was computed of all shards; at last, which results are absent."""
+    sound_tables = SoundTablesRecord.require(step.lake.home, step.key)
+    weeks = SnapshotFactsRecord.require(step.lake.home, step.key).weeks
+    absent: dict[str, str] = {}
+    for result, tables in RESULTS:
+        stopped = stopped_by(result, sound_tables.unsound)
+        for table in tables if stopped else ():
+            step.lake.remove(table, step.key)  # what a run before this one left behind
+            absent[table.name] = sound_tables.reason(stopped)
+            step.context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
+    if METER_EXTRAS_DELTAS.name not in absent:
+        deltas, evidence = _meter_of_all(shards, directory)
+        shown = _of_deltas(step.lake, step.key, deltas.frame(), weeks, step.settings)
+        yield dg.Output(deltas, METER_EXTRAS_DELTAS.name, metadata=shown)
+        yield dg.Output(
+            evidence, METER_EXTRAS_EVIDENCE.name, metadata=_of_evidence(step.lake, step.key, evidence.frame())
+        )
+    if RUNAWAY_BALANCES.name not in absent:
+        runaway = _rows_of_all(RUNAWAY_BALANCES, shards)
+        shown = _of_runaway(step.lake, step.key, runaway, step.settings)
+        yield dg.Output(runaway, RUNAWAY_BALANCES.name, metadata=shown)
+    if LEDGER_VIOLATIONS.name not in absent:
+        violations = _rows_of_all(LEDGER_VIOLATIONS, shards)
+        shown = _of_violations(step.lake, step.key, violations, step.settings)
+        yield dg.Output(violations, LEDGER_VIOLATIONS.name, metadata=shown)
+    shown = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
+    yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
+
+
+def _store_meter(night: NightEvidence, policy: Policy, directory: Path, tables: dict[str, StoredTable]) -> MeterEnds:
+    """The meter against the extras, for every organization and week of a range; a batch at a time."""
+    earlier = earlier_evidence(night.lake, night.key, night.ours)
+    window = meter_stage(night.batches, night.ours, night.theirs, policy, earlier)
+    followed = followed_meter_stage(night.followed_batches, night.ours, night.theirs, policy, earlier)
+    ends = MeterEnds()
+    with (
+        _writer(METER_EXTRAS_DELTAS, directory, tables) as deltas,
+        _writer(METER_EXTRAS_EVIDENCE, directory, tables) as evidence,
+    ):
+        for results in (*_batches_and_last(window), followed):
+            for result in results:
+                deltas.write(to_arrow(METER_EXTRAS_DELTAS, result.deltas))
+                evidence.write(to_arrow(METER_EXTRAS_EVIDENCE, result.evidence))
+            ends.append(MeterRows(deltas.rows, evidence.rows))
+    return ends
+
+
+def _batches_and_last(results: Iterator[MeterResult]) -> tuple[Iterator[MeterResult], Iterator[MeterResult]]:
+    """All results but the last, and the last: walk them in this order."""
+    last: list[MeterResult] = []
+
+    def before_the_last() -> Iterator[MeterResult]:
+        for result in results:
+            yield from last
+            last[:] = [result]
+
+    return before_the_last(), iter(last)
+
+
+def _writer(table: Table, directory: Path, tables: dict[str, StoredTable]) -> TableWriter:
+    path = UPath(directory / f"{table.name}.parquet")
+    tables[table.name] = StoredTable(table, path)
+    return TableWriter(table, path)
+
+
+def _meter_of_all(shards: RuleShards, directory: Path) -> tuple[StoredTable, StoredTable]:
+    """The deltas and the evidence of all shards, in the order in which one shard has them."""
+    if len(shards) == 1:
+        deltas, evidence = (shards[0].tables[table.name] for table in _METER)
+        return deltas, evidence
+    tables: dict[str, StoredTable] = {}
+    for column, table in enumerate(_METER):
+        with _writer(table, directory, tables) as writer:
+            for place in range(3):
+                for shard in shards:
+                    start = shard.account[place - 1][column] if place else 0
+                    for rows in _rows_between(shard.tables[table.name], start, shard.account[place][column]):
+                        writer.write(rows)
+    deltas, evidence = (tables[table.name] for table in _METER)
+    return deltas, evidence
+
+
+def _rows_between(stored: StoredTable, start: int, end: int) -> Iterator[pa.Table]:
+    """The rows of a table from one place to another."""
+    place = 0
+    for batch in stored.batches():
+        first, last = max(start - place, 0), min(end - place, batch.num_rows)
+        if first < last:
+            yield batch.slice(first, last - first)
+        place += batch.num_rows
+
+
+def _rows_of_all(table: Table, shards: RuleShards) -> pd.DataFrame:
+    return table.conform(pd.concat([shard.tables[table.name].frame() for shard in shards]))
 
 
 def _keys(*names: str) -> set[dg.AssetKey]:

@@ -1,24 +1,30 @@
-"""The night's reading of MongoDB: one step, one snapshot, every table of it. Evidence: read once, then never again."""
+"""The night's reading of MongoDB: one snapshot, every table of it. Evidence: read once, then never again.
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+One step reads it, or one for each range of organizations (`shards`). How documents become rows does not belong here:
+`sources/mongodb/` reads and merges.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import dagster as dg
+from pydantic import TypeAdapter
 
 from billing_dq.defs.metadata import Metadata, head_of, record_out, table_of, table_out, told
 from billing_dq.defs.outside import COLLECTIONS, collections_of
-from billing_dq.defs.resources import NightConfig, ProgressTo
+from billing_dq.defs.resources import NightConfig
+from billing_dq.defs.shards import RETRIES, NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.facts import Snapshot, SnapshotFacts
-from billing_dq.sources.mongodb.snapshot import read_snapshot
+from billing_dq.sources.mongodb.facts import Part, PartFacts, SnapshotFacts
+from billing_dq.sources.mongodb.merging import merged
+from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
+from billing_dq.storage.followed import Followed
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.organization_ranges import OrganizationRange
 from billing_dq.storage.records import (
     EvidenceRemovedRecord,
     ReconciliationRecord,
@@ -42,62 +48,76 @@ TABLES = (
 )
 GROUP = "mongodb"
 Read = TypeVar("Read")
-#: Further attempts at a night whose server cannot be read right now; an election takes about ten seconds.
-RETRIES = 2
 
 
-def snapshot_outs() -> dict[str, dg.AssetOut]:
-    """The assets of the snapshot: what is told of it, and its tables."""
-    return {
-        SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
-        **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
-    }
-
-
-def snapshot_deps() -> dict[str, set[dg.AssetKey]]:
-    """The collections that each of these assets is made of."""
-    return {name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)}
-
-
-def snapshot_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """The multi-asset of the MongoDB snapshot."""
-
-    @dg.multi_asset(
+def snapshot_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDefinition:
+    """The assets of the MongoDB snapshot: what is told of it, and its tables."""
+    work = ShardedWork(
         name="mongo_snapshot",
-        partitions_def=nights,
-        outs=snapshot_outs(),
-        deps=sorted(collections_of(SnapshotFactsRecord.name)),
-        internal_asset_deps=snapshot_deps(),
-        group_name=GROUP,
+        steps=("plan_shards", "read_shard", "join_shards"),
+        outs={
+            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
+            **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
+        },
+        deps={name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)},
+        group=GROUP,
+        resources=frozenset({"night", "night_lock"}),
+        plan=_plan,
+        do=_read,
+        join=_join,
+        types=(TypeAdapter(ReadingTask), TypeAdapter(PartFacts)),
     )
-    def mongo_snapshot(
-        context: dg.AssetExecutionContext,
-        night: NightConfig,
-        night_lock: dg.ResourceParam[None],
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
-        progress: dg.ResourceParam[ProgressTo],
-    ) -> Iterator[dg.Output]:
-        """Read organizations, subscriptions, usage and balances of the night's weeks inside one snapshot."""
-        key = context.partition_key
-        weeks = NightWeeks(instant_to_read(key, night, lake), settings.weeks_back, settings.settling_hours)
-        followed = followed_by(lake, key, weeks, settings.follow_weeks)
-        with directory_for("snapshot") as directory:
-            snapshot = taken(
-                context,
-                settings.mongodb_connect_seconds,
-                lambda: read_snapshot(settings, weeks, directory, progress.of(context), followed),
-            )
-            yield from outputs_of(lake, key, snapshot, weeks)
-
-    return mongo_snapshot
+    return sharded_assets(work, nights, shards)
 
 
-@contextmanager
-def directory_for(what: str) -> Iterator[Path]:
-    """A directory for the tables that a step makes; that it cannot be removed is no failure of the step."""
-    with tempfile.TemporaryDirectory(prefix=f"billing_dq_{what}_", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+@dataclass(frozen=True)
+class ReadingTask:
+    """A range of organizations to be read, and how all of them are."""
+
+    plan: ReadingPlan
+    of: OrganizationRange
+
+
+def _plan(step: NightStep) -> list[ReadingTask]:
+    """Cut the organizations, and name the instant in which all shards read."""
+    instant = instant_to_read(step.key, step.asked, step.lake)
+    plan = tried_again(step, lambda: plan_reading(step.settings, instant))
+    return [ReadingTask(plan, of) for of in plan.ranges]
+
+
+def _read(step: NightStep, task: ReadingTask, directory: Path) -> tuple[PartFacts, Mapping[str, StoredTable]]:
+    """Read organizations, subscriptions, usage and balances of the night's weeks, of a range of organizations."""
+    weeks, followed = _weeks_to_read(step, task.plan)
+    reading = Reading(step.settings, weeks, followed, directory, step.progress, task.of)
+    part = tried_again(step, lambda: read_part(reading, task.plan))
+    return part.facts, part.tables
+
+
+def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], directory: Path) -> Iterator[dg.Output]:
+    """Bring the shards together as one snapshot, and store it; what was there of the night goes away before."""
+    plan = shards[0].task.plan
+    weeks, followed = _weeks_to_read(step, plan)
+    parts = [Part(dict(shard.tables), shard.account) for shard in shards]
+    snapshot = tried_again(step, lambda: merged(parts, plan.server, step.settings, weeks, followed, directory))
+    _forget(step.lake, step.key)
+    for name in TABLES:
+        table = snapshot.tables[name]
+        yield dg.Output(table, name, metadata=_table_metadata(step.lake, step.key, table, snapshot.facts))
+    # at last that it was taken: a run that ends before leaves a night that is plainly not there
+    record = SnapshotFactsRecord.model_validate(
+        {
+            "as_of": weeks.as_of,
+            "weeks_back": weeks.weeks_back,
+            "settling_hours": weeks.settling_hours,
+            **asdict(snapshot.facts),
+        }
+    )
+    yield dg.Output(record, SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks))
+
+
+def _weeks_to_read(step: NightStep, plan: ReadingPlan) -> tuple[NightWeeks, Followed]:
+    weeks = NightWeeks(plan.as_of, step.settings.weeks_back, step.settings.settling_hours)
+    return weeks, followed_by(step.lake, step.key, weeks, step.settings.follow_weeks)
 
 
 def instant_to_read(key: str, night: NightConfig, lake: Lake) -> datetime:
@@ -115,15 +135,6 @@ def instant_to_read(key: str, night: NightConfig, lake: Lake) -> datetime:
             allow_retries=False,
         )
     return instant
-
-
-def outputs_of(lake: Lake, key: str, snapshot: Snapshot, weeks: NightWeeks) -> Iterator[dg.Output]:
-    """The tables of a snapshot, and at last that it was taken; what was there of the night goes away before."""
-    _forget(lake, key)
-    for name in TABLES:
-        table = snapshot.tables[name]
-        yield dg.Output(table, name, metadata=_table_metadata(lake, key, table, snapshot.facts))
-    yield dg.Output(_record(snapshot.facts, weeks), SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks))
 
 
 def _forget(lake: Lake, night: str) -> None:
@@ -147,15 +158,16 @@ def _forget(lake: Lake, night: str) -> None:
         page.unlink(missing_ok=True)
 
 
-def taken(context: dg.OpExecutionContext | dg.AssetExecutionContext, seconds: float, read: Callable[[], Read]) -> Read:
+def tried_again(step: NightStep, read: Callable[[], Read]) -> Read:
     """Read; what may pass by itself (an election, a lost connection) is tried again, all else is told at once.
 
-    ``seconds`` are waited before the second attempt, and twice as long before each further one.
+    The driver's patience for a connection is waited before the second attempt, and twice as long before the third.
 
     Raises:
         dg.RetryRequested: another attempt may work.
         dg.Failure: none will, or there were enough.
     """
+    context, seconds = step.context, step.settings.mongodb_connect_seconds
     try:
         return read()
     except TransientSourceError as error:
@@ -179,17 +191,6 @@ def refuse_another_night(night: str, taken_on: str) -> None:
             "any more (as_of is for simulated and restored databases)",
             allow_retries=False,
         )
-
-
-def _record(facts: SnapshotFacts, weeks: NightWeeks) -> SnapshotFactsRecord:
-    return SnapshotFactsRecord.model_validate(
-        {
-            "as_of": weeks.as_of,
-            "weeks_back": weeks.weeks_back,
-            "settling_hours": weeks.settling_hours,
-            **asdict(facts),
-        }
-    )
 
 
 def _table_metadata(lake: Lake, night: str, table: StoredTable, facts: SnapshotFacts) -> Metadata:

@@ -24,15 +24,18 @@ def is_local(place: UPath) -> bool:
     return place.protocol in ("", "file", "local")
 
 
-def put_file(source: Path, place: UPath) -> None:
-    """Copy a finished local file to its place; makes the directory.
+def put_file(source: UPath, place: UPath) -> None:
+    """Copy a finished file, of this machine or of the same store, to its place; makes the directory.
 
     Raises:
         PlaceError: it cannot be written; what was there is there still.
     """
     with _telling(place):
+        if not is_local(source):
+            place.fs.cp_file(source.path, place.path)
+            return
         if not is_local(place):
-            place.fs.put_file(str(source), place.path)
+            place.fs.put_file(source.path, place.path)
             return
         with source.open("rb") as content, _beside(Path(place.path)) as target:
             shutil.copyfileobj(content, target, 1 << 20)

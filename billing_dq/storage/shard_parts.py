@@ -6,7 +6,6 @@ and the runs before it left there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from upath import UPath
 
@@ -15,14 +14,14 @@ from billing_dq.storage.placing import put_file, put_text
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import TABLES
 
-_SAID = "said.json"
+_TEXT = "text.json"
 
 
 @dataclass(frozen=True)
 class ShardPart:
-    """Tables by name, each with its contract's columns, and what is to be told of them, as JSON."""
+    """A text (what is to be done, or the account of what was done), and the tables that belong to it, by name."""
 
-    said: str
+    text: str
     tables: Mapping[str, StoredTable] = field(default_factory=dict[str, StoredTable])
 
 
@@ -32,10 +31,10 @@ def shards_directory(home: str) -> UPath:
 
 
 def put_part(part: ShardPart, directory: UPath) -> None:
-    """Store a part, its text last: it is there when that is."""
+    """Store a part; its text is written last, so that a part with a text is whole."""
     for name, stored in part.tables.items():
-        put_file(Path(stored.path.path), directory / f"{name}.parquet")
-    put_text(part.said, directory / _SAID)
+        put_file(stored.path, directory / f"{name}.parquet")
+    put_text(part.text, directory / _TEXT)
 
 
 def part_in(directory: UPath) -> ShardPart:
@@ -44,9 +43,9 @@ def part_in(directory: UPath) -> ShardPart:
     Raises:
         FileNotFoundError: there is none.
     """
-    said = (directory / _SAID).read_text(encoding="utf-8")
+    text = (directory / _TEXT).read_text(encoding="utf-8")
     stored = {path.stem: path for path in directory.iterdir() if path.suffix == ".parquet"}
-    return ShardPart(said, {name: StoredTable(TABLES[name], path) for name, path in stored.items()})
+    return ShardPart(text, {name: StoredTable(TABLES[name], path) for name, path in stored.items()})
 
 
 def remove_parts(home: str) -> None:

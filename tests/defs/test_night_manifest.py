@@ -75,7 +75,7 @@ def dying(source, place):
         from pathlib import Path
         Path(place.path).with_name("." + place.name + ".dying.tmp").write_bytes(source.read_bytes()[:40])
         os.kill(os.getpid(), signal.SIGKILL)
-    put_file(source, place)
+    put_file(UPath(source), place)
 io_manager.put_file = dying
 with dg.DagsterInstance.ephemeral() as instance:
     settings = sample_settings({str(home)!r}, {uri!r}, {settings.mongodb_database!r}, {settings.stripe_base_url!r})

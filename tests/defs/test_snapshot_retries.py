@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from billing_dq.defs.snapshot import RETRIES, taken
+from billing_dq.defs.shards import RETRIES, NightStep
+from billing_dq.defs.snapshot import tried_again
 from billing_dq.errors import SourceError, TransientSourceError
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
 
 
 def attempt(number: int, error: SourceError) -> None:
@@ -17,7 +20,9 @@ def attempt(number: int, error: SourceError) -> None:
         raise error
 
     context = SimpleNamespace(retry_number=number, log=logging.getLogger("test"))
-    taken(context, 10.0, read)  # pyright: ignore[reportArgumentType]
+    settings = Settings(mongodb_connect_seconds=10.0)
+    step = NightStep(context, "2026-11-21", settings, Lake("nowhere"))  # pyright: ignore[reportArgumentType]
+    tried_again(step, read)
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(0, 10.0), (1, 20.0)])

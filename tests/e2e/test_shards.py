@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
-from billing_dq.defs import sharded_snapshot
+from billing_dq.defs import snapshot
 from billing_dq.runner import DAGSTER_YAML, run_night
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import Part
@@ -87,7 +87,7 @@ def assert_same_night(settings: Settings, company: Company) -> None:
 def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_again_alone(
     company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, died = sharded_snapshot.read_part, list[str]()
+    read, died = snapshot.read_part, list[str]()
 
     def dies_once(reading: Reading, plan: ReadingPlan) -> Part:
         if reading.of == plan.ranges[2] and not died:
@@ -95,7 +95,7 @@ def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_aga
             raise MemoryError
         return read(reading, plan)
 
-    monkeypatch.setattr(sharded_snapshot, "read_part", dies_once)
+    monkeypatch.setattr(snapshot, "read_part", dies_once)
     settings = company.settings(tmp_path / "home", shards=7)
     (tmp_path / "dagster").mkdir()
     events = take(settings, tmp_path / "dagster")

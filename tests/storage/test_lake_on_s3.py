@@ -52,7 +52,7 @@ def test_a_table_comes_back_as_it_was_put_and_a_text_is_replaced(home: str, tmp_
     with TableWriter(FINDINGS, UPath(tmp_path / "table.parquet")) as writer:
         writer.write(to_arrow(FINDINGS, FINDINGS.empty()))
     lake = Lake(home)
-    put_file(tmp_path / "table.parquet", lake.root / "findings" / f"{NIGHT}.parquet")
+    put_file(UPath(tmp_path / "table.parquet"), lake.root / "findings" / f"{NIGHT}.parquet")
     assert lake.choose(FINDINGS, None)[0] == NIGHT
     assert lake.require(FINDINGS, NIGHT).frame().empty
     for text in ("one", "two"):

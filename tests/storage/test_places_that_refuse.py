@@ -47,7 +47,7 @@ def test_a_full_disk_names_the_folder_and_what_to_do_and_leaves_what_was_there(
     put_text("old", place)
     monkeypatch.setattr(placing.shutil, "copyfileobj", full)
     with pytest.raises(PlaceError) as refused:
-        put_file(tmp_path / "source", place)
+        put_file(UPath(tmp_path / "source"), place)
     assert str(refused.value) == (
         f"{place.parent} is full: No space left on device; make room there, or set BILLING_DQ_HOME to another place"
     )

@@ -20,7 +20,6 @@ from billing_dq.sources.mongodb.facts import Part, Server, Snapshot, facts_of, s
 from billing_dq.sources.mongodb.quarantine import all_named
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.followed import Followed
-from billing_dq.storage.placing import is_local
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import Table
 from billing_dq.weeks import NightWeeks
@@ -64,8 +63,7 @@ def merged(
 
     only = parts[0].tables if len(parts) == 1 and until is None else {}
     for table in chain.from_iterable(TABLES_OF.values()):
-        # what another machine left on shared storage has to come to this one anyway
-        if table.name in only and is_local(only[table.name].path):
+        if table.name in only:
             stored[table.name] = only[table.name]
         else:
             write(table, _rows(table, parts, night, followed))
