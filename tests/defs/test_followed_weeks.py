@@ -1,7 +1,6 @@
-"""A followed week through MongoDB and Dagster: read of its organization alone, stored, and the same when run again."""
+"""A followed week through MongoDB, once through Dagster: read of its organization, stored, the same when run again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.report.markdown import markdown
 from billing_dq.report.night import read_night
-from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
+from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
@@ -29,6 +28,7 @@ from billing_dq.tables import (
     TABLES,
 )
 from billing_dq.weeks import Week
+from tests.support.night_without_dagster import take_night
 from tests.support.pure_night import sample_settings
 from tests.support.remedies import AS_OF, ORGANIZATION, company, day, entry
 
@@ -56,31 +56,30 @@ def earlier(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Night:
-    """What takes nights of the company, by MongoDB and Dagster, without Stripe."""
+@pytest.fixture
+def settings(mongodb_uri: str, tmp_path: Path) -> Settings:
+    """Settings of a home, without Stripe."""
+    return sample_settings(mongodb_uri=mongodb_uri, mongodb_database=DATABASE, home=str(tmp_path))
 
-    settings: Settings
-    instance: dg.DagsterInstance
 
-    def take(self, instant: datetime, again: bool = False) -> StoredNight:
-        return run_night(self.settings, self.instance, instant, again=again)
+def take(settings: Settings, instant: datetime) -> StoredNight:
+    """Take a night by the real source and the pure night."""
+    take_night(settings, instant)
+    return stored_night(settings, instant.date().isoformat())
 
-    def conclude_again(self, instant: datetime) -> None:
-        """Run again what follows from the stored sources, in a night without Stripe."""
-        locks = NightLocks(self.settings.home)
-        job = build_definitions(self.settings, locks=locks).resolve_job_def(CONCLUDE_NIGHT)
-        night = instant.date().isoformat()
-        job.execute_in_process(instance=self.instance, partition_key=night)
+
+def conclude_again(settings: Settings, instance: dg.DagsterInstance, instant: datetime) -> None:
+    """Run again what follows from the stored sources, in a night without Stripe."""
+    job = build_definitions(settings, locks=NightLocks(settings.home)).resolve_job_def(CONCLUDE_NIGHT)
+    job.execute_in_process(instance=instance, partition_key=instant.date().isoformat())
 
 
 @pytest.fixture
-def nights(mongodb_uri: str, tmp_path: Path) -> Iterator[Night]:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
-    settings = sample_settings(mongodb_uri=mongodb_uri, mongodb_database=DATABASE, home=str(tmp_path))
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
-        yield Night(settings, instance)
+        yield instance
 
 
 @pytest.fixture
@@ -108,79 +107,83 @@ def files(settings: Settings, instant: datetime) -> dict[str, bytes]:
 
 
 def test_a_followed_week_is_read_again_and_stored_until_it_heals(
-    client: MongoClient[dict[str, Any]], nights: Night
+    client: MongoClient[dict[str, Any]], settings: Settings
 ) -> None:
-    settings = nights.settings
-    assert nights.take(FIRST).open_findings["subject"].tolist() == [WEEK]
-    second = nights.take(LATER)
+    assert take(settings, FIRST).open_findings["subject"].tolist() == [WEEK]
+    second = take(settings, LATER)
     assert second.open_findings[["subject", "state", "units"]].to_numpy().tolist() == [[WEEK, "persisting", 100.0]]
     assert stored(settings, "followed_weeks", LATER).to_numpy().tolist() == [[str(ORGANIZATION), WEEK]]
     assert len(stored(settings, "followed_usage", LATER)) == 2  # the week and the one before, for matching
     assert stored(settings, "weekly_usage", LATER).empty
-    assert not [check.name for check in second.checks if not check.passed and check.name != "no_week_diverges"]
-
     before = files(settings, LATER)
-    nights.conclude_again(LATER)
-    assert files(settings, LATER) == before
-    nights.take(LATER, again=True)
+    take(settings, LATER)
     assert files(settings, LATER) == before
 
     charge = earlier(entry("debit", -100, LOST, day(10)))
     client[DATABASE]["billingextrabalances"].update_one(
         {}, {"$push": {"ledger": charge}, "$inc": {"cachedBalance": -100}}
     )
-    healed = nights.take(LATER + timedelta(days=1))
+    healed = take(settings, LATER + timedelta(days=1))
     assert healed.findings[["subject", "state"]].to_numpy().tolist() == [[WEEK, "resolved"]]
-    after = nights.take(LATER + timedelta(days=2))
+    after = take(settings, LATER + timedelta(days=2))
     assert after.findings.empty
     assert stored(settings, "followed_weeks", LATER + timedelta(days=2)).empty
 
 
-def test_the_figures_of_a_night_are_of_its_own_weeks(client: MongoClient[dict[str, Any]], nights: Night) -> None:
-    nights.take(FIRST)
-    taken = nights.take(LATER)
+def test_the_figures_of_a_night_are_of_its_own_weeks(client: MongoClient[dict[str, Any]], settings: Settings) -> None:
+    take(settings, FIRST)
+    taken = take(settings, LATER)
     assert taken.deltas["week_key"].tolist() == [WEEK]
     figures = taken.report.set_index("name")["value"]
     assert figures["meter.organization_weeks"] == figures["meter.diverged"] == figures["meter.undercharged_units"] == 0
     assert figures["rows.followed_weeks"] == 1
-    told = read_night(nights.settings)
+    told = read_night(settings)
     assert told.deltas_in_window.empty
     assert "; 1 older ones with an open finding looked at again." in markdown(told)
 
 
-def test_a_night_that_was_stored_before_weeks_were_followed_can_be_concluded_again_and_has_a_next(
-    client: MongoClient[dict[str, Any]], nights: Night
+@pytest.mark.slow
+def test_a_night_through_dagster_that_was_stored_before_weeks_were_followed_can_be_concluded_again_and_has_a_next(
+    client: MongoClient[dict[str, Any]], settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    nights.take(FIRST)
-    before = files(nights.settings, FIRST)
+    run_night(settings, instance, FIRST)
+    before = files(settings, FIRST)
     for table in (*FOLLOWED, METER_EXTRAS_DELTAS, LEDGER_VIOLATIONS, FINDINGS):
-        Lake(nights.settings.home).remove(table, FIRST.date().isoformat())
-    nights.conclude_again(FIRST)
-    again = files(nights.settings, FIRST)
+        Lake(settings.home).remove(table, FIRST.date().isoformat())
+    conclude_again(settings, instance, FIRST)
+    again = files(settings, FIRST)
     differ = {name for name in before if again.get(name) != before[name]}
     # figures and profiles count the rows of every table
     assert differ == {"nightly_report", "column_profiles", *(table.name for table in FOLLOWED)}
-    assert nights.take(LATER).open_findings["subject"].tolist() == [WEEK]
-    assert stored(nights.settings, "followed_weeks", LATER)["week_key"].tolist() == [WEEK]
+    later = run_night(settings, instance, LATER)
+    assert later.open_findings["subject"].tolist() == [WEEK]
+    assert not [check.name for check in later.checks if not check.passed and check.name != "no_week_diverges"]
+    assert stored(settings, "followed_weeks", LATER)["week_key"].tolist() == [WEEK]
+
+    before = files(settings, LATER)
+    conclude_again(settings, instance, LATER)
+    assert files(settings, LATER) == before
+    run_night(settings, instance, LATER, again=True)
+    assert files(settings, LATER) == before
 
 
 def test_a_usage_document_behind_the_window_that_could_not_be_read_is_read_again_until_it_can_be(
-    client: MongoClient[dict[str, Any]], nights: Night
+    client: MongoClient[dict[str, Any]], settings: Settings
 ) -> None:
     usage, this = client[DATABASE]["billingusages"], {"weekKey": WEEK}
     document = usage.find_one(this)
     assert document is not None
     usage.update_one(this, {"$set": {"meterUsed": "5400"}})
-    first, subject = nights.take(FIRST), str(document["_id"])
+    first, subject = take(settings, FIRST), str(document["_id"])
     assert first.open_findings[["kind", "subject"]].to_numpy().tolist() == [["quarantined_documents", subject]]
 
-    taken = nights.take(LATER)
+    taken = take(settings, LATER)
     assert taken.open_findings[["kind", "subject"]].to_numpy().tolist() == [["quarantined_documents", subject]]
     assert taken.deltas[["week_key", "grade"]].to_numpy().tolist() == [[WEEK, "unreadable"]]
     assert taken.snapshot.counts["billingusages"].quarantined == 1
 
     usage.replace_one(this, document)
-    read = nights.take(LATER + timedelta(days=1))
+    read = take(settings, LATER + timedelta(days=1))
     assert dict(zip(read.findings["kind"], read.findings["state"], strict=True)) == {
         "quarantined_documents": "resolved",
         "meter_extras_divergence": "new",  # the lost debit, which nobody could see

@@ -1,15 +1,18 @@
-"""`billing-dq` as a process: exit statuses, and errors that are one line. A process costs seconds, so there are few."""
+"""`billing-dq`: exit statuses, and errors that are one line; once as a process, which costs seconds."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
+from tests.support.case_runner import Ended, command
+from tests.support.night_without_dagster import nights_without_dagster
 from tests.support.pure_night import PACKS, PRICES, QUOTAS
 
 AS_OF = "2026-11-21T03:10:00Z"
@@ -27,14 +30,29 @@ def settings_file(home: Path) -> Path:
     return path
 
 
-def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_DQ_")}
-    environment |= {"BILLING_DQ_HOME": str(home / "home"), "DAGSTER_HOME": "", **variables}
-    return subprocess.run([PROGRAM, *arguments], cwd=home, env=environment, capture_output=True, text=True, check=False)
+@contextmanager
+def place(home: Path, variables: dict[str, str]) -> Iterator[None]:
+    """A directory and an environment for a command: those of a shell that knows nothing of other settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"BILLING_DQ_HOME": str(home / "home"), "DAGSTER_HOME": "", **variables}.items():
+            patch.setenv(name, value)
+        patch.chdir(home)
+        yield
 
 
-def the_one_line_of(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 2
+def run(home: Path, *arguments: str, **variables: str) -> Ended:
+    with place(home, variables):
+        return command(arguments)
+
+
+def process(home: Path, *arguments: str, **variables: str) -> Ended:
+    with place(home, variables):
+        ended = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def the_one_line_of(result: Ended) -> str:
+    assert result.exit == 2
     assert "Traceback" not in result.stderr
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
@@ -52,11 +70,14 @@ def company(
 
 
 def test_a_night_ends_with_0_is_not_read_twice_and_can_be_exported(
-    tmp_path: Path, company: dict[str, str], database: Database[dict[str, Any]]
+    tmp_path: Path,
+    company: dict[str, str],
+    database: Database[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings_file(tmp_path)
-    first = run(tmp_path, "nightly", "--as-of", AS_OF, "--json", **company)
-    assert first.returncode == 0, first.stderr
+    first = process(tmp_path, "nightly", "--as-of", AS_OF, "--json", **company)
+    assert first.exit == 0, first.stderr
     assert json.loads(first.stdout)["incidents"] == []
     assert "--again" in the_one_line_of(run(tmp_path, "nightly", "--as-of", AS_OF, **company))
     exported = run(tmp_path, "export", "meter_extras_deltas", "--format", "json")
@@ -65,8 +86,9 @@ def test_a_night_ends_with_0_is_not_read_twice_and_can_be_exported(
     assert sum(row["grade"] == "explained" for row in rows) == sum(bool(row["diverged"]) for row in rows) == 10
     # a broken ledger on the next night is something to act on
     database.billingextrabalances.update_one({}, {"$inc": {"cachedBalance": 777}})
+    nights_without_dagster(monkeypatch)
     second = run(tmp_path, "nightly", "--as-of", "2026-11-22T03:10:00Z", **company)
-    assert second.returncode == 1, second.stderr
+    assert second.exit == 1, second.stderr
     assert "ledger_violation" in second.stdout
     listed = json.loads(run(tmp_path, "findings", "--severity", "error", "--json").stdout)
     assert [(row["kind"], row["cause"], row["units"]) for row in listed] == [
@@ -90,11 +112,12 @@ def test_errors_are_one_line_with_the_way_out_and_without_a_secret(tmp_path: Pat
 
 def test_doctor_names_what_is_missing_and_ends_with_2(tmp_path: Path) -> None:
     result = run(tmp_path, "doctor")
-    assert result.returncode == 2
+    assert result.exit == 2
     assert "FAILED  MongoDB" in result.stdout
     assert "output location" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -107,7 +130,7 @@ def test_a_configuration_that_the_engine_does_not_take_is_one_line_without_a_val
 ) -> None:
     settings_file(tmp_path)
     execution = json.dumps({"engine": "celery", "config": config})
-    refused = run(
+    refused = process(
         tmp_path,
         "nightly",
         BILLING_DQ_EXECUTION=execution,

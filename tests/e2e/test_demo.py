@@ -24,6 +24,7 @@ demo.command()
 PROGRAM = Path(sys.executable).parent / "billing-dq"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_that_is_stopped_leaves_no_process_and_no_directory(how: signal.Signals, tmp_path: Path) -> None:
     demo = subprocess.Popen(
@@ -94,6 +95,7 @@ def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute
     assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)
 
 
+@pytest.mark.slow
 def test_many_nights_show_every_change_of_a_finding_and_one_incident(tmp_path: Path) -> None:
     arguments = ["--nights", "5", "--organizations", "120", "--keep", str(tmp_path / "kept")]
     demo = subprocess.run(

@@ -96,6 +96,7 @@ def places_of_secrets(*directories: Path) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_file_or_line_after_nights_that_fail_and_succeed_and_a_credit(
     installation: Installation,
 ) -> None:

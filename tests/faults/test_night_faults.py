@@ -12,9 +12,9 @@ from tests.faults import night_faults
 from tests.faults.night_faults import Story, no_trouble
 
 STORIES = 2
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(STORIES))
 def test_whatever_fails_a_night_is_complete_or_clearly_not_and_the_next_is_right(seed: int) -> None:
     night_faults.play(seed)
@@ -32,6 +32,5 @@ def replaced_and_killed(home: Path) -> None:
         assert story.take(1, 1, no_trouble()) == "complete"
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_night_that_is_killed_while_it_is_replaced_keeps_no_old_conclusions(tmp_path: Path) -> None:
     replaced_and_killed(tmp_path)
