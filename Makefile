@@ -47,6 +47,7 @@ lint: $(STAMP)
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)pyright
+	$(RUN)lint-imports
 	$(RUN)pymarkdown scan *.md docs/*.md deploy/*.md
 	$(RUN)dagster definitions validate
 
