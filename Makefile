@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.synced
 # Without compiled files beside the installed packages each process compiles hundreds of modules: seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve ui test test-slow second-server coverage fuzz lint audit sbom docs reference screenshots bench score clean
+.PHONY: demo serve ui test test-slow second-server coverage fuzz lint types-newest audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -51,6 +51,10 @@ lint: $(STAMP)
 	$(RUN)pymarkdown scan *.md docs/*.md deploy/*.md
 	$(RUN)dagster definitions validate
 
+# The types as the newest Python has them; `lint` has those of the Python that is there.
+types-newest: $(STAMP)
+	$(RUN)pyright --pythonversion 3.13
+
 # Known weaknesses of what the lock file installs; asks the advisory databases, so it needs the network.
 audit: $(STAMP)
 	mkdir -p dist
@@ -84,7 +88,7 @@ score: $(STAMP)
 $(STAMP): uv.lock pyproject.toml billing_dq_simulation/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing_dq needs Python 3.11 or newer; set PYTHON=")'
 	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
-	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.9,<1'; }
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.9'; }
 	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --locked --all-extras --all-packages --python $(RUN)python
 	@touch $(STAMP)
 
