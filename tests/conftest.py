@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from billing_dq_simulation.embedded import embedded_mongodb
+from tests.support.loops import kept_for_these_sources
 from tests.support.s3_server import S3Server, s3_server
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).parent / "data" / "sample"
 COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
+
+# Before any test imports numba.
+os.environ.setdefault("NUMBA_CACHE_DIR", kept_for_these_sources(Path(__file__).parents[1] / "billing_dq"))
 
 # A shell ignores SIGINT for what it starts in the background; tests send it, and Dagster would copy that to SIGTERM.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -80,7 +80,7 @@ def match(
         entries: LEDGER_ENTRIES, of which the debits are matched.
         organizations: organization codes of the entries.
     """
-    from billing_dq.text_codes import pair_codes  # LLVM costs a tenth of a second: only who matches pays
+    from billing_dq.loops.text_codes import pair_codes  # numba costs half a second: only who matches pays
 
     rows = _debits_in_commit_order(entries, organizations)
     key_cells = usage_cells[keys["row"].to_numpy()]

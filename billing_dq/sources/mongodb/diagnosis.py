@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
-from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of, is_transient
@@ -50,21 +49,14 @@ def diagnose(settings: Settings) -> list[Diagnosis]:
 
 
 def _reading_code() -> Diagnosis:
-    """Whether the code that reads documents can be compiled here, and whether it is kept."""
-    part = "MongoDB reading code"
+    """Whether the loops that read documents can be compiled here, and where they are kept."""
+    check = "MongoDB reading code"
     try:
-        from billing_dq.machine_code import kept_in  # LLVM: only who asks for it pays for it
-        from billing_dq.sources.mongodb.bson.walker import documents
-
-        documents(np.zeros(0, dtype=np.uint8))
-    except SourceError as error:
-        return Diagnosis(part, "failed", str(error))
-    directory = kept_in()
-    if directory is None:
-        return Diagnosis(
-            part, "warning", "it is compiled anew in each process, in seconds; set NUMBA_CACHE_DIR to keep it"
-        )
-    return Diagnosis(part, "ok", f"compiled code is kept in {directory}")
+        from billing_dq.sources.mongodb.bson.walker import documents  # numba: only who asks for it pays for it
+    except (ImportError, RuntimeError) as error:  # numba refuses to declare a loop that it can keep nowhere
+        return Diagnosis(check, "failed", f'numba cannot be used here: {error}; see docs/running.md, "Compiled loops"')
+    documents(np.zeros(0, dtype=np.uint8))
+    return Diagnosis(check, "ok", f"compiled loops are kept in {documents.stats.cache_path}")
 
 
 def _server(client: Client, uri: SecretStr) -> Diagnosis:

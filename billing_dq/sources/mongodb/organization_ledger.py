@@ -88,7 +88,7 @@ class OrganizationReader:
             TransientSourceError: the server does not answer.
             SourceError: the server refuses to be read.
         """
-        # numba costs a tenth of a second, which a code location that only shows the assets need not pay
+        # numba costs half a second, which a code location that only shows the assets need not pay
         from billing_dq.sources.mongodb.bson.pieces import Sorting
         from billing_dq.sources.mongodb.documents.by_collection import tables_of_piece
 

@@ -155,7 +155,7 @@ def _reader(client: Client, settings: Settings, plan: ReadingPlan, budget: Budge
 
 
 def _write_all(reading: Reading, server: Server, reader: Reader) -> "SnapshotTables":
-    # LLVM costs a tenth of a second, which a code location that only shows the assets need not pay
+    # numba costs half a second, which a code location that only shows the assets need not pay
     from billing_dq.sources.mongodb.tables import SnapshotTables
 
     settings, night = reading.settings, reading.night

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from billing_dq.compiled import Bytes
+from billing_dq.loops.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import GRACE, Field, Type
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
@@ -20,7 +20,7 @@ from billing_dq.sources.mongodb.bson.judged import Rows, parents
 from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
 from billing_dq.sources.mongodb.bson.tally import WORDS, tally
 from billing_dq.sources.mongodb.bson.types import after_zero
-from billing_dq.sources.mongodb.bson.walker import OTHERS, Others, walk
+from billing_dq.sources.mongodb.bson.walker import OTHERS, Cells, Others, walk
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, Key
 from billing_dq.sources.mongodb.documents.entry_choices import KINDS
 from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
@@ -117,14 +117,14 @@ class Shape:
     def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
         self._populations[prefix.rstrip(".")] += until
         for place, one in enumerate(level.level.fields):
-            kinds, values, sizes = (part[place, :until] for part in level.walk.cells)
+            cells = Cells(*(part[place, :until] for part in level.walk.cells))
             path = prefix + one.name
-            self._types(path, one, kinds, documents, whole)
+            self._types(path, one, cells.kinds, documents, whole)
             words = one.one_of or _WORDS.get(path)
             if words is not None:
-                self._values(path, words, (kinds, values, sizes), documents, whole)
+                self._values(path, words, cells, documents, whole)
             if path == WRITTEN.get(self.collection):
-                self._dates(kinds, values)
+                self._dates(cells.kinds, cells.values)
         self._others(level, prefix, until, documents, whole)
 
     def _types(self, path: str, one: Field, kinds: np.ndarray, documents: np.ndarray, whole: Rows) -> None:
@@ -141,15 +141,18 @@ class Shape:
         self,
         path: str,
         words: tuple[str, ...],
-        cells: tuple[np.ndarray, np.ndarray, np.ndarray],
+        cells: Cells,
         documents: np.ndarray,
         whole: Rows,
     ) -> None:
-        _, places, sizes = cells
-        counts, firsts = tally(whole.buffer, *cells, LONGEST_WORD)
+        counts, firsts = tally(whole.buffer, cells, LONGEST_WORD)
         for slot in np.flatnonzero(counts):
             row = int(firsts[slot])
-            text = whole.buffer[int(places[row]) : int(places[row] + sizes[row])].tobytes().decode(errors="replace")
+            text = (
+                whole.buffer[cells.values[row] : cells.values[row] + cells.sizes[row]]
+                .tobytes()
+                .decode(errors="replace")
+            )
             said = LONG_TEXT if slot == WORDS else text if _WORD.fullmatch(text) else OTHER_TEXT
             key = (path, "value", said)
             if said in words:

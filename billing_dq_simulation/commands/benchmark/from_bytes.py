@@ -38,7 +38,7 @@ class FileReader(Timed):
         """All documents, some megabytes at a time, whatever is asked; none where other weeks are asked for."""
         if "$or" in query.filter:
             return
-        from billing_dq.sources.mongodb.bson.walker import documents  # LLVM
+        from billing_dq.sources.mongodb.bson.walker import documents  # numba
 
         with (self._documents / f"{contract.domain_name}.bson").open("rb") as file:
             while True:
@@ -63,7 +63,7 @@ def read_files(
     documents: Path, settings: Settings, night: NightWeeks, directory: Path
 ) -> tuple[dict[str, StoredTable], dict[str, float]]:
     """The tables of the documents in files, and the seconds by stage, as of a snapshot."""
-    from billing_dq.sources.mongodb.tables import SnapshotTables  # LLVM
+    from billing_dq.sources.mongodb.tables import SnapshotTables  # numba
 
     reader = FileReader(documents)
     tables = SnapshotTables(reader, night, Followed(), directory, settings.batch_organizations, SilentProgress())

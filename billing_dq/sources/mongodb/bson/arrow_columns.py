@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from billing_dq.compiled import Bytes
+from billing_dq.loops.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import EARLIEST, LATEST
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from billing_dq.compiled import Bytes
+from billing_dq.loops.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson.contract import Field, Type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

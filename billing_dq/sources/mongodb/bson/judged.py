@@ -9,9 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from billing_dq.compiled import Bytes
 from billing_dq.errors import SourceError
-from billing_dq.raw_bytes import int32_at
+from billing_dq.loops.raw_bytes import Bytes, int32_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import WEEKS_BY_YEAR, CollectionContract, Field
 from billing_dq.sources.mongodb.bson.contract_table import FieldTable, field_table

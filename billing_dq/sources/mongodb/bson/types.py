@@ -1,7 +1,8 @@
 """The BSON types by their byte (bsonspec.org), and the size of a value."""
 
-from billing_dq.compiled import Bytes, compiled_part
-from billing_dq.raw_bytes import byte_at, int32_at
+from numba import njit
+
+from billing_dq.loops.raw_bytes import Bytes, byte_at, int32_at
 
 ABSENT = 0x00
 DOUBLE = 0x01
@@ -30,7 +31,7 @@ MIN_KEY = 0xFF
 SMALLEST_DOCUMENT = 5
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def after_zero(buffer: Bytes, place: int, end: int) -> int:
     """The place after the next zero byte before ``end``; -1 where there is none."""
     while place < end:
@@ -40,7 +41,7 @@ def after_zero(buffer: Bytes, place: int, end: int) -> int:
     return -1
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def value_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
     """The bytes of a value of this type at ``place``; -1 where it is unknown, malformed or goes on past ``end``.
 
@@ -65,7 +66,7 @@ def value_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
     return size if size <= end - place else -1
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _text_size(buffer: Bytes, place: int, end: int) -> int:
     """The size of text: its length, its bytes, a zero; -1 where it is not that."""
     if end - place < 4:
@@ -76,7 +77,7 @@ def _text_size(buffer: Bytes, place: int, end: int) -> int:
     return length + 4
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _document_size(buffer: Bytes, place: int, end: int) -> int:
     """The size of a document, an object or a list, which starts with it and ends with a zero; else -1."""
     if end - place < 4:
@@ -87,7 +88,7 @@ def _document_size(buffer: Bytes, place: int, end: int) -> int:
     return length
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _seldom_size(buffer: Bytes, kind: int, place: int, end: int) -> int:
     """The size of a value of the other types; it may go on past ``end``."""
     if kind == DECIMAL128:

@@ -8,12 +8,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from billing_dq.compiled import Bytes, Flags, Floats, Numbers, Sizes, Words, compiled, compiled_part
-from billing_dq.raw_bytes import byte_at, int32_at, int64_at, word_at
+from billing_dq.loops.raw_bytes import Bytes, Numbers, Sizes, byte_at, int32_at, int64_at, same_bytes, slot_of, word_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract_table import TYPE_NUMBERS, FieldTable
-from billing_dq.sources.mongodb.bson.tally import slot_of
 from billing_dq.sources.mongodb.bson.types import after_zero, value_size
 
 _OBJECT_ID = TYPE_NUMBERS["objectId"]
@@ -25,8 +24,8 @@ _OBJECT = TYPE_NUMBERS["object"]
 _ARRAY = TYPE_NUMBERS["array"]
 
 
-#: What an item mostly takes at least: an attribution key has 40 bytes, an entry a hundred.
-_ITEM_BYTES = 24
+#: The bytes of the smallest item: its type and the end of its name, such as null with an empty name.
+_SMALLEST_ITEM = 2
 
 #: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those that found
 #: no room.
@@ -43,9 +42,9 @@ class Cells(NamedTuple):
         sizes: of text its bytes, of objects and lists all of theirs, else 0.
     """
 
-    kinds: np.ndarray
-    values: np.ndarray
-    sizes: np.ndarray
+    kinds: Bytes
+    values: Numbers
+    sizes: Sizes
 
     def of(self, rows: np.ndarray) -> "Cells":
         """The cells of some rows, in ascending order; nothing is copied where the rows are neighbours."""
@@ -87,17 +86,13 @@ class Items(NamedTuple):
     broken: np.ndarray
 
 
+@njit(cache=True, nogil=True)
 def documents(buffer: Bytes) -> np.ndarray:
     """The places of the documents that lie one after the other, and at last where they end.
 
     That end is before the end of the buffer where the bytes there are no document.
     """
     places = np.empty(1 + len(buffer) // bson.SMALLEST_DOCUMENT, dtype=np.int64)
-    return places[: _find_documents(buffer, places) + 1].copy()
-
-
-@compiled
-def _find_documents(buffer: Bytes, places: Numbers) -> int:
     count, end = 0, 0
     size = value_size(buffer, bson.OBJECT, 0, len(buffer))
     while size > 0:
@@ -105,63 +100,37 @@ def _find_documents(buffer: Bytes, places: Numbers) -> int:
         count, end = count + 1, end + size
         size = value_size(buffer, bson.OBJECT, end, len(buffer))
     places[count] = end
-    return count
+    return places[: count + 1].copy()
 
 
-def walk(buffer: Bytes, starts: np.ndarray, fields: FieldTable) -> Walk:
+@njit(cache=True, nogil=True)
+def walk(buffer: Bytes, starts: Numbers, fields: FieldTable) -> Walk:
     """Find the fields of the documents at ``starts``: whole documents by `value_size`, such as `documents` tells.
 
     A document breaks the contract where it is malformed or a field is of another type, out of bounds, or required and
     missing or null. What text must be is judged elsewhere.
     """
-    shape = len(fields.types), len(starts)
-    cells = Cells(np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int32))
-    broken, malformed = (np.zeros(len(starts), dtype=np.bool_) for _ in range(2))
-    others = Others(*(np.zeros(OTHERS + 1, dtype=np.int64) for _ in range(4)))
-    follower = np.zeros(len(fields.types) + 1, dtype=np.int64)
-    kinds, values, sizes = cells.kinds.reshape(-1), cells.values.reshape(-1), cells.sizes.reshape(-1)
-    _walk(buffer, starts, *fields, follower, kinds, values, sizes, broken, malformed, *others)
-    return Walk(cells, broken, malformed, others)
-
-
-@compiled
-def _walk(
-    buffer: Bytes,
-    starts: Numbers,
-    names: Bytes,
-    name_ends: Numbers,
-    lengths: Numbers,
-    heads: Words,
-    masks: Words,
-    types: Numbers,
-    required: Flags,
-    smallest: Floats,
-    largest: Floats,
-    latest: Numbers,
-    follower: Numbers,  # by field: the one that came after it last time
-    kinds: Bytes,
-    values: Numbers,
-    sizes: Sizes,
-    broken: Flags,
-    malformed: Flags,
-    hashes: Numbers,
-    counts: Numbers,
-    other_rows: Numbers,
-    other_places: Numbers,
-) -> int:
-    rows, width, needed = len(starts), len(types), 0
-    for field in range(width):
-        needed += required[field]
+    # numba counts references at each use of an array inside a tuple, which would take most of the time of the loop
+    names, name_ends, lengths, heads, masks, types, required, smallest, largest, latest = fields
+    rows, width = len(starts), len(types)
+    kinds = np.zeros((width, rows), dtype=np.uint8)
+    values = np.zeros((width, rows), dtype=np.int64)
+    sizes = np.zeros((width, rows), dtype=np.int32)
+    broken, malformed = np.zeros(rows, dtype=np.bool_), np.zeros(rows, dtype=np.bool_)
+    hashes, counts = np.zeros(OTHERS + 1, dtype=np.int64), np.zeros(OTHERS + 1, dtype=np.int64)
+    other_rows, other_places = np.zeros(OTHERS + 1, dtype=np.int64), np.zeros(OTHERS + 1, dtype=np.int64)
+    # by field the one that came after it last time: documents of one application mostly have one order of fields
+    follower = np.zeros(width + 1, dtype=np.int64)
+    needed = required.sum()
     for row in range(rows):
         place, before, missing = starts[row] + 4, width, needed
         end = starts[row] + int32_at(buffer, starts[row]) - 1
         while place < end:
             kind, name = byte_at(buffer, place), place + 1
-            field = int(follower[before])
+            field = follower[before]
             if field < width:
-                length = int(lengths[field])
-                start = int(name_ends[field]) - length
-                place = _after_name(buffer, name, end, names, start, length, heads[field], masks[field])
+                length, head, mask = lengths[field], heads[field], masks[field]
+                place = _after_name(buffer, name, end, names, name_ends[field] - length, length, head, mask)
             else:
                 place = -1
             if place < 0:
@@ -173,9 +142,8 @@ def _walk(
                 break
             if field < width:
                 follower[before], before = field, field
-                value, bytes_of_it = _value(buffer, kind, place, size)
-                cell = field * rows + row
-                if kinds[cell] != bson.ABSENT:
+                value, text_size = _value(buffer, kind, place, size)
+                if kinds[field, row] != bson.ABSENT:
                     malformed[row] = True
                 else:
                     missing -= required[field]
@@ -183,7 +151,7 @@ def _walk(
                         broken[row] |= required[field]
                     elif not _sound(kind, value, types[field], smallest[field], largest[field], latest[field]):
                         broken[row] = True
-                kinds[cell], values[cell], sizes[cell] = kind, value, bytes_of_it
+                kinds[field, row], values[field, row], sizes[field, row] = kind, value, text_size
             else:
                 slot = slot_of(buffer, name - 1, place, hashes, counts)
                 if counts[slot] == 0:
@@ -191,41 +159,24 @@ def _walk(
                 counts[slot] += 1
             place += size
         broken[row] |= malformed[row] | (missing > 0)
-    return 0
+    return Walk(Cells(kinds, values, sizes), broken, malformed, Others(hashes, counts, other_rows, other_places))
 
 
+@njit(cache=True, nogil=True)
 def items(buffer: Bytes, lists: Cells) -> Items:
     """The items of each list or object among ``lists`` (of one field); rows of other types have none."""
-    rows = len(lists.kinds)
+    list_kinds, list_places, list_sizes = lists
+    rows = len(list_kinds)
     firsts, broken = np.zeros(rows + 1, dtype=np.int64), np.zeros(rows, dtype=np.bool_)
-    room = 16 + int(lists.sizes.sum(dtype=np.int64)) // _ITEM_BYTES
-    while True:
-        cells = Cells(np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int32))
-        count = _find_items(buffer, *lists, firsts, broken, *cells)
-        if count >= 0:
-            return Items(firsts, Cells(*(part[:count] for part in cells)), broken)
-        room *= 2
-
-
-@compiled
-def _find_items(
-    buffer: Bytes,
-    list_kinds: Bytes,
-    list_places: Numbers,
-    list_sizes: Sizes,
-    firsts: Numbers,
-    broken: Flags,
-    kinds: Bytes,
-    values: Numbers,
-    sizes: Sizes,
-) -> int:
-    """The number of items; -1 where there is no room for all of them."""
-    count, room = 0, len(kinds)
-    for row in range(len(list_kinds)):
+    # room for the most items there can be: memory that is never written takes none of the machine's
+    room = list_sizes.sum() // _SMALLEST_ITEM
+    kinds, values, sizes = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int32)
+    count = 0
+    for row in range(rows):
         place, end = list_places[row] + 4, list_places[row] + list_sizes[row] - 1
         if list_kinds[row] != bson.ARRAY and list_kinds[row] != bson.OBJECT:
             end = place
-        while place < end and count < room:
+        while place < end:
             kind = byte_at(buffer, place)
             place = after_zero(buffer, place + 1, end)
             size = value_size(buffer, kind, place, end) if place >= 0 else -1
@@ -236,27 +187,22 @@ def _find_items(
             values[count], sizes[count] = _value(buffer, kind, place, size)
             count, place = count + 1, place + size
         firsts[row + 1] = count
-        if 0 <= place < end and not broken[row]:
-            return -1
-    return count
+    return Items(firsts, Cells(kinds[:count], values[:count], sizes[:count]), broken)
 
 
-@compiled_part
-def _field_of(buffer: Bytes, name: int, end: int, names: Bytes, name_ends: np.ndarray) -> int:
+@njit(cache=True, nogil=True)
+def _field_of(buffer: Bytes, name: int, end: int, names: Bytes, name_ends: Numbers) -> int:
     """The field of a name that ends at ``end``, its zero included; the number of fields where it is none of them."""
     start = 0
     for field in range(len(name_ends)):
-        if name_ends[field] - start == end - name:
-            letter = 0
-            while name + letter < end and byte_at(buffer, name + letter) == byte_at(names, start + letter):
-                letter += 1
-            if name + letter == end:
-                return field
+        length = name_ends[field] - start
+        if length == end - name and same_bytes(buffer, name, names, start, length):
+            return field
         start = name_ends[field]
     return len(name_ends)
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _after_name(buffer: Bytes, name: int, end: int, names: Bytes, start: int, length: int, head: int, mask: int) -> int:
     """The place after a name and its zero, where it is that of a field and goes not on past ``end``; else -1.
 
@@ -271,13 +217,12 @@ def _after_name(buffer: Bytes, name: int, end: int, names: Bytes, start: int, le
         if word_at(buffer, name) & mask != head:
             return -1
         compared = 8
-    for letter in range(compared, length):
-        if byte_at(buffer, name + letter) != byte_at(names, start + letter):
-            return -1
+    if not same_bytes(buffer, name + compared, names, start + compared, length - compared):
+        return -1
     return after
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     """The value and the size of a cell."""
     if kind == bson.DOUBLE or kind == bson.DATE:
@@ -295,7 +240,7 @@ def _value(buffer: Bytes, kind: int, place: int, size: int) -> tuple[int, int]:
     return place, 0
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def _sound(kind: int, value: int, wanted: int, smallest: float, largest: float, latest: int) -> bool:
     """Whether a value that is not null is of the wanted type and within its bounds."""
     if wanted == _NUMBER:

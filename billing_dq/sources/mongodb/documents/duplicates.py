@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import numpy as np
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
+from numba import njit
 
-from billing_dq.compiled import Bytes, Numbers, Sizes, Small, compiled
-from billing_dq.raw_bytes import byte_at
+from billing_dq.loops.raw_bytes import Bytes, Numbers, Small, byte_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
 from billing_dq.sources.mongodb.bson.judged import Mask, Rows
@@ -61,22 +61,18 @@ def _id_order(value: object) -> tuple[int, object]:
     return 3, repr(value)
 
 
-def _compared(buffer: Bytes, cells: Cells, chosen: np.ndarray) -> np.ndarray:
+@njit(cache=True, nogil=True)
+def _compared(buffer: Bytes, cells: Cells, chosen: Numbers) -> Small:
     """For each chosen row how its value (an ObjectId or text) compares with that of the one before: -1, 0 or 1.
 
     The first one is 1.
     """
+    kinds, places, sizes = cells
     order = np.ones(len(chosen), dtype=np.int8)
-    _compare(buffer, *cells, chosen, order)
-    return order
-
-
-@compiled
-def _compare(buffer: Bytes, kinds: Bytes, places: Numbers, sizes: Sizes, chosen: Numbers, order: Small) -> int:
     for number in range(1, len(chosen)):
-        row, before = int(chosen[number]), int(chosen[number - 1])
-        size = int(sizes[row]) if is_text(kinds[row]) else _OBJECT_ID_BYTES
-        size_before = int(sizes[before]) if is_text(kinds[before]) else _OBJECT_ID_BYTES
+        row, before = chosen[number], chosen[number - 1]
+        size = sizes[row] if is_text(kinds[row]) else _OBJECT_ID_BYTES
+        size_before = sizes[before] if is_text(kinds[before]) else _OBJECT_ID_BYTES
         sign = (size > size_before) - (size < size_before)
         for byte in range(min(size, size_before)):
             difference = byte_at(buffer, places[row] + byte) - byte_at(buffer, places[before] + byte)
@@ -84,4 +80,4 @@ def _compare(buffer: Bytes, kinds: Bytes, places: Numbers, sizes: Sizes, chosen:
                 sign = 1 if difference > 0 else -1
                 break
         order[number] = sign
-    return 0
+    return order

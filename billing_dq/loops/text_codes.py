@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from numba import njit
 
-from billing_dq.compiled import Bytes, Flags, Numbers, compiled
-from billing_dq.raw_bytes import hash_of, same_bytes, slots_for
+from billing_dq.loops.raw_bytes import Bytes, Flags, Numbers, hash_of, same_bytes, slots_for
 
 Codes = npt.NDArray[np.int64]
 
@@ -54,41 +54,34 @@ def _column(texts: pd.Series) -> _Column:
     return _Column(np.frombuffer(content, dtype=np.uint8)[cut[0] : cut[-1]], cut - cut[0], present)
 
 
-def _codes(column: _Column, owners: Codes, order: Codes) -> Codes:
+@njit(cache=True, nogil=True)
+def _codes(column: _Column, owners: Numbers, order: Numbers) -> Numbers:
     """The codes of texts, organization by organization: a table of one is small enough for the nearest memory."""
+    content, ends = column.content, column.ends
     codes = np.full(len(column.present), -1, dtype=np.int64)
     table = np.empty(slots_for(len(order)), dtype=np.int64)
-    _give_codes(*column, owners, order, table, codes)
-    return codes
-
-
-@compiled
-def _give_codes(
-    content: Bytes, ends: Numbers, present: Flags, owners: Numbers, order: Numbers, table: Numbers, codes: Numbers
-) -> int:
     count, first = 0, 0
     while first < len(order):
-        owner, until = int(owners[order[first]]), first
+        owner, until = owners[order[first]], first
         while until < len(order) and owners[order[until]] == owner:
             until += 1
         slots = slots_for(until - first)
-        for slot in range(slots if owner >= 0 else 0):
-            table[slot] = -1
+        table[:slots] = -1
         for number in range(first, until if owner >= 0 else first):
-            item = int(order[number])
-            if present[item]:
-                place = int(ends[item])
-                size = int(ends[item + 1]) - place
+            item = order[number]
+            if column.present[item]:
+                place = ends[item]
+                size = ends[item + 1] - place
                 slot = hash_of(content, place, size) & (slots - 1)
                 while codes[item] < 0:
-                    other = int(table[slot])
+                    other = table[slot]
                     if other < 0:
                         table[slot], codes[item] = item, count
                         count += 1
                     else:
-                        there = int(ends[other])
-                        if ends[other + 1] - there == size and same_bytes(content, there, content, place, size):
+                        start = ends[other]
+                        if ends[other + 1] - start == size and same_bytes(content, start, content, place, size):
                             codes[item] = codes[other]
                     slot = (slot + 1) & (slots - 1)
         first = until
-    return count
+    return codes

@@ -4,14 +4,21 @@ Who calls has checked that the bytes are there.
 """
 
 import numpy as np
+from numba import njit
 
-from billing_dq.compiled import Bytes, compiled_part
+Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+Sizes = np.ndarray[tuple[int], np.dtype[np.int32]]
+Small = np.ndarray[tuple[int], np.dtype[np.int8]]
+Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def byte_at(buffer: Bytes, place: int) -> int:
     """The byte at a place that there is.
 
@@ -20,7 +27,7 @@ def byte_at(buffer: Bytes, place: int) -> int:
     return int(np.int64(buffer[np.uint64(place)]))
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def int32_at(buffer: Bytes, place: int) -> int:
     """The little-endian int32 at a place that has four bytes."""
     value = np.uint32(byte_at(buffer, place))
@@ -30,20 +37,20 @@ def int32_at(buffer: Bytes, place: int) -> int:
     return int(np.int64(np.int32(value)))
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def word_at(buffer: Bytes, place: int) -> np.uint64:
     """The little-endian uint64 at a place that has eight bytes."""
     low, high = int32_at(buffer, place), int32_at(buffer, place + 4)
     return np.uint64(low & 0xFFFFFFFF) | np.uint64(high) << np.uint64(32)
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def int64_at(buffer: Bytes, place: int) -> int:
     """The little-endian int64 at a place that has eight bytes."""
     return int(np.int64(word_at(buffer, place)))
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def same_bytes(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
     """Whether so many bytes at a place of one buffer are those at a place of another."""
     compared = 0
@@ -58,7 +65,7 @@ def same_bytes(one: Bytes, place: int, other: Bytes, start: int, length: int) ->
     return True
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def hash_of(buffer: Bytes, place: int, size: int) -> int:
     """A hash of the bytes, eight at once; the high bits, which depend on all of them, come last."""
     value, end = _OFFSET, place + size
@@ -72,10 +79,25 @@ def hash_of(buffer: Bytes, place: int, size: int) -> int:
     return int(np.int64(value ^ (value >> np.uint64(32))))
 
 
-@compiled_part
+@njit(cache=True, nogil=True)
 def slots_for(items: int) -> int:
     """A power of two at least twice as large."""
     slots = 2
     while slots < 2 * items:
         slots *= 2
     return slots
+
+
+@njit(cache=True, nogil=True)
+def slot_of(buffer: Bytes, start: int, end: int, hashes: Numbers, counts: Numbers) -> int:
+    """The place of the bytes from ``start`` to ``end`` among those seen, by hash; the last if all are taken.
+
+    ``hashes`` and ``counts`` have a power of two of places, and one more.
+    """
+    value, places = hash_of(buffer, start, end - start), len(counts) - 1
+    for step in range(places):
+        at = ((value & (places - 1)) + step) & (places - 1)
+        if counts[at] == 0 or hashes[at] == value:
+            hashes[at] = value
+            return int(at)
+    return places

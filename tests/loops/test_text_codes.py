@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.text_codes import pair_codes
+from billing_dq.loops.text_codes import pair_codes
 
 #: Short texts that are often alike, texts of more than eight bytes that differ at their end, and nulls.
 TEXTS = st.one_of(
