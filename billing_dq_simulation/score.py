@@ -213,7 +213,8 @@ def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
         reading = read_stripe(settings, config.as_of, [], SilentProgress())
     weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
     ours = ApplicationTables(weeks, plain_frames(documents, weeks, config.as_of))
-    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), reading.events_since)
+    not_read = frozenset(reading.invoices_not_read)
+    theirs = StripeTables(reading.frames, reading.livemode, not_read, reading.events_since, reading.since)
     return labels, reconcile_night(ours, theirs, policy_of(settings))
 
 

@@ -59,8 +59,8 @@ COLUMNS = {
     "stripe_subscriptions": "stripe_subscription_id customer_id status price_ids plan created livemode changed_at "
     "organization_id collection_paused",
     "stripe_invoices": "stripe_subscription_id invoice_id paid_at out_of_band",
-    "stripe_charges": "charge_id organization_id stripe_session_id pack_id amount_minor refunded_minor currency "
-    "disputed created livemode",
+    "stripe_charges": "charge_id organization_id stripe_session_id pack_id amount_minor captured_minor refunded_minor "
+    "currency status disputed created livemode",
     "stripe_refunds": "refund_id charge_id status amount_minor created",
     "refund_entries": "organization_id entry_id ref_id amount at",
     "quarantined_documents": "collection document_id field reason",

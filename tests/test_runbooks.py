@@ -6,7 +6,7 @@ it ended and nothing else.
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.reconcile.inputs import Earlier
 from billing_dq.tables import ACCEPTANCES
+from billing_dq.vocabulary.kinds import kinds_of_result
 from tests.support import stripe_company as at_stripe
 from tests.support.remedies import (
     AS_OF,
@@ -47,10 +48,12 @@ LEDGER_RULES = (
     "expiry_twice",
     "expiry_too_much",
     "expiry_in_full",
+    "expiry_before_purchase",
     "settlement_half_applied",
     "document_size",
 )
 
+OTHER = ObjectId("6a0000000000000000000003")
 VIOLATION, WEEK = "ledger_violation", "meter_extras_divergence"
 LAST = "2026-W46-c:initial"
 
@@ -65,6 +68,13 @@ def expired_pack(world: Company, *taken: float) -> None:
     world.push(pack)
     for units in taken:
         world.push(entry("expiration", -units, f"expire-{pack['_id']}", day(11)))
+
+
+def expired_before_bought(world: Company) -> None:
+    """A pack whose expiry is in seconds where milliseconds belong, swept on the day after it was bought."""
+    pack = entry("topup", 2000, None, day(9), stripeSessionId="cs_9", expiresAt=datetime(1970, 1, 21, tzinfo=UTC))
+    world.push(pack)
+    world.push(entry("expiration", -2000, f"expire-{pack['_id']}", day(10)))
 
 
 def sweep(world: Company) -> None:
@@ -278,6 +288,12 @@ REMEDIES = {
         lambda world: world.credit(200),
         ends="info",
     ),
+    "expiry_before_purchase": Remedy(
+        lambda world: expired_before_bought(world),
+        (VIOLATION, "expiry_before_purchase"),
+        lambda world: world.correct(2000, "expiry"),
+        ends="info",
+    ),
     "expiry_too_much": Remedy(
         lambda world: expired_pack(world, 2137),
         (VIOLATION, "expiry_too_much"),
@@ -441,7 +457,100 @@ REMEDIES = {
         lambda world: push(world, "adjustment", 25_000, "correction-re_1"),
         stripe=True,
     ),
+    "topup_in_another_ledger": Remedy(
+        lambda world: [pay(world), given_to_another(world, "cs_2")],
+        ("topup_in_another_ledger", None),
+        lambda world: [world.correct(25_000, "ch_2"), take_from_another(world, "ch_2")],
+        stripe=True,
+        beside=frozenset({("pack_without_topup", None)}),
+    ),
+    "topup_wrong_units": Remedy(
+        lambda world: [pay(world), bought(world, 2000)],
+        ("topup_wrong_units", None),
+        lambda world: world.correct(23_000, "ch_2"),
+        stripe=True,
+    ),
+    "session_in_two_ledgers": Remedy(
+        lambda world: [pay(world), bought(world), given_to_another(world, "cs_2")],
+        ("session_in_two_ledgers", None),
+        lambda world: take_from_another(world, "cs_2"),
+        stripe=True,
+    ),
+    "topup_without_payment, failed": Remedy(
+        lambda world: [pay(world), world.stripe["charges"][0].update(status="failed", paid=False), bought(world)],
+        ("topup_without_payment", "failed"),
+        lambda world: world.correct(-25_000, "ch_2"),
+        stripe=True,
+    ),
+    "topup_without_payment, in test mode": Remedy(
+        lambda world: bought(world, session="cs_test_1"),
+        ("topup_without_payment", "test_mode"),
+        lambda world: world.correct(-25_000, "cs_test_1"),
+        stripe=True,
+    ),
+    "refund_clawback_missing": Remedy(
+        lambda world: refunded(world),
+        ("refund_clawback_missing", None),
+        lambda world: push(world, "refund", -25_000, f"refund-re_1-{TOPUP}", stripeSessionId="cs_1"),
+        stripe=True,
+    ),
+    "refund_clawback_wrong_units": Remedy(
+        lambda world: refunded(world, (25_000, f"refund-re_1-{TOPUP}"), cents=500),
+        ("refund_clawback_wrong_units", None),
+        lambda world: world.correct(18_750, "re_1"),
+        stripe=True,
+    ),
+    "refund_clawed_back_twice": Remedy(
+        lambda world: refunded(world, (25_000, f"refund-re_1-{TOPUP}"), (25_000, f"refund-cs_1-2000-{TOPUP}")),
+        ("refund_clawed_back_twice", None),
+        lambda world: world.correct(25_000, "re_1"),
+        stripe=True,
+    ),
+    "refund_unknown_at_stripe": Remedy(
+        lambda world: push(world, "refund", -25_000, f"refund-re_9-{TOPUP}", stripeSessionId="cs_1"),
+        ("refund_unknown_at_stripe", None),
+        lambda world: world.correct(25_000, "re_9"),
+        stripe=True,
+    ),
+    "refund_and_dispute_overlap": Remedy(
+        lambda world: [
+            lost(world),
+            refunded(world, (25_000, f"refund-re_1-{TOPUP}")),
+            world.stripe["disputes"][0].update(charge="ch_1"),
+        ],
+        ("refund_and_dispute_overlap", None),
+        lambda world: world.correct(25_000, "re_1"),
+        stripe=True,
+    ),
 }
+
+
+def bought(world: Company, units: float = 25_000, session: str = "cs_2") -> None:
+    push(world, "topup", units, None, stripeSessionId=session)
+
+
+def given_to_another(world: Company, session: str) -> None:
+    """The top-up of a session stands in another organization's ledger."""
+    topup = entry("topup", 25_000, None, day(16), stripeSessionId=session)
+    balance = {"_id": ObjectId(), "organization": OTHER, "ledger": [topup], "cachedBalance": 25_000}
+    world.documents["organizations"].append({"_id": OTHER, "plan": "free"})
+    world.documents["billingextrabalances"].append(balance)
+
+
+def take_from_another(world: Company, about: str) -> None:
+    balance = world.documents["billingextrabalances"][1]
+    balance["ledger"].append(entry("refund", -25_000, f"correction-{about}", AS_OF + timedelta(hours=6)))
+    balance["cachedBalance"] = 0
+
+
+def refunded(world: Company, *entries: tuple[float, str], cents: int = 2000) -> None:
+    """A refund of the pack of the 17th at Stripe, and what the ledger took under which reference."""
+    refund(world)
+    world.remove(f"refund-re_1-{TOPUP}")
+    world.stripe["refunds"][0].update(status="succeeded", amount=cents)
+    world.stripe["charges"][0].update(amount_refunded=cents)
+    for units, ref_id in entries:
+        push(world, "refund", -units, ref_id, stripeSessionId="cs_1")
 
 
 def restore(world: Company, week: str) -> None:
@@ -520,7 +629,8 @@ def test_every_kind_of_dispute_and_payment_has_its_remedy_tried() -> None:
     tried = {remedy.finding[0] for remedy in REMEDIES.values()}
     tried |= {"dispute_reinstated_without_clawback", "dispute_second_withdrawal"}  # they end by acceptance
     tried |= {"dispute_clawback_of_expired_pack"}  # a note, which asks for nothing
-    of_money = {kind for kind in OF_KIND if kind.startswith("dispute_")} | {"pack_without_topup", "refund_failed"}
+    of_money = {kind for kind in OF_KIND if kind.startswith("dispute_")}
+    of_money |= kinds_of_result("charges") | kinds_of_result("refunds")
     assert of_money <= tried
 
 

@@ -44,7 +44,8 @@ def stripe_tables(lake: Lake, night: str, reading: StripeReadingRecord) -> Strip
         if stored[name] is None:
             raise dg.Failure(f"{name} of {night} is gone from {lake.root}, though stripe_reading says that it was read")
     frames = {name: table.frame() for name, table in stored.items() if table is not None}
-    return StripeTables(frames, bool(reading.livemode), frozenset(reading.invoices_not_read), reading.events_since)
+    not_read = frozenset(reading.invoices_not_read)
+    return StripeTables(frames, bool(reading.livemode), not_read, reading.events_since, reading.since)
 
 
 #: Tables of every result, whatever else it rests on.

@@ -101,6 +101,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                     invoices_not_read=reading.invoices_not_read,
                     absent=reading.absent,
                     events_since=reading.events_since,
+                    since=reading.since,
                 )
                 for name, frame in reading.frames.items():
                     yield dg.Output(frame, name, metadata=_table_metadata(lake, key, CONTRACTS[name], frame, record))

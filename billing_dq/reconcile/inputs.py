@@ -120,12 +120,14 @@ class StripeTables:
         livemode: the mode of the key that read them.
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
         events_since: the instant from which on no event of a subscription is missing; None where none was read.
+        since: by table, the instant from which on its list is complete: nothing older is claimed to be missing.
     """
 
     frames: Mapping[str, pd.DataFrame]
     livemode: bool
     invoices_not_read: frozenset[str] = frozenset()
     events_since: datetime | None = None
+    since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
     @property
     def subscriptions(self) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from billing_dq.reconcile.ledger.violations import one_violation_each, whole_led
 from billing_dq.reconcile.meter.meter_extras import MeterContext, MeterResult, reconcile_meter, unreadable_elsewhere
 from billing_dq.reconcile.meter.quota.events import QuotaEvents, quota_events
 from billing_dq.reconcile.meter.quota.resets import Resets
-from billing_dq.reconcile.payments.findings import payment_findings
+from billing_dq.reconcile.purchases.findings import purchase_findings
 from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.reconcile.subscriptions.comparison import subscription_drift
 from billing_dq.reconcile.subscriptions.markers import invoice_marker_lag, stale_past_due
@@ -54,7 +54,7 @@ class StripeComparison:
     Attributes:
         drift: `SUBSCRIPTION_DRIFT` of the comparison, late invoice markers included.
         disputes: the positions of the disputes, and what is wrong with them.
-        payments: packs that were paid and not delivered, refunds that failed, as `payment_findings` has them.
+        payments: what is wrong with purchases and refunds, as `purchase_findings` has it.
 
     None: it rests on a table that breaks a critical expectation.
     """
@@ -262,10 +262,12 @@ def stripe_stage(
         policy: prices and what is pending.
         unsound: tables of ours that break a critical expectation: what rests on them is left out.
     """
+    disputes = None if stopped_by("disputes", unsound) else dispute_positions(ours, theirs, policy)
+    positions = None if disputes is None else disputes.positions
     return StripeComparison(
         None if stopped_by("subscription_drift", unsound) else _against_stripe(ours, theirs, policy),
-        None if stopped_by("disputes", unsound) else dispute_positions(ours, theirs, policy),
-        None if stopped_by("charges", unsound) else payment_findings(ours, theirs, policy),
+        disputes,
+        None if stopped_by("charges", unsound) else purchase_findings(ours, theirs, policy, positions),
     )
 
 

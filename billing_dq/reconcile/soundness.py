@@ -5,7 +5,7 @@ from collections.abc import Set
 from billing_dq.vocabulary.kinds import Result
 
 _METER = ("weekly_usage", "ledger_entries", "subscriptions", "extras_balances")
-_PAYMENTS = ("pack_purchases", "refund_entries", "extras_balances")
+_PAYMENTS = ("pack_purchases", "refund_entries", "ledger_suspects", "extras_balances")
 
 #: The application's tables that a result is made of. Stripe's are absent where they cannot be trusted.
 RESTS_ON: dict[Result, tuple[str, ...]] = {
@@ -19,7 +19,7 @@ RESTS_ON: dict[Result, tuple[str, ...]] = {
     "subscription_drift": ("subscriptions",),
     "disputes": ("dispute_entries", "pack_purchases", "organizations", "subscriptions", "extras_balances"),
     "charges": _PAYMENTS,
-    "refunds": (*_PAYMENTS, "ledger_suspects"),
+    "refunds": _PAYMENTS,
     "dead_lettered": ("dead_lettered_events",),
     "quarantined": (),
 }

@@ -29,12 +29,13 @@ from billing_dq.tables import (
     WEEKLY_USAGE,
     Table,
 )
+from billing_dq.vocabulary.kinds import kinds_of_result
 from billing_dq.weeks import NightWeeks, Week
 
 #: How many earlier nights are asked for what they resolved, to tell a finding that comes back from a new one.
 _RESOLVED_NIGHTS = 30
-#: Findings whose subject is a charge or a refund.
-_OF_PAYMENTS = ("pack_without_topup", "refund_failed")
+#: How Stripe names charges and refunds.
+_PAYMENT_IDS = ("ch_", "py_", "re_", "pyr_")
 
 
 def earlier_evidence(lake: Lake, night: str, ours: ApplicationTables) -> Earlier:
@@ -215,7 +216,10 @@ def payments_to_read_again(lake: Lake, night: str) -> list[str]:
     findings = findings_before(lake, night)
     if findings is None:
         return []
-    is_open = findings["kind"].isin(_OF_PAYMENTS) & (findings["state"] != "resolved")
+    kinds = kinds_of_result("charges") | kinds_of_result("refunds")
+    # a refund that Stripe does not know cannot be read there
+    is_open = findings["kind"].isin(kinds - {"refund_unknown_at_stripe"}) & (findings["state"] != "resolved")
+    is_open &= findings["subject"].str.startswith(_PAYMENT_IDS)
     return sorted(findings.loc[is_open, "subject"])
 
 

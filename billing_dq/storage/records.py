@@ -102,7 +102,8 @@ class StripeReadingRecord(_Record):
     """Whether Stripe was read in a night, and the reason where it was not. Without a reading its tables are absent.
 
     ``absent`` names the tables that could not be read although the rest could, each with the reason. From
-    ``events_since`` on no event of a subscription is missing in `stripe_subscription_events`.
+    ``events_since`` on no event of a subscription is missing in `stripe_subscription_events`; from ``since`` on, by
+    table, nothing is missing in the list.
     """
 
     name: ClassVar[str] = "stripe_reading"
@@ -113,6 +114,7 @@ class StripeReadingRecord(_Record):
     invoices_not_read: tuple[str, ...]
     absent: dict[str, str] = Field(default_factory=dict)
     events_since: datetime | None = None
+    since: dict[str, datetime] = Field(default_factory=dict)
 
 
 class EvidenceRemovedRecord(_Record):

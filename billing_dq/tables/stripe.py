@@ -67,7 +67,7 @@ STRIPE_DISPUTES = Table(
         Column(
             "charge_amount_minor",
             "Int64",
-            "amount of the whole charge, likewise; null where not told",
+            "what was captured of the whole charge, likewise; null where not told",
             nullable=True,
             unit="minor units",
         ),
@@ -88,7 +88,8 @@ STRIPE_DISPUTES = Table(
 
 STRIPE_CHARGES = Table(
     "stripe_charges",
-    "a paid charge of a pack at Stripe, of the last 30 days or with an open finding; absent where it may not be read",
+    "a charge of a pack at Stripe, paid or not: of the last 30 days, of a refund or dispute that was read, or with an "
+    "open finding; absent where it may not be read",
     (
         Column("charge_id", "str", "ch_... or py_..."),
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
@@ -102,15 +103,24 @@ STRIPE_CHARGES = Table(
             unit="minor units",
         ),
         Column(
+            "captured_minor",
+            "Int64",
+            "what was captured of it, 0 where nothing was paid; null in nights of earlier releases",
+            nullable=True,
+            least=0,
+            unit="minor units",
+        ),
+        Column(
             "refunded_minor",
             "int64",
-            "what of it was refunded; a refund that failed is none",
+            "what of it was refunded or never captured; a refund that failed is none",
             least=0,
             unit="minor units",
         ),
         Column("currency", "str", "the charge's currency"),
+        Column("status", "str", "succeeded, pending or failed; null in nights of earlier releases", nullable=True),
         Column("disputed", "bool", "whether it was ever disputed"),
-        Column("created", "time", "when it was paid", future=True),
+        Column("created", "time", "when it was made", future=True),
         Column("livemode", "bool", "live or test mode"),
     ),
     key=("charge_id",),

@@ -63,6 +63,7 @@ _SUBSCRIPTION_AND_PLAN = frozenset[Collection]({"organizations", "subscriptions"
 
 _AGREE = "subscriptions_agree_with_stripe"
 _PAID = "every_paid_plan_has_its_own_subscription"
+_TOPUP_PAID = "every_topup_was_paid"
 _SETTLED = "every_dispute_is_settled_in_the_ledger"
 
 
@@ -76,6 +77,14 @@ def _of_payer(name: str, severity: Severity = "error") -> FindingKind:
 
 def _of_dispute(name: str, severity: Severity = "error", check: str = _SETTLED) -> FindingKind:
     return FindingKind(name, severity, "disputes", _DISPUTE, check)
+
+
+def _of_purchase(name: str, check: str = "every_paid_pack_is_delivered") -> FindingKind:
+    return FindingKind(name, "error", "charges", _LEDGER, check)
+
+
+def _of_refund(name: str) -> FindingKind:
+    return FindingKind(name, "error", "refunds", _LEDGER, "every_refund_is_settled_in_the_ledger")
 
 
 KINDS: dict[str, FindingKind] = {
@@ -126,8 +135,17 @@ KINDS: dict[str, FindingKind] = {
         _of_dispute("dispute_credit_without_reinstatement"),
         _of_dispute("dispute_second_withdrawal"),
         _of_dispute("dispute_parked", "warning"),
-        FindingKind("pack_without_topup", "error", "charges", _LEDGER, "every_paid_pack_is_delivered"),
+        _of_purchase("pack_without_topup"),
+        _of_purchase("topup_in_another_ledger"),
+        _of_purchase("topup_wrong_units"),
+        _of_purchase("session_in_two_ledgers", check=_TOPUP_PAID),
+        _of_purchase("topup_without_payment", check=_TOPUP_PAID),
         FindingKind("refund_failed", "error", "refunds", _LEDGER, "every_paid_pack_is_delivered"),
+        _of_refund("refund_clawback_missing"),
+        _of_refund("refund_clawback_wrong_units"),
+        _of_refund("refund_clawed_back_twice"),
+        _of_refund("refund_unknown_at_stripe"),
+        _of_refund("refund_and_dispute_overlap"),
         FindingKind(
             "quarantined_documents", "warning", "quarantined", frozenset(), "every_document_was_read_or_quarantined"
         ),

@@ -8,6 +8,7 @@ The application builds them (docs/domain.md, "Collections"); `dispute_reinstate_
 | `expire-<topup entry>` | the expiration of what is left of a top-up |
 | `refund-dispute_<dispute>-<topup entry>`, older `dispute_<dispute>` | the clawback of a disputed pack |
 | `dispute_reinstate_<dispute>` | this system's credit of a reinstated dispute |
+| `archive-<date>` | the adjustment that carries over what was archived of a ledger |
 | `dispute-credit-<request>` | a credit that the application's tool gave; it names no dispute |
 """
 
@@ -23,6 +24,7 @@ CLAWBACK: Final = "refund-dispute_"
 OLD_CLAWBACK: Final = "dispute_"
 REINSTATEMENT: Final = "dispute_reinstate_"
 TOOL_CREDIT: Final = "dispute-credit-"
+CARRIED_OVER: Final = "archive-"
 
 _CLAWBACK: Final = re.compile(r"refund-dispute_(?P<dispute>.+)-(?P<topup>[^-]+)|dispute_(?P<old>.+)")
 _REINSTATEMENT: Final = re.compile(r"dispute_reinstate_(.+)")

@@ -139,7 +139,8 @@ def truth(company: int, night: int, version: int, with_stripe: bool) -> Truth:
     weeks = NightWeeks(as_of(night), settings.weeks_back, settings.settling_hours)
     frames = plain_frames(documents_of(company, night, version), weeks, as_of(night))
     reading = _reading(company, night)
-    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), reading.events_since)
+    not_read = frozenset(reading.invoices_not_read)
+    theirs = StripeTables(reading.frames, reading.livemode, not_read, reading.events_since, reading.since)
     first = plain_frames(documents_of(company, 0), NightWeeks(FIRST, 3, 6), FIRST)["weekly_usage"]
     earlier = Earlier(quotas=first[["organization_id", "week_key", "meter_quota"]]) if night else Earlier()
     result = reconcile_night(

@@ -39,7 +39,8 @@ NAMES = {
     "amount_minor_is_not_negative dates_are_plausible organization_id_is_in_organizations "
     "organization_id_is_that_in_stripe_charges",
     "stripe_charges": "charge_id_is_unique no_required_value_is_missing amount_minor_is_not_negative "
-    "refunded_minor_is_not_negative dates_are_plausible organization_id_is_in_organizations",
+    "captured_minor_is_not_negative refunded_minor_is_not_negative dates_are_plausible "
+    "organization_id_is_in_organizations",
     "stripe_refunds": "refund_id_is_unique no_required_value_is_missing status_is_known "
     "amount_minor_is_not_negative dates_are_plausible",
 }

@@ -77,7 +77,8 @@ def take(home: Path, number: int) -> tuple[int, int]:
         read = read_snapshot(settings, weeks, Path(directory), SilentProgress(), followed)
         reading = read_stripe(settings, as_of, [], SilentProgress())
         frames = {name: stored.frame() for name, stored in read.tables.items()}
-    theirs = StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), reading.events_since)
+    not_read = frozenset(reading.invoices_not_read)
+    theirs = StripeTables(reading.frames, reading.livemode, not_read, reading.events_since, reading.since)
     ours = ApplicationTables(weeks, frames)
     before, known = earlier_evidence(lake, night, ours), earlier_than(lake, night, weeks)
     evidence = {name: getattr(before, name) for name in ("quotas", "plans", "quotas_of_followed", "plans_of_followed")}

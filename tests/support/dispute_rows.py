@@ -97,7 +97,8 @@ class World:
 
     disputes: list[dict[str, object]]
     entries: list[dict[str, object]]
-    purchases: list[tuple[str, str]] = field(default_factory=lambda: [(ORG, SESSION)])
+    #: organization, session and units of each bought pack
+    purchases: list[tuple[str, str] | tuple[str, str, float]] = field(default_factory=lambda: [(ORG, SESSION)])
     organizations: tuple[str, ...] = (ORG, OTHER_ORG)
     subscribed: tuple[str, ...] = ()
     balances: tuple[str, ...] = (ORG, OTHER_ORG)
@@ -112,10 +113,10 @@ class World:
                     "organization_id": name,
                     "entry_id": f"e{n}",
                     "stripe_session_id": session,
-                    "amount": 6000,
+                    "amount": units[0] if units else 6000,
                     "at": OPENED,
                 }
-                for n, (name, session) in enumerate(self.purchases)
+                for n, (name, session, *units) in enumerate(self.purchases)
             ),
             "organizations": ORGANIZATIONS.from_rows(
                 {"organization_id": name, "plan": "free"} for name in self.organizations

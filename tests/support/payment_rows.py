@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from billing_dq.reconcile.payments.ledgers import PaidLedgers
+from billing_dq.reconcile.purchases.ledgers import PaidLedgers
 from billing_dq.tables import (
     EXTRAS_BALANCES,
+    LEDGER_SUSPECTS,
     PACK_PURCHASES,
     REFUND_ENTRIES,
     STRIPE_CHARGES,
@@ -31,6 +32,7 @@ def charge(charge_id: str = "ch_1", **fields: object) -> dict[str, object]:
         "amount_minor": 500,
         "refunded_minor": 0,
         "currency": "usd",
+        "status": "succeeded",
         "disputed": False,
         "created": days_ago(3),
         "livemode": True,
@@ -91,6 +93,7 @@ def ledgers(
     refunded: list[dict[str, object]] | None = None,
     dark: pd.DataFrame | None = None,
     readable: tuple[str, ...] = (ORG,),
+    suspects: pd.DataFrame | None = None,
 ) -> PaidLedgers:
     balances = [
         {
@@ -105,6 +108,7 @@ def ledgers(
     return PaidLedgers(
         PACK_PURCHASES.from_rows(topups or []),
         REFUND_ENTRIES.from_rows(refunded or []),
+        LEDGER_SUSPECTS.empty() if suspects is None else suspects,
         EXTRAS_BALANCES.from_rows(balances),
         UNREADABLE_KEYS.empty() if dark is None else dark,
     )

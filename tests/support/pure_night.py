@@ -53,4 +53,4 @@ def stripe_tables(objects: Documents, as_of: datetime, **others: object) -> Stri
     with local_stripe.serve(objects) as server:
         settings = sample_settings(stripe_api_key="rk_live_x", stripe_base_url=server.url, **others)
         reading = read_stripe(settings, as_of, [], SilentProgress())
-    return StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read))
+    return StripeTables(reading.frames, reading.livemode, frozenset(reading.invoices_not_read), since=reading.since)

@@ -82,7 +82,14 @@ def _of_stripe(organization: str) -> dict[str, pd.DataFrame]:
             "charge_amount_minor": 200,
             "movements": [],
         },
-        "stripe_charges": {**paid, "amount_minor": 200, "refunded_minor": 0, "disputed": True},
+        "stripe_charges": {
+            **paid,
+            "amount_minor": 200,
+            "captured_minor": 200,
+            "refunded_minor": 0,
+            "status": "succeeded",
+            "disputed": True,
+        },
         "stripe_refunds": {
             "refund_id": "re_1",
             "charge_id": "ch_1",

@@ -106,7 +106,17 @@ STRIPE_CHECKS = (
     FindingCheck(
         "every_paid_pack_is_delivered",
         StripeReadingRecord.name,
-        "Every pack that was paid has its top-up, and no units are gone for a refund that failed.",
+        "Every pack that was paid has its top-up of its units in its own ledger, and no failed refund keeps units.",
+    ),
+    FindingCheck(
+        "every_topup_was_paid",
+        StripeReadingRecord.name,
+        "No ledger was given units for a payment that failed, for test mode, or for another ledger's session.",
+    ),
+    FindingCheck(
+        "every_refund_is_settled_in_the_ledger",
+        StripeReadingRecord.name,
+        "Every refund took its share of the pack's units, once, and no units were taken for any other.",
     ),
 )
 STRIPE_WAS_READ = "stripe_was_read"

@@ -59,8 +59,8 @@ class DisputeCase:
 
     ``clawback``, ``credits`` and ``corrections`` are of the ledger of ``organization_id``; ``second_clawbacks`` and
     ``elsewhere`` (the dispute's name in another organization's ledger) are what there should not be. Units are above 0.
-    ``topup_units`` are those of the top-up that the charge bought, ``charge_amount_minor`` what was paid for it; null
-    where not known.
+    ``topup_units`` are those of the top-up that the charge bought, 0 where no ledger holds one: the ledger, not the
+    price list, says what was given. ``charge_amount_minor`` is what was captured for it. Null where not known.
     """
 
     dispute_id: str
@@ -135,7 +135,7 @@ class DisputeCase:
         was paid. Without the charge's amount only the pack's price is left to compare with, and that is in USD.
         """
         pack = packs.get(self.pack_id) if self.pack_id else None
-        units = self.topup_units or (pack.units if pack else None)
+        units = self.topup_units if self.topup_units is not None else pack.units if pack else None
         whole = self.charge_amount_minor or (pack.price_cents if pack and self.charge_currency == "usd" else None)
         if not units or not whole:
             return None
@@ -145,12 +145,15 @@ class DisputeCase:
         """Units that should have been clawed back; at the general ratio where the pack is unknown and was paid in USD,
         null where even that does not tell.
         """
+        if self.topup_units == 0:
+            return 0.0
         share = self.share_of_pack(packs)
         if share is not None:
             return share.rounded
         if self.charge_currency != "usd":
             return None
-        return min(units_of_cents(self.amount_minor, dollars_to_units), self.topup_units or math.inf)
+        given = math.inf if self.topup_units is None else self.topup_units
+        return min(units_of_cents(self.amount_minor, dollars_to_units), given)
 
 
 def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: DisputeLedgers) -> list[DisputeCase]:
@@ -164,9 +167,9 @@ def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: Disp
     sessions = disputes["stripe_session_id"].dropna()
     traces = {str(name): ledgers.of(str(name)) for name in disputes["dispute_id"]}
     topups = {entry.topup_id for found in traces.values() for entry in found.clawbacks}
-    bought = _Purchases(
-        purchases[purchases["stripe_session_id"].isin(sessions) | purchases["entry_id"].isin(topups - {None})]
-    )
+    of_dispute = purchases["stripe_session_id"].isin(sessions) | purchases["entry_id"].isin(topups - {None})
+    of_dispute |= purchases["organization_id"].isin(disputes["organization_id"].dropna())
+    bought = _Purchases(purchases[of_dispute])
     # One dispute at a time: there are hundreds at most, and each has its own lists of movements and entries.
     ordered = disputes.sort_values(["created", "dispute_id"])
     return [_case(row, bought, traces[str(row["dispute_id"])]) for row in ordered.to_dict("records")]
@@ -178,16 +181,30 @@ class _Purchases:
     def __init__(self, purchases: pd.DataFrame) -> None:
         self.buyers: dict[str, list[str]] = {}
         self._units: dict[tuple[str, str], float] = {}
+        self._topups: dict[str, list[tuple[pd.Timestamp, float]]] = {}
         for row in purchases.itertuples():  # one for each dispute, or the ledger is broken
             organization, session = str(row.organization_id), str(row.stripe_session_id)
+            amount = float(str(row.amount))
             self.buyers.setdefault(session, []).append(organization)
+            self._topups.setdefault(organization, []).append((pd.Timestamp(str(row.at)), amount))
             for name in (session, str(row.entry_id)):
-                self._units.setdefault((organization, name), float(str(row.amount)))
+                self._units.setdefault((organization, name), amount)
 
     def units(self, organization: str | None, names: Iterable[str | None]) -> float | None:
         """Units of the first of some top-ups, each by its entry id or its session, that the organization has."""
         found = (self._units.get((organization, name)) for name in names if organization and name)
         return next((units for units in found if units is not None), None)
+
+    def delivered(self, organization: str | None, session: str | None, opened: pd.Timestamp) -> float | None:
+        """Units that a disputed pack gave, of which no clawback tells; 0 where it was never delivered.
+
+        A session that stands in another organization's ledger was delivered there. Without a session only an
+        organization that had bought nothing tells: it was given nothing.
+        """
+        if session:
+            return next((self._units[name, session] for name in self.buyers.get(session, ())), 0.0)
+        bought = [units for at, units in self._topups.get(organization or "", ()) if at <= opened]
+        return 0.0 if organization and not bought else None
 
 
 def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) -> DisputeCase:
@@ -197,6 +214,9 @@ def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) ->
     organization = _text(row["organization_id"]) or _only(bought.buyers.get(session, []) if session else [])
     organization = organization or _only([entry.organization_id for entry in named])
     clawbacks = [entry for entry in traces.clawbacks if entry.organization_id == organization]
+    units = bought.units(organization, [*(entry.topup_id for entry in clawbacks[:1]), session])
+    if units is None and not clawbacks:
+        units = bought.delivered(organization, session, pd.Timestamp(str(row["created"])))
     amount, currency = int(str(row["amount_minor"])), str(row["currency"]).lower()
     paid = row.get("charge_amount_minor")  # a night stored by an earlier release has none
     return DisputeCase(
@@ -210,7 +230,7 @@ def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) ->
         pack_id=pack_id,
         is_pack=bool(pack_id or session or named),
         organization_id=organization,
-        topup_units=bought.units(organization, [*(entry.topup_id for entry in clawbacks[:1]), session]),
+        topup_units=units,
         money=money_of(movements_of(_cells(row["movements"])), amount, currency),
         clawback=clawbacks[0] if clawbacks else None,
         second_clawbacks=tuple(clawbacks[1:]),

@@ -16,6 +16,9 @@ from billing_dq.weeks import NightWeeks, is_week_key
 #: A subscription's findings are kept open by what only a comparison with Stripe knows; see `Coverage.covers`.
 _SUBSCRIPTION_KINDS = kinds_of_result("subscription_drift")
 _SHARED = frozenset({"subscription_shared", "customer_shared"})
+_PAYMENT_KINDS = kinds_of_result("charges") | kinds_of_result("refunds")
+#: How Stripe names charges and refunds; other subjects of these kinds stand in the ledgers.
+_OF_PAYMENT = ("ch_", "py_", "re_", "pyr_")
 _OF_DISPUTE = KINDS["dispute_parked"].rests_on
 
 
@@ -39,10 +42,7 @@ class Coverage:
             "billingextrabalances": _values(inputs.balances, "organization_id"),
             "subscriptions": _values(inputs.subscriptions, "organization_id"),
         }
-        self._payments = {
-            "pack_without_topup": _values(inputs.charges, "charge_id"),
-            "refund_failed": _values(inputs.refunds, "refund_id"),
-        }
+        self._payments = _values(inputs.charges, "charge_id") | _values(inputs.refunds, "refund_id")
         pending = Pending(weeks.as_of, inputs.pending_minutes)
         self._just_written = _just_written(inputs.subscriptions, pending)
         self._just_changed = _just_changed(inputs.stripe_subscriptions, pending)
@@ -64,9 +64,9 @@ class Coverage:
             return subject in self._disputes and not self._cannot_be_read(_OF_DISPUTE, organization_id)
         if self._cannot_be_read(KINDS[kind].rests_on, organization_id):
             return False
-        if kind in self._payments:
+        if kind in _PAYMENT_KINDS and subject.startswith(_OF_PAYMENT):
             # Stripe's lists look back some time only: a payment with a finding is read by its id after that.
-            return subject in self._payments[kind]
+            return subject in self._payments or kind == "refund_unknown_at_stripe"
         if kind in _SUBSCRIPTION_KINDS:
             pending = organization_id in self._just_written or subject in self._just_changed
             return not pending and not self._stripe_object_is_bad(kind, subject)

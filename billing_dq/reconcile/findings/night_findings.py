@@ -61,7 +61,7 @@ class FindingInputs:
     #: `DISPUTE_POSITIONS` behind them
     disputes: pd.DataFrame | None = None
     dispute_positions: pd.DataFrame | None = None
-    #: findings of payments (`payments.ledgers.findings_frame`), and the `STRIPE_CHARGES` and `STRIPE_REFUNDS` they are
+    #: findings of payments (`purchases.ledgers.findings_frame`), and the `STRIPE_CHARGES` and `STRIPE_REFUNDS` they are
     #: about; one that could not be read is None, whatever was found of the other
     payments: pd.DataFrame | None = None
     charges: pd.DataFrame | None = None

@@ -27,6 +27,7 @@ CORRECTABLE = (
     "unknown_kind",
     "expiry_twice",
     "expiry_too_much",
+    "expiry_before_purchase",
 )
 _CLAWBACKS = (CLAWBACK, OLD_CLAWBACK)
 

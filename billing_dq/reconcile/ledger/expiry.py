@@ -131,6 +131,8 @@ def expiry_violations(ledgers: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
         - `expiry_in_full`: the same, of an entry older than the night's weeks that took all that its top-up ever gave.
           Old versions of the application expired packs so, and their entries were left (docs/domain.md, "Packs, grants,
           expiry and refunds"); no present defect is told by it.
+        - `expiry_before_purchase`: a bought pack whose expiry is no later than its purchase; units are what its
+          expiration took, and the entry is that one (0 and the top-up where it was not swept).
     """
     end = night.as_of.timestamp() * 1000
     first = night.weeks[0].start.timestamp() * 1000
@@ -146,6 +148,7 @@ def expiry_violations(ledgers: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
                 entry: min(units, without_copies[entry]) for entry, units in excess.items() if entry in without_copies
             }
         rows += (dict(row, organization_id=organization) for row in _too_much(sweeps, excess, first))
+        rows += (dict(row, organization_id=organization) for row in _before_purchase(lots, sweeps))
     return LEDGER_VIOLATIONS.from_rows(dict(row, compensated_by=None) for row in rows)
 
 
@@ -195,6 +198,25 @@ def _too_much(sweeps: list[Sweep], excess: dict[str, float], first: float) -> It
                 "detail": f"the expiration takes {sweep.taken:,.10g} units of a top-up "
                 f"that had {sweep.taken - units:,.10g} left: {units:,.10g} too many",
             }
+
+
+def _before_purchase(lots: list[Lot], sweeps: list[Sweep]) -> Iterator[dict[str, object]]:
+    """Bought packs that were over before they began: seconds written where milliseconds belong, or a wrong year."""
+    first_sweeps = {sweep.entry.ref_id: sweep for sweep in sweeps if not sweep.is_second}
+    for lot in lots:
+        pack = lot.entry
+        if pack.kind != "topup" or pack.stripe_session_id is None or pack.expires_at > pack.at:
+            continue
+        sweep = first_sweeps.get(expiration_ref(pack.entry_id))
+        taken = sweep.taken if sweep else 0.0
+        yield {
+            "rule": "expiry_before_purchase",
+            "entry_id": sweep.entry.entry_id if sweep else pack.entry_id,
+            "ref_id": sweep.entry.ref_id if sweep else pack.ref_id,
+            "units": -taken,
+            "detail": f"the pack of {pack.amount:,.10g} units expired {(pack.at - pack.expires_at) / 86_400_000:,.0f} "
+            f"days before it was bought, and its expiration took {taken:,.10g}",
+        }
 
 
 def _first_of_each_reference(entries: list[Entry]) -> list[Entry]:

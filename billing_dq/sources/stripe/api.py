@@ -28,7 +28,14 @@ from billing_dq.sources.stripe.events import read_subscription_events
 from billing_dq.sources.stripe.invoices import NewestInvoices, Subscriber, read_invoices
 from billing_dq.sources.stripe.objects import Dispute, DisputedPurchase, Item, Items, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
-from billing_dq.sources.stripe.payments import CHARGE_IDS, REFUND_IDS, read_charges, read_refunds
+from billing_dq.sources.stripe.payments import (
+    CHARGE_IDS,
+    CHARGES_OF,
+    REFUND_IDS,
+    PackCharges,
+    read_charges,
+    read_refunds,
+)
 from billing_dq.sources.stripe.rows import (
     Plans,
     PurchaseField,
@@ -68,6 +75,7 @@ class StripeReading:
         invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
         absent: tables that could not be read although the rest could, each with the reason.
         events_since: the instant from which on no event of a subscription is missing; None where none was read.
+        since: by optional table, the instant from which on its list is complete.
     """
 
     frames: dict[str, pd.DataFrame]
@@ -76,6 +84,7 @@ class StripeReading:
     invoices_not_read: tuple[str, ...]
     absent: dict[str, str]
     events_since: datetime | None
+    since: dict[str, datetime]
 
 
 def read_stripe(
@@ -125,10 +134,12 @@ def read_stripe(
                 advance(len(page))
         with progress.stage("Stripe: disputes", None) as advance:
             disputes: list[dict[str, object]] = []
+            paid = PackCharges()
             for raw in _disputes(connection, settings, as_of, open_disputes, quarantine):
                 row = _dispute(connection, raw, quarantine)
                 if row is not None:
                     disputes.append(row)
+                    paid.add_behind(raw.get("charge"), raw.get("payment_intent"))
                 advance(1)
         with progress.stage("Stripe: invoices", None) as advance:
             not_read = read_invoices(connection, invoices, subscribers)
@@ -137,7 +148,7 @@ def read_stripe(
         with progress.stage("Stripe: refunds", None) as advance:
             days = settings.stripe_dispute_days
             refunds = _unless_refused(
-                STRIPE_REFUNDS, absent, lambda: read_refunds(connection, as_of, days, open_refunds, quarantine)
+                STRIPE_REFUNDS, absent, lambda: read_refunds(connection, as_of, days, open_refunds, paid, quarantine)
             )
             advance(len(refunds or []))
         with progress.stage("Stripe: events of subscriptions", None) as advance:
@@ -150,7 +161,7 @@ def read_stripe(
             advance(len(events.rows) if events else 0)
         with progress.stage("Stripe: charges of packs", None) as advance:
             charges = _unless_refused(
-                STRIPE_CHARGES, absent, lambda: read_charges(connection, as_of, open_charges, quarantine)
+                STRIPE_CHARGES, absent, lambda: read_charges(connection, as_of, open_charges, paid, quarantine)
             )
             advance(len(charges or []))
         requests = dict(connection.requests)
@@ -168,7 +179,9 @@ def read_stripe(
         **{table.name: table.from_rows(rows) for table, rows in optional.items() if rows is not None},
     }
     events_since = events.complete_since if events else None
-    return StripeReading(frames, requests, livemode, not_read, absent, events_since)
+    since = {STRIPE_CHARGES.name: as_of - CHARGES_OF, STRIPE_REFUNDS.name: as_of - timedelta(days=days)}
+    since = {name: instant for name, instant in since.items() if name in frames}
+    return StripeReading(frames, requests, livemode, not_read, absent, events_since, since)
 
 
 def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None) -> pd.DataFrame:

@@ -233,9 +233,16 @@ class Purchase(_Object):
 
 
 class DisputedPurchase(Purchase):
-    """What a dispute is about, as far as Stripe still tells; ``amount`` is what was paid, tax included."""
+    """What a dispute is about, as far as Stripe still tells; the amounts are with tax."""
 
     amount: Minor | None = None
+    amount_captured: Minor | None = None
+
+    @property
+    def paid_amount(self) -> int | None:
+        """What was captured of it: the whole that shares of it are shares of."""
+        paid = self.amount if self.amount_captured is None else self.amount_captured
+        return paid if paid and paid > 0 else None
 
 
 class Charge(Purchase):
@@ -243,13 +250,22 @@ class Charge(Purchase):
 
     id: Id
     amount: Minor
+    amount_captured: Minor | None = None
     amount_refunded: Minor = 0
     currency: Text
+    status: Text | None = None
     paid: Flag
     captured: Flag = True
     disputed: Flag = False
     created: Seconds
     livemode: Flag
+
+    @property
+    def paid_amount(self) -> int:
+        """What was captured of it; 0 where the payment failed, is under way or was only authorized."""
+        if not (self.paid and self.captured):
+            return 0
+        return self.amount if self.amount_captured is None else self.amount_captured
 
 
 class Refund(_Object):

@@ -204,6 +204,9 @@ TABLE_FAULTS: dict[str, TableFault] = {
         ),
         why="a dispute has the organization of its charge",
     ),
+    "captured_below_nothing": TableFault(
+        charge(amount_captured=-200), ("stripe_charges.captured_minor_is_not_negative",)
+    ),
     "charge_below_nothing": TableFault(charge(amount=-200), ("stripe_charges.amount_minor_is_not_negative",)),
     "refunded_below_nothing": TableFault(
         charge(amount_refunded=-200), ("stripe_charges.refunded_minor_is_not_negative",)

@@ -132,7 +132,10 @@ def check(cases: list[tuple[str, str]]) -> None:
             expected[scene.name] = sorted(told)
     everyone = tuple(f"{number:024x}" for number in range(1, len(cases) + 1))
     found: dict[str, Told] = {}
-    frame = World(disputes, entries, organizations=everyone, balances=everyone).judged().findings
+    bought = [
+        (name, f"cs_{number}", PACKS[cases[number - 1][1]].units) for number, name in enumerate(everyone, start=1)
+    ]
+    frame = World(disputes, entries, bought, everyone, balances=everyone).judged().findings
     for name, kind, units in zip(frame["subject"], frame["kind"], frame["units"], strict=True):
         found[name] = sorted([*found.get(name, []), (kind, units)])
     assert found == expected

@@ -23,7 +23,10 @@ KINDS = {
     *("dispute_second_withdrawal", "dispute_parked", "quarantined_documents"),
     *("plan_without_subscription", "subscription_not_collecting", "subscription_other_customer"),
     *("subscription_shared", "customer_shared", "organization_plan"),
-    *("dispute_clawback_wrong_units", "pack_without_topup", "refund_failed"),
+    *("dispute_clawback_wrong_units", "pack_without_topup", "refund_failed", "topup_in_another_ledger"),
+    *("topup_wrong_units", "session_in_two_ledgers", "topup_without_payment", "refund_clawback_missing"),
+    *("refund_clawback_wrong_units", "refund_clawed_back_twice", "refund_unknown_at_stripe"),
+    *("refund_and_dispute_overlap",),
 }
 
 

@@ -51,7 +51,7 @@ def test_the_sample_is_read_whole_in_one_request_for_each_list() -> None:
         "stripe_invoices": 59,
         "stripe_disputes": 7,
         "stripe_subscription_events": 0,
-        "stripe_charges": 31,
+        "stripe_charges": 37,
         "stripe_refunds": 3,
         "quarantined_stripe_objects": 0,
     }
@@ -327,7 +327,7 @@ def test_each_resource_has_its_stage_of_progress() -> None:
         "Stripe: invoices: 59 done",
         "Stripe: refunds: 3 done",
         "Stripe: events of subscriptions: 0 done",
-        "Stripe: charges of packs: 31 done",
+        "Stripe: charges of packs: 37 done",
     ]
 
 

@@ -1,9 +1,12 @@
 """Charges of packs and refunds, read over HTTP; without them the night goes on."""
 
+from billing_dq.sources.stripe.client import StripeConnection
+from billing_dq.sources.stripe.objects import Quarantine
+from billing_dq.sources.stripe.payments import PackCharges, read_charges
 from billing_dq_simulation.faults.stripe import Faults
 from billing_dq_simulation.local_stripe import load, serve
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object
-from tests.support.stripe_night import SAMPLE, FakeClock, read, settings_for
+from tests.support.stripe_night import AS_OF, SAMPLE, FakeClock, read, settings_for
 
 ORGANIZATION = "6abf06a654e1f13e6f8bb05d"
 NOTED = {"organizationId": ORGANIZATION, "packId": "pack_l", "stripeSessionId": "cs_1"}
@@ -19,6 +22,7 @@ def charge(charge_id: str, **changes: object) -> Object:
         "livemode": True,
         "metadata": NOTED,
         "paid": True,
+        "status": "succeeded",
         **changes,
     }
 
@@ -49,21 +53,51 @@ def test_a_paid_charge_of_a_pack_is_read_with_what_is_noted_on_it() -> None:
         "stripe_session_id": "cs_1",
         "pack_id": "pack_l",
         "amount_minor": 2000,
+        "captured_minor": 2000,
         "refunded_minor": 500,
         "currency": "usd",
+        "status": "succeeded",
         "disputed": True,
         "livemode": True,
     }
 
 
-def test_a_charge_of_no_pack_and_one_that_was_not_paid_are_left_out() -> None:
+def test_a_charge_of_no_pack_is_left_out_and_one_that_was_not_paid_captured_nothing() -> None:
     charges = [
-        charge("ch_pack"),
+        charge("ch_pack", amount_captured=1500),
         charge("ch_invoice", metadata={}),
-        charge("ch_declined", paid=False),
+        charge("ch_declined", paid=False, amount_captured=2000),
         charge("ch_authorized", captured=False),
     ]
-    assert charge_ids(charges) == ["ch_pack"]
+    with serve({"charges": charges}) as local:
+        frame = read(local).frames["stripe_charges"].set_index("charge_id")
+    assert frame["captured_minor"].to_dict() == {"ch_authorized": 0, "ch_declined": 0, "ch_pack": 1500}
+
+
+def test_the_charge_of_a_refund_and_of_a_dispute_comes_with_them_however_old_it_is() -> None:
+    old = AS_OF_SECONDS - 90 * DAY
+    charges = [charge("ch_1", created=old), charge("ch_2", created=old), charge("ch_3", created=old)]
+    disputed = {"id": "du_1", "charge": "ch_2", "status": "lost", "amount": 2000, "currency": "usd", "livemode": True}
+    disputed |= {"created": AS_OF_SECONDS - 9 * DAY, "balance_transactions": []}
+    with serve({"charges": charges, "refunds": [refund("re_1")], "disputes": [disputed]}) as local:
+        reading = read(local)
+    assert reading.frames["stripe_charges"]["charge_id"].tolist() == ["ch_1", "ch_2"]
+    assert reading.requests["charges"] == 1
+    assert reading.since["stripe_refunds"] < reading.since["stripe_charges"]
+
+
+def test_a_charge_that_comes_as_an_id_alone_is_read_by_it_and_one_that_is_gone_says_nothing() -> None:
+    known = PackCharges()
+    for told in ("ch_1", "ch_gone", None, {"id": "ch_bad"}):
+        known.add_behind(told)
+    quarantine = Quarantine()
+    with (
+        serve({"charges": [charge("ch_1", created=AS_OF_SECONDS - 90 * DAY)]}) as local,
+        StripeConnection(settings_for(local), FakeClock()) as connection,
+    ):
+        rows = read_charges(connection, AS_OF, [], known, quarantine)
+    assert [row["charge_id"] for row in rows] == ["ch_1"]
+    assert quarantine.rows == {}
 
 
 def test_what_the_charge_does_not_say_comes_from_its_payment_intent() -> None:

@@ -2,15 +2,14 @@
 
 import pytest
 
-from billing_dq.reconcile.payments.refunds import failed_refunds
-from billing_dq.tables import LEDGER_SUSPECTS
+from billing_dq.reconcile.purchases.refunds import failed_refunds
 from tests.support.ledger_rows import entry, suspects
 from tests.support.payment_rows import ledgers, refund_entry, refunds
 from tests.support.subscription_rows import ORG
 
 
 def found(entries: list[dict[str, object]], **status: str | None) -> list[tuple[object, ...]]:
-    frame = failed_refunds(refunds(**status), ledgers(refunded=entries), LEDGER_SUSPECTS.empty())
+    frame = failed_refunds(refunds(**status), ledgers(refunded=entries))
     return [tuple(row) for row in frame[["subject", "units", "cause"]].to_numpy()]
 
 
@@ -56,13 +55,15 @@ def test_units_that_a_person_gave_back_in_the_name_of_the_refund_are_owed_no_mor
     given: float, reference: str, owed: list[float]
 ) -> None:
     written = suspects(entry("adjustment", given, "e", 1, ref=reference, organization=ORG))
-    frame = failed_refunds(refunds(re_1="failed"), ledgers(refunded=[refund_entry("refund-re_1-6a0")]), written)
+    frame = failed_refunds(
+        refunds(re_1="failed"), ledgers(refunded=[refund_entry("refund-re_1-6a0")], suspects=written)
+    )
     assert frame["units"].tolist() == owed
 
 
 def test_the_sentence_says_where_money_and_units_are() -> None:
     ours = ledgers(refunded=[refund_entry("refund-re_1-6a0")])
-    frame = failed_refunds(refunds(re_1="failed"), ours, LEDGER_SUSPECTS.empty())
+    frame = failed_refunds(refunds(re_1="failed"), ours)
     assert frame.loc[0, ["kind", "organization_id"]].tolist() == ["refund_failed", ORG]
     assert frame.loc[0, "explanation"] == (
         "the refund of ch_1 is failed at Stripe, so its money is back with us, and the 6,000 units that the ledger "

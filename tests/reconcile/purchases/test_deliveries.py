@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.reconcile.payments.ledgers import PaidLedgers
-from billing_dq.reconcile.payments.packs import packs_without_topup
 from billing_dq.reconcile.pending import Pending
+from billing_dq.reconcile.purchases.accounts import Payments, purchase_accounts
+from billing_dq.reconcile.purchases.deliveries import packs_without_topup
+from billing_dq.reconcile.purchases.ledgers import PaidLedgers
 from tests.support.dispute_rows import PACKS
 from tests.support.examples import examples
 from tests.support.payment_rows import charge, charges, days_ago, disputes, ledgers, topup
@@ -19,20 +20,21 @@ from tests.support.subscription_rows import AS_OF, ORG, OTHER_ORG, unreadable
 PENDING = Pending(AS_OF, 15.0)
 
 
+def undelivered(paid: pd.DataFrame, disputed: pd.DataFrame, known: PaidLedgers) -> pd.DataFrame:
+    accounts = purchase_accounts(Payments(paid, None, disputed, None, livemode=True), known, PACKS, PENDING)
+    return packs_without_topup(accounts, known, PENDING)
+
+
 def found(
     *rows: dict[str, object], known: PaidLedgers | None = None, disputed: pd.DataFrame | None = None
 ) -> dict[str, float]:
     """Units owed, by charge."""
-    frame = packs_without_topup(
-        charges(*rows), disputes() if disputed is None else disputed, known or ledgers(), PACKS, PENDING, True
-    )
+    frame = undelivered(charges(*rows), disputes() if disputed is None else disputed, known or ledgers())
     return dict(zip(frame["subject"], frame["units"], strict=True))
 
 
 def test_a_paid_pack_without_topup_is_owed_to_the_customer_in_the_packs_units() -> None:
-    frame = packs_without_topup(
-        charges(charge(pack_id="pack_l", amount_minor=2_000)), disputes(), ledgers(), PACKS, PENDING, True
-    )
+    frame = undelivered(charges(charge(pack_id="pack_l", amount_minor=2_000)), disputes(), ledgers())
     assert frame.to_dict("records") == [
         {
             "kind": "pack_without_topup",
@@ -46,9 +48,16 @@ def test_a_paid_pack_without_topup_is_owed_to_the_customer_in_the_packs_units() 
     ]
 
 
-def test_a_pack_with_the_topup_of_its_session_is_delivered_whatever_else_it_says() -> None:
+def test_a_pack_with_the_topup_of_its_session_is_delivered_whatever_its_units() -> None:
     assert found(charge(), known=ledgers([topup()])) == {}
-    assert found(charge(), known=ledgers([topup(organization_id=OTHER_ORG, amount=1.0)])) == {}
+    assert found(charge(), known=ledgers([topup(amount=1.0)])) == {}
+
+
+def test_a_pack_whose_topup_stands_in_another_ledger_is_owed_unless_the_payer_has_none_any_more() -> None:
+    elsewhere = [topup(organization_id=OTHER_ORG)]
+    assert found(charge(), known=ledgers(elsewhere)) == {"ch_1": -6_000.0}
+    assert found(charge(), known=ledgers(elsewhere, readable=(OTHER_ORG,))) == {}
+    assert found(charge(organization_id=None), known=ledgers(elsewhere)) == {}
 
 
 def test_a_topup_of_another_session_delivers_nothing_to_a_charge_that_names_its_own() -> None:
@@ -92,7 +101,14 @@ def test_of_a_pack_refunded_in_part_the_rest_is_owed() -> None:
 
 @pytest.mark.parametrize(
     ("status", "owed"),
-    [("won", True), ("warning_closed", True), ("warning_needs_response", True), ("lost", False), ("brand_new", False)],
+    [
+        ("won", True),
+        ("warning_closed", True),
+        ("warning_needs_response", True),
+        ("lost", False),
+        ("prevented", False),
+        ("brand_new", False),
+    ],
 )
 def test_a_disputed_charge_is_owed_only_where_the_money_stayed_with_us(status: str, owed: bool) -> None:
     assert bool(found(charge(disputed=True), disputed=disputes(ch_1=status))) is owed
