@@ -11,6 +11,7 @@ from billing_dq_simulation.faults import ledger as ledger_faults
 from billing_dq_simulation.faults import meter as meter_faults
 from billing_dq_simulation.faults import packs as pack_faults
 from billing_dq_simulation.faults import payers as payer_faults
+from billing_dq_simulation.faults import purchases as purchase_faults
 from billing_dq_simulation.faults import subscriptions as subscription_faults
 from billing_dq_simulation.faults.cases import Case, left_by_late_payments, remedied
 from billing_dq_simulation.faults.malformed import MALFORMED
@@ -89,6 +90,7 @@ _SINGLE: tuple[Fault, ...] = (
     dispute_faults.cross_currency_without_rates,
     pack_faults.pack_without_topup,
     pack_faults.refund_failed,
+    *purchase_faults.FAULTS,
 )
 
 #: Every fault by its name.
@@ -96,6 +98,7 @@ FAULTS: dict[str, Fault] = {fault.__name__: fault for fault in _SINGLE} | MALFOR
 _FRIENDS: tuple[Fault, ...] = (
     payer_faults.plan_given_by_an_administrator,
     payer_faults.another_product,
+    *purchase_faults.FALSE_FRIENDS,
 )
 #: Sound situations that look like a fault, by name: what a night says of them is false, but for an `info`.
 FALSE_FRIENDS: dict[str, Fault] = {friend.__name__: friend for friend in _FRIENDS}

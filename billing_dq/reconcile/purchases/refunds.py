@@ -108,8 +108,7 @@ def wrong_clawbacks(
     gone = rows["disputed_units"] + ledgers.expired(rows["topup_organization_id"], rows["topup_id"])
     left = (rows["entitled"] - gone).clip(lower=0)
     share = rows["entitled"] / rows["paid_minor"]
-    least = (share * rows["refunded_least"]).clip(upper=left).map(round_half_up)
-    most = (share * rows["refunded_most"]).map(round_half_up)
+    least, most = (share * rows["refunded_least"]).clip(upper=left), share * rows["refunded_most"]
     # Each entry is rounded, and newer versions of the application compute in whole cents.
     slack = rows["refund_count"].clip(lower=1) - 1e-6
     whole = (rows["pack_cents"].isna() & (rows["refunded_most"] > 0)) & np.isclose(rows["taken"], rows["entitled"])
@@ -128,14 +127,15 @@ def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
         kind=np.select([missing, twice], ["refund_clawback_missing", "refund_clawed_back_twice"], _WRONG),
         subject=rows["charge_id"],
         organization_id=rows["topup_organization_id"],
-        units=(rows["short"] - rows["over"]).map(round_half_up),
+        units=(rows["least"].map(round_half_up) - rows["taken"]).where(rows["short"] > 0, 0.0)
+        - (rows["taken"] - rows["most"].map(round_half_up)).where(rows["over"] > 0, 0.0),
         cause=None,
     )
     wrong = kinds.loc[kinds["units"] != 0]
     return wrong.assign(
         explanation=[
             f"{row['returned_minor']:.0f} of {row['paid_minor']:.0f} {row['currency']} (minor units) were refunded, "
-            f"and {row['taken']:,.10g} units were taken of {row['least' if row['short'] else 'most']:,.10g}: "
+            f"and {row['taken']:,.10g} units were taken of {row['least' if row['short'] else 'most']:,.0f}: "
             f"that share of the {row['entitled']:,.10g} bought"
             for row in records(wrong)
         ]
