@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     weeks_back: Annotated[int, Field(ge=0, le=52)] = 3
     follow_weeks: Annotated[int, Field(ge=0, le=104)] = 26
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
+    least_examined: Annotated[float, Field(gt=0, le=1)] = 0.5
     dollars_to_units: PositiveUnits = 1000.0
     stripe_api_key: SecretStr | None = None
     stripe_base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.severity import rank
 from billing_dq.tables import ALERT_CHANGES, ALERTS, NOTIFIED_ALERTS
-from billing_dq.vocabulary.alerts import EVENTS, OPERATIONS, Event
+from billing_dq.vocabulary.alerts import EVENTS, ON_EVERY_ROUTE, OPERATIONS, Event
 from billing_dq.vocabulary.severities import SEVERITIES, Severity
 
 _ROUNDING = 1e-6
@@ -101,7 +101,7 @@ def _passes(alerts: pd.DataFrame, urgency: "pd.Series[str]", rule: Rule) -> "pd.
     if rule.kinds:
         passes &= alerts["kind"].isin(list(rule.kinds))
     large = (alerts["units"].abs() >= rule.min_units) & (alerts["usd_cents"].abs() >= rule.min_cents)
-    return passes & (large | alerts["kind"].isin(OPERATIONS))
+    return (passes & (large | alerts["kind"].isin(OPERATIONS))) | alerts["kind"].isin(ON_EVERY_ROUTE)
 
 
 def _is_worse(alerts: pd.DataFrame, before: pd.DataFrame, steps: Steps) -> "pd.Series[bool]":

@@ -58,6 +58,10 @@ def report_link(settings: Settings, night: str) -> str:
 
 
 def _sources(stripe: StripeReadingRecord, snapshot: SnapshotFactsRecord) -> pd.DataFrame:
+    if snapshot.incomplete_because and not snapshot.not_read:
+        sentence = f"The night is not to be trusted: {snapshot.incomplete_because}"
+        alert = current_alerts.operation("too_little_examined", "MongoDB", sentence, severity="critical")
+        return current_alerts.of_operations([alert])
     if snapshot.incomplete_because:  # Stripe was not asked then
         sentence = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
         return current_alerts.of_operations([current_alerts.operation("source_unreadable", "MongoDB", sentence)])

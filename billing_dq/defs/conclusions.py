@@ -124,7 +124,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         key, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
         for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
             lake.remove(table, key)
-        is_whole = not snapshot_facts.not_read
+        is_whole = not snapshot_facts.incomplete_because
         ours, theirs = ApplicationTables(weeks, frames, is_whole), stripe_tables(lake, key, stripe_reading)
         comparison = None if theirs is None else stripe_stage(ours, theirs, policy, unsound)
         if comparison is not None:

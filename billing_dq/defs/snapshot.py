@@ -6,7 +6,7 @@ One step reads it, or one for each range of organizations (`shards`). How docume
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from billing_dq.defs.outside import COLLECTIONS, collections_of
 from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.shards import RETRIES, NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.sources.mongodb.facts import Part, PartFacts, SnapshotFacts
+from billing_dq.sources.mongodb.facts import Part, PartFacts, SnapshotFacts, refuse_a_living_database
 from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
 from billing_dq.storage.followed import Followed
@@ -99,6 +99,7 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
     weeks, followed = _weeks_to_read(step, plan)
     parts = [Part(dict(shard.tables), shard.account) for shard in shards]
     snapshot = tried_again(step, lambda: merged(parts, plan.server, step.settings, weeks, followed, directory))
+    tried_again(step, lambda: refuse_a_living_database(snapshot.facts, weeks.as_of, datetime.now(UTC)))
     _forget(step.lake, step.key)
     for name in TABLES:
         table = snapshot.tables[name]
@@ -109,10 +110,11 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
             "as_of": weeks.as_of,
             "weeks_back": weeks.weeks_back,
             "settling_hours": weeks.settling_hours,
+            "least_examined": step.settings.least_examined,
             **asdict(snapshot.facts),
         }
     )
-    yield dg.Output(record, SnapshotFactsRecord.name, metadata=_metadata(snapshot.facts, weeks))
+    yield dg.Output(record, SnapshotFactsRecord.name, metadata=_metadata(record, snapshot.facts))
 
 
 def _weeks_to_read(step: NightStep, plan: ReadingPlan) -> tuple[NightWeeks, Followed]:
@@ -206,19 +208,20 @@ def _table_metadata(lake: Lake, night: str, table: StoredTable, facts: SnapshotF
     return told(lake, night, table.table, figures, head_of(table))
 
 
-def _metadata(facts: SnapshotFacts, weeks: NightWeeks) -> Metadata:
+def _metadata(record: SnapshotFactsRecord, facts: SnapshotFacts) -> Metadata:
     counts = [{"collection": name, **asdict(count)} for name, count in facts.counts.items()]
     return {
         "documents_counted": sum(count.counted for count in facts.counts.values()),
         "documents_quarantined": sum(count.quarantined for count in facts.counts.values()),
         "seconds_in_all": round(float(sum(facts.seconds.values())), 3),
-        "as_of": weeks.as_of.isoformat(),
-        "weeks": ", ".join(weeks.keys),
+        "as_of": record.as_of.isoformat(),
+        "weeks": ", ".join(record.weeks.keys),
         "server": facts.server_version,
         "topology": facts.topology,
         "one_snapshot": facts.one_snapshot,
         "read_plainly_because": facts.read_plainly_because or "it is one snapshot",
-        "state": "incomplete" if facts.not_read else "complete",
+        "state": "incomplete" if record.incomplete_because else "complete",
+        "examined_share": min(record.examined.values(), default=0.0),
         "not_read": ", ".join(facts.not_read) or "none",
         "missing_collections": ", ".join(facts.missing_collections) or "none",
         "counts": table_of(counts),

@@ -80,7 +80,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             lake.remove(CONTRACTS[name], key)
         record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())
         if snapshot_facts.incomplete_because:  # what is missing here would look like a break at Stripe
-            reason = f"not asked, for MongoDB was not read to its end: {snapshot_facts.incomplete_because}"
+            reason = f"not asked, for the night is incomplete: {snapshot_facts.incomplete_because}"
             record = record.model_copy(update={"state": "failed", "reason": reason})
         elif settings.stripe_api_key is not None:
             try:

@@ -111,7 +111,8 @@ def headlines(
     for collection, counts in snapshot.counts.items():
         figures.append((f"{collection}.counted", counts.counted, "documents"))
         figures.append((f"{collection}.quarantined", counts.quarantined, "documents"))
-    figures.append(("mongodb.read", float(not snapshot.not_read), "yes or no"))
+    figures.append(("mongodb.read", float(not snapshot.incomplete_because), "yes or no"))
+    figures += [(f"{collection}.examined", share, "share") for collection, share in snapshot.examined.items()]
     figures.append(("stripe.read", float(stripe.state == "read"), "yes or no"))
     figures += [(f"stripe.requests.{resource}", count, "requests") for resource, count in stripe.requests.items()]
     figures += [(f"rows.{table}", count, "rows") for table, count in rows.items()]

@@ -66,7 +66,7 @@ def headline(
     if lacks.incomplete_because:
         found = f" Of what was examined: {_sentence(breaks)}" if len(breaks) else ""
         return "The night is incomplete.", f"{lacks.incomplete_because}; nothing is resolved.{found}"
-    return _verdict(breaks), _sentence(breaks) + _unread(stripe) + not_computed(lacks.absent)
+    return _verdict(breaks, stripe), _sentence(breaks) + _unread(stripe) + not_computed(lacks.absent)
 
 
 def dollars(cents: float) -> str:
@@ -101,7 +101,9 @@ def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
     return [shlex.join(["billing-dq", *(visible(str(part)) for part in parts)]) for parts in shown]
 
 
-def _verdict(breaks: pd.DataFrame) -> str:
+def _verdict(breaks: pd.DataFrame, stripe: StripeReadingRecord) -> str:
+    if breaks.empty and stripe.state != "read":
+        return f"Nothing found in MongoDB; Stripe {_not_read(stripe)}."
     if breaks.empty:
         return "Nothing is broken."
     return "Money is leaking." if breaks["usd_cents"].any() else "Something is broken; no money is owed."
@@ -129,8 +131,11 @@ def _sentence(breaks: pd.DataFrame) -> str:
 def _unread(stripe: StripeReadingRecord) -> str:
     if stripe.state == "read":
         return ""
-    why = "could not be read" if stripe.state == "failed" else "was not read"
-    return f" Stripe {why}: what depends on it stands as on the night before."
+    return f" Stripe {_not_read(stripe)}: what depends on it stands as on the night before."
+
+
+def _not_read(stripe: StripeReadingRecord) -> str:
+    return "could not be read" if stripe.state == "failed" else "was not asked"
 
 
 def not_computed(absent: Mapping[str, str]) -> str:

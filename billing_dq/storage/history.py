@@ -153,7 +153,7 @@ def earlier_closed_weeks(lake: Lake, night: str, weeks: NightWeeks) -> pd.DataFr
     for earlier in reversed(_before(lake, METER_EXTRAS_DELTAS, night)):
         facts, stored = SnapshotFactsRecord.of(lake.home, earlier), lake.stored(METER_EXTRAS_DELTAS, earlier)
         # an incomplete night knows some organizations' weeks only
-        wanted = set() if facts is None or facts.not_read else _closed(facts.weeks) - covered
+        wanted = set() if facts is None or facts.incomplete_because else _closed(facts.weeks) - covered
         if stored is None or not wanted:
             continue
         frame = stored.frame()

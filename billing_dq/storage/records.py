@@ -64,7 +64,8 @@ class CollectionCounts(BaseModel):
 
 class SnapshotFactsRecord(_Record):
     """How the MongoDB snapshot of a night was taken. ``as_of`` is the instant that every later step works with;
-    ``newest`` says when a collection was last written, as far as its documents tell.
+    ``newest`` says when a collection was last written, as far as its documents tell; ``later`` is the newest such date
+    after the snapshot. A night that could read less than ``least_examined`` of a collection is incomplete.
     """
 
     name: ClassVar[str] = "snapshot_facts"
@@ -78,19 +79,50 @@ class SnapshotFactsRecord(_Record):
     missing_collections: tuple[str, ...]
     counts: dict[str, CollectionCounts]
     newest: dict[str, datetime] = Field(default_factory=dict)
+    later: dict[str, datetime] = Field(default_factory=dict)
+    least_examined: float = 0.0
     seconds: dict[str, float]
     not_read: tuple[str, ...] = ()
     whole_until: str | None = None
 
     @property
     def incomplete_because(self) -> str:
-        """Why the night is incomplete: MongoDB was not read to its end. Empty where it was."""
+        """Why the night is incomplete: MongoDB was not read to its end, or too little could be read. Empty where it is
+        complete.
+        """
         if not self.not_read:
-            return ""
+            return self._examined_too_little
         examined = {None: "every organization was", "": "no organization was"}.get(
             self.whole_until, f"the organizations up to {self.whole_until} were"
         )
         return f"mongodb_budget_seconds ended before all of {', '.join(self.not_read)} was read; {examined} examined"
+
+    @property
+    def examined(self) -> dict[str, float]:
+        """The share of its documents in scope that could be read, of each collection of the company that has any."""
+        of_company = {name: count for name, count in self.counts.items() if name != "processedstripeevents"}
+        return {
+            name: count.read / (count.read + count.quarantined)
+            for name, count in of_company.items()
+            if count.read + count.quarantined
+        }
+
+    @property
+    def _examined_too_little(self) -> str:
+        """Why what was read is too little to say that a company is in order. Empty where it is enough."""
+        if not self.least_examined:
+            return ""
+        unread = [
+            f"{self.counts[name].read:,} of {self.counts[name].read + self.counts[name].quarantined:,} of {name}"
+            for name, share in self.examined.items()
+            if share < self.least_examined
+        ]
+        if unread:
+            return f"only {', '.join(unread)} could be read, less than least_examined = {self.least_examined:g}"
+        for name, what in (("organizations", "no organization"), ("billingusages", "no usage of the night's weeks")):
+            if name in self.counts and not self.counts[name].read:
+                return f"{what} was read from {name}: nothing was compared"
+        return ""
 
     @property
     def weeks(self) -> NightWeeks:

@@ -40,7 +40,7 @@ SUBSCRIPTION_DRIFT = Table(
         Column("kind", "str", "the difference, such as subscription_status"),
         Column("in_database", "str", "what the application has", nullable=True),
         Column("in_stripe", "str", "what Stripe has", nullable=True),
-        Column("cause", "str", "why, where it has a name: paid_out_of_band, collection_paused, unpaid", nullable=True),
+        Column("cause", "str", "why, where it has a name: paid_out_of_band or collection_paused", nullable=True),
     ),
     key=(),
 )

@@ -15,8 +15,6 @@ SUBSCRIPTION_STATUSES: Final = (
 )
 #: Those of a subscription that is in force (docs/domain.md, "Against Stripe").
 LIVE_SUBSCRIPTION: Final = ("active", "past_due", "trialing", "unpaid")
-#: Those of a subscription whose invoices Stripe collects, or will.
-COLLECTING_SUBSCRIPTION: Final = ("active", "past_due", "trialing")
 
 #: Every status of a dispute that Stripe knows.
 DISPUTE_STATUSES: Final = (

@@ -46,7 +46,7 @@ class Case:
         documents = documents_of(story, Random(f"{self.config.seed}:{self.index}:numbers"))
         if edit is not None:
             edit(documents)
-        labels = [*labels, *self._runaway(documents), *remedied(story), *left_by_late_payments(story)]
+        labels = [*labels, *self._runaway(documents), *remedied(story), *left_by_recovery(story)]
         return SimulatedOrganization(documents, story.account.objects, labels)
 
     def _runaway(self, documents: Documents) -> Iterator[Label]:
@@ -184,21 +184,14 @@ def remedied(story: Story) -> list[Label]:
     ]
 
 
-def left_by_late_payments(story: Story) -> list[Label]:
-    """What late payments leave: another plan of the organization than its subscription's after recovery from dunning,
-    and a plan that is kept while Stripe has given up.
-    """
+def left_by_recovery(story: Story) -> list[Label]:
+    """What recovery from dunning leaves: another plan of the organization than its subscription's."""
     subscription, organization = story.application.subscription, story.application.organization
-    if subscription is None:
+    if subscription is None or subscription["plan"] == organization["plan"]:
         return []
     owner = str(story.organization_id)
     subject = str(subscription.get("stripeSubscriptionId") or owner)
-    labels: list[Label] = []
-    if subscription["plan"] != organization["plan"]:
-        labels.append(Label(BY_DESIGN + "recovered", owner, subject, 0.0, True, "organization_plan"))
-    if subscription["status"] == "unpaid" and subscription["plan"] != "free":
-        labels.append(Label(BY_DESIGN + "given_up", owner, subject, 0.0, True, "subscription_not_collecting", "unpaid"))
-    return labels
+    return [Label(BY_DESIGN + "recovered", owner, subject, 0.0, True, "organization_plan")]
 
 
 def tolerance_of(story: Story, start: int) -> float:

@@ -13,7 +13,7 @@ from billing_dq_simulation.faults import packs as pack_faults
 from billing_dq_simulation.faults import payers as payer_faults
 from billing_dq_simulation.faults import purchases as purchase_faults
 from billing_dq_simulation.faults import subscriptions as subscription_faults
-from billing_dq_simulation.faults.cases import Case, left_by_late_payments, remedied
+from billing_dq_simulation.faults.cases import Case, left_by_recovery, remedied
 from billing_dq_simulation.faults.malformed import MALFORMED
 from billing_dq_simulation.labels import BY_DESIGN, Label, SimulatedOrganization
 
@@ -113,9 +113,9 @@ _PENDING = timedelta(hours=1)
 
 def by_design(story: Story) -> list[Label]:
     """What a night may say without a fault: drift by design (a plan changed by hand, dunning), remedied copies, and
-    what late payments leave.
+    what recovery from dunning leaves.
     """
-    beside = [*remedied(story), *left_by_late_payments(story)]
+    beside = [*remedied(story), *left_by_recovery(story)]
     if story.design is None:
         return beside
     subscription, organization = str(story.account.live["id"]), str(story.organization_id)

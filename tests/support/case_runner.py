@@ -67,6 +67,7 @@ class Night:
         findings: each is there once.
         besides: findings of this severity, and of lesser ones, may be there as well.
         exits: the exit status of `nightly`; None: 1 where a finding is an error at least, else 0.
+        refused: the night is not taken; a command that asks for it ends with 2.
         positions: of `dispute_positions`, by dispute: the fields that are known.
         prints: what the commands until the next night print; ``never_prints``: what they do not.
     """
@@ -74,6 +75,7 @@ class Night:
     findings: Sequence[Finding] = ()
     besides: str | None = None
     exits: int | None = None
+    refused: bool = False
     positions: dict[str, Document] | None = None
     prints: Sequence[str] = ()
     never_prints: Sequence[str] = ()
@@ -188,7 +190,9 @@ def _check(arguments: Sequence[str], ended: Ended, night: Night) -> None:
         is_red = any(finding.severity in ("error", "critical") for finding in night.findings)
         assert ended.exit == (int(is_red) if night.exits is None else night.exits), shown
         return
-    assert ended.exit == 0, shown
+    assert ended.exit == (2 if night.refused else 0), shown
+    if night.refused:
+        return
     if arguments == ["findings", "--json"]:
         _check_findings(json.loads(ended.stdout), night, shown)
     if arguments[:2] == ["export", "dispute_positions"] and night.positions is not None:

@@ -20,6 +20,7 @@ from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.report.figures import headlines
 from billing_dq.settings import Settings
+from billing_dq.sources.mongodb.facts import refuse_a_living_database
 from billing_dq.sources.mongodb.snapshot import read_snapshot
 from billing_dq.sources.progress import Progress, SilentProgress
 from billing_dq.sources.stripe.api import StripeReading, read_stripe
@@ -48,16 +49,18 @@ def take_night(settings: Settings, as_of: datetime) -> NightResult:
     with tempfile.TemporaryDirectory() as directory:
         snapshot = read_snapshot(settings, weeks, Path(directory), SilentProgress(), followed)
         frames = {name: table.frame() for name, table in snapshot.tables.items()}
+    refuse_a_living_database(snapshot.facts, as_of, datetime.now(UTC))
     facts = SnapshotFactsRecord.model_validate(
         {
             "as_of": as_of,
+            "least_examined": settings.least_examined,
             "weeks_back": weeks.weeks_back,
             "settling_hours": weeks.settling_hours,
             **asdict(snapshot.facts),
         }
     )
-    ours = ApplicationTables(weeks, frames, is_whole=not facts.not_read)
-    reading, record = _stripe(settings, lake, night, as_of)
+    ours = ApplicationTables(weeks, frames, is_whole=not facts.incomplete_because)
+    reading, record = _stripe(settings, lake, night, facts)
     theirs = None if reading is None else _tables(reading)
     result = reconcile_night(ours, theirs, policy_of(settings), _earlier(lake, night, ours))
     tables = {**frames, **({} if theirs is None else theirs.frames), **result_tables(result)}
@@ -108,14 +111,16 @@ def _run_night(
 
 
 def _stripe(
-    settings: Settings, lake: Lake, night: str, as_of: datetime
+    settings: Settings, lake: Lake, night: str, facts: SnapshotFactsRecord
 ) -> tuple[StripeReading | None, StripeReadingRecord]:
     unread = {"livemode": None, "requests": {}, "invoices_not_read": ()}
+    if facts.incomplete_because:
+        return None, StripeReadingRecord(state="failed", reason=facts.incomplete_because, **unread)
     if settings.stripe_api_key is None:
         return None, StripeReadingRecord(state="not_run", reason="no key", **unread)
     try:
         again = disputes_to_read_again(lake, night) + payments_to_read_again(lake, night)
-        reading = read_stripe(settings, as_of, again, SilentProgress())
+        reading = read_stripe(settings, facts.as_of, again, SilentProgress())
     except SourceError as error:
         return None, StripeReadingRecord(state="failed", reason=str(error), **unread)
     record = StripeReadingRecord(

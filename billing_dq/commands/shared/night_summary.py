@@ -61,6 +61,8 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
+    shares = ", ".join(f"{share:.1%} of {name}" for name, share in snapshot.examined.items())
+    print_line(console, f"Examined: {shares or 'nothing'}")
     if snapshot.incomplete_because:
         print_line(console, f"INCOMPLETE: {snapshot.incomplete_because}")
     for name, reason in result.absent.items():

@@ -7,7 +7,7 @@ import pandas as pd
 from billing_dq.reconcile.findings import severity
 from billing_dq.reconcile.findings.finding import Finding, records, text, text_or_none
 from billing_dq.reconcile.subscriptions.markers import PAID_OUT_OF_BAND
-from billing_dq.reconcile.subscriptions.payers import COLLECTION_PAUSED, UNPAID
+from billing_dq.reconcile.subscriptions.payers import COLLECTION_PAUSED
 
 _DRIFT = {
     "subscription_status": "the status is {here} here and {there} at Stripe",
@@ -37,7 +37,7 @@ _DRIFT = {
 
 
 #: Causes that make a drift no more than a warning.
-_MILD = frozenset({PAID_OUT_OF_BAND, COLLECTION_PAUSED, UNPAID})
+_MILD = frozenset({PAID_OUT_OF_BAND, COLLECTION_PAUSED})
 
 
 def subscription_findings(

@@ -13,12 +13,10 @@ import pandas as pd
 from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.reconcile.pending import Pending
 from billing_dq.tables import SUBSCRIPTION_DRIFT
-from billing_dq.vocabulary.statuses import COLLECTING_SUBSCRIPTION, LIVE_SUBSCRIPTION
+from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
 #: The cause of a subscription whose status is live and whose invoices are not collected.
 COLLECTION_PAUSED = "collection_paused"
-#: The cause of one that Stripe has given up to collect: the application keeps the plan until it dunned the customer.
-UNPAID = "unpaid"
 
 
 def unpaid_by_documents(
@@ -103,7 +101,8 @@ def unpaid_at_stripe(
         & (pairs["status"] == pairs["status_there"])
     ]
     paused = charged[charged["status"].isin(LIVE_SUBSCRIPTION) & charged["collection_paused"].notna()]
-    ended = charged[~charged["status"].isin([*COLLECTING_SUBSCRIPTION, "incomplete"])]  # Stripe ends it within a day
+    # An incomplete one Stripe ends within a day; of an unpaid one the application takes the plan itself.
+    ended = charged[~charged["status"].isin([*LIVE_SUBSCRIPTION, "incomplete"])]
     return _together(
         _rows(other, "subscription_other_customer", here=other["stripe_customer_id"], there=other["customer_id"]),
         _rows(
@@ -112,12 +111,7 @@ def unpaid_at_stripe(
             here=paused["plan"],
             there=paused["collection_paused"],
         ),
-        _rows(
-            ended[~ended.index.isin(paused.index)].assign(cause=ended["status"].where(ended["status"] == UNPAID)),
-            "subscription_not_collecting",
-            here=ended["plan"],
-            there=ended["status"],
-        ),
+        _rows(ended, "subscription_not_collecting", here=ended["plan"], there=ended["status"]),
     )
 
 

@@ -23,6 +23,7 @@ class CountedShape:
         populations: how often the level of a field is there, by the name of the level.
         sampled: fields that the server told of.
         newest: the newest date that tells of a write, None where there is none.
+        later: the newest of those after the snapshot, likewise.
     """
 
     collection: str
@@ -30,6 +31,7 @@ class CountedShape:
     populations: dict[str, int]
     sampled: list[SampledField]
     newest: datetime | None
+    later: datetime | None = None
 
     def rows(self) -> list[dict[str, object]]:
         """The rows of `DOCUMENT_SHAPES`, in the order of the key."""
@@ -85,6 +87,7 @@ def added_up(parts: Sequence[CountedShape]) -> CountedShape:
         dict(populations),
         [one for part in parts for one in part.sampled],
         max((part.newest for part in parts if part.newest is not None), default=None),
+        max((part.later for part in parts if part.later is not None), default=None),
     )
 
 

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing_dq.errors import SourceError
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, added_up
 from billing_dq.sources.mongodb.counts import Counts
 from billing_dq.storage.stored_table import StoredTable
+
+#: How much a clock is wrong at most that shows the time of another zone.
+WIDEST_TIME_ZONE = timedelta(hours=14)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class PartFacts:
 @dataclass(frozen=True)
 class SnapshotFacts:
     """What is to be told about a snapshot; ``counts``, and ``newest`` (when it was last written as far as its documents
-    tell), by the collections' names in docs/domain.md.
+    tell) and ``later`` (the newest such date after the snapshot), by the collections' names in docs/domain.md.
 
     ``not_read`` are the collections that the budget did not reach the end of, and ``whole_until`` the last organization
     all of which was read then (None: all of them, empty: none). ``read_plainly_because`` is empty where all tables are
@@ -59,6 +62,7 @@ class SnapshotFacts:
     missing_collections: tuple[str, ...]
     counts: dict[str, Counts]
     newest: dict[str, datetime]
+    later: dict[str, datetime]
     not_read: tuple[str, ...]
     whole_until: str | None
     seconds: dict[str, float]
@@ -99,6 +103,7 @@ def facts_of(
     seconds: Counter[str] = Counter()
     for part in parts:
         seconds.update(part.seconds)
+    shapes = shapes_of(parts)
     return SnapshotFacts(
         server_version=server.version,
         topology=server.topology,
@@ -110,11 +115,35 @@ def facts_of(
             for name in names
             if any(name in part.sorted for part in parts)
         },
-        newest={shape.collection: shape.newest for shape in shapes_of(parts) if shape.newest is not None},
+        newest={shape.collection: shape.newest for shape in shapes if shape.newest is not None},
+        later={shape.collection: shape.later for shape in shapes if shape.later is not None},
         not_read=not_read,
         whole_until=whole_until,
         seconds=dict(seconds),
     )
+
+
+def refuse_a_living_database(facts: SnapshotFacts, as_of: datetime, now: datetime) -> None:
+    """An instant in the past is meant for a database as it was then.
+
+    Documents of several collections that are newer prove that this one went on living. Dates that are too late by a
+    time zone at most are another matter: a clock that is wrong (docs/domain.md, "Ledger").
+
+    Args:
+        facts: of the snapshot.
+        as_of: the instant of the snapshot, UTC.
+        now: the machine's time, UTC.
+
+    Raises:
+        SourceError: the database is a living one.
+    """
+    living = {name: at for name, at in facts.later.items() if as_of + WIDEST_TIME_ZONE < at <= now}
+    if len(living) > 1:
+        raise SourceError(
+            f"documents of {', '.join(living)} were written up to {max(living.values()):%Y-%m-%d %H:%M} UTC, after the "
+            f"instant of the snapshot, {as_of:%Y-%m-%d %H:%M}: the database went on living, and a past night cannot be "
+            "read any more (as_of is for simulated and restored databases)"
+        )
 
 
 def shapes_of(parts: Sequence[PartFacts]) -> list[CountedShape]:

@@ -39,6 +39,8 @@ WRITTEN = {
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Milliseconds that no `datetime` holds any more.
+_LAST = 253_402_300_800_000
 #: The words of enumerations that have no list in the contract: an unknown one is no broken document.
 _WORDS: dict[str, tuple[str, ...]] = {"ledger.kind": KINDS, "ledger.source": ("signup_grant", "referral", "adjustment")}
 #: The types as MongoDB's `$type` names them.
@@ -86,11 +88,13 @@ class Shape:
         collection: its name in docs/domain.md.
         as_of: the instant of the snapshot; dates after it are not taken for the newest.
         newest: the newest date that tells of a write (`WRITTEN`), None where there is none.
+        later: the newest of those after the snapshot, likewise.
     """
 
     collection: str
     as_of: datetime
     newest: datetime | None = None
+    later: datetime | None = None
     _counts: Counter[Key] = field(default_factory=Counter[Key])
     _populations: Counter[str] = field(default_factory=Counter[str])
     _declared: set[Key] = field(default_factory=set[Key])
@@ -112,7 +116,7 @@ class Shape:
     def counted(self) -> CountedShape:
         """What was counted so far."""
         counts = [(*key, count, key in self._declared, self._examples.get(key)) for key, count in self._counts.items()]
-        return CountedShape(self.collection, counts, dict(self._populations), self._sampled, self.newest)
+        return CountedShape(self.collection, counts, dict(self._populations), self._sampled, self.newest, self.later)
 
     def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
         self._populations[prefix.rstrip(".")] += until
@@ -179,14 +183,20 @@ class Shape:
             self._counts[key] += count
 
     def _dates(self, kinds: np.ndarray, values: np.ndarray) -> None:
-        latest = milliseconds(self.as_of + GRACE)
-        past = values[(kinds == bson.DATE) & (values <= latest)]
-        if len(past):
-            newest = _EPOCH + timedelta(milliseconds=max(0, int(past.max())))
-            self.newest = newest if self.newest is None else max(self.newest, newest)
+        latest, dates = milliseconds(self.as_of + GRACE), values[kinds == bson.DATE]
+        self.newest = _newest(self.newest, dates[dates <= latest])
+        self.later = _newest(self.later, dates[(dates > latest) & (dates < _LAST)])
 
     def _example(self, key: Key, row: int, whole: Rows) -> None:
         self._examples[key] = _identity(whole.raw(row))
+
+
+def _newest(known: datetime | None, dates: np.ndarray) -> datetime | None:
+    """The newer of a known date and the newest of these, in milliseconds."""
+    if not len(dates):
+        return known
+    newest = _EPOCH + timedelta(milliseconds=max(0, int(dates.max())))
+    return newest if known is None else max(known, newest)
 
 
 def _counted(kinds: np.ndarray) -> dict[int, int]:
