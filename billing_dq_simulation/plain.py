@@ -21,7 +21,6 @@ Row = dict[str, object]
 
 _SIGNS = {"topup": 1, "adjustment": 1, "debit": -1, "refund": -1, "expiration": -1}
 _FUTURE = timedelta(minutes=5)
-_DISPUTE_REFS = ("refund-dispute_", "dispute_", "dispute-credit-")
 
 
 def plain_frames(
@@ -184,7 +183,7 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
 
 
 def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
-    """Clawbacks, credits, corrections that name a dispute, and the expirations of what was clawed back."""
+    """Clawbacks, adjustments but settlements, what names a dispute, and expirations of what was clawed back."""
     refs = [str(row["ref_id"] or "") for row in ledger]
     clawed = [ref for row, ref in zip(ledger, refs, strict=True) if row["kind"] == "refund"]
     expirations = {"expire-" + ref.rsplit("-", 1)[-1] for ref in clawed if ref.startswith("refund-dispute_")}
@@ -192,13 +191,14 @@ def _about_disputes(ledger: Sequence[Row]) -> list[Row]:
         row
         for row, ref in zip(ledger, refs, strict=True)
         if (row["kind"] == "expiration" and ref in expirations)
-        or (row["kind"] in ("refund", "adjustment") and (ref.startswith(_DISPUTE_REFS) or _corrects(row, ref)))
+        or (row["kind"] == "adjustment" and not ref.startswith("settle:"))
+        or (row["kind"] == "refund" and ref.startswith(("refund-dispute_", "dispute_")))
+        or (row["kind"] in ("refund", "topup") and _names_a_dispute(ref))
     ]
 
 
-def _corrects(row: Row, ref: str) -> bool:
-    named = any(part.startswith(("du_", "dp_")) for part in ref.replace("_d", "-d").split("-"))
-    return float(str(row["amount"])) < 0 and named
+def _names_a_dispute(ref: str) -> bool:
+    return any(part.startswith(("du_", "dp_")) for part in ref.replace("_d", "-d").split("-"))
 
 
 def _of_refund(row: Row) -> bool:

@@ -1,6 +1,5 @@
 """`billing-dq credits`: what is due to reinstated disputes, approving it, applying it, and proving what was done."""
 
-import getpass
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -11,15 +10,16 @@ from rich.console import Console
 from billing_dq.commands.shared.console import say, table_of
 from billing_dq.credits import anchor as anchoring
 from billing_dq.credits import approvals, parking, validation, verification
-from billing_dq.credits.audit import AuditReading, Record, Subject
+from billing_dq.credits.agreement import audit_log, differences
+from billing_dq.credits.anchor import anchors_told, whole_log
+from billing_dq.credits.audit import AuditError, AuditReading, Record, Subject
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
-from billing_dq.credits.run import apply_all, audit_log, candidates, credits_off, open_applier, plan_now
+from billing_dq.credits.run import apply_all, candidates, credits_off, open_applier, plan_now
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
-from billing_dq.vocabulary.references import REINSTATEMENT
 
 _FOR_A_PERSON = ("needs_approval", "above_cap", "parked", "refused")
 
@@ -70,8 +70,9 @@ def command() -> None:
 def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
     """List what is due to disputes, from a stored night; nothing is asked of MongoDB or Stripe."""
     settings = load_settings()
-    records = audit_log(settings).read().records
-    found = plans_of_night(settings, frozenset(parking.parked_organizations(records)), night)
+    reading = whole_log(settings)
+    records = reading.records
+    found = plans_of_night(settings, parking.OnRecord.of(reading), night)
     plans = [plan for plan in found.plans if everything or plan.decision != "nothing_due"]
     if as_json:
         rows = [_plan_row(plan, records) for plan in plans]
@@ -96,7 +97,7 @@ def show(dispute: str, as_json: bool) -> None:
     DISPUTE is the id at Stripe, du_... or dp_... Stripe and MongoDB are read again for it.
     """
     settings = load_settings()
-    records = audit_log(settings).read().records
+    records = whole_log(settings).records
     plan = plan_now(settings, dispute)
     history = [record for record in records if record.dispute_id == dispute]
     if as_json:
@@ -117,7 +118,9 @@ def show(dispute: str, as_json: bool) -> None:
 def approve(dispute: str, plan_hash: str, by: str, why: str) -> None:
     """Approve the plan of one dispute, where its size needs a person's approval.
 
-    DISPUTE is the id at Stripe. The approval is good for the plan with this hash and for no other.
+    DISPUTE is the id at Stripe. The approval is good for the plan with this hash and for no other. It is made under the
+    login of the operating system that runs this command: who asks for the credit under the same login, or the same
+    name, is not another person.
     """
     settings = load_settings()
     plan = plan_now(settings, dispute)
@@ -164,12 +167,14 @@ def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str |
             raise click.ClickException(
                 "a single dispute needs --plan, --by and --why; `billing-dq credits show` prints its plan"
             )
-        return _apply_one(settings, CreditRequest(dispute, by, why, plan_hash), as_json)
+        return _apply_one(settings, CreditRequest(dispute, by, why, plan_hash, (by, approvals.login())), as_json)
     disputes = candidates(settings)
     if settings.credits.mode == "propose":
         plans = [plan_now(settings, name) for name in disputes]
         return _tell([_proposed(plan) for plan in plans], as_json)
-    return _apply_everything(settings, disputes, by or getpass.getuser(), why or "everything that is due", as_json)
+    login = approvals.login()
+    asked = CreditRequest("", by or login, why or "everything that is due", asking=(by or login, login))
+    return _apply_everything(settings, disputes, asked, as_json)
 
 
 @command.command(name="park")
@@ -193,9 +198,10 @@ def unpark(organization: str, by: str, why: str) -> None:
 @command.command(name="verify-audit")
 @click.option(
     "--acknowledge",
-    metavar="ENTRY",
-    callback=_checked(validation.organization_id),
-    help="The id of a ledger entry that differs and that you have looked into: from now on it is no fault.",
+    metavar="ENTRY|log",
+    callback=_checked(validation.acknowledged),
+    help="The id of a ledger entry that differs and that you have looked into: from now on it is no fault. Or the word "
+    "log, where records of the log are lost: it is gone on with, and what was parked stays so.",
 )
 @click.option("--by", callback=_checked(validation.person), help="Who you are; required with --acknowledge.")
 @click.option("--why", callback=_checked(validation.why), help="What you found out; required with --acknowledge.")
@@ -207,39 +213,62 @@ def unpark(organization: str, by: str, why: str) -> None:
 )
 @_json
 def verify_audit(acknowledge: str | None, by: str | None, why: str | None, anchor: str | None, as_json: bool) -> int:
-    """Prove that the audit log is whole and that it agrees with the ledgers, entry by entry.
+    """Prove that the audit log is whole, and that guard, stored nights and ledgers agree with it, entry by entry.
 
     Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.
     """
     settings = load_settings()
-    log = audit_log(settings)
-    reading = log.read()
-    if anchor is not None and not anchoring.holds(reading.records, anchor):
-        say(f"the audit log does not hold the record {anchor}: its end was cut off, or it was written anew", err=True)
-        return 1
-    with open_organization_reader(settings) as reader:
-        entries = reader.credits(REINSTATEMENT)
     if acknowledge is not None:
         if by is None or why is None:
             raise click.ClickException("--acknowledge needs --by and --why")
-        found = [one for one in verification.compare(reading.records, entries, REINSTATEMENT) if one.is_fault]
-        if acknowledge not in {one.entry_id for one in found}:
-            raise click.ClickException(
-                f"there is no fault about the entry {acknowledge}; `billing-dq credits verify-audit` lists them"
-            )
-        log.append("acknowledged", Subject(), by, why, {"entry_id": acknowledge})
-        reading = log.read()
-    found = verification.compare(reading.records, entries, REINSTATEMENT)
-    faults = sum(one.is_fault for one in found)
+        _acknowledge(settings, acknowledge, by, why)
+    reading = audit_log(settings).read_chain()
+    if anchor is not None and not anchoring.holds(reading.records, anchor):
+        say(f"the audit log does not hold the record {anchor}: its end was cut off, or it was written anew", err=True)
+        return 1
+    lost = _lost(settings)
+    with open_organization_reader(settings) as reader:
+        entries, found = differences(settings, reader)
+    faults = sum(difference.is_fault for difference in found) + (lost is not None)
     if as_json:
-        click.echo(json.dumps(_audit_report(reading, len(entries), found), indent=1))
-    else:
-        for one in found:
-            note = f" (acknowledged by {one.acknowledged_by})" if one.acknowledged_by else ""
-            say(f"{one.problem}: {one.dispute_id}, entry {one.entry_id}: {one.detail}{note}")
-        torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
-        say(f"{len(reading.records):,} records, the chain is whole{torn}; {len(entries):,} entries; {faults} faults")
+        click.echo(json.dumps(_audit_report(reading, entries, lost, found), indent=1))
+        return 1 if faults else 0
+    for difference in found:
+        note = f" (acknowledged by {difference.acknowledged_by})" if difference.acknowledged_by else ""
+        about = f"{difference.dispute_id}, entry {difference.entry_id}: {difference.detail}"
+        say(f"{difference.problem}: {about}{note}")
+    if lost is not None:
+        say(f"records_lost: {lost}")
+    torn = f", a torn last line of {reading.torn_bytes} bytes" if reading.torn_bytes else ""
+    whole = "the chain is whole" if lost is None else "and some are lost"
+    say(f"{len(reading.records):,} records, {whole}{torn}; {entries:,} entries; {faults} faults")
     return 1 if faults else 0
+
+
+def _acknowledge(settings: Settings, what: str, by: str, why: str) -> None:
+    log = audit_log(settings)
+    if what == "log":
+        told = anchors_told(settings).values()
+        aside = log.begin_anew(told, by, why)
+        if aside is not None:
+            say(f"the damaged log was put aside: {aside}", err=True)
+        return
+    with open_organization_reader(settings) as reader:
+        faults = {difference.entry_id for difference in differences(settings, reader)[1] if difference.is_fault}
+    if what not in faults:
+        raise click.ClickException(
+            f"there is no fault about the entry {what}; `billing-dq credits verify-audit` lists them"
+        )
+    log.append("acknowledged", Subject(), by, why, {"entry_id": what})
+
+
+def _lost(settings: Settings) -> str | None:
+    """What guard and stored nights name and the log does not hold."""
+    try:
+        whole_log(settings)
+    except AuditError as error:
+        return str(error)
+    return None
 
 
 def _apply_one(settings: Settings, request: CreditRequest, as_json: bool) -> int:
@@ -254,11 +283,11 @@ def _apply_one(settings: Settings, request: CreditRequest, as_json: bool) -> int
     return _tell([outcome], as_json)
 
 
-def _apply_everything(settings: Settings, disputes: list[str], actor: str, why: str, as_json: bool) -> int:
+def _apply_everything(settings: Settings, disputes: list[str], asked: CreditRequest, as_json: bool) -> int:
     outcomes: list[CreditOutcome] = []
     failed = False
     with open_applier(settings, load_settings) as applier:
-        for dispute_id, outcome in apply_all(applier, disputes, actor, why, RunBudget.of(settings)):
+        for dispute_id, outcome in apply_all(applier, disputes, asked, RunBudget.of(settings)):
             if isinstance(outcome, SourceError):
                 say(f"billing-dq: {dispute_id}: {outcome}", err=True)
                 failed = True
@@ -296,9 +325,9 @@ def _switch(switch: Callable[..., Record], organization: str, by: str, why: str,
 
 def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | float | int | bool | None]:
     records = list(records)
-    approval = approvals.approval_of(records, plan)
+    approved = approvals.approvals_of(records, plan)
     credited = any(record.kind == "verified" and record.dispute_id == plan.dispute_id for record in records)
-    return {**asdict(plan), "approved_by": approval.actor if approval else None, "credited": credited}
+    return {**asdict(plan), "approved_by": approved[-1].actor if approved else None, "credited": credited}
 
 
 def _plan_cells(plan: CreditPlan, records: Iterable[Record]) -> tuple[str | None, ...]:
@@ -320,11 +349,14 @@ def _outcome_row(outcome: CreditOutcome) -> dict[str, str | float | None]:
     }
 
 
-def _audit_report(reading: AuditReading, entries: int, found: list[verification.Discrepancy]) -> dict[str, object]:
+def _audit_report(
+    reading: AuditReading, entries: int, lost: str | None, found: list[verification.Discrepancy]
+) -> dict[str, object]:
     return {
         "records": len(reading.records),
         "torn_bytes": reading.torn_bytes,
         "entries": entries,
-        "faults": sum(one.is_fault for one in found),
-        "differences": [asdict(one) for one in found],
+        "lost": lost,
+        "faults": sum(difference.is_fault for difference in found) + (lost is not None),
+        "differences": [asdict(difference) for difference in found],
     }

@@ -10,9 +10,14 @@ from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.alerts.targets import why_unusable
 from billing_dq.commands.shared.console import say
-from billing_dq.errors import SourceError
+from billing_dq.credits.agreement import require_agreement
+from billing_dq.credits.anchor import whole_log
+from billing_dq.credits.audit import AuditError
+from billing_dq.credits.verification import Discrepancy
+from billing_dq.errors import SettingsError, SourceError
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.mongodb.diagnosis import Diagnosis, diagnose
+from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 from billing_dq.sources.stripe.api import probe
 from billing_dq.storage.lake import Lake, night_of
 from billing_dq.storage.manifests import NightManifest, differences
@@ -90,6 +95,24 @@ def _stripe(settings: Settings) -> Diagnosis:
 
 
 def _credits(settings: Settings) -> Diagnosis:
+    faults: list[Discrepancy] = []
+    try:
+        whole_log(settings)
+        if settings.mongodb_uri is not None:
+            with open_organization_reader(settings) as reader:
+                faults = require_agreement(settings, reader)
+    except AuditError as error:
+        return Diagnosis("credits", "failed", f"nothing is credited: {error}")
+    except SettingsError as error:
+        if settings.mongodb_write_uri is not None:
+            return Diagnosis("credits", "failed", str(error))
+    except SourceError:
+        pass  # MongoDB has a line of its own
+    if faults:
+        what = f"{len(faults)} credits differ between audit log and ledgers, first {faults[0].dispute_id}"
+        return Diagnosis(
+            "credits", "warning", f"{what} ({faults[0].problem}): `billing-dq credits verify-audit` lists them"
+        )
     if settings.mongodb_write_uri is None:
         return Diagnosis("credits", "ok", "off: BILLING_DQ_MONGODB_WRITE_URI is not set, nothing can be written")
     return Diagnosis("credits", "ok", f"mode {settings.credits.mode}, with a write address of their own")

@@ -14,21 +14,25 @@ from pathlib import Path
 
 from bson import ObjectId
 
-from billing_dq.credits import validation
-from billing_dq.credits.approvals import approval_of
+from billing_dq.credits.approvals import approvals_of, approved_by_another
 from billing_dq.credits.audit import AuditLog, Kind, Record, Subject, Value
 from billing_dq.credits.ledger_writer import Credit, LedgerReading, LedgerWriter
-from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget, State
 from billing_dq.errors import SettingsError, SourceError, TransientSourceError
 from billing_dq.settings import Settings
+from billing_dq.sources.stripe.client import mode_of_key
 from billing_dq.vocabulary.references import reinstatement_ref
 
 _ATTEMPTS = 5
 _CLOSED = ("verified", "unverified", "missed", "refused", "resolved")
 MEMO_PREFIX = "billing_dq: "
 STOP_FILE = "STOP"
+UNKNOWN_MODE = (
+    "BILLING_DQ_STRIPE_API_KEY tells neither live nor test mode; credits need a key that begins with "
+    "sk_live_, rk_live_, sk_test_ or rk_test_"
+)
 
 
 class UnverifiedCredit(SourceError):
@@ -43,11 +47,11 @@ def _nothing(_step: str) -> None:
 class Applier:
     """The parts that a credit needs.
 
-    ``plan`` plans a dispute afresh, given the parked organizations. ``settings_now`` reads the settings again: mode and
-    kill switch count at the last moment. ``observer`` hears the name of each step before it is taken.
+    ``plan`` plans a dispute afresh, given what the audit log forbids. ``settings_now`` reads the settings again: mode,
+    key and kill switch count at the last moment. ``observer`` hears the name of each step before it is taken.
     """
 
-    plan: Callable[[str, frozenset[str]], CreditPlan]
+    plan: Callable[[str, OnRecord], CreditPlan]
     writer: LedgerWriter
     audit: AuditLog
     settings_now: Callable[[], Settings]
@@ -96,12 +100,13 @@ class Applier:
 
     def _attempt(self, request: CreditRequest, budget: RunBudget) -> CreditOutcome | None:
         """One plan and at most one write; None where the ledger changed in between."""
-        records = self.audit.read().records
+        reading = self.audit.read()
         self.observer("plan")
-        plan = self.plan(request.dispute_id, frozenset(parked_organizations(records)))
+        plan = self.plan(request.dispute_id, OnRecord.of(reading))
         subject = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
-        approval = approval_of(records, plan)
-        stop = self._why_not(request, plan, budget, approval)
+        approvals = approvals_of(reading.records, plan) if plan.decision == "needs_approval" else []
+        approval = approved_by_another(approvals, request.asking)
+        stop = self._why_not(request, plan, budget, approvals, approval)
         if stop is not None:
             if request.plan_hash is not None and stop.state not in ("nothing_due", "proposed"):
                 self._record(
@@ -109,25 +114,27 @@ class Applier:
                 )
             return stop
         organization_id, length = str(plan.organization_id), plan.ledger_length
-        stopped = self._stopped(organization_id)  # here so that no intent is recorded in vain; the later look counts
+        before = self.writer.read(organization_id, reinstatement_ref(plan.dispute_id))
+        stopped = self._stopped(organization_id, before)  # so that no intent is recorded in vain; the later look counts
         if stopped is not None:
             return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
-        approver = _approver(request, approval) if plan.decision == "needs_approval" else None
-        if approver is not None and (approval is None or not validation.same_person(approval.actor, approver)):
-            self._record("approved", subject, approver, {"units": plan.units}, request.why)
-        before = self.writer.read(organization_id, reinstatement_ref(plan.dispute_id))
         if length is None or before.length != length:
             return None
         entry_id = str(ObjectId())
-        intent = self._announce(request, plan, approver, before, entry_id)
-        stopped = self._stopped(organization_id)
+        intent = self._announce(request, plan, approval, before, entry_id)
+        stopped = self._stopped(organization_id, before)
         if stopped is not None:
             self._record("refused", subject, request.actor, {"entry_id": entry_id, "reason": stopped}, request.why)
             return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
         return self._write(request, plan, intent, budget)
 
     def _why_not(
-        self, request: CreditRequest, plan: CreditPlan, budget: RunBudget, approval: Record | None
+        self,
+        request: CreditRequest,
+        plan: CreditPlan,
+        budget: RunBudget,
+        approvals: list[Record],
+        approval: Record | None,
     ) -> CreditOutcome | None:
         def outcome(state: State, reason: str) -> CreditOutcome:
             return CreditOutcome(plan.dispute_id, state, reason, 0.0, plan)
@@ -137,12 +144,10 @@ class Applier:
             return outcome(plan.decision, plan.reason)
         if request.plan_hash is not None and plan.plan_hash != request.plan_hash:
             return outcome("refused", f"plan_changed: the plan is {plan.plan_hash} by now, look at it again")
-        if plan.decision == "needs_approval":
-            approver = _approver(request, approval)
-            if approver is None:
-                return outcome("needs_approval", plan.reason)
-            if request.requested_by is not None and validation.same_person(approver, request.requested_by):
+        if plan.decision == "needs_approval" and approval is None:
+            if approvals:
                 return outcome("refused", "same_person: who asks for a credit cannot approve it")
+            return outcome("needs_approval", plan.reason)
         if credits.mode == "propose":
             return outcome("proposed", plan.reason)
         cap = budget.refusal(plan.units)
@@ -152,7 +157,7 @@ class Applier:
         self,
         request: CreditRequest,
         plan: CreditPlan,
-        approver: str | None,
+        approval: Record | None,
         before: LedgerReading,
         entry_id: str,
     ) -> Record:
@@ -164,7 +169,8 @@ class Applier:
             "credited_units": plan.credited_units,
             "fraction": plan.fraction,
             "clawback_entry_id": plan.clawback_entry_id,
-            "approved_by": approver,
+            "approved_by": approval.actor if approval else None,
+            "approved_under": approval.facts["login"] if approval else None,
         }
         self._record("decided", subject, request.actor, decision, request.why)
         intent: dict[str, Value] = {
@@ -173,23 +179,29 @@ class Applier:
             "ledger_length": before.length,
             "balance_before": before.cached_balance,
             "gap_before": before.gap,
+            "home": self.audit.home,
         }
         return self._record("intent", subject, request.actor, intent, request.why)
 
-    def _stopped(self, organization_id: str) -> str | None:
+    def _stopped(self, organization_id: str, ledger: LedgerReading) -> str | None:
         """Why nothing may be written any more, read at the last moment; unreadable settings stop it, too."""
         self.observer("stop?")
         if kill_file(self.audit.directory).exists():
             return f"kill_switch: {kill_file(self.audit.directory)} exists"
         try:
-            credits = self.settings_now().credits
-        except SettingsError as error:
+            settings = self.settings_now()
+            livemode = mode_of_key(settings)
+        except (SettingsError, SourceError) as error:
             return f"settings: {error}"
-        if credits.kill_switch:
+        if settings.credits.kill_switch:
             return "kill_switch: the setting credits.kill_switch is on"
-        if credits.mode != "apply":
-            return f"mode: credits.mode is {credits.mode}"
-        return "organization_parked" if organization_id in parked_organizations(self.audit.read().records) else None
+        if settings.credits.mode != "apply":
+            return f"mode: credits.mode is {settings.credits.mode}"
+        if livemode is None:
+            return f"mode: {UNKNOWN_MODE}"
+        if (not livemode) in ledger.livemode:
+            return "mode: the ledger's checkout sessions are not of the key's mode"
+        return "organization_parked" if organization_id in OnRecord.of(self.audit.read()).parked else None
 
     def _write(
         self, request: CreditRequest, plan: CreditPlan, intent: Record, budget: RunBudget
@@ -203,7 +215,7 @@ class Applier:
             ledger_length=int(intent.facts["ledger_length"] or 0),
             entry_id=entry_id,
             at=_now(),
-            memo=f"{MEMO_PREFIX}dispute {plan.dispute_id}, charge {plan.charge_id}, plan {plan.plan_hash}",
+            memo=memo_of(plan, str(intent.facts["home"])),
         )
         budget.spend(plan.units)  # before the write: an unknown outcome counts as spent
         self.observer("write")
@@ -255,11 +267,9 @@ class Applier:
         return record
 
 
-def _approver(request: CreditRequest, approval: Record | None) -> str | None:
-    """Who approved this very plan: named by the request, which carries the plan's hash, or on record."""
-    if request.plan_hash is not None and request.approved_by is not None:
-        return request.approved_by
-    return approval.actor if approval else None
+def memo_of(plan: CreditPlan, home: str) -> str:
+    """What the entry says of itself: why it was written, and by which home."""
+    return f"{MEMO_PREFIX}dispute {plan.dispute_id}, charge {plan.charge_id}, plan {plan.plan_hash}, home {home}"
 
 
 def unverified_intents(records: Iterable[Record], dispute_id: str | None = None) -> list[Record]:

@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from upath import UPath
 
+from billing_dq.credits.guard import Guard, anchor_text, read_guard, write_guard
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.storage.file_locks import locked
 from billing_dq.storage.placing import is_local, sync_directory
@@ -41,6 +42,8 @@ Kind = Literal[
 ]
 Value = str | int | float | bool | None
 _FIRST = "0" * 64
+#: What a person does who has looked into a log that lost records.
+ACKNOWLEDGE = "billing-dq credits verify-audit --acknowledge log --by YOU --why ..."
 
 
 class AuditError(SourceError):
@@ -106,54 +109,121 @@ class AuditLog:
         """Add a record, first `started` or `recovered` where one is needed, and return it once it is on the disk.
 
         Raises:
-            AuditError: the last record was changed, so that nothing can be chained to it.
+            AuditError: the last record was changed or is gone, so that nothing can be chained to it.
         """
-        created = not self.path.exists()
+        self._require_file()
         self.directory.mkdir(parents=True, exist_ok=True)
+        created = not self.path.exists()
         with self.path.open("a+b") as file, locked(file.fileno(), fcntl.LOCK_EX):
-            previous, torn = _last_record(file.fileno())
-            if not _ends_with_newline(file.fileno()):
-                os.write(file.fileno(), b"\n")
-            if previous is None:
-                previous = self._write(file.fileno(), None, "started", Subject(), actor, "", {})
-            if torn:
-                previous = self._write(file.fileno(), previous, "recovered", Subject(), actor, "", _evidence(torn))
-            record = self._write(file.fileno(), previous, kind, subject, actor, why, dict(facts or {}))
-            os.fsync(file.fileno())
+            guard, previous = self._guard(), _last_record(file.fileno())[0]
+            if guard is None or guard.anchor is None or previous is None or anchor_text(previous) != guard.anchor:
+                # the first record, a crash behind the last one, or a loss: all of the log tells which
+                reading = _prove(_lines(_content(file.fileno())))
+                _require_held(reading.records, guard)
+                guard = (guard or Guard.new()).told(reading.records)
+            record = self._append(file.fileno(), guard, _Entry(kind, subject, actor, why, dict(facts or {})))
         if created:
             sync_directory(self.directory)
             sync_directory(self.directory.parent)
         return record
 
     def read(self) -> "AuditReading":
-        """Every record, oldest first, the chain proved.
+        """Every record, oldest first, the chain proved and held against the guard.
 
         Raises:
-            AuditError: a record was changed, removed or put in; the message names the line.
+            AuditError: a record was changed, removed or put in, or the newest ones are gone; the message names the
+                line, or the command that acknowledges the loss.
         """
+        guard = self._guard()  # before the log, which may only be longer by now
+        reading = self.read_chain()
+        _require_held(reading.records, guard)
+        return replace(reading, parked_outside=frozenset(guard.parked) if guard else frozenset())
+
+    def read_chain(self) -> "AuditReading":
+        """As `read`, but whatever the guard says: to look into a log whose end is gone.
+
+        Raises:
+            AuditError: a record was changed, removed or put in.
+        """
+        self._require_file()
         if not self.path.exists():
             return AuditReading((), 0)
         with self.path.open("rb") as file, locked(file.fileno(), fcntl.LOCK_SH):
-            return _prove(_lines(file.read()))
+            content = file.read()
+        try:
+            return _prove(_lines(content))
+        except AuditError as error:
+            raise AuditError(f"{error}; restore it from a backup, or look into it and then `{ACKNOWLEDGE}`") from None
 
-    def _write(
-        self,
-        descriptor: int,
-        previous: Record | None,
-        kind: Kind,
-        subject: Subject,
-        actor: str,
-        why: str,
-        facts: dict[str, Value],
-    ) -> Record:
+    def begin_anew(self, anchors: Iterable[str], by: str, why: str) -> Path | None:
+        """Acknowledge that records are lost: those of ``anchors``, and that of the guard. What they parked stays so.
+
+        Returns:
+            Where a log went whose chain is broken; a log that is only shorter is gone on with.
+
+        Raises:
+            AuditError: what stands in the log's place is no file, or the guard cannot be read.
+        """
+        aside = None
+        try:
+            reading = self.read_chain()
+        except AuditError:
+            self._require_file()
+            reading = AuditReading((), 0)
+            aside = self.path.with_name(f"audit-{datetime.now(UTC):%Y%m%dT%H%M%S}.damaged.jsonl")
+            self.path.rename(aside)
+        guard = self._guard() or Guard.new()
+        lost = {*anchors, *([guard.anchor] if guard.anchor else [])}
+        held = {anchor_text(record) for record in reading.records}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file, locked(file.fileno(), fcntl.LOCK_EX):
+            for anchor in sorted(lost - held) or [""]:
+                facts: dict[str, Value] = {"anchor": anchor, "aside": str(aside) if aside else None}
+                self._append(file.fileno(), guard, _Entry("acknowledged", Subject(), by, why, facts))
+                guard = self._guard() or guard
+        return aside
+
+    @property
+    def home(self) -> str:
+        """The name of the home, which no other one has; there is one from the first record on."""
+        guard = self._guard()
+        return guard.home if guard else ""
+
+    def _append(self, descriptor: int, guard: Guard, entry: "_Entry") -> Record:
+        previous, torn = _last_record(descriptor)
+        if not _ends_with_newline(descriptor):
+            os.write(descriptor, b"\n")
+        added: list[Record] = []
+        if previous is None:
+            added.append(self._write(descriptor, None, _Entry("started", Subject(), entry.actor, "", {})))
+        if torn:
+            recovered = _Entry("recovered", Subject(), entry.actor, "", _evidence(torn))
+            added.append(self._write(descriptor, added[-1] if added else previous, recovered))
+        added.append(self._write(descriptor, added[-1] if added else previous, entry))
+        os.fsync(descriptor)
+        write_guard(self.directory, guard.told(added))
+        return added[-1]
+
+    def _guard(self) -> Guard | None:
+        try:
+            return read_guard(self.directory)
+        except ValueError as error:
+            raise AuditError(f"the guard of the audit log is damaged: {error}; restore it from a backup") from None
+
+    def _require_file(self) -> None:
+        """A folder or a pipe in the log's place would end or stop whoever opens it."""
+        if self.path.exists() and not self.path.is_file():
+            raise AuditError(f"{self.path} is no file: move it away, then `{ACKNOWLEDGE}`")
+
+    def _write(self, descriptor: int, previous: Record | None, entry: "_Entry") -> Record:
         content: dict[str, object] = {
             "number": previous.number + 1 if previous else 0,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "kind": kind,
-            "actor": actor,
-            "why": why,
-            **asdict(subject),
-            "facts": facts,
+            "kind": entry.kind,
+            "actor": entry.actor,
+            "why": entry.why,
+            **asdict(entry.subject),
+            "facts": entry.facts,
             "previous": previous.hash if previous else _FIRST,
         }
         digest = hashlib.sha256(_json(content).encode()).hexdigest()
@@ -165,11 +235,44 @@ class AuditLog:
 
 
 @dataclass(frozen=True)
+class _Entry:
+    """What a record says, before it has its place in the chain."""
+
+    kind: Kind
+    subject: Subject
+    actor: str
+    why: str
+    facts: dict[str, Value]
+
+
+@dataclass(frozen=True)
 class AuditReading:
-    """The proved records, and the bytes of a torn last line that the next writer will recover (0: none)."""
+    """The proved records, and the bytes of a torn last line that the next writer will recover (0: none).
+
+    ``parked_outside`` are the organizations that the guard keeps parked, whatever became of the log.
+    """
 
     records: tuple[Record, ...]
     torn_bytes: int
+    parked_outside: frozenset[str] = frozenset()
+
+
+def missing_anchors(records: Iterable[Record], anchors: Iterable[str]) -> list[str]:
+    """The anchors whose record the log does not hold and whose loss nobody acknowledged, oldest first."""
+    held: set[Value] = set()
+    for record in records:
+        held |= {anchor_text(record), record.facts.get("anchor") if record.kind == "acknowledged" else None}
+    return sorted({*anchors} - held, key=lambda anchor: int(anchor.partition(":")[0]))
+
+
+def _require_held(records: tuple[Record, ...], guard: Guard | None) -> None:
+    lost = missing_anchors(records, [guard.anchor] if guard and guard.anchor else [])
+    if lost:
+        number = lost[0].partition(":")[0]
+        raise AuditError(
+            f"the audit log has lost its end: it has {len(records)} records, and its record {number} is not there; "
+            f"restore it from a backup, or look into it and then `{ACKNOWLEDGE}`"
+        )
 
 
 def _prove(lines: list[bytes]) -> AuditReading:
@@ -214,14 +317,20 @@ def _parse(line: bytes, where: str) -> Record | None:
         content = json.loads(line)
     except ValueError:
         return None
+    except RecursionError:
+        raise AuditError(f"{where} is nested without end") from None
     try:
         record = Record(**content)
-        whole = record.computed_hash() == record.hash
-    except (TypeError, ValueError):
+        whole = isinstance(record.facts, dict) and record.computed_hash() == record.hash
+    except (TypeError, ValueError, RecursionError):
         raise AuditError(f"{where} is no record") from None
     if not whole:
         raise AuditError(f"{where} was changed: its hash does not fit its content")
     return record
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.lseek(descriptor, 0, os.SEEK_END), 0)
 
 
 def _lines(content: bytes) -> list[bytes]:

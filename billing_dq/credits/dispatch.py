@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from billing_dq.credits.approvals import approval_of
+from billing_dq.credits.approvals import approvals_of
 from billing_dq.credits.audit import Record
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import NightPlans
@@ -85,7 +85,7 @@ def dispatch(
 def _waits(plan: CreditPlan, records: Sequence[Record]) -> str | None:
     if plan.decision == "above_cap":
         return f"above {plan.reason}: for a person"
-    if plan.decision == "needs_approval" and approval_of(records, plan) is None:
+    if plan.decision == "needs_approval" and not approvals_of(records, plan):
         return f"waits for approval, {plan.units:,.0f} units, plan {plan.plan_hash}"
     return None
 

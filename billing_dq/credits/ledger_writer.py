@@ -25,6 +25,7 @@ from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.connection import DECODED, is_transient, unusable
 from billing_dq.sources.mongodb.organization_ledger import WrittenCredit, number_or_nan, written_credit
+from billing_dq.vocabulary.references import session_livemode
 
 Document = dict[str, object]
 WriteOutcome = Literal["written", "missed", "unknown"]
@@ -68,12 +69,16 @@ class Credit:
 
 @dataclass(frozen=True)
 class LedgerReading:
-    """A ledger at one instant: entries, the balance as cached and as added up (units), and those under one refId."""
+    """A ledger at one instant: entries, the balance as cached and as added up (units), and those under one refId.
+
+    ``livemode`` are the modes that its checkout sessions tell.
+    """
 
     length: int
     cached_balance: float
     ledger_sum: float
     entries: tuple[WrittenCredit, ...]
+    livemode: frozenset[bool]
 
     @property
     def gap(self) -> float:
@@ -99,7 +104,7 @@ class LedgerWriter:
             ``missed`` where the guard did not hold, ``unknown`` where the answer was lost: read before anything else.
 
         Raises:
-            ValueError: the units are not a finite number above 0.
+            ValueError: the units are not a finite whole number above 0.
             SourceError: the server refuses the write for good.
         """
         guard: Document = {
@@ -150,6 +155,7 @@ class LedgerWriter:
                 for entry in ledger
                 if isinstance(entry, dict) and entry.get("refId") == ref_id
             ),
+            livemode=_livemode(ledger),
         )
 
 
@@ -179,14 +185,20 @@ def open_ledger_writer(settings: Settings, seconds: float = WRITE_SECONDS) -> It
 
 
 def as_number(units: float) -> int | float:
-    """Units as JavaScript would store them: an integer where whole and exact, else a double.
+    """Whole units as JavaScript would store them: an integer where exact, else a double.
 
     Raises:
-        ValueError: not a finite number above 0.
+        ValueError: not a finite whole number above 0.
     """
-    if not math.isfinite(units) or units <= 0:
+    if not math.isfinite(units) or units <= 0 or not float(units).is_integer():
         raise ValueError(f"a credit of {units} units is impossible")
-    return int(units) if units.is_integer() and units < _LARGEST_WHOLE else float(units)
+    return int(units) if units < _LARGEST_WHOLE else float(units)
+
+
+def _livemode(ledger: list[object]) -> frozenset[bool]:
+    sessions = {str(entry.get("stripeSessionId")) for entry in ledger if isinstance(entry, dict)}
+    modes = {session_livemode(session) for session in sessions}
+    return frozenset(mode for mode in modes if mode is not None)
 
 
 @contextmanager

@@ -1,9 +1,29 @@
-"""Parked organizations: nothing is credited to them until a person unparks them. Records of the audit log, folded."""
+"""What the audit log forbids: parked organizations, until a person unparks them, and a credit that was given once.
+
+Parked organizations stand in the log and in its guard, so that to lose one of them does not allow a credit.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from billing_dq.credits.approvals import CreditError
-from billing_dq.credits.audit import AuditLog, Record, Subject
+from billing_dq.credits.audit import AuditLog, AuditReading, Record, Subject
+
+
+@dataclass(frozen=True)
+class OnRecord:
+    """The ids of the organizations that are parked, and of the disputes that this home has credited."""
+
+    parked: frozenset[str] = frozenset()
+    credited: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, reading: AuditReading) -> "OnRecord":
+        """What a proved log and its guard say."""
+        written = ("written", "verified", "unverified")
+        credited = {record.dispute_id for record in reading.records if record.kind in written}
+        parked = frozenset(parked_organizations(reading.records)) | reading.parked_outside
+        return cls(parked, frozenset(name for name in credited if name is not None))
 
 
 def park(audit: AuditLog, organization_id: str, by: str, why: str) -> Record:
@@ -36,6 +56,6 @@ def parked_organizations(records: Iterable[Record]) -> dict[str, Record]:
 
 
 def _switch(audit: AuditLog, organization_id: str, by: str, why: str, park_it: bool) -> Record:
-    if (organization_id in parked_organizations(audit.read().records)) == park_it:
+    if (organization_id in OnRecord.of(audit.read()).parked) == park_it:
         raise CreditError(f"organization {organization_id} is {'parked already' if park_it else 'not parked'}")
     return audit.append("parked" if park_it else "unparked", Subject(None, organization_id), by, why)

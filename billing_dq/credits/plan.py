@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from billing_dq.vocabulary.references import TOOL_CREDIT, is_clawback_of, reinstatement_ref
+from billing_dq.vocabulary.references import REINSTATEMENT, is_clawback_of, reinstatement_ref
 
 Decision = Literal["due", "needs_approval", "above_cap", "parked", "refused", "nothing_due"]
 
@@ -52,13 +52,14 @@ class DisputeEntry:
 class LedgerState:
     """What is known of the organization beside the position; ``length`` is None without a balance document.
 
-    ``entries`` are oldest first.
+    ``entries`` are oldest first. ``credited_on_record`` says that the audit log holds a credit of the dispute as given.
     """
 
     organization_known: bool
     length: int | None
     parked: bool
     entries: tuple[DisputeEntry, ...]
+    credited_on_record: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ class Limits:
 class CreditPlan:
     """What is to be done about one dispute; ``units`` is above 0 for due, needs_approval and above_cap only.
 
-    ``plan_hash`` covers the dispute's money, its clawback, the credits counted and the hand-given credits of the
-    organization. The ledger's length is no part of it: an unrelated debit changes no decision, and an approval must
-    survive it. The length guards the write instead.
+    ``plan_hash`` covers the dispute's money, its clawback, the credits counted and whatever people gave the
+    organization by hand. The ledger's length is no part of it: an unrelated debit changes no decision, and an approval
+    must survive it. The length guards the write instead.
     """
 
     dispute_id: str
@@ -118,7 +119,12 @@ def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[Disput
     rows = frame.loc[frame["organization_id"] == organization_id]
     rows = rows.sort_values(["at", "entry_id"])
     return tuple(
-        DisputeEntry(str(row["entry_id"]), str(row["kind"]), str(row["ref_id"]), float(row["amount"]))
+        DisputeEntry(
+            entry_id=str(row["entry_id"]),
+            kind=str(row["kind"]),
+            ref_id=row["ref_id"] if isinstance(row["ref_id"], str) else "",
+            amount=float(row["amount"]),
+        )
         for row in rows.to_dict("records")
     )
 
@@ -170,6 +176,8 @@ def _decide(
         return "refused", refusal
     if any(entry.ref_id == reinstatement_ref(position.dispute_id) for entry in ledger.entries):
         return "parked", "credited_before"  # one refId is one entry: what is left over is for a person to give
+    if ledger.credited_on_record:
+        return "parked", "credit_is_gone"  # given once and not there: a restore, or a deletion, of which a person knows
     if ledger.parked:
         return "parked", "organization_parked"
     if position.due_units > limits.max_units_per_credit:
@@ -192,15 +200,16 @@ def _refusal(position: Position, ledger: LedgerState, clawback: DisputeEntry | N
         return "not_reinstated"
     if position.credited_units < 0 or not math.isclose(-clawback.amount, position.clawed_back_units):
         return "impossible_units"
-    return None if math.isfinite(due) and 0 < due <= left else "impossible_units"
+    return None if math.isfinite(due) and 0 < due <= left and due.is_integer() else "impossible_units"
 
 
 def _hash(position: Position, entries: Iterable[DisputeEntry], clawback: DisputeEntry | None) -> str:
     ours = reinstatement_ref(position.dispute_id)
+    # Another dispute's clawback, credit of ours or correction decides nothing here.
     credits = [
         [entry.entry_id, entry.ref_id, entry.amount]
         for entry in entries
-        if entry.ref_id == ours or entry.ref_id.startswith(TOOL_CREDIT)
+        if entry.ref_id == ours or (entry.amount > 0 and not entry.ref_id.startswith(REINSTATEMENT))
     ]
     rests_on = {
         "dispute": position.dispute_id,

@@ -4,11 +4,12 @@ Both use the same rules (`reconcile.disputes`, `credits.plan`), so where nothing
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pandas as pd
 
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import (
     CreditPlan,
     LedgerState,
@@ -26,7 +27,6 @@ from billing_dq.sources.mongodb.organization_ledger import OrganizationReader, O
 from billing_dq.sources.stripe import api as stripe_api
 from billing_dq.sources.stripe.client import mode_of_key
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import StripeReadingRecord
 from billing_dq.tables import (
     DISPUTE_ENTRIES,
     DISPUTE_POSITIONS,
@@ -56,7 +56,7 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.credits.approve_above_units, settings.credits.max_units_per_credit)
 
 
-def plans_of_night(settings: Settings, parked: frozenset[str], night: str | None = None) -> NightPlans:
+def plans_of_night(settings: Settings, on_record: OnRecord, night: str | None = None) -> NightPlans:
     """The plans of a stored night, the newest by default; nothing but the lake is read.
 
     Raises:
@@ -68,11 +68,13 @@ def plans_of_night(settings: Settings, parked: frozenset[str], night: str | None
         table.name: lake.require(table, chosen).frame()
         for table in (DISPUTE_ENTRIES, EXTRAS_BALANCES, ORGANIZATIONS, SUBSCRIPTIONS)
     }
+    # What was credited since that night is not in its ledgers, and not gone.
+    parked = OnRecord(parked=on_record.parked)
     return NightPlans(chosen, tuple(plans_of_frames(stored.frame(), frames, parked, limits_of(settings))))
 
 
 def plans_of_frames(
-    positions: pd.DataFrame, frames: Mapping[str, pd.DataFrame], parked: frozenset[str], limits: Limits
+    positions: pd.DataFrame, frames: Mapping[str, pd.DataFrame], on_record: OnRecord, limits: Limits
 ) -> list[CreditPlan]:
     """A plan for each row of DISPUTE_POSITIONS, from the tables of the same night by name."""
     known = set(frames["organizations"]["organization_id"]) | set(frames["subscriptions"]["organization_id"])
@@ -85,8 +87,9 @@ def plans_of_frames(
         ledger = LedgerState(
             organization_known=organization_id in known,
             length=None if length is None else int(length),
-            parked=organization_id in parked,
+            parked=organization_id in on_record.parked,
             entries=entries_of(frames["dispute_entries"], organization_id),
+            credited_on_record=position.dispute_id in on_record.credited,
         )
         plans.append(plan_credit(position, ledger, limits))
     return plans
@@ -100,8 +103,10 @@ class Planner:
     reader: OrganizationReader
     read_dispute: Callable[[Settings, str], pd.DataFrame] = stripe_api.read_dispute
 
-    def plan(self, dispute_id: str, parked: frozenset[str]) -> CreditPlan:
+    def plan(self, dispute_id: str, on_record: OnRecord) -> CreditPlan:
         """The plan of a dispute, over all disputes of its organization: a hand-given credit serves one of them only.
+
+        A key whose mode cannot be told credits nothing: what it reads may be of the other mode than the ledgers.
 
         Raises:
             TransientSourceError: Stripe or MongoDB does not answer.
@@ -115,9 +120,12 @@ class Planner:
         elsewhere = [self.reader.read(name) for name in naming if name != organization_id]
         readings = [*elsewhere, *([self.reader.read(organization_id)] if organization_id else [])]
         tables = {table.name: _together(table, readings) for table in _READ}
-        positions = positions_now(self.settings, disputes, tables, self._livemode(dispute))
+        mode = mode_of_key(self.settings)
+        livemode = bool(dispute["livemode"].iloc[0]) if mode is None else mode
+        positions = positions_now(self.settings, disputes, tables, livemode)
         own = positions.loc[positions["dispute_id"] == dispute_id]
-        return plans_of_frames(own, tables, parked, limits_of(self.settings))[0]
+        (plan,) = plans_of_frames(own, tables, on_record, limits_of(self.settings))
+        return plan if mode is not None else replace(plan, decision="refused", reason="unknown_mode", units=0.0)
 
     def _organization(self, dispute: pd.DataFrame, naming: list[str]) -> str | None:
         """From the charge's or payment intent's metadata, else from its session's top-up, else from its clawback."""
@@ -146,16 +154,6 @@ class Planner:
         fresh = [self.read_dispute(self.settings, str(name)) for name in others.loc[~final, "dispute_id"]]
         rows = [row for frame in (dispute, others.loc[final], *fresh) for row in frame.to_dict("records")]
         return STRIPE_DISPUTES.from_rows({str(name): value for name, value in row.items()} for row in rows)
-
-    def _livemode(self, dispute: pd.DataFrame) -> bool:
-        """The mode of the key, else the one that the newest night found, else the dispute's own."""
-        mode = mode_of_key(self.settings)
-        if mode is not None:
-            return mode
-        nights = Lake(self.settings.home).nights(DISPUTE_POSITIONS)
-        reading = StripeReadingRecord.of(self.settings.home, nights[-1]) if nights else None
-        stored = reading.livemode if reading else None
-        return bool(dispute["livemode"].iloc[0]) if stored is None else stored
 
 
 def positions_now(

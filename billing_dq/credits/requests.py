@@ -22,16 +22,15 @@ State = Literal[
 class CreditRequest:
     """What is asked: a dispute, by whom and why. Without a ``plan_hash``, whatever plan stands now.
 
-    ``requested_by`` is set where the request comes from a config that a person filled in: that person cannot be the one
-    who approved it.
+    ``asking`` are the names under which a person asks: what was typed, and the login of the process where there is one.
+    None of them can have approved the plan. It is empty where the machine asks by itself.
     """
 
     dispute_id: str
     actor: str
     why: str
     plan_hash: str | None = None
-    requested_by: str | None = None
-    approved_by: str | None = None
+    asking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

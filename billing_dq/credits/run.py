@@ -2,28 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
-from billing_dq.credits.apply import Applier, UnverifiedCredit, unverified_intents
-from billing_dq.credits.audit import AuditError, AuditLog, credits_directory
+from billing_dq.credits.agreement import audit_log, require_agreement
+from billing_dq.credits.anchor import whole_log
+from billing_dq.credits.apply import UNKNOWN_MODE, Applier, UnverifiedCredit, unverified_intents
+from billing_dq.credits.audit import AuditError
 from billing_dq.credits.ledger_writer import open_ledger_writer
-from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import Planner, plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
+from billing_dq.sources.stripe.client import mode_of_key
 
 Outcomes = Iterator[tuple[str, CreditOutcome | SourceError]]
-
-
-def audit_log(settings: Settings) -> AuditLog:
-    """The audit log of the settings' home.
-
-    Raises:
-        SettingsError: the home is no local directory.
-    """
-    return AuditLog(credits_directory(settings.state_directory))
 
 
 def credits_off(settings: Settings) -> str | None:
@@ -32,7 +27,11 @@ def credits_off(settings: Settings) -> str | None:
         return 'credits are off: the setting credits.mode is off; "propose" shows them, "apply" writes them'
     if settings.credits.mode == "apply" and settings.mongodb_write_uri is None:
         return "credits are off: set BILLING_DQ_MONGODB_WRITE_URI to a user who may update balances"
-    return None
+    try:
+        unknown = mode_of_key(settings) is None
+    except SourceError as error:
+        return f"credits are off: {error}"
+    return f"credits are off: {UNKNOWN_MODE}" if unknown else None
 
 
 @contextmanager
@@ -41,12 +40,15 @@ def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> It
 
     Raises:
         SettingsError: the home is no local directory.
-        SourceError: credits are off (by their mode, or without an address to write to), or an address is missing.
+        SourceError: credits are off (by their mode, by the key's, or without an address to write to), or an address is
+            missing.
+        AuditError: the audit log is not whole, or does not tell what this home wrote into the ledgers.
     """
     off = credits_off(settings)
     if off is not None:
         raise SourceError(off)
     with open_organization_reader(settings) as reader, open_ledger_writer(settings) as writer:
+        require_agreement(settings, reader)
         yield Applier(Planner(settings, reader).plan, writer, audit_log(settings), settings_now)
 
 
@@ -56,9 +58,9 @@ def plan_now(settings: Settings, dispute_id: str) -> CreditPlan:
     Raises:
         SourceError: as `Planner.plan`.
     """
-    parked = frozenset(parked_organizations(audit_log(settings).read().records))
+    on_record = OnRecord.of(whole_log(settings))
     with open_organization_reader(settings) as reader:
-        return Planner(settings, reader).plan(dispute_id, parked)
+        return Planner(settings, reader).plan(dispute_id, on_record)
 
 
 def candidates(settings: Settings) -> list[str]:
@@ -67,22 +69,30 @@ def candidates(settings: Settings) -> list[str]:
     Raises:
         SourceError: no night is stored.
     """
-    records = audit_log(settings).read().records
-    plans = plans_of_night(settings, frozenset(parked_organizations(records))).plans
+    reading = whole_log(settings)
+    plans = plans_of_night(settings, OnRecord.of(reading)).plans
     due = [plan.dispute_id for plan in plans if plan.decision in ("due", "needs_approval", "above_cap")]
-    interrupted = [str(intent.dispute_id) for intent in unverified_intents(records) if not intent.facts["closed"]]
+    interrupted = [
+        str(intent.dispute_id) for intent in unverified_intents(reading.records) if not intent.facts["closed"]
+    ]
     return list(dict.fromkeys([*interrupted, *due]))
 
 
-def apply_all(applier: Applier, disputes: list[str], actor: str, why: str, budget: RunBudget) -> Outcomes:
+def apply_all(applier: Applier, disputes: list[str], asked: CreditRequest, budget: RunBudget) -> Outcomes:
     """Apply one dispute after the other; one that cannot be read does not keep the others from their credit.
+
+    Args:
+        applier: what carries a credit out.
+        disputes: their ids.
+        asked: who asks and why; its dispute is replaced by each one.
+        budget: what all of them may come to.
 
     Raises:
         TransientSourceError, AuditError, UnverifiedCredit: what would befall the others as well, or must be looked at.
     """
     for dispute_id in disputes:
         try:
-            yield dispute_id, applier.apply(CreditRequest(dispute_id, actor, why), budget)
+            yield dispute_id, applier.apply(replace(asked, dispute_id=dispute_id), budget)
         except (TransientSourceError, AuditError, UnverifiedCredit):
             raise
         except SourceError as error:

@@ -31,6 +31,17 @@ def organization_id(text: str) -> str:
     return text
 
 
+def acknowledged(text: str) -> str:
+    """What a person acknowledges: a ledger entry by its id, or the word `log`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text != "log" and not _HASH.fullmatch(text):
+        raise ValueError(f"{_shown(text)} is neither the id of an entry, 24 hexadecimal characters, nor the word log")
+    return text
+
+
 def plan_hash(text: str) -> str:
     """The hash of a plan, as `credits list` and `credits show` print it.
 
@@ -66,11 +77,6 @@ def why(text: str) -> str:
     if len(reason) > _LONGEST:
         raise ValueError(f"the reason is too long: {_LONGEST} characters at most")
     return reason
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are the same but for case and space."""
-    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
 
 
 def _shown(text: str) -> str:

@@ -4,6 +4,7 @@ A fault that a person has looked into and that cannot be undone (records lost wi
 is a record as well, with a name and a reason, and the difference is shown as such from then on.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,13 +15,16 @@ from billing_dq.credits.audit import Record
 from billing_dq.sources.mongodb.organization_ledger import WrittenCredit
 
 Problem = Literal[
-    "entry_without_record",  # an entry that carries our memo, or is younger than the log, and is in no record
+    "entry_without_record",  # an entry that this home wrote, by its memo, and that is in no record
+    "entry_of_another",  # an entry with our reference that another home wrote, or nobody knows who
     "record_without_entry",  # a verified credit that is not in the ledgers any more
     "amount_differs",
     "not_verified",  # an interrupted credit: `credits apply` settles it
     "failed_verification",
     "older_than_the_log",  # no record, and none is expected: no memo of ours, and older than the first record
 ]
+
+_HOME = re.compile(r", home ([0-9a-f]+)$")
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,25 @@ class Discrepancy:
         """Whether a person has to look at it."""
         return self.problem != "older_than_the_log" and self.acknowledged_by is None
 
+    @property
+    def forbids(self) -> bool:
+        """Whether nothing may be credited before: the log does not tell what this home wrote."""
+        return self.is_fault and self.problem in ("entry_without_record", "amount_differs", "failed_verification")
 
-def compare(records: Sequence[Record], entries: Iterable[WrittenCredit], prefix: str) -> list[Discrepancy]:
+
+def compare(
+    records: Sequence[Record], entries: Iterable[WrittenCredit], prefix: str, home: str = ""
+) -> list[Discrepancy]:
     """Match records and ledger entries by entry id.
 
     Args:
         records: the audit log, its chain proved.
         entries: every ledger entry whose reference starts with ``prefix``.
         prefix: what stands before the dispute id in such a reference.
+        home: the name of the log's home, which its guard keeps.
     """
     found: list[Discrepancy] = []
+    homes = {home, *(str(record.facts.get("home")) for record in records if record.kind == "intent")}
     began = datetime.fromisoformat(records[0].at) if records else None
     intents = {str(record.facts["entry_id"]): record for record in records if record.kind == "intent"}
     verified = {str(record.facts["entry_id"]): record for record in records if record.kind == "verified"}
@@ -58,7 +71,7 @@ def compare(records: Sequence[Record], entries: Iterable[WrittenCredit], prefix:
         dispute_id = entry.ref_id.removeprefix(prefix)
         intent = intents.get(entry.entry_id)
         if intent is None:
-            found.append(_without_record(entry, dispute_id, began))
+            found.append(_without_record(entry, dispute_id, began, homes))
         elif entry.amount != intent.facts["units"]:
             detail = f"the ledger has {entry.amount:,} units, the log {intent.facts['units']:,}"
             found.append(Discrepancy("amount_differs", dispute_id, entry.organization_id, entry.entry_id, detail))
@@ -71,19 +84,31 @@ def compare(records: Sequence[Record], entries: Iterable[WrittenCredit], prefix:
     for record in records:
         if record.kind == "unverified":
             found.append(_about(record, "failed_verification", str(record.facts["wrong"])))
-    known = {str(record.facts["entry_id"]): record.actor for record in records if record.kind == "acknowledged"}
+    known = {str(record.facts.get("entry_id")): record.actor for record in records if record.kind == "acknowledged"}
     return [replace(discrepancy, acknowledged_by=known.get(discrepancy.entry_id)) for discrepancy in found]
 
 
-def _without_record(entry: WrittenCredit, dispute_id: str, began: datetime | None) -> Discrepancy:
-    """An entry in no record. One with our memo was written by this system, so its record is lost, whatever its date."""
-    ours = (entry.memo or "").startswith(MEMO_PREFIX)
+def _without_record(entry: WrittenCredit, dispute_id: str, began: datetime | None, homes: set[str]) -> Discrepancy:
+    """An entry in no record: ours where its memo names this home, or names none, as earlier releases wrote it."""
+    memo = entry.memo or ""
+    home = _HOME.search(memo)
+    by_us = memo.startswith(MEMO_PREFIX)
     older = entry.at is not None and (began is None or entry.at < began)
-    if older and not ours:
-        detail = "no record: it is older than the log, and carries no memo of this system"
-        return Discrepancy("older_than_the_log", dispute_id, entry.organization_id, entry.entry_id, detail)
-    detail = "no record, though its memo says that this system wrote it" if ours else "no record, and no memo either"
-    return Discrepancy("entry_without_record", dispute_id, entry.organization_id, entry.entry_id, detail)
+    if by_us and (home is None or home[1] in homes):
+        problem, detail = "entry_without_record", "no record, though its memo says that this system wrote it"
+    elif by_us:
+        problem, detail = (
+            "entry_of_another",
+            f"another home wrote it, {home[1] if home else ''}: two credit one database",
+        )
+    elif older:
+        problem, detail = (
+            "older_than_the_log",
+            "no record: it is older than the log, and carries no memo of this system",
+        )
+    else:
+        problem, detail = "entry_of_another", "no record, and no memo of this system: somebody else wrote it"
+    return Discrepancy(problem, dispute_id, entry.organization_id, entry.entry_id, detail)
 
 
 def _about(record: Record, problem: Problem, detail: str) -> Discrepancy:

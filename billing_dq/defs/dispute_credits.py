@@ -4,19 +4,20 @@ Nothing is decided here. `credits` plans, checks and writes; `dispatch` says whi
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal, Optional
+from typing import Literal
 
 import dagster as dg
 import pandas as pd
 from pydantic import Field
 
 from billing_dq.credits import validation
-from billing_dq.credits.anchor import anchor_of
+from billing_dq.credits.agreement import said_of_a_night
+from billing_dq.credits.anchor import anchor_of, whole_log
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
-from billing_dq.credits.parking import parked_organizations
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
-from billing_dq.credits.run import audit_log, credits_off, open_applier
+from billing_dq.credits.run import credits_off, open_applier
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.metadata import Metadata, table_of, tags_of
 from billing_dq.defs.texts import OWNERS, TEXTS
@@ -24,8 +25,8 @@ from billing_dq.errors import SettingsError, SourceError, TransientSourceError
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import StripeReadingRecord
-from billing_dq.tables import DISPUTE_POSITIONS
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, Table
 
 JOB = "apply_dispute_credit"
 #: Not the job's name: a graph and an op of one name are refused when the location loads.
@@ -67,17 +68,12 @@ class DisputeCreditConfig(dg.Config):
     plan_hash: str = Field(description="The plan's hash, from `billing-dq credits show`: that very plan or nothing.")
     requested_by: str = Field(description="Who asks.")
     why: str = Field(description="The reason, 10 characters at least.")
-    approved_by: Optional[str] = Field(  # noqa: UP045 - Dagster's config reads annotations itself
-        default=None, description="Who approved this plan, where it needs approval; never who asks."
-    )
 
     def refusals(self) -> dict[str, str]:
         """What is wrong, one sentence a field; Dagster itself would show only types, and no sentence for a person."""
         found: dict[str, str] = {}
         for name, check in _FIELDS.items():
             text = getattr(self, name)
-            if name == "approved_by" and not (text or "").strip():
-                continue
             try:
                 if text == EXAMPLE[name]:
                     raise ValueError("this is still the example's: put your own")
@@ -92,7 +88,6 @@ _FIELDS: dict[str, Callable[[str], str]] = {
     "plan_hash": validation.plan_hash,
     "requested_by": validation.person,
     "why": validation.why,
-    "approved_by": validation.person,
 }
 #: What the launchpad opens with. None of it can be launched as it is.
 EXAMPLE = {
@@ -100,7 +95,6 @@ EXAMPLE = {
     "plan_hash": "24 hexadecimal characters, from billing-dq credits show du_...",
     "requested_by": "your name",
     "why": "why the units are given back, in 10 characters at least",
-    "approved_by": "",
 }
 
 
@@ -157,12 +151,12 @@ def dispute_credit_definitions(
             off = credits_off(settings)
             if off is not None:
                 return dg.SensorResult(skip_reason=off)
-            records = audit_log(settings).read().records
-            night = plans_of_night(settings, frozenset(parked_organizations(records)))
+            reading = whole_log(settings)
+            night = plans_of_night(settings, OnRecord.of(reading))
         except (SettingsError, SourceError) as error:
             return dg.SensorResult(skip_reason=str(error))
         runs = {plan.dispute_id: _runs(context.instance, plan.dispute_id) for plan in night.plans if plan.units}
-        found = dispatch(night, records, runs, settings.credits)
+        found = dispatch(night, reading.records, runs, settings.credits)
         if not found.starts:
             return dg.SensorResult(skip_reason=found.looked_at)
         context.log.info(found.looked_at)
@@ -192,7 +186,13 @@ def dispute_credit_definitions(
             why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield _result(passed=False, description=why, metadata={})
         elif stripe_reading.state == "read":
-            yield _judge(_positions(settings, context.partition_key), anchor_of(settings.state_directory))
+            night = context.partition_key
+            disagreement = said_of_a_night(
+                settings,
+                _stored(settings, DISPUTE_ENTRIES, night),
+                SnapshotFactsRecord.require(settings.home, night).as_of,
+            )
+            yield _judge(_stored(settings, DISPUTE_POSITIONS, night), anchor_of(settings.state_directory), disagreement)
 
     return dg.Definitions(
         assets=[dispute_credits],
@@ -202,22 +202,21 @@ def dispute_credit_definitions(
     )
 
 
-def _positions(settings: Settings, night: str) -> pd.DataFrame:
-    stored = Lake(settings.home).stored(DISPUTE_POSITIONS, night)
+def _stored(settings: Settings, table: Table, night: str) -> pd.DataFrame:
+    stored = Lake(settings.home).stored(table, night)
     if stored is None:
-        raise dg.Failure(f"{DISPUTE_POSITIONS.name} of {night} is gone", allow_retries=False)
+        raise dg.Failure(f"{table.name} of {night} is gone", allow_retries=False)
     return stored.frame()
 
 
 def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) -> CreditOutcome:
-    approved_by = (config.approved_by or "").strip()
+    asking = validation.person(config.requested_by)
     request = CreditRequest(
         dispute_id=config.dispute_id,
-        actor=validation.person(config.requested_by),
+        actor=asking,
         why=validation.why(config.why),
         plan_hash=config.plan_hash,
-        requested_by=validation.person(config.requested_by),
-        approved_by=validation.person(approved_by) if approved_by else None,
+        asking=(asking,),
     )
     try:
         settings = settings_now()
@@ -246,7 +245,6 @@ def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.Asse
             "plan_hash": config.plan_hash,
             "entry_id": outcome.entry_id or "",
             "requested_by": config.requested_by,
-            "approved_by": config.approved_by or "",
             "why": config.why,
         },
     )
@@ -278,8 +276,10 @@ def _run_request(start: Start) -> dg.RunRequest:
     )
 
 
-def _judge(positions: pd.DataFrame, audit_anchor: str) -> dg.AssetCheckResult:
-    """Red where a credit is due; what waits for a person (parked or refused with money back) is named beside it."""
+def _judge(positions: pd.DataFrame, audit_anchor: str, disagreement: str | None) -> dg.AssetCheckResult:
+    """Red where a credit is due, or where audit log and ledgers disagree, which forbids every credit; what waits for a
+    person (parked or refused with money back) is named beside it.
+    """
     came_back = positions["reinstated_minor"] > 0
     waiting = positions.loc[
         (positions["decision"] == "due") | (positions["decision"].isin(["parked", "refused"]) & came_back)
@@ -288,8 +288,9 @@ def _judge(positions: pd.DataFrame, audit_anchor: str) -> dg.AssetCheckResult:
     rows = rows_of(waiting, ("dispute_id", "organization_id", "decision", "reason", "due_units"))
     named = "; ".join(f"{row['dispute_id']} {row['decision']} ({row['reason']})" for row in rows[:20])
     return _result(
-        passed=due == 0,
-        description=(
+        passed=due == 0 and disagreement is None,
+        description=(f"{disagreement}; " if disagreement else "")
+        + (
             f"{due} {'dispute' if due == 1 else 'disputes'} of which the money came back "
             f"{'waits' if due == 1 else 'wait'} for {waiting['due_units'].sum():,.0f} units, {len(rows) - due} wait "
             f"for a person: {named}"

@@ -64,16 +64,18 @@ LEDGER_SUSPECTS = Table(
 
 DISPUTE_ENTRIES = Table(
     "dispute_entries",
-    "an entry of a whole ledger that a rule of disputes needs: a clawback, a reinstatement, a credit given by hand, a "
-    "correction (a negative entry with a refId of its own), or the expiration of a top-up that was clawed back",
+    "an entry of a whole ledger that a rule of disputes needs: a clawback, every adjustment but the settlements "
+    "(reinstatements, what people gave or took by hand), another entry whose refId names a dispute, or the expiration "
+    "of a top-up that was clawed back",
     (
         ORGANIZATION_ID,
         ENTRY_ID,
-        Column("kind", "str", "refund, adjustment or expiration"),
+        Column("kind", "str", "refund, adjustment, topup or expiration"),
         Column(
             "ref_id",
             "str",
             "refund-dispute_..., dispute_..., dispute_reinstate_..., dispute-credit-..., expire-... or another",
+            nullable=True,
         ),
         Column("amount", "float64", "units, signed", unit="units"),
         Column("at", "time", "when the entry was written"),

@@ -26,6 +26,7 @@ REINSTATEMENT: Final = "dispute_reinstate_"
 TOOL_CREDIT: Final = "dispute-credit-"
 CARRIED_OVER: Final = "archive-"
 
+_SESSION_MODE: Final = re.compile(r"cs_(live|test)_")
 _CLAWBACK: Final = re.compile(r"refund-dispute_(?P<dispute>.+)-(?P<topup>[^-]+)|dispute_(?P<old>.+)")
 _REINSTATEMENT: Final = re.compile(r"dispute_reinstate_(.+)")
 
@@ -63,3 +64,9 @@ def reinstated_dispute(ref: str) -> str | None:
 def is_clawback_of(ref: str, dispute_id: str) -> bool:
     """Whether a reference claws back this dispute, by its new name or its old one."""
     return ref.startswith(f"{CLAWBACK}{dispute_id}-") or ref == OLD_CLAWBACK + dispute_id
+
+
+def session_livemode(session: str) -> bool | None:
+    """The mode that the id of a checkout session tells: live, test, or None where it tells neither."""
+    told = _SESSION_MODE.match(session)
+    return None if told is None else told[1] == "live"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from billing_dq.credits.anchor import anchor, anchor_of, holds
-from billing_dq.credits.audit import AuditLog, Subject
+from billing_dq.credits.anchor import anchor, anchor_of, holds, whole_log
+from billing_dq.credits.audit import AuditError, AuditLog, Subject
+from billing_dq.credits.guard import guard_file
+from billing_dq.settings import Settings
 from billing_dq.storage.records import AuditAnchorRecord
 
 
@@ -35,14 +37,15 @@ def test_a_log_whose_end_was_cut_off_no_longer_holds_its_anchor(tmp_path: Path) 
     before = anchor_of(str(tmp_path))
     lines = log.path.read_bytes().splitlines(keepends=True)
     log.path.write_bytes(b"".join(lines[:-1]))
-    assert len(log.read().records) == 3  # "started" among them: the chain is whole, and yet one is gone
-    assert not holds(log.read().records, before)
+    assert len(log.read_chain().records) == 3  # "started" among them: the chain is whole, and yet one is gone
+    assert not holds(log.read_chain().records, before)
 
 
 def test_a_log_that_was_written_anew_no_longer_holds_its_anchor(tmp_path: Path) -> None:
     log = log_of(tmp_path, 3)
     before = anchor_of(str(tmp_path))
     log.path.unlink()
+    guard_file(log.directory).unlink()
     log_of(tmp_path, 5)
     assert not holds(log.read().records, before)
 
@@ -68,3 +71,19 @@ def test_a_night_that_is_concluded_again_keeps_the_anchor_that_it_told_first(tmp
     told = AuditAnchorRecord.of(home, "2026-11-21")
     assert told is not None
     assert told.anchor == "7:a"
+
+
+def test_a_log_that_does_not_hold_what_a_night_told_is_not_whole_until_a_person_has_said_so(tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path))
+    log = log_of(tmp_path, 3)
+    told = AuditAnchorRecord(anchor=anchor_of(str(tmp_path))).keep(str(tmp_path), "2026-11-21").anchor
+    AuditAnchorRecord(anchor="none: no credit was ever touched").keep(str(tmp_path), "2026-11-20")
+    log_of(tmp_path, 1)
+    assert len(whole_log(settings).records) == 5
+    log.path.unlink()
+    guard_file(log.directory).unlink()  # lost with the log, and written anew as a whole
+    log_of(tmp_path, 5)
+    with pytest.raises(AuditError, match="that the night of 2026-11-21 told"):
+        whole_log(settings)
+    log.begin_anew([told], "bert", "the disk was lost in November")
+    assert len(whole_log(settings).records) == 7

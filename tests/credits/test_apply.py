@@ -1,15 +1,19 @@
 """Applying one credit: what it writes, what it records, and everything that keeps it from writing."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from billing_dq.credits import approvals
 from billing_dq.credits.approvals import approve
-from billing_dq.credits.audit import AuditLog
+from billing_dq.credits.audit import AuditLog, Subject
 from billing_dq.credits.ledger_writer import open_ledger_writer
-from billing_dq.credits.parking import park
+from billing_dq.credits.parking import OnRecord, park
 from billing_dq.credits.requests import CreditRequest, RunBudget
 from billing_dq.errors import SettingsError, TransientSourceError
 from billing_dq.settings import Credits, Settings
@@ -34,7 +38,7 @@ def kinds(settings: Settings) -> list[str]:
 
 
 def plan_of(settings: Settings, database: Database[Document]):
-    return world.planner(settings, OrganizationReader(settings, database))(world.DISPUTE, frozenset())
+    return world.planner(settings, OrganizationReader(settings, database))(world.DISPUTE, OnRecord())
 
 
 def with_credits(settings: Settings, **changes: object) -> Settings:
@@ -198,25 +202,90 @@ def test_an_approval_of_another_plan_does_not(settings: Settings, database: Data
     assert world.credits_in(database) == []
 
 
-@pytest.mark.parametrize(("approver", "state"), [("  ANNA ", "refused"), ("bert", "credited")])
-def test_who_asks_by_config_cannot_approve(
-    settings: Settings, database: Database[Document], approver: str, state: str
+ASKS_UNDER = {
+    "her own name": ("anna", "machine", ("anna", "anna"), "refused"),
+    "another name, her own login": ("bert", "anna", ("anna", "anna"), "refused"),
+    "her name written otherwise": ("\u200bAn\u00adNA ", "machine", ("anna", "anna"), "refused"),
+    "her name in wide letters": ("\uff21nna", "machine", ("anna", "anna"), "refused"),
+    "nobody's but his": ("bert", "bert", ("anna", "anna"), "credited"),
+    "a name in the launchpad": ("bert", "bert", ("anna",), "credited"),
+    "the approver's name in the launchpad": ("bert", "bert", ("Bert",), "refused"),
+    "the machine": ("bert", "bert", (), "credited"),
+}
+
+
+@pytest.mark.parametrize(("approver", "login", "asking", "state"), ASKS_UNDER.values(), ids=ASKS_UNDER.keys())
+def test_who_asks_cannot_have_approved_under_any_name_or_login(
+    settings: Settings,
+    database: Database[Document],
+    monkeypatch: pytest.MonkeyPatch,
+    approver: str,
+    login: str,
+    asking: tuple[str, ...],
+    state: str,
 ) -> None:
     settings = with_credits(settings, approve_above_units=100.0)
     plan = plan_of(settings, database)
-    asked = CreditRequest(world.DISPUTE, "anna", "the money came back", plan.plan_hash, "anna", approver)
-    assert world.apply_once(settings, request=asked).state == state
+    monkeypatch.setattr(approvals, "login", lambda: login)
+    approve(log_of(settings), plan, plan.plan_hash, approver, "checked with the bank")
+    asked = CreditRequest(world.DISPUTE, "anna", "the money came back", plan.plan_hash, asking)
+    outcome = world.apply_once(settings, request=asked)
+    assert outcome.state == state
+    assert outcome.reason.startswith("same_person") == (state == "refused")
     assert len(world.credits_in(database)) == (state == "credited")
 
 
-def test_an_approval_on_record_by_who_asks_by_config_does_not_count(
-    settings: Settings, database: Database[Document]
-) -> None:
+def test_an_approval_without_a_login_is_none(settings: Settings, database: Database[Document]) -> None:
     settings = with_credits(settings, approve_above_units=100.0)
     plan = plan_of(settings, database)
-    approve(log_of(settings), plan, plan.plan_hash, "anna", "checked with the bank")
-    asked = CreditRequest(world.DISPUTE, "anna", "the money came back", plan.plan_hash, "anna")
-    assert world.apply_once(settings, request=asked).reason.startswith("same_person")
+    about = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
+    log_of(settings).append("approved", about, "bert", "as an earlier release wrote it", {"units": plan.units})
+    assert world.apply_once(settings).state == "needs_approval"
+
+
+def test_the_login_is_the_kernel_s_and_no_variable_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    assert approvals.login() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_a_credit_that_is_on_record_and_gone_from_the_ledger_is_never_given_again(
+    settings: Settings, database: Database[Document]
+) -> None:
+    assert world.apply_once(settings).state == "credited"
+    database.billingextrabalances.update_one(
+        {}, {"$pull": {"ledger": {"refId": world.REF}}, "$inc": {"cachedBalance": -6000}}
+    )
+    again = world.apply_once(settings)
+    assert (again.state, again.reason) == ("parked", "credit_is_gone")
+    assert world.credits_in(database) == []
+
+
+def test_a_credit_names_its_home(settings: Settings, database: Database[Document]) -> None:
+    world.apply_once(settings)
+    (written,) = world.credits_in(database)
+    home = log_of(settings).home
+    assert home
+    assert str(written["memo"]).endswith(f", home {home}")
+    assert [r.facts["home"] for r in log_of(settings).read().records if r.kind == "intent"] == [home]
+
+
+@pytest.mark.parametrize(
+    ("key", "session", "why"),
+    [
+        ("rk_abc", "cs_1", "tells neither live nor test mode"),
+        ("rk_test_x", "cs_live_1", "not of the key's mode"),
+        ("rk_live_x", "cs_test_1", "not of the key's mode"),
+    ],
+)
+def test_the_mode_is_looked_at_again_before_the_write(
+    settings: Settings, database: Database[Document], key: str, session: str, why: str
+) -> None:
+    """The plan of this test knows of no mode: what the writer reads decides."""
+    database.billingextrabalances.update_one({"ledger.kind": "topup"}, {"$set": {"ledger.0.stripeSessionId": session}})
+    outcome = world.apply_once(settings.model_copy(update={"stripe_api_key": SecretStr(key)}))
+    assert (outcome.state, why in outcome.reason) == ("stopped", True)
+    assert world.credits_in(database) == []
 
 
 def test_a_balance_that_was_off_before_is_off_by_as_much_afterwards(

@@ -56,7 +56,7 @@ def test_a_missing_balance_document_is_never_created(database: Database[Document
     assert database.billingextrabalances.count_documents({}) == 0
 
 
-@pytest.mark.parametrize("units", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("units", [0.0, -1.0, 0.5, 2500.5, float("nan"), float("inf")])
 def test_impossible_units_are_never_written(database: Database[Document], units: float) -> None:
     writer = with_balance(database)
     with pytest.raises(ValueError, match="impossible"):
@@ -64,7 +64,7 @@ def test_impossible_units_are_never_written(database: Database[Document], units:
     assert writer.read(ORGANIZATION, REF).length == 1
 
 
-@pytest.mark.parametrize(("units", "kind"), [(6000.0, int), (2.5, float), (2.0**31, int), (2.0**60, float)])
+@pytest.mark.parametrize(("units", "kind"), [(6000.0, int), (2.0**31, int), (2.0**60, float)])
 def test_whole_units_are_integers_as_far_as_they_are_exact(units: float, kind: type) -> None:
     assert type(as_number(units)) is kind
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from pymongo.database import Database
 
 from billing_dq.cli import cli
+from billing_dq.credits import approvals
 from billing_dq.credits.anchor import anchor_of
 from billing_dq.settings import Settings
 from tests.support import credit_night as night
@@ -103,8 +104,8 @@ def test_in_the_mode_propose_apply_shows_what_it_would_write(settings: Settings,
     assert ours(database)[0]["amount"] == proposed["units"]
 
 
-def test_a_large_credit_waits_for_the_approval_of_this_very_plan(
-    settings: Settings, database: Database[Document]
+def test_a_large_credit_waits_for_the_approval_of_this_very_plan_by_another_login(
+    settings: Settings, database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night.rewrite(settings, 'mode = "apply"', 'mode = "apply"\napprove_above_units = 5999')
     waiting = run("apply")
@@ -114,6 +115,11 @@ def test_a_large_credit_waits_for_the_approval_of_this_very_plan(
     assert "has another plan now" in str(other.exception)
     assert run("approve", night.DISPUTE, "--plan", plan["plan_hash"], "--by", "bert", "--why", WHY).exception is None
     assert shown("show", night.DISPUTE)["plan"]["approved_by"] == "bert"
+    alone = run("apply", night.DISPUTE, "--plan", plan["plan_hash"], "--by", "anna", "--why", WHY)
+    assert "same_person" in str(alone.exception)  # another name, and the login that approved
+    assert "same_person" in run("apply").stdout
+    assert ours(database) == []
+    monkeypatch.setattr(approvals, "login", lambda: "anna")
     (outcome,) = shown("apply")
     assert outcome["state"] == "credited"
 
@@ -161,19 +167,26 @@ def test_a_test_key_credits_no_live_dispute(
     assert ours(database) == []
 
 
-def test_an_entry_whose_record_is_lost_is_a_fault_until_a_person_has_looked_into_it(
+def test_a_lost_log_forbids_every_credit_until_a_person_has_looked_into_it(
     settings: Settings, database: Database[Document]
 ) -> None:
     shown("apply")
     (Path(settings.home) / "credits" / "audit.jsonl").unlink()
     lost = run("verify-audit")
-    assert (lost.return_value, "entry_without_record" in lost.stdout) == (1, True)
+    assert (lost.return_value, "entry_without_record" in lost.stdout, "records_lost" in lost.stdout) == (1, True, True)
+    assert "has lost its end" in str(run("apply").exception)
     entry_id = str(ours(database)[0]["_id"])
-    known = run("verify-audit", "--acknowledge", entry_id, "--by", "bert", "--why", "the disk was lost in November")
+    who = ("--by", "bert", "--why", "the disk was lost in November")
+    assert run("verify-audit", "--acknowledge", "log", *who).return_value == 1  # the entry is still in no record
+    assert "entry_without_record" in str(run("apply").exception)
+    known = run("verify-audit", "--acknowledge", entry_id, *who)
     assert (known.return_value, "acknowledged by bert" in known.stdout) == (0, True)
+    (again,) = shown("apply")
+    assert again["state"] == "nothing_due"
+    assert len(ours(database)) == 1
 
 
-def test_a_restored_copy_of_the_audit_log_is_told_from_the_newest_and_credits_nothing_twice(
+def test_a_restored_copy_of_the_audit_log_is_told_from_the_newest_and_credits_nothing(
     settings: Settings, database: Database[Document]
 ) -> None:
     log = Path(settings.home) / "credits" / "audit.jsonl"
@@ -187,8 +200,30 @@ def test_a_restored_copy_of_the_audit_log_is_told_from_the_newest_and_credits_no
     older = run("verify-audit", "--anchor", anchor)
     assert (older.return_value, f"does not hold the record {anchor}" in older.stderr) == (1, True)
     assert "entry_without_record" in run("verify-audit").stdout
-    shown("apply")
+    assert "has lost its end" in str(run("apply").exception)
     assert ours(database) == entries
+
+
+def test_another_home_on_the_same_database_is_noticed(
+    settings: Settings, database: Database[Document], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown("apply")
+    monkeypatch.setenv("BILLING_DQ_STATE", str(tmp_path / "staging"))
+    assert "the ledgers hold 1 credits of another home" in str(run("apply").exception)
+    who = ("--by", "bert", "--why", "staging reads the same database")
+    found = run("verify-audit", "--acknowledge", "log", *who)
+    assert (found.return_value, "entry_of_another" in found.stdout) == (1, True)
+    (outcome,) = shown("apply")
+    assert outcome["state"] == "nothing_due"
+
+
+def test_a_key_whose_mode_cannot_be_told_credits_nothing(
+    settings: Settings, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_DQ_STRIPE_API_KEY", "rk_abc")
+    assert shown("show", night.DISPUTE)["plan"]["reason"] == "unknown_mode"
+    assert "tells neither live nor test mode" in str(run("apply").exception)
+    assert ours(database) == []
 
 
 def test_an_entry_older_than_the_log_and_without_our_memo_is_told_and_no_fault(
@@ -208,10 +243,13 @@ def test_an_entry_older_than_the_log_and_without_our_memo_is_told_and_no_fault(
     assert [one["problem"] for one in audit["differences"]] == ["older_than_the_log"]
 
 
-def test_a_verified_credit_that_is_gone_from_the_ledger_is_a_fault(
+def test_a_verified_credit_that_is_gone_from_the_ledger_is_a_fault_and_is_not_given_again(
     settings: Settings, database: Database[Document]
 ) -> None:
     shown("apply")
     database.billingextrabalances.update_many({}, {"$pull": {"ledger": {"refId": night.REF}}})
     result = run("verify-audit")
     assert (result.return_value, "record_without_entry" in result.stdout) == (1, True)
+    assert shown("show", night.DISPUTE)["plan"]["reason"] == "credit_is_gone"
+    run("apply")
+    assert ours(database) == []

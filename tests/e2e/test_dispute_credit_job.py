@@ -11,7 +11,9 @@ from bson import ObjectId
 from dagster_shared.utils.warnings import PreviewWarning
 from pymongo.database import Database
 
+from billing_dq.credits.approvals import approve
 from billing_dq.credits.audit import AuditLog
+from billing_dq.credits.run import plan_now
 from billing_dq.defs import dispute_credits as defs
 from billing_dq.defs.nights import nights_of
 from billing_dq.errors import TransientSourceError
@@ -193,11 +195,11 @@ def test_the_example_of_the_launchpad_is_refused_field_by_field() -> None:
     assert all("still the example's" in sentence for sentence in refusals.values())
 
 
-def test_the_launchpad_opens_with_the_example_and_nobody_approves_by_leaving_a_field_empty(
+def test_the_launchpad_opens_with_the_example_and_nobody_approves_in_it(
     definitions: dg.Definitions, settings: Settings
 ) -> None:
     assert definitions.resolve_job_def(defs.JOB).run_config == {"ops": {defs.OP: {"config": defs.EXAMPLE}}}
-    assert defs.DisputeCreditConfig(**{**FORM, "approved_by": " "}).refusals() == {}
+    assert "approved_by" not in defs.DisputeCreditConfig.model_fields
 
 
 def test_an_invalid_form_fails_at_once(
@@ -210,15 +212,18 @@ def test_an_invalid_form_fails_at_once(
     assert ours(database) == []
 
 
-def test_who_asks_in_the_launchpad_cannot_approve(
+def test_a_large_credit_waits_for_an_approval_by_the_command_under_another_name(
     definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, database: Database[Document]
 ) -> None:
     night.rewrite(settings, 'mode = "apply"', 'mode = "apply"\napprove_above_units = 5999')
     assert "waits for approval" in str(tick(definitions, instance).skip_reason)
-    plan_hash = str(tick(definitions, instance).skip_reason).rsplit("plan ", 1)[1][:24]
-    alone = execute(definitions, instance, dg.RunRequest(run_config=config(plan_hash=plan_hash, approved_by="Anna")))
-    assert "same_person" in failure_of(alone)
+    plan = plan_now(load_settings(), night.DISPUTE)
+    form = config(plan_hash=plan.plan_hash)
+    assert "needs_approval" in failure_of(execute(definitions, instance, dg.RunRequest(run_config=form)))
+    log = AuditLog(Path(settings.home) / "credits")
+    approve(log, plan, plan.plan_hash, "Anna", "checked with the bank")
+    assert "same_person" in failure_of(execute(definitions, instance, dg.RunRequest(run_config=form)))
     assert ours(database) == []
-    both = execute(definitions, instance, dg.RunRequest(run_config=config(plan_hash=plan_hash, approved_by="bert")))
-    assert both.success
+    (request,) = tick(definitions, instance).run_requests
+    assert execute(definitions, instance, request).success
     assert len(ours(database)) == 1

@@ -20,10 +20,12 @@ from pathlib import Path
 import click
 import pytest
 from bson import ObjectId
+from pydantic import SecretStr
 
 from billing_dq.credits.apply import Applier
 from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.ledger_writer import LedgerWriter
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import CreditPlan, DisputeEntry, LedgerState, Limits, plan_credit
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.verification import compare
@@ -158,7 +160,7 @@ class Story:
 
     def apply(self, home: Path, turns: Turns) -> CreditOutcome:
         """One request of an applier."""
-        settings = Settings(home=str(home), credits=Credits(mode="apply"))
+        settings = Settings(home=str(home), credits=Credits(mode="apply"), stripe_api_key=SecretStr("rk_live_local"))
         writer = LedgerWriter(MemoryCollection(self.ledger, turns.operation))  # pyright: ignore[reportArgumentType]
         applier = Applier(self._plan, writer, AuditLog(home / "credits"), lambda: settings, turns.at)
         request = CreditRequest(world.DISPUTE, "anna", "the money came back")
@@ -190,13 +192,13 @@ class Story:
         # two appliers of one home may both look up what a third one left, and both say so
         assert verified == {written[0].entry_id}, f"verified {verified}"
 
-    def _plan(self, dispute_id: str, parked: frozenset[str]) -> CreditPlan:
+    def _plan(self, dispute_id: str, on_record: OnRecord) -> CreditPlan:
         entries = tuple(
             DisputeEntry(str(one["_id"]), str(one["kind"]), str(one["refId"]), float(str(one["amount"])))
             for one in self.ledger.entries
             if "dispute" in str(one["refId"])
         )
-        state = LedgerState(True, len(self.ledger.entries), world.ORGANIZATION in parked, entries)
+        state = LedgerState(True, len(self.ledger.entries), world.ORGANIZATION in on_record.parked, entries)
         credits = Credits()
         limits = Limits(credits.approve_above_units, credits.max_units_per_credit)
         return plan_credit(world.position_of(entries, dispute_id), state, limits)

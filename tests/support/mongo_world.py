@@ -218,13 +218,11 @@ def _is_of_a_dispute(one: dict, ledger: list[dict]) -> bool:  # pyright: ignore[
         clawed = [other["ref_id"] or "" for other in ledger if other["kind"] == "refund"]
         topups = {name.rsplit("-", 1)[-1] for name in clawed if name.startswith("refund-dispute_")}
         return ref.removeprefix("expire-") in topups and ref.startswith("expire-")
-    if one["kind"] in ("refund", "adjustment") and one["amount"] < 0 and ref.startswith(("correction-du_", "du_")):
+    if one["kind"] == "adjustment":
+        return not ref.startswith("settle:")
+    if one["kind"] == "refund" and ref.startswith(("refund-dispute_", "dispute_")):
         return True
-    prefixes = {
-        "refund": ("refund-dispute_", "dispute_"),
-        "adjustment": ("dispute_reinstate_", "dispute-credit-"),
-    }
-    return ref.startswith(prefixes.get(one["kind"], ("\0",)))
+    return one["kind"] in ("refund", "topup") and ref.startswith(("correction-du_", "du_"))
 
 
 def _suspects(ledger: list[dict], as_of: datetime) -> list[dict]:  # pyright: ignore[reportMissingTypeArgument]

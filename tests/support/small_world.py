@@ -13,6 +13,7 @@ from pymongo.database import Database
 from billing_dq.credits.apply import Applier
 from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.ledger_writer import LedgerWriter, open_ledger_writer
+from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import CreditPlan, DisputeEntry, LedgerState, Limits, Position, entries_of, plan_credit
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.settings import Credits, Settings
@@ -77,6 +78,7 @@ def settings_for(uri: str, database: str, home: Path, credits: Credits | None = 
         mongodb_write_uri=uri,  # pyright: ignore[reportArgumentType]
         mongodb_database=database,
         mongodb_connect_seconds=60,
+        stripe_api_key="rk_live_local",  # pyright: ignore[reportArgumentType]
         home=str(home),
         credits=credits or Credits(mode="apply"),
     )
@@ -102,17 +104,18 @@ def position_of(entries: tuple[DisputeEntry, ...], dispute: str = DISPUTE, fract
     )
 
 
-def planner(settings: Settings, reader: OrganizationReader) -> Callable[[str, frozenset[str]], CreditPlan]:
+def planner(settings: Settings, reader: OrganizationReader) -> Callable[[str, OnRecord], CreditPlan]:
     """Plans the dispute from the ledger as it is now; Stripe always says that all of it came back."""
 
-    def plan(dispute_id: str, parked: frozenset[str]) -> CreditPlan:
+    def plan(dispute_id: str, on_record: OnRecord) -> CreditPlan:
         tables = reader.read(ORGANIZATION).tables
         balances, entries = tables["extras_balances"], entries_of(tables["dispute_entries"], ORGANIZATION)
         state = LedgerState(
             organization_known=len(tables["organizations"]) == 1,
             length=int(balances["entry_count"].iloc[0]) if len(balances) else None,
-            parked=ORGANIZATION in parked,
+            parked=ORGANIZATION in on_record.parked,
             entries=entries,
+            credited_on_record=dispute_id in on_record.credited,
         )
         limits = Limits(settings.credits.approve_above_units, settings.credits.max_units_per_credit)
         return plan_credit(position_of(entries, dispute_id), state, limits)

@@ -6,6 +6,7 @@ hand settle these first: the system gives the mirrored units back itself, a pers
 (units that a person took back) undoes credits beyond what is owed, then makes up for what a clawback took too little.
 """
 
+import math
 from dataclasses import dataclass
 
 from billing_dq.reconcile.disputes.cases import DisputeCase, Share
@@ -87,4 +88,6 @@ def account_of(case: DisputeCase, by_hand: float, owed: Owed) -> Account:
         shortfall=owed.shortfall - made_up,
         expired=owed.expired - (settled - of_again - of_surplus),
     )
-    return Account(credited, max(0.0, to_credit - credited), wrong, taken_by_hand)
+    # Only whole units are given: what is left of one is nothing.
+    open_units = float(math.floor(max(0.0, to_credit - credited) + 1e-9))
+    return Account(credited, open_units, wrong, taken_by_hand)

@@ -18,6 +18,7 @@ from billing_dq.reconcile.disputes.entries import DisputeEntry, DisputeLedgers, 
 from billing_dq.reconcile.disputes.movements import Money, money_of, movements_of
 from billing_dq.reconcile.disputes.statuses import UNDECIDED
 from billing_dq.units import round_half_up, units_of_cents
+from billing_dq.vocabulary.references import session_livemode
 
 _ABSENT_SESSION = "__pending__"
 
@@ -57,10 +58,12 @@ class Share:
 class DisputeCase:
     """One dispute: Stripe's side, and what the ledgers say in its name.
 
-    ``clawback``, ``credits`` and ``corrections`` are of the ledger of ``organization_id``; ``second_clawbacks`` and
-    ``elsewhere`` (the dispute's name in another organization's ledger) are what there should not be. Units are above 0.
-    ``topup_units`` are those of the top-up that the charge bought, 0 where no ledger holds one: the ledger, not the
-    price list, says what was given. ``charge_amount_minor`` is what was captured for it. Null where not known.
+    ``clawback``, ``credits``, ``by_hand`` (credits in its name that are not ours) and ``corrections`` are of the ledger
+    of ``organization_id``; ``second_clawbacks`` and ``elsewhere`` (the dispute's name in another organization's ledger)
+    are what there should not be. Units are above 0. ``topup_units`` are those of the top-up that the charge bought, 0
+    where no ledger holds one: the ledger, not the price list, says what was given. ``charge_amount_minor`` is what was
+    captured for it. Null where not known. ``largest_topup_units`` are those of the organization's largest purchase,
+    ``sessions_livemode`` the modes that its checkout sessions tell.
     """
 
     dispute_id: str
@@ -74,10 +77,13 @@ class DisputeCase:
     is_pack: bool
     organization_id: str | None
     topup_units: float | None
+    largest_topup_units: float | None
+    sessions_livemode: frozenset[bool]
     money: Money
     clawback: DisputeEntry | None
     second_clawbacks: tuple[DisputeEntry, ...]
     credits: tuple[DisputeEntry, ...]
+    by_hand: tuple[DisputeEntry, ...]
     corrections: tuple[DisputeEntry, ...]
     elsewhere: tuple[DisputeEntry, ...]
 
@@ -92,6 +98,16 @@ class DisputeCase:
         return sum(entry.units for entry in self.credits)
 
     @property
+    def units_by_hand(self) -> float:
+        """Units that a person gave in its name."""
+        return sum(entry.units for entry in self.by_hand)
+
+    @property
+    def of_another_mode(self) -> bool:
+        """Whether the organization's ledger has a purchase of the other mode: a test dispute on a live ledger, say."""
+        return (not self.livemode) in self.sessions_livemode
+
+    @property
     def reinstated(self) -> bool:
         """Whether any money came back."""
         return self.money.reinstated_minor > 0
@@ -103,11 +119,11 @@ class DisputeCase:
 
     @property
     def to_credit_units(self) -> float:
-        """Units to be given back in all: the clawback in proportion, and all of it where the proportion is unknown."""
+        """Whole units to be given back in all: the clawback in proportion, all of it where that is unknown."""
         fraction = self.money.fraction
         if fraction is None:
-            return self.clawed_back_units
-        return min(self.clawed_back_units, round_half_up(self.clawed_back_units * fraction))
+            return float(math.floor(self.clawed_back_units))
+        return float(math.floor(min(self.clawed_back_units, round_half_up(self.clawed_back_units * fraction))))
 
     def mistaken_units(self, dollars_to_units: float) -> frozenset[float]:
         """Units that a person credits by mistake: the dollars, the cents, the cents at the general ratio.
@@ -141,6 +157,16 @@ class DisputeCase:
             return None
         return Share(min(1.0, self.amount_minor / whole) * units, units)
 
+    def beyond_its_pack(self, packs: Mapping[str, PackPrice]) -> bool:
+        """Whether more was clawed back than the pack gave, or may be: no credit is larger than its top-up.
+
+        Where the top-up is not known the configured pack is the bound, else the organization's largest purchase, and
+        without any purchase there is nothing that a pack can have given.
+        """
+        pack = packs.get(self.pack_id) if self.pack_id else None
+        most = self.topup_units or (pack.units if pack else None) or self.largest_topup_units or 0.0
+        return self.clawed_back_units > most
+
     def missing_clawback_units(self, packs: Mapping[str, PackPrice], dollars_to_units: float) -> float | None:
         """Units that should have been clawed back; at the general ratio where the pack is unknown and was paid in USD,
         null where even that does not tell.
@@ -166,34 +192,40 @@ def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: Disp
     """
     sessions = disputes["stripe_session_id"].dropna()
     traces = {str(name): ledgers.of(str(name)) for name in disputes["dispute_id"]}
-    topups = {entry.topup_id for found in traces.values() for entry in found.clawbacks}
-    of_dispute = purchases["stripe_session_id"].isin(sessions) | purchases["entry_id"].isin(topups - {None})
-    of_dispute |= purchases["organization_id"].isin(disputes["organization_id"].dropna())
-    bought = _Purchases(purchases[of_dispute])
+    clawbacks = [entry for of_dispute in traces.values() for entry in of_dispute.clawbacks]
+    organizations = {*disputes["organization_id"].dropna(), *(entry.organization_id for entry in clawbacks)}
+    in_session = purchases["stripe_session_id"].isin(sessions)
+    organizations |= {*purchases.loc[in_session, "organization_id"]}
+    bought = _Purchases(purchases[in_session | purchases["organization_id"].isin(organizations)])
     # One dispute at a time: there are hundreds at most, and each has its own lists of movements and entries.
     ordered = disputes.sort_values(["created", "dispute_id"])
     return [_case(row, bought, traces[str(row["dispute_id"])]) for row in ordered.to_dict("records")]
 
 
 class _Purchases:
-    """The purchases behind disputes: who bought in a session, and how many units a top-up has."""
+    """The purchases of the organizations of disputes: who bought in a session, units of a top-up, modes of sessions."""
 
     def __init__(self, purchases: pd.DataFrame) -> None:
         self.buyers: dict[str, list[str]] = {}
+        self.largest: dict[str | None, float] = {}
+        self.livemode: dict[str | None, set[bool]] = {}
         self._units: dict[tuple[str, str], float] = {}
         self._topups: dict[str, list[tuple[pd.Timestamp, float]]] = {}
-        for row in purchases.itertuples():  # one for each dispute, or the ledger is broken
-            organization, session = str(row.organization_id), str(row.stripe_session_id)
-            amount = float(str(row.amount))
+        for row in purchases.itertuples():  # the few that an organization with a dispute made
+            organization, session, units = str(row.organization_id), str(row.stripe_session_id), float(str(row.amount))
             self.buyers.setdefault(session, []).append(organization)
-            self._topups.setdefault(organization, []).append((pd.Timestamp(str(row.at)), amount))
+            self._topups.setdefault(organization, []).append((pd.Timestamp(str(row.at)), units))
+            self.largest[organization] = max(units, self.largest.get(organization, 0.0))
+            mode = session_livemode(session)
+            if mode is not None:
+                self.livemode.setdefault(organization, set()).add(mode)
             for name in (session, str(row.entry_id)):
-                self._units.setdefault((organization, name), amount)
+                self._units.setdefault((organization, name), units)
 
     def units(self, organization: str | None, names: Iterable[str | None]) -> float | None:
         """Units of the first of some top-ups, each by its entry id or its session, that the organization has."""
-        found = (self._units.get((organization, name)) for name in names if organization and name)
-        return next((units for units in found if units is not None), None)
+        known = (self._units.get((organization, name)) for name in names if organization and name)
+        return next((units for units in known if units is not None), None)
 
     def delivered(self, organization: str | None, session: str | None, opened: pd.Timestamp) -> float | None:
         """Units that a disputed pack gave, of which no clawback tells; 0 where it was never delivered.
@@ -213,6 +245,7 @@ def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) ->
     session = None if session == _ABSENT_SESSION else session
     organization = _text(row["organization_id"]) or _only(bought.buyers.get(session, []) if session else [])
     organization = organization or _only([entry.organization_id for entry in named])
+    in_its_name = [*named, *traces.by_hand]
     clawbacks = [entry for entry in traces.clawbacks if entry.organization_id == organization]
     units = bought.units(organization, [*(entry.topup_id for entry in clawbacks[:1]), session])
     if units is None and not clawbacks:
@@ -231,12 +264,15 @@ def _case(row: Mapping[Hashable, object], bought: _Purchases, traces: Traces) ->
         is_pack=bool(pack_id or session or named),
         organization_id=organization,
         topup_units=units,
+        largest_topup_units=bought.largest.get(organization),
+        sessions_livemode=frozenset(bought.livemode.get(organization, ())),
         money=money_of(movements_of(_cells(row["movements"])), amount, currency),
         clawback=clawbacks[0] if clawbacks else None,
         second_clawbacks=tuple(clawbacks[1:]),
         credits=tuple(entry for entry in traces.credits if entry.organization_id == organization),
+        by_hand=tuple(entry for entry in traces.by_hand if entry.organization_id == organization),
         corrections=tuple(entry for entry in traces.corrections if entry.organization_id == organization),
-        elsewhere=tuple(entry for entry in named if entry.organization_id != organization),
+        elsewhere=tuple(entry for entry in in_its_name if entry.organization_id != organization),
     )
 
 

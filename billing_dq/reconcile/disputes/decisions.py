@@ -4,14 +4,14 @@
 |---|---|
 | nothing_due | not_a_pack, inquiry, open, lost, not_reinstated, prevented, credited, credited_by_hand, nothing_to_credit |
 | due | not_credited, credited_short |
-| parked | unknown_status, second_withdrawal, possible_hand_credit, too_many_hand_credits, fx_unknown, more_reinstated, no_withdrawal, other_organization, clawback_without_withdrawal, status_contradicts_money, small_reinstatement, clawed_back_by_hand |
-| refused | wrong_mode, organization_unknown, no_balance_document, unreadable_ledger, no_clawback |
+| parked | unknown_status, second_withdrawal, possible_hand_credit, too_many_hand_credits, fx_unknown, more_reinstated, no_withdrawal, other_organization, clawback_without_withdrawal, status_contradicts_money, small_reinstatement, clawed_back_by_hand, clawback_beyond_pack |
+| refused | wrong_mode, organization_unknown, no_balance_document, unreadable_ledger, ledger_of_other_mode, no_clawback |
 
 Units are due where the money came back **and** the dispute is won. `inquiry` and `open` wait for Stripe, also where
 money moved meanwhile: it may move back. `not_reinstated` (won, and no money yet) waits for the money.
 """  # noqa: E501 - a table
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,9 @@ import pandas as pd
 from billing_dq.reconcile.disputes.account import Account, Owed, account_of, owed_of
 from billing_dq.reconcile.disputes.cases import DisputeCase, PackPrice
 from billing_dq.reconcile.disputes.hand_credits import Claim, HandCredit, Reading
+from billing_dq.reconcile.disputes.possible_credits import may_be_for
 from billing_dq.reconcile.disputes.statuses import FINAL, KNOWN
+from billing_dq.vocabulary.likeness import dispute_key
 
 Decision = Literal["nothing_due", "due", "parked", "refused"]
 
@@ -41,22 +43,23 @@ _NOT_REINSTATED = {
 
 @dataclass(frozen=True)
 class Claimed:
-    """A dispute with what its clawbacks took wrongly."""
+    """A dispute with what its clawbacks took wrongly, and whether more was clawed back than its pack can have given."""
 
     case: DisputeCase
     owed: Owed
+    beyond_pack: bool
 
     @classmethod
     def of(cls, case: DisputeCase, packs: Mapping[str, PackPrice]) -> "Claimed":
         """The dispute, its clawback measured by the part of the pack that it is about."""
-        return cls(case, owed_of(case, case.share_of_pack(packs)))
+        return cls(case, owed_of(case, case.share_of_pack(packs)), case.beyond_its_pack(packs))
 
     def claim(self, dollars_to_units: float) -> Claim | None:
         """The dispute as the reading of hand-given credits sees it; none where nothing was clawed back."""
         case, wrong = self.case, self.owed
         if case.clawback is None:
             return None
-        mirrored = max(0.0, case.to_credit_units - case.own_credit_units)
+        mirrored = max(0.0, case.to_credit_units - case.own_credit_units - case.units_by_hand)
         # A person who took units back in the dispute's name had credited them in its name before.
         taken_back = max(0.0, sum(entry.units for entry in case.corrections) - wrong.shortfall)
         owed = mirrored + wrong.to_customer + taken_back
@@ -126,13 +129,28 @@ class Organizations:
         return None if organization_id in self._with_balance else "no_balance_document"
 
 
-def judge(claimed: Claimed, reading: Reading, organizations: Organizations, livemode: bool) -> Judgement:
-    """Decide about a dispute, given how its organization's credits by hand are best read."""
+@dataclass(frozen=True)
+class CreditsByHand:
+    """An organization's credits by hand: how they are best read, and those left over that may be for any dispute."""
+
+    reading: Reading
+    left_over: Sequence[HandCredit]
+
+
+def judge(claimed: Claimed, by_hand: CreditsByHand, organizations: Organizations, livemode: bool) -> Judgement:
+    """Decide about a dispute, given how its organization's credits by hand are best read.
+
+    Args:
+        claimed: the dispute.
+        by_hand: the credits by hand of its organization.
+        organizations: which there are, and which ledgers could not be read.
+        livemode: the mode of the key that read the dispute.
+    """
     case = claimed.case
-    by_hand = reading.credited.get(case.dispute_id, ())
-    account = account_of(case, reading.units(case.dispute_id), claimed.owed)
-    decision, reason = _before_money(case, livemode) or _by_money(case, account, organizations, reading)
-    return Judgement(case, by_hand, account, decision, reason)
+    units = by_hand.reading.units(case.dispute_id)
+    account = account_of(case, units + case.units_by_hand, claimed.owed)
+    decision, reason = _before_money(case, livemode) or _by_money(claimed, account, organizations, by_hand)
+    return Judgement(case, by_hand.reading.credited.get(case.dispute_id, ()), account, decision, reason)
 
 
 def _before_money(case: DisputeCase, livemode: bool) -> tuple[Decision, str] | None:
@@ -151,8 +169,9 @@ def _before_money(case: DisputeCase, livemode: bool) -> tuple[Decision, str] | N
 
 
 def _by_money(
-    case: DisputeCase, account: Account, organizations: Organizations, reading: Reading
+    claimed: Claimed, account: Account, organizations: Organizations, by_hand: CreditsByHand
 ) -> tuple[Decision, str]:
+    case = claimed.case
     if not case.reinstated and case.clawback and not case.money.withdrawn_minor:
         return "parked", "clawback_without_withdrawal"
     if not case.reinstated or case.undecided:
@@ -162,16 +181,19 @@ def _by_money(
     refusal = organizations.refusal(case.organization_id) or (None if case.clawback else "no_clawback")
     if refusal:
         return "refused", refusal
-    doubt = _doubt(case, account, reading)
+    if account.open_units and case.of_another_mode:
+        return "refused", "ledger_of_other_mode"
+    doubt = _doubt(claimed, account, by_hand)
     if doubt:
         return "parked", doubt
     if not account.open_units:
-        return "nothing_due", _why_nothing_is_open(case, reading)
+        return "nothing_due", _why_nothing_is_open(case, by_hand.reading)
     return "due", "credited_short" if account.credited else "not_credited"
 
 
-def _doubt(case: DisputeCase, account: Account, reading: Reading) -> str | None:
+def _doubt(claimed: Claimed, account: Account, by_hand: CreditsByHand) -> str | None:
     """Why a person has to say what is owed: for what is open, or for what one reading of the credits leaves open."""
+    case, reading = claimed.case, by_hand.reading
     if account.open_units and case.status in FINAL:
         return "status_contradicts_money"
     if account.open_units and case.money.problem:
@@ -180,10 +202,26 @@ def _doubt(case: DisputeCase, account: Account, reading: Reading) -> str | None:
         return "small_reinstatement"
     if case.dispute_id in reading.unclear:
         return "possible_hand_credit"
-    return "too_many_hand_credits" if account.open_units and case.dispute_id in reading.unread else None
+    if account.open_units and case.dispute_id in reading.unread:
+        return "too_many_hand_credits"
+    if _may_be_credited(claimed, account, by_hand):
+        return "possible_hand_credit"
+    return "clawback_beyond_pack" if account.open_units and claimed.beyond_pack else None
+
+
+def _may_be_credited(claimed: Claimed, account: Account, by_hand: CreditsByHand) -> bool:
+    """Whether a person may have given units that are open: in the dispute's name, or near its amount."""
+    case = claimed.case
+    if case.by_hand and account_of(case, by_hand.reading.units(case.dispute_id), claimed.owed).open_units:
+        return True
+    since = case.money.first_withdrawal
+    if not account.open_units or since is None:
+        return False
+    amounts = {account.open_units, case.to_credit_units, case.clawed_back_units}
+    return may_be_for(by_hand.left_over, dispute_key(case.dispute_id), since, amounts)
 
 
 def _why_nothing_is_open(case: DisputeCase, reading: Reading) -> str:
-    if reading.units(case.dispute_id):
+    if reading.units(case.dispute_id) or case.by_hand:
         return "credited_by_hand"
     return "credited" if case.credits else "nothing_to_credit"

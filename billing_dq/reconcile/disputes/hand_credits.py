@@ -5,7 +5,8 @@ one dispute, or to none: credits alone or several together make one of the amoun
 readings of an organization those count that leave the fewest credits over, and of these the ones that credit least
 beyond what is owed. Where these still differ for a dispute with units owed, a person has to say.
 
-A credit that makes no such amount, alone or with others, is in no reading and parks nothing. What is left falls into
+A credit that makes no such amount, alone or with others, is in no reading; `possible_credits` says which of them may be
+for a dispute all the same. What is left falls into
 parts that share no credit. A part where every dispute has a credit of exactly its units is settled by sorting; any
 other is searched (`reading_search`), within a bound: beyond it the part is unread, and a person has to say.
 """
@@ -37,11 +38,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class HandCredit:
-    """A credit given by hand: its ledger entry, units above 0, and its time."""
+    """A credit given by hand: its ledger entry, units above 0, and its time.
+
+    ``names`` are the keys of the disputes that its reference may name (`vocabulary/likeness.py`).
+    """
 
     entry_id: str
     units: float
     at: datetime
+    names: frozenset[str] = frozenset()
+    has_reference: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,11 @@ class Reading:
     credited: dict[str, tuple[HandCredit, ...]]
     unclear: frozenset[str]
     unread: frozenset[str]
+
+    def left_over(self, credits: Sequence[HandCredit]) -> list[HandCredit]:
+        """Of an organization's credits those that are for no dispute in the reading."""
+        read = {credit.entry_id for of_dispute in self.credited.values() for credit in of_dispute}
+        return [credit for credit in credits if credit.entry_id not in read]
 
     def units(self, dispute_id: str) -> float:
         """Units given by hand for a dispute."""

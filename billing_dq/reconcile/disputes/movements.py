@@ -23,6 +23,8 @@ from billing_dq.units import round_half_up
 
 #: A movement of at most this share of the largest withdrawal may be a conversion ("a few per cent").
 CONVERSION_SHARE = 0.05
+#: Beyond these no rate between two currencies lies; one beyond is as good as none.
+_RATES = (1e-6, 1e6)
 _REVERSAL = "dispute_reversal"
 
 
@@ -86,7 +88,7 @@ def movements_of(cells: Iterable[Mapping[str, object]]) -> list[Movement]:
             Movement(
                 amount_minor=int(float(amount)),
                 currency=str(cell["currency"]).lower(),
-                exchange_rate=ratio if math.isfinite(ratio) and ratio > 0 else None,
+                exchange_rate=ratio if _RATES[0] <= ratio <= _RATES[1] else None,
                 created=instant.tz_localize("UTC") if instant.tzinfo is None else instant.tz_convert("UTC"),
                 category=str(cell["reporting_category"] or ""),
             )

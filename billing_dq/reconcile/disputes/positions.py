@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import dispute_cases
-from billing_dq.reconcile.disputes.decisions import Claimed, Judgement, Organizations, judge
+from billing_dq.reconcile.disputes.decisions import Claimed, CreditsByHand, Judgement, Organizations, judge
 from billing_dq.reconcile.disputes.entries import DisputeLedgers, read_dispute_entries
-from billing_dq.reconcile.disputes.hand_credits import Claim, Reading, read_hand_credits
+from billing_dq.reconcile.disputes.hand_credits import Claim, read_hand_credits
 from billing_dq.reconcile.findings.disputes import Surroundings, findings_frame, findings_of
 from billing_dq.reconcile.inputs import ApplicationTables, Policy, StripeTables
 from billing_dq.tables import DISPUTE_POSITIONS
+from billing_dq.vocabulary.likeness import dispute_key
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,35 @@ def dispute_positions(ours: ApplicationTables, theirs: StripeTables, policy: Pol
     around = Surroundings(owners, policy.packs, dollars_to_units, ours.weeks.as_of)
     cases = dispute_cases(theirs.disputes, ours.pack_purchases, ledgers)
     claimed = [Claimed.of(case, policy.packs) for case in cases]
-    of_mode = [one for one in claimed if one.case.livemode == livemode]
-    readings = _read_by_organization(of_mode, ledgers, dollars_to_units)
-    nothing = Reading({}, frozenset(), frozenset())
-    judgements = [judge(one, readings.get(one.case.organization_id, nothing), owners, livemode) for one in claimed]
+    by_organization = _credits_by_hand(claimed, ledgers, dollars_to_units, livemode)
+    judgements = [
+        judge(dispute, by_organization[dispute.case.organization_id], owners, livemode) for dispute in claimed
+    ]
     return PositionResult(
         positions=DISPUTE_POSITIONS.from_rows(_position(judgement) for judgement in judgements),
         findings=findings_frame([finding for judgement in judgements for finding in findings_of(judgement, around)]),
     )
 
 
-def _read_by_organization(
-    claimed: list[Claimed], ledgers: DisputeLedgers, dollars_to_units: float
-) -> dict[str | None, Reading]:
-    """The best reading of each organization's credits by hand, over all its disputes at once."""
-    claims: dict[str | None, list[Claim]] = {}
-    for one in claimed:
-        claim, organization = one.claim(dollars_to_units), one.case.organization_id
-        if claim is not None and organization in ledgers.by_hand:
-            claims.setdefault(organization, []).append(claim)
-    return {name: read_hand_credits(ledgers.by_hand[name], found) for name, found in claims.items() if name is not None}
+def _credits_by_hand(
+    claimed: list[Claimed], ledgers: DisputeLedgers, dollars_to_units: float, livemode: bool
+) -> dict[str | None, CreditsByHand]:
+    """The credits by hand of each organization, over all its disputes of the key's mode at once."""
+    claims: dict[str | None, list[Claim]] = {dispute.case.organization_id: [] for dispute in claimed}
+    for dispute in claimed:
+        claim = dispute.claim(dollars_to_units)
+        if claim is not None and dispute.case.livemode == livemode:
+            claims[dispute.case.organization_id].append(claim)
+    known = {dispute_key(dispute.case.dispute_id) for dispute in claimed}
+    credits: dict[str | None, CreditsByHand] = {}
+    for name, of_organization in claims.items():
+        by_tool = ledgers.by_hand.get(name, []) if name is not None else []
+        reading = read_hand_credits(by_tool, of_organization)
+        unexplained = ledgers.unexplained.get(name, []) if name is not None else []
+        # what names a dispute is counted there, and is in doubt for no other one
+        nameless = [credit for credit in unexplained if not credit.names & known]
+        credits[name] = CreditsByHand(reading, [*reading.left_over(by_tool), *nameless])
+    return credits
 
 
 def _position(judgement: Judgement) -> dict[str, object]:

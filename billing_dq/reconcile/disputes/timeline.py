@@ -93,6 +93,7 @@ def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -
     named = {
         **{entry.entry_id: "clawback" for entry in (case.clawback, *case.second_clawbacks) if entry},
         **{entry.entry_id: "credit by this system" for entry in case.credits},
+        **{entry.entry_id: "credit by hand" for entry in case.by_hand},
         **{entry.entry_id: "correction by hand" for entry in case.corrections},
         **{entry.entry_id: f"in the ledger of {entry.organization_id}" for entry in case.elsewhere},
     }

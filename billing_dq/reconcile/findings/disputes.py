@@ -16,7 +16,7 @@ from billing_dq.reconcile.disputes.decisions import Judgement, Organizations
 CLAWBACK_PENDING = timedelta(hours=1)
 
 #: Refusals that leave units open for a person; without a clawback nothing is open.
-_NO_PLACE = ("organization_unknown", "no_balance_document")
+_NO_PLACE = ("organization_unknown", "no_balance_document", "ledger_of_other_mode")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _credits(judgement: Judgement, dollars_to_units: float) -> Iterator[DisputeF
         return
     owed = case.to_credit_units
     numbers = f"{credited:,.0f} units credited of {owed:,.0f} owed"
-    if credited > owed and len(case.credits) + len(judgement.by_hand) > 1:
+    if credited > owed and len(case.credits) + len(case.by_hand) + len(judgement.by_hand) > 1:
         yield _finding(case, "dispute_credited_twice", credited - owed, f"{numbers}, by more than one credit")
     elif credited > owed:
         yield _finding(case, "dispute_credit_wrong_units", credited - owed, f"{numbers}: not the units clawed back")

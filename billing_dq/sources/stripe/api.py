@@ -197,6 +197,8 @@ def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None
     if row is None:
         fields = ", ".join(f"{bad['field']} ({bad['reason']})" for bad in quarantine.rows.values())
         raise SourceError(f"Stripe's dispute {dispute_id} cannot be read: {fields}")
+    if row["dispute_id"] != dispute_id:
+        raise SourceError(f"Stripe was asked for the dispute {dispute_id} and answered with another one")
     return STRIPE_DISPUTES.from_rows([row])
 
 

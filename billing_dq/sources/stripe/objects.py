@@ -11,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from billing_dq.sources.stripe.client import JsonObject
 
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that a datetime can hold
-_INT64 = 2**63
+#: Stripe's amounts have twelve digits at most; no rate between two currencies is beyond these. Within them every sum of
+#: a dispute's converted movements is an int64.
+_LARGEST_MINOR = 10**12
+_LARGEST_RATE = 1e6
 
 
 def _id_of(value: object) -> object:
@@ -24,8 +27,8 @@ def _empty_for_none(value: object) -> object:
 
 
 def _rate(value: float | None) -> float | None:
-    if value is not None and not 0 < value < float("inf"):
-        raise ValueError("an exchange rate must be a positive number")
+    if value is not None and not 1 / _LARGEST_RATE <= value <= _LARGEST_RATE:
+        raise ValueError("an exchange rate must lie between a millionth and a million")
     return value
 
 
@@ -33,7 +36,7 @@ Id = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 Reference = Annotated[Id, BeforeValidator(_id_of)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=_LAST_SECOND)]
-Minor = Annotated[int, Field(strict=True, gt=-_INT64, lt=_INT64)]
+Minor = Annotated[int, Field(strict=True, gt=-_LARGEST_MINOR, lt=_LARGEST_MINOR)]
 Flag = Annotated[bool, Field(strict=True)]
 #: Text by name; what an application stores beside its own fields (numbers, null) is no reason to lose the object.
 Metadata = Annotated[dict[str, object], BeforeValidator(_empty_for_none)]

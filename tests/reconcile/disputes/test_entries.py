@@ -23,9 +23,10 @@ def test_a_credit_by_hand_of_any_size_is_its_organization_s(units: float) -> Non
     assert [(credit.entry_id, credit.units) for credit in read(row).by_hand[ORG]] == [(row["entry_id"], units)]
 
 
-@pytest.mark.parametrize("amount", [0.0, 0.5, 6000.0])
-def test_a_refund_that_takes_nothing_is_no_clawback(amount: float) -> None:
-    assert read(entry("dispute_du_1", amount, 1, kind="refund")) == DisputeLedgers()
+def test_a_refund_that_takes_nothing_is_no_clawback_and_one_that_gives_is_a_credit_by_hand() -> None:
+    assert read(entry("dispute_du_1", 0.0, 1, kind="refund")) == DisputeLedgers()
+    traces = read(entry("dispute_du_1", 6000.0, 1, kind="refund")).of("du_1")
+    assert ([credit.units for credit in traces.by_hand], traces.clawbacks) == ([6000.0], [])
 
 
 @pytest.mark.parametrize("ref", ["dispute_reinstate_du_1", "dispute-credit-a"])
@@ -64,10 +65,16 @@ def test_an_entry_of_another_kind_or_reference_says_nothing() -> None:
     assert (
         read(
             entry("dispute_reinstate_du_1", -5, 1, kind="debit"),
-            entry("xdispute_reinstate_du_1", 5, 1, kind="adjustment"),
             entry("xrefund-dispute-6ad8", -5, 1, kind="refund"),
-            entry("xdispute-credit-a", 5, 1, kind="adjustment"),
             entry("expire-6ad8", -5, 1, kind="expiration"),
         )
         == DisputeLedgers()
     )
+
+
+@pytest.mark.parametrize("ref", [None, "", " ", "goodwill", "xdispute-credit-a", "Dispute-Credit-a", "settle"])
+def test_an_adjustment_of_an_unknown_purpose_is_a_credit_that_nothing_explains(ref: str | None) -> None:
+    row = entry("x", 5, 1, kind="adjustment") | {"ref_id": ref}
+    ((credit,),) = read(row).unexplained.values()
+    assert (credit.units, credit.has_reference) == (5, bool(ref and ref.strip()))
+    assert read(entry("settle:2026-W40", 5, 1, kind="adjustment")) == DisputeLedgers()

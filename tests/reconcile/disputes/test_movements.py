@@ -90,7 +90,7 @@ def test_a_real_partial_win_across_currencies_is_told_in_the_charges_currency():
     assert found.fraction == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("rate", [None, 0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("rate", [None, 0.0, -1.0, 1e-320, 1e-7, 1e7, float("nan"), float("inf")])
 def test_a_rate_missing_across_currencies_leaves_the_share_unknown(rate: float | None):
     found = money(moved(-617, rate=1.234), moved(600, 21, rate=rate), currency="eur")
     assert (found.fraction, found.problem) == (None, "fx_unknown")

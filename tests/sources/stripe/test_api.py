@@ -9,6 +9,7 @@ from billing_dq.errors import SourceError
 from billing_dq.settings import Plan
 from billing_dq.sources.progress import LineProgress
 from billing_dq.sources.stripe.api import probe, read_dispute, read_stripe
+from billing_dq.sources.stripe.client import StripeConnection
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.tables import (
     QUARANTINED_STRIPE_OBJECTS,
@@ -348,6 +349,26 @@ def test_reading_a_dispute_again_tells_what_is_wrong_with_it() -> None:
             read_dispute(settings_for(local), "du_gone")
         with pytest.raises(SourceError, match=r"du_bad cannot be read: balance_transactions\.0\.currency"):
             read_dispute(settings_for(local), "du_bad")
+
+
+def test_another_dispute_than_was_asked_for_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve({"disputes": [dispute("du_1"), dispute("du_2")]}) as local:
+        usual = StripeConnection.retrieve
+        monkeypatch.setattr(
+            StripeConnection, "retrieve", lambda self, resource, _, *more: usual(self, resource, "du_2", *more)
+        )
+        with pytest.raises(SourceError, match="asked for the dispute du_1 and answered with another one"):
+            read_dispute(settings_for(local), "du_1")
+
+
+@pytest.mark.parametrize("rate", [1e-320, 1e-7, 1e7])
+def test_a_rate_that_no_two_currencies_have_is_one_line(rate: float) -> None:
+    known, refused = (
+        {"disputes": [dispute("du_1", movement(-500, exchange_rate=rate))]},
+        "between a millionth and a million",
+    )
+    with serve(known) as local, pytest.raises(SourceError, match=refused):
+        read_dispute(settings_for(local), "du_1")
 
 
 def test_an_id_with_odd_characters_stays_one_part_of_the_address() -> None:

@@ -78,20 +78,19 @@ def purchases(entries: pa.Table) -> pa.Table:
 
 
 def naming_a_dispute(entries: pa.Table) -> pa.Table:
-    """Clawbacks and reinstatements of disputes, credits given by hand, corrections (units taken back under a reference
-    of its own that names a dispute), and the expirations of top-ups that were clawed back.
+    """Clawbacks of disputes, every adjustment but the settlements (reinstatements, and whatever people gave or took by
+    hand), other entries whose reference names a dispute, and the expirations of top-ups that were clawed back.
     """
     kind, ref = entries.column("kind"), pc.fill_null(entries.column("ref_id"), "")
-    refund, negative = pc.equal(kind, "refund"), pc.less(entries.column("amount"), 0.0)
-    clawback = pc.match_substring_regex(ref, "^(refund-)?dispute_")
-    credit = pc.match_substring_regex(ref, "^dispute(-credit-|_reinstate_)")
-    correction = pc.and_(negative, pc.match_substring_regex(ref, "(^|[^A-Za-z0-9])d[up]_"))
-    named = pc.or_(pc.if_else(refund, clawback, credit), correction)
-    named = pc.and_(pc.is_in(kind, value_set=pa.array(["refund", "adjustment"])), named)
+    refund, adjustment = pc.equal(kind, "refund"), pc.equal(kind, "adjustment")
+    clawback = pc.and_(refund, pc.match_substring_regex(ref, "^(refund-)?dispute_"))
+    by_hand = pc.and_(adjustment, pc.invert(pc.starts_with(ref, "settle:")))
+    named = pc.match_substring_regex(ref, "(?i)(^|[^a-z0-9])d[up][^a-z0-9]")
+    named = pc.and_(named, pc.is_in(kind, value_set=pa.array(["topup", "refund"])))
     naming_topup = pc.and_(refund, pc.match_substring_regex(ref, "^refund-dispute_.+-[^-]+$"))
     topups = pc.replace_substring_regex(ref.filter(naming_topup), "^.*-", "expire-")
     expired = pc.and_(pc.equal(kind, "expiration"), pc.is_in(ref, value_set=pc.unique(topups)))
-    return entries.filter(pc.or_(named, expired))
+    return entries.filter(pc.or_(pc.or_(clawback, by_hand), pc.or_(named, expired)))
 
 
 def of_refunds(entries: pa.Table) -> pa.Table:
