@@ -28,7 +28,7 @@ class Scene:
         return own_credit(self.name, units or self.units, organization=self.organization)
 
     def hand(self, units: float, request: str = "a") -> dict[str, object]:
-        return by_hand(units, request=f"{self.name}-{request}", organization=self.organization)
+        return by_hand(units, request=f"{self.organization}-{request}", organization=self.organization)
 
     def short(self, units: float) -> tuple[list[dict[str, object]], Entries, Told]:
         """Won, and credited in a wrong amount: what is short is due as well, what is right is no finding."""
