@@ -80,7 +80,7 @@ def command(ui: bool, organizations: int, nights: int | None, seed: int, keep: P
         world = load(config, server.uri, _DATABASE, progress=progress_here())
         stripe = stack.enter_context(serve(world.stripe))
         sink = stack.enter_context(alert_sink())
-        settings = _configure(home, config, server.uri, stripe.url, sink.url)
+        settings = _configure(home, config, server.uri, stripe.url, sink.url())
         stack.callback(stop.shield)
         if nights is None:
             _two_nights(console, settings, config, world, stop, sink)
@@ -107,13 +107,13 @@ def _two_nights(
         first = run_night(settings, instance, config.as_of, progress=progress_here())
         stop.raise_if_asked()
         show(first, settings, console)
-        _say_told(console, sink)
+        _say_notified(console, sink)
         show_planted(console, world.labels, first, settings)
         due = apply_through_the_daemon(console, settings, first)
         _say(console, "Night 2: now")
         second = run_night(settings, instance, progress=progress_here())
         stop.raise_if_asked()
-        _say_told(console, sink)
+        _say_notified(console, sink)
         resolved = second.findings[second.findings["state"] == "resolved"]
         gone = resolved[(resolved["kind"] == "dispute_credit_due") & resolved["subject"].isin(due)]
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
@@ -151,9 +151,9 @@ def _end(console: Console, settings: Settings, last: "StoredNight") -> None:
         _say(console, line)
 
 
-def _say_told(console: Console, sink: Sink) -> None:
+def _say_notified(console: Console, sink: Sink) -> None:
     """Print the messages that the route of the demo received."""
-    for message in sink.told() or ["  none: nothing is new"]:
+    for message in sink.new_messages() or ["  none: nothing is new"]:
         for line in ("Alert, as the route demo received it:", *message.split("\n")):
             print_line(console, line)
 

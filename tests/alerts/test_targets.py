@@ -9,8 +9,9 @@ from billing_dq.alerts import targets
 from billing_dq.alerts.message import Message
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.settings import Route
+from billing_dq_simulation.commands.demonstration.sink import alert_sink
 from tests.support import alerting
-from tests.support.alerting import Ticking, alert, alerts, target
+from tests.support.alerting import Ticking, alert, alerts
 
 SECRET = "hunter2"
 MESSAGE = Message("a title", "a <b>text</b> with @everyone & more", "error")
@@ -21,7 +22,7 @@ def route(url: str) -> Route:
 
 
 def test_a_message_arrives_as_plain_text_with_its_loudness() -> None:
-    with target() as taking:
+    with alert_sink() as taking:
         assert targets.send("ops", route(taking.url()), MESSAGE, 10) is None
     (got,) = taking.taken
     assert (got["title"], got["message"], got["type"]) == (MESSAGE.title, MESSAGE.text, "failure")
@@ -29,7 +30,7 @@ def test_a_message_arrives_as_plain_text_with_its_loudness() -> None:
 
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_a_target_that_refuses_is_told_with_its_status(status: int) -> None:
-    with target() as refusing:
+    with alert_sink() as refusing:
         refusing.status = status
         reason = targets.send("ops", route(refusing.url(SECRET)), MESSAGE, 10)
     assert reason == f"JSON: the target answered with HTTP {status}"
@@ -61,7 +62,7 @@ def test_a_planted_secret_is_in_no_log_no_file_and_no_sentence(
 ) -> None:
     caplog.set_level(1)
     logging.getLogger("urllib3").setLevel(1)
-    with target() as refusing:
+    with alert_sink() as refusing:
         refusing.status = 503
         settings = alerting.settings(
             tmp_path,

@@ -19,8 +19,8 @@ from billing_dq.settings import Settings
 from billing_dq.storage import placing
 from billing_dq.storage.home_database import FILE_NAME
 from billing_dq.storage.lake import Lake
+from billing_dq_simulation.commands.demonstration.sink import Sink, alert_sink
 from tests.support import alerting
-from tests.support.alerting import Target, target
 from tests.support.report_night import BEFORE, NIGHT, finding, findings, old
 from tests.support.stored_night import store
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.P
 
 
 @pytest.fixture
-def taking() -> Iterator[Target]:
-    with target() as found:
+def taking() -> Iterator[Sink]:
+    with alert_sink() as found:
         yield found
 
 
 @pytest.fixture
-def settings(tmp_path: Path, taking: Target) -> Settings:
+def settings(tmp_path: Path, taking: Sink) -> Settings:
     found = alerting.settings(tmp_path, ops={"url": taking.url(SECRET)})
     return found.model_copy(update={"alerts": found.alerts.model_copy(update={"wait_seconds": 0.0})})
 
@@ -62,7 +62,7 @@ def checked(result: dg.ExecuteInProcessResult) -> tuple[bool, str]:
 
 
 def test_a_night_tells_its_findings_once_with_the_path_of_the_report(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     store(Path(settings.home), NIGHT, findings(finding(1), old(2), finding(3, severity="warning")))
     for _ in range(2):
@@ -76,7 +76,7 @@ def test_a_night_tells_its_findings_once_with_the_path_of_the_report(
 
 
 def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_its_findings_when_it_is_finished(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     lake = Lake(settings.home)
     store(Path(settings.home), NIGHT, findings(finding(1)))
@@ -104,7 +104,7 @@ def full(_: int) -> None:
 
 
 def test_an_older_night_that_is_run_again_tells_nothing(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     store(Path(settings.home), BEFORE, findings(finding(1)))
     store(Path(settings.home), NIGHT, findings(old(1)))
@@ -113,7 +113,7 @@ def test_an_older_night_that_is_run_again_tells_nothing(
 
 
 def test_a_stripe_that_could_not_be_read_is_told_once_and_once_when_it_is_read_again(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     for night, stripe in (("2026-11-19", "failed"), (BEFORE, "failed"), (NIGHT, "read")):
         store(Path(settings.home), night, findings(), stripe)
@@ -123,7 +123,7 @@ def test_a_stripe_that_could_not_be_read_is_told_once_and_once_when_it_is_read_a
 
 
 def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     store(Path(settings.home), NIGHT, findings(finding(1)))
     taking.status = 500
@@ -158,7 +158,7 @@ def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Se
 
 
 def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     passing = {"passed": False}
 
@@ -184,7 +184,7 @@ def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
     assert "failed_check, a_table:it_is_sound: 7 rows are wrong (run " in taking.taken[0]["message"]
 
 
-def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.DagsterInstance, taking: Target) -> None:
+def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.DagsterInstance, taking: Sink) -> None:
     @dg.op
     def breaks() -> None:
         raise dg.Failure("the disk is full")
@@ -210,7 +210,7 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
 
 
 def test_a_missing_night_is_told_once_and_its_tick_sends_again_what_waits(
-    settings: Settings, instance: dg.DagsterInstance, taking: Target
+    settings: Settings, instance: dg.DagsterInstance, taking: Sink
 ) -> None:
     long_ago = "2026-11-01"
     store(Path(settings.home), long_ago, findings())

@@ -1,12 +1,7 @@
-"""For tests of alerts: alerts, settings with routes, a clock that stands, and an HTTP target that takes or refuses."""
+"""For tests of alerts: alerts, settings with routes, and a clock that stands."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -65,43 +60,3 @@ class Ticking:
             self.at += timedelta(seconds=seconds)
 
         return Clock(lambda: self.at, sleep)
-
-
-@dataclass
-class Target:
-    """An HTTP server that answers with a status, and what it took."""
-
-    port: int
-    status: int = 200
-    asked: int = 0
-    taken: list[dict[str, str]] = field(default_factory=list)
-
-    def url(self, path: str = "") -> str:
-        return f"json://127.0.0.1:{self.port}/{path}"
-
-
-@contextmanager
-def target() -> Iterator[Target]:
-    """A target on a free port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            found.asked += 1
-            if found.status == 200:
-                found.taken.append(json.loads(content))
-            self.send_response(found.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Target(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
