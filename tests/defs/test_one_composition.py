@@ -25,8 +25,8 @@ from billing_dq_simulation.config import WorldConfig, world_settings
 from billing_dq_simulation.faults.catalogue import FAULTS
 from billing_dq_simulation.loader import load
 from billing_dq_simulation.local_stripe import serve
-from tests.support.night_without_dagster import result_tables
 from tests.support.sample_night import SampleNight
+from tests.support.stored_nights import result_tables
 
 #: Rates at which each rule finds something, and the company stays small.
 COMPANY = WorldConfig(

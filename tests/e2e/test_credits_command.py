@@ -86,7 +86,7 @@ def test_everything_due_is_applied_once_and_the_audit_proves_it(
     assert len(ours(database)) == 1
     audit = shown("verify-audit")
     assert (audit["faults"], audit["entries"]) == (0, 1)
-    positions = night.store_night(settings, "2026-11-22", days=1).set_index("dispute_id")
+    positions = night.store_night(settings, days=1).set_index("dispute_id")
     assert positions.loc[night.DISPUTE, ["decision", "reason"]].to_list() == ["nothing_due", "credited"]
     assert shown("list")["plans"] == []
 

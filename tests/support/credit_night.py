@@ -10,19 +10,10 @@ import pandas as pd
 import pytest
 from bson import ObjectId
 from pymongo.database import Database
-from upath import UPath
 
-from billing_dq.policy import policy_of
-from billing_dq.reconcile.disputes.positions import dispute_positions
-from billing_dq.reconcile.inputs import ApplicationTables, StripeTables
 from billing_dq.settings import Settings, load_settings
-from billing_dq.sources.mongodb.snapshot import read_snapshot
-from billing_dq.sources.progress import SilentProgress
-from billing_dq.sources.stripe.api import read_stripe
-from billing_dq.storage import arrow, stored_table
-from billing_dq.tables import DISPUTE_POSITIONS, STRIPE_DISPUTES, Table
-from billing_dq.weeks import NightWeeks
 from billing_dq_simulation import local_stripe
+from tests.support.night_without_dagster import take_night
 
 DATA = Path(__file__).parents[1] / "data" / "sample"
 NIGHT = "2026-11-21"
@@ -76,25 +67,8 @@ def rewrite(settings: Settings, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def store_night(settings: Settings, night: str = NIGHT, days: int = 0) -> pd.DataFrame:
-    """Read both sources and store what the plans of a night rest on; the value is its dispute_positions."""
-    directory = Path(settings.home) / "work" / night
-    directory.mkdir(parents=True)
-    as_of = AS_OF + timedelta(days=days)
-    snapshot = read_snapshot(settings, NightWeeks(as_of, 3, 6), directory, SilentProgress())
-    reading = read_stripe(settings, as_of, [], SilentProgress())
-    frames = {name: snapshot.tables[name].frame() for name in snapshot.tables}
-    ours = ApplicationTables(NightWeeks(as_of, 3, 6), frames)
-    positions = dispute_positions(ours, StripeTables(reading.frames, reading.livemode), policy_of(settings)).positions
-    for table, stored in snapshot.tables.items():
-        _store(settings, night, stored.table, frames[table])
-    _store(settings, night, STRIPE_DISPUTES, reading.frames["stripe_disputes"])
-    _store(settings, night, DISPUTE_POSITIONS, positions)
-    return positions
-
-
-def _store(settings: Settings, night: str, table: Table, frame: pd.DataFrame) -> None:
-    path = Path(settings.home) / "lake" / table.name / f"{night}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with stored_table.TableWriter(table, UPath(path)) as writer:
-        writer.write(arrow.to_arrow(table, frame))
+def store_night(settings: Settings, days: int = 0) -> pd.DataFrame:
+    """Take the night so many days later; the value is its dispute_positions."""
+    disputes = take_night(settings, AS_OF + timedelta(days=days)).disputes
+    assert disputes is not None
+    return disputes.positions

@@ -10,15 +10,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
-from billing_dq.report.figures import headlines
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.facts import refuse_a_living_database
 from billing_dq.sources.mongodb.snapshot import read_snapshot
@@ -34,7 +31,7 @@ from billing_dq.storage.history import (
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.weeks import NightWeeks
-from tests.support.stored_nights import store, store_record
+from tests.support.stored_nights import store_night
 
 
 def take_night(settings: Settings, as_of: datetime) -> NightResult:
@@ -43,7 +40,7 @@ def take_night(settings: Settings, as_of: datetime) -> NightResult:
     Raises:
         SourceError: MongoDB cannot be read. Where Stripe cannot, the night is taken without it.
     """
-    night, home, lake = as_of.date().isoformat(), Path(settings.home), Lake(settings.home)
+    night, lake = as_of.date().isoformat(), Lake(settings.home)
     weeks = NightWeeks(as_of, settings.weeks_back, settings.settling_hours)
     followed = followed_by(lake, night, weeks, settings.follow_weeks)
     with tempfile.TemporaryDirectory() as directory:
@@ -63,30 +60,8 @@ def take_night(settings: Settings, as_of: datetime) -> NightResult:
     reading, record = _stripe(settings, lake, night, facts)
     theirs = None if reading is None else _tables(reading)
     result = reconcile_night(ours, theirs, policy_of(settings), _earlier(lake, night, ours))
-    tables = {**frames, **({} if theirs is None else theirs.frames), **result_tables(result)}
-    for name, frame in tables.items():
-        store(home, name, night, frame)
-    store_record(home, facts, night)
-    store_record(home, record, night)
-    open_findings = seen_open(result.findings, night)
-    resolved = int((result.findings["state"] == "resolved").sum())
-    rows = {name: len(frame) for name, frame in tables.items()}
-    store(home, "nightly_report", night, headlines(facts, record, rows, result.meter.deltas, open_findings, resolved))
+    store_night(settings, facts, record, {**frames, **({} if theirs is None else theirs.frames)}, result)
     return result
-
-
-def result_tables(result: NightResult) -> dict[str, pd.DataFrame]:
-    """The result tables of a night by name; those that compare with Stripe are absent where it was not read."""
-    tables = {
-        "meter_extras_deltas": result.meter.deltas,
-        "meter_extras_evidence": result.meter.evidence,
-        "runaway_balances": result.runaway,
-        "ledger_violations": result.violations,
-        "subscription_drift": result.drift,
-        "dispute_positions": None if result.disputes is None else result.disputes.positions,
-        "findings": result.findings,
-    }
-    return {name: frame for name, frame in tables.items() if frame is not None}
 
 
 def nights_without_dagster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.inputs import ApplicationTables, Earlier, StripeTables
+from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.inputs import Earlier, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.report.figures import headlines
 from billing_dq.report.night import read_night
@@ -62,29 +63,47 @@ def store_sample(home: Path, documents: Documents) -> str:
 def _store_night(
     settings: Settings, documents: Documents, theirs: StripeTables, as_of: datetime, earlier: Earlier
 ) -> NightResult:
-    night, home = as_of.date().isoformat(), Path(settings.home)
-    ours: ApplicationTables = application_tables(documents, as_of)
+    ours = application_tables(documents, as_of)
     result = reconcile_night(ours, theirs, policy_of(settings), earlier)
-    assert result.disputes is not None
-    results = {
+    facts = _snapshot(as_of, {name: len(rows) for name, rows in documents.items()})
+    stripe = StripeReadingRecord(state="read", reason="", livemode=True, requests={"disputes": 1}, invoices_not_read=())
+    store_night(settings, facts, stripe, {**ours.frames, **theirs.frames}, result)
+    store_report(settings, read_night(settings, as_of.date().isoformat()))
+    return result
+
+
+def store_night(
+    settings: Settings,
+    facts: SnapshotFactsRecord,
+    stripe: StripeReadingRecord,
+    sources: Mapping[str, pd.DataFrame],
+    result: NightResult,
+) -> None:
+    """Everything that a nightly run stores of a night but what Dagster adds."""
+    night, home = facts.as_of.date().isoformat(), Path(settings.home)
+    tables = {**sources, **result_tables(result)}
+    for name, frame in tables.items():
+        store(home, name, night, frame)
+    store_record(home, facts, night)
+    store_record(home, stripe, night)
+    rows = {name: len(frame) for name, frame in tables.items()}
+    resolved = int((result.findings["state"] == "resolved").sum())
+    figures = headlines(facts, stripe, rows, result.meter.deltas, seen_open(result.findings, night), resolved)
+    store(home, "nightly_report", night, figures)
+
+
+def result_tables(result: NightResult) -> dict[str, pd.DataFrame]:
+    """The result tables of a night by name; those that compare with Stripe are absent where it was not read."""
+    tables = {
         "meter_extras_deltas": result.meter.deltas,
         "meter_extras_evidence": result.meter.evidence,
-        "ledger_violations": result.violations,
         "runaway_balances": result.runaway,
-        "dispute_positions": result.disputes.positions,
+        "ledger_violations": result.violations,
+        "subscription_drift": result.drift,
+        "dispute_positions": None if result.disputes is None else result.disputes.positions,
         "findings": result.findings,
     }
-    for name, frame in {**ours.frames, **theirs.frames, **results}.items():
-        store(home, name, night, frame)
-    snapshot = _snapshot(as_of, {name: len(found) for name, found in documents.items()})
-    stripe = StripeReadingRecord(state="read", reason="", livemode=True, requests={"disputes": 1}, invoices_not_read=())
-    store_record(home, snapshot, night)
-    store_record(home, stripe, night)
-    open_ones = result.findings[result.findings["state"] != "resolved"]
-    figures = headlines(snapshot, stripe, {}, result.meter.deltas, open_ones, len(result.findings) - len(open_ones))
-    store(home, "nightly_report", night, figures)
-    store_report(settings, read_night(settings, night))
-    return result
+    return {name: frame for name, frame in tables.items() if frame is not None}
 
 
 def _snapshot(as_of: datetime, counted: Mapping[str, int]) -> SnapshotFactsRecord:

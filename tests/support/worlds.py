@@ -5,35 +5,23 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import SecretStr
 from pymongo.database import Database
 
-from billing_dq.settings import Pack, Plan, Settings
+from billing_dq.settings import Settings
+from tests.support import pure_night
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 SAMPLE_AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
 
 def sample_settings(home: Path, uri: str, database: str, stripe_url: str | None = None) -> Settings:
-    """The settings that the sample's `config.json` describes."""
-    config = json.loads((SAMPLE / "config.json").read_text())
-    plans = {
-        name: Plan(
-            meter_quota=quota, prices=tuple(price for price, plan in config["price_map"].items() if plan == name)
-        )
-        for name, quota in config["quotas"].items()
-    }
-    packs = {
-        pack["pack_id"]: Pack(price_cents=pack["price_usd"] * 100, units=pack["units"]) for pack in config["packs"]
-    }
-    return Settings(
+    """The settings to read the sample from a database, and its Stripe where there is an address."""
+    return pure_night.sample_settings(
         home=str(home),
-        mongodb_uri=SecretStr(uri),
+        mongodb_uri=uri,
         mongodb_database=database,
-        plans=plans,
-        packs=packs,
         stripe_base_url=stripe_url,
-        stripe_api_key=SecretStr("rk_live_local") if stripe_url else None,
+        stripe_api_key="rk_live_local" if stripe_url else None,
         batch_organizations=20,
     )
 
