@@ -47,7 +47,7 @@ CREATE TABLE failed_deliveries (
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A connection that writes nothing; None where there is no file yet.
+    """A connection that writes nothing; None where there is no file yet, or an empty one that another process fills.
 
     Raises:
         SourceError: the file cannot be read, is none of ours or is of a newer version; also inside the block.
@@ -56,6 +56,9 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     with _one_line(path, "read"), closing(_connected(f"{path.absolute().as_uri()}?mode=ro")) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            yield None
+            return
         _require_version(connection, path)
         yield connection
 

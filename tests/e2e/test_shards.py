@@ -1,10 +1,14 @@
-"""A night in shards has the bytes of a night in one piece, in process and in processes of their own."""
+"""A night in shards has the bytes of a night in one piece: in process, in processes of their own, on Celery workers."""
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +24,7 @@ from billing_dq.sources.mongodb.facts import Part
 from billing_dq.sources.mongodb.parts import Reading, ReadingPlan
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq_simulation.config import WorldConfig, world_settings
+from billing_dq_simulation.embedded import free_port
 from billing_dq_simulation.faults.catalogue import FAULTS
 from billing_dq_simulation.loader import load
 from billing_dq_simulation.local_stripe import serve
@@ -120,7 +125,58 @@ def assert_a_process_takes_the_same_night(company: Company, directory: Path, env
     command = [Path(sys.executable).parent / "billing-dq", "nightly", "--as-of", COMPANY.as_of.isoformat()]
     result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stderr  # there are findings
+    assert "Traceback" not in result.stderr, result.stderr
     assert_same_night(company.settings(directory / "home"), company)
+
+
+@contextmanager
+def redis_broker(directory: Path) -> Iterator[str]:
+    """The address of a Redis of the test's own, which keeps nothing on the disk."""
+    port = free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(directory)]
+    with subprocess.Popen(["redis-server", *options], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert any("Ready to accept connections" in line for line in server.stdout)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+@contextmanager
+def celery_workers(directory: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Two worker processes, started as docs/scale.md says; each writes a log."""
+    options = Path(__file__).parents[2] / "deploy" / "execution" / "celery_worker.yaml"
+    command = ["dagster-celery", "worker", "start", "-A", "dagster_celery.app", "-y", str(options), "-n"]
+    with ExitStack() as running:
+        for name in ("first", "second"):
+            log = running.enter_context((directory / f"{name}.log").open("w"))
+            worker = subprocess.Popen(
+                [*command, name, "--", "--concurrency", "1"],
+                cwd=directory,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the worker is a process of its own below it, which must end with it
+            )
+            running.callback(worker.wait)
+            running.callback(os.killpg, worker.pid, signal.SIGTERM)
+        yield
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no broker: redis-server is not installed")
+def test_a_night_on_two_celery_workers_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
+    pytest.importorskip("dagster_celery", reason="needs the extra celery")
+    dagster = tmp_path / "dagster"
+    dagster.mkdir()
+    (dagster / "dagster.yaml").write_text(DAGSTER_YAML)
+    with dg.DagsterInstance.from_config(str(dagster)), redis_broker(tmp_path) as address:
+        environment = environment_of(company, tmp_path)
+        environment |= {"DAGSTER_CELERY_BROKER_URL": address, "DAGSTER_CELERY_BACKEND_URL": address}
+        settings = tomllib.loads((Path(__file__).parents[2] / "deploy" / "execution" / "celery.toml").read_text())
+        environment["BILLING_DQ_EXECUTION"] = json.dumps(settings["execution"])
+        with celery_workers(tmp_path, environment):
+            assert_a_process_takes_the_same_night(company, tmp_path, environment)
+    logs = [(tmp_path / f"{name}.log").read_text() for name in ("first", "second")]
+    assert all("succeeded in" in log for log in logs), "one worker took every step"
 
 
 @pytest.mark.skipif("BILLING_DQ_TEST_MULTIPROCESS" not in os.environ, reason="minutes: each step is a process")

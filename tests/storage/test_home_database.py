@@ -33,6 +33,12 @@ def test_a_home_without_the_file_reads_as_none_and_is_not_made(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_file_that_another_process_is_about_to_fill_reads_as_none(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).touch()
+    with reading(tmp_path / FILE_NAME) as database:
+        assert database is None
+
+
 def test_what_is_only_read_needs_no_permission_to_write(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     with writing(path):
