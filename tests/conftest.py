@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     differences = tuple(line for line in lines if line and not line.startswith("#"))
     for item in items:
         if item.nodeid.startswith(differences):
-            item.add_marker(pytest.mark.xfail(reason="see docs/servers.md", strict=True))
+            item.add_marker(pytest.mark.xfail(reason="see docs/scale.md", strict=True))
 
 
 def database_name() -> str:

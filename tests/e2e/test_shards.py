@@ -179,7 +179,6 @@ def test_a_night_on_two_celery_workers_gives_the_same_bytes(company: Company, tm
     assert all("succeeded in" in log for log in logs), "one worker took every step"
 
 
-@pytest.mark.skipif("BILLING_DQ_TEST_MULTIPROCESS" not in os.environ, reason="minutes: each step is a process")
 def test_a_night_in_processes_of_this_machine_gives_the_same_bytes(company: Company, tmp_path: Path) -> None:
     execution = json.dumps({"engine": "multiprocess", "config": {"max_concurrent": 2}})
     environment = environment_of(company, tmp_path) | {"BILLING_DQ_EXECUTION": execution}

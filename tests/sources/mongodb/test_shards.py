@@ -145,7 +145,7 @@ def test_names_depend_on_the_documents_and_not_on_their_order() -> None:
 
 
 def test_a_part_is_read_at_the_instant_of_the_plan() -> None:
-    """What the driver sends; the embedded server takes the instant and reads the present (docs/servers.md)."""
+    """What the driver sends; the embedded server takes the instant and reads the present (docs/scale.md)."""
     instant, command = Timestamp(1795896842, 4), dict[str, object]()
     connection = type("Connection", (), {"max_wire_version": 21})()
     with MongoClient[Document](connect=False) as client, reader_at(client, Settings(), instant, Budget(None)) as reader:
