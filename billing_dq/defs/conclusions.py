@@ -5,7 +5,6 @@ do not exist that night, and the findings are made all the same. So they are whe
 a critical expectation: that result was not examined.
 """
 
-import re
 from collections.abc import Iterator
 
 import dagster as dg
@@ -14,19 +13,27 @@ import pandas as pd
 from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
 from billing_dq.defs.manifest import MANIFEST
-from billing_dq.defs.metadata import Metadata, finding_rows, table_asset, table_of, table_out, tags_of, told
-from billing_dq.defs.runbook import runbook
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.conclusions import (
+    drift_page,
+    findings_page,
+    first_figures,
+    link_to_report,
+    money,
+    positions_page,
+    sentence_of,
+)
+from billing_dq.defs.pages.metadata import table_asset, table_metadata, table_out, tags_of
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, StripeComparison, drift_table, findings_stage, stripe_stage
-from billing_dq.report.figures import Plain, findings_by_kind, headlines, rows_of
+from billing_dq.report.figures import headlines
 from billing_dq.report.night import Lacks, read_night
-from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
-from billing_dq.report.words import commands, headline
+from billing_dq.report.verdicts import verdicts
+from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
 from billing_dq.storage.lake import Lake
@@ -66,9 +73,6 @@ from billing_dq.tables import (
 GROUP = "conclusions"
 PAGE = "report"
 VERDICT_TAG, SUMMARY_TAG = "billing_dq/verdict", "billing_dq/summary"
-#: Figures of `nightly_report` that its page shows first.
-_FIRST = ("findings.critical", "findings.error", "findings.warning", "findings.new", "findings.resolved")
-_DECISIONS = ("due", "parked", "refused", "nothing_due")
 #: Tables that may or may not be written before the figures are taken: the same night gives the same figures.
 _BESIDE_THE_REPORT = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name}
 
@@ -130,14 +134,16 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         if comparison is not None:
             drift = drift_table(comparison, ours, policy)
             if drift is not None:
-                yield _drift(drift, settings, lake, key)
+                yield dg.Output(drift, SUBSCRIPTION_DRIFT.name, metadata=drift_page(drift, settings, lake, key))
             if comparison.disputes is not None:
-                yield _positions(comparison.disputes.positions, settings, lake, key)
+                positions = comparison.disputes.positions
+                shown = positions_page(positions, settings, lake, key)
+                yield dg.Output(positions, DISPUTE_POSITIONS.name, metadata=shown)
         results = _results(lake, key, reconciliation, comparison)
         findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks), unsound)
         seen = seen_open(findings, key)
         deltas = METER_EXTRAS_DELTAS.empty() if results.meter is None else results.meter.deltas
-        yield dg.Output(findings, FINDINGS.name, metadata=_of_findings(lake, key, seen, deltas, settings))
+        yield dg.Output(findings, FINDINGS.name, metadata=findings_page(lake, key, seen, deltas, settings))
 
     @table_asset(NIGHTLY_REPORT.name, nights, GROUP)
     def nightly_report(
@@ -162,16 +168,16 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         verdict, sentence = headline(seen, verdicts(seen, deltas), stripe_reading, key, lacks)
         # beside the run in every list of runs, so that a night can be told without opening it
         context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
-        shown = _money(seen, deltas)
+        shown = money(seen, deltas)
         return dg.Output(
             report,
             metadata={
-                "in_one_sentence": _sentence(verdict, sentence),
-                "report": _page(settings, key),
+                "in_one_sentence": sentence_of(verdict, sentence),
+                "report": link_to_report(settings, key),
                 "audit_anchor": AuditAnchorRecord(anchor=anchor_of(settings.state_directory))
                 .keep(lake.home, key)
                 .anchor,
-                **told(lake, key, NIGHTLY_REPORT, shown, _first_figures(report)),
+                **table_metadata(lake, key, NIGHTLY_REPORT, shown, first_figures(report)),
             },
         )
 
@@ -196,9 +202,9 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.lacks)
         return dg.MaterializeResult(
             metadata={
-                "in_one_sentence": _sentence(verdict, sentence),
-                "report": _page(settings, night.night),
-                **_money(seen_open(night.findings, night.night), night.deltas),
+                "in_one_sentence": sentence_of(verdict, sentence),
+                "report": link_to_report(settings, night.night),
+                **money(seen_open(night.findings, night.night), night.deltas),
                 "for_a_ticket": dg.MetadataValue.md(path.with_suffix(".md").read_text(encoding="utf-8")),
                 "open_it": f"billing-dq report {night.night} --open",
             }
@@ -231,83 +237,3 @@ def _results(
 
 def _keys(*tables: Table) -> set[dg.AssetKey]:
     return {dg.AssetKey(table.name) for table in tables}
-
-
-def _money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
-    """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
-    breaks = seen[verdicts(seen, deltas) == "unexplained"]
-    cents = breaks["usd_cents"]
-    return {
-        "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
-        "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
-        "new_breaks": int((breaks["state"] == "new").sum()),
-    }
-
-
-def _sentence(verdict: str, sentence: str) -> dg.MetadataValue:
-    """The night in one sentence, a line each part."""
-    parts = re.split(r"; |\. | and (?=\$)|, (?=since)", sentence.removesuffix("."))
-    return dg.MetadataValue.md(f"**{verdict}**\n\n" + "\n".join(f"- {part}" for part in parts))
-
-
-def _page(settings: Settings, night: str) -> dg.MetadataValue:
-    """Where the report of a night is: a link where `billing-dq serve` answers, else the file, to be copied."""
-    if settings.serve_url is not None:
-        return dg.MetadataValue.url(f"{settings.serve_url}/nights/{night}")
-    return dg.MetadataValue.path(str(Lake(settings.home).report_path(night)))
-
-
-def _first_figures(report: pd.DataFrame) -> list[dict[str, Plain]]:
-    """Findings by severity and change, and the organization-weeks by grade; the table has the others."""
-    name = report["name"]
-    return rows_of(report[name.isin(_FIRST) | name.str.startswith("meter.grade_")], NIGHTLY_REPORT.column_names)
-
-
-def _of_findings(lake: Lake, night: str, seen: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
-    verdict = verdicts(seen, deltas)
-    figures = _money(seen, deltas) | {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
-    in_order = in_order_of_work(seen, verdict)
-    metadata = told(lake, night, FINDINGS, figures, finding_rows(in_order))
-    if len(in_order):
-        (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
-        metadata["look_at_the_first"] = commands(first, night)[0]
-        metadata["runbook"] = runbook(settings, str(first["kind"]))
-    return {**metadata, "by_kind": table_of(findings_by_kind(seen))}
-
-
-def _drift(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
-    kinds = {str(kind): int(count) for kind, count in drift["kind"].value_counts().sort_index().items()}
-    figures = {
-        "differences": len(drift),
-        "organizations": int(drift["organization_id"].nunique()),
-        "unknown_here": int(drift["organization_id"].isna().sum()),
-        **kinds,
-    }
-    rows = rows_of(drift.head(10), ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe"))
-    return dg.Output(
-        drift,
-        SUBSCRIPTION_DRIFT.name,
-        metadata={
-            **told(lake, night, SUBSCRIPTION_DRIFT, figures, rows),
-            "runbook": runbook(settings, "subscription_status"),
-        },
-    )
-
-
-def _positions(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> dg.Output[pd.DataFrame]:
-    decisions = positions["decision"].value_counts()
-    figures = {
-        **{name: int(decisions.get(name, 0)) for name in _DECISIONS},
-        "due_units": float(positions["due_units"].sum()),
-        "for_a_person": int(decisions.get("parked", 0) + decisions.get("refused", 0)),
-    }
-    shown = ("dispute_id", "organization_id", "status", "decision", "due_units", "clawed_back_units", "reason")
-    rows = rows_of(positions.sort_values(["due_units", "dispute_id"], ascending=[False, True]).head(10), shown)
-    return dg.Output(
-        positions,
-        DISPUTE_POSITIONS.name,
-        metadata={
-            **told(lake, night, DISPUTE_POSITIONS, figures, rows),
-            "runbook": runbook(settings, "dispute_credit_due"),
-        },
-    )

@@ -19,8 +19,8 @@ from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import credits_off, open_applier
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.metadata import Metadata, table_of, tags_of
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.metadata import Metadata, table_of, tags_of
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.errors import SettingsError, SourceError, TransientSourceError
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings, load_settings

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
-from billing_dq.defs.metadata import table_of, tags_of
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.metadata import table_of, tags_of
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import finish, manifest_path

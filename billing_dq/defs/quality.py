@@ -6,8 +6,8 @@ import dagster as dg
 import pandas as pd
 
 from billing_dq.defs.manifest import MANIFEST
-from billing_dq.defs.metadata import first_rows, table_asset, tags_of, told
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.metadata import first_rows, table_asset, table_metadata, tags_of
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.quality.judgement import is_unusual, judged
 from billing_dq.quality.measures import Read, Weeks, measures
 from billing_dq.quality.profiles import profile, profiles
@@ -45,7 +45,7 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         unusual = table[is_unusual(table)]
         return dg.Output(
             table,
-            metadata=told(
+            metadata=table_metadata(
                 lake,
                 key,
                 NIGHT_MEASURES,
@@ -67,13 +67,14 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         tables = {name: lake.stored(TABLES[name], key) for name in TABLES if name not in _NOT_PROFILED}
         rows = [
             row
-            for table in tables.values()
-            if table is not None
-            for row in profile(table.table, frames_by_batch(table, _profiled_columns(table)))
+            for stored in tables.values()
+            if stored is not None
+            for row in profile(stored.table, frames_by_batch(stored, _profiled_columns(stored)))
         ]
-        found = profiles(rows)
-        figures = {"tables": found["table_name"].nunique(), "facts": len(found)}
-        return dg.Output(found, metadata=told(lake, key, COLUMN_PROFILES, figures, first_rows(found, COLUMN_PROFILES)))
+        table = profiles(rows)
+        figures = {"tables": table["table_name"].nunique(), "facts": len(table)}
+        shown = table_metadata(lake, key, COLUMN_PROFILES, figures, first_rows(table, COLUMN_PROFILES))
+        return dg.Output(table, metadata=shown)
 
     @dg.asset(
         name=PAGE,

@@ -19,23 +19,17 @@ from pydantic import TypeAdapter
 from upath import UPath
 
 from billing_dq.defs.inputs import OF_EVERY_RESULT, NightEvidence, stored_evidence
-from billing_dq.defs.metadata import Metadata, record_out, short, table_out, told
-from billing_dq.defs.runbook import runbook
+from billing_dq.defs.pages.metadata import record_out, table_out
+from billing_dq.defs.pages.results import deltas_page, evidence_page, runaway_page, violations_page
 from billing_dq.defs.shards import NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incidents
-from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.inputs import QUOTA_COLUMNS, LargeTables, Policy
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import followed_meter_stage, ledger_stage, meter_stage, runaway_stage
 from billing_dq.reconcile.soundness import RESTS_ON, stopped_by
-from billing_dq.report.figures import rows_of, worst, worst_weeks
-from billing_dq.report.verdicts import coverage
-from billing_dq.settings import Settings
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.batches import frames_by_batch
 from billing_dq.storage.history import earlier_evidence
-from billing_dq.storage.lake import Lake
 from billing_dq.storage.organization_ranges import OrganizationRange, ranges_between
 from billing_dq.storage.records import (
     ReconciliationRecord,
@@ -53,12 +47,8 @@ from billing_dq.tables import (
     Table,
 )
 from billing_dq.vocabulary.kinds import Result
-from billing_dq.weeks import NightWeeks
 
 GROUP = "reconciliation"
-_SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
-_PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
-_CONFIDENCES = ("proved", "consistent", "guess")
 
 
 #: The results in the order in which they are stored, with the tables that hold them.
@@ -157,18 +147,18 @@ def _join(step: NightStep, shards: RuleShards, directory: Path) -> Iterator[dg.O
             step.context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
     if METER_EXTRAS_DELTAS.name not in absent:
         deltas, evidence = _meter_of_all(shards, directory)
-        shown = _of_deltas(step.lake, step.key, deltas.frame(), weeks, step.settings)
+        shown = deltas_page(step.lake, step.key, deltas.frame(), weeks, step.settings)
         yield dg.Output(deltas, METER_EXTRAS_DELTAS.name, metadata=shown)
         yield dg.Output(
-            evidence, METER_EXTRAS_EVIDENCE.name, metadata=_of_evidence(step.lake, step.key, evidence.frame())
+            evidence, METER_EXTRAS_EVIDENCE.name, metadata=evidence_page(step.lake, step.key, evidence.frame())
         )
     if RUNAWAY_BALANCES.name not in absent:
         runaway = _rows_of_all(RUNAWAY_BALANCES, shards)
-        shown = _of_runaway(step.lake, step.key, runaway, step.settings)
+        shown = runaway_page(step.lake, step.key, runaway, step.settings)
         yield dg.Output(runaway, RUNAWAY_BALANCES.name, metadata=shown)
     if LEDGER_VIOLATIONS.name not in absent:
         violations = _rows_of_all(LEDGER_VIOLATIONS, shards)
-        shown = _of_violations(step.lake, step.key, violations, step.settings)
+        shown = violations_page(step.lake, step.key, violations, step.settings)
         yield dg.Output(violations, LEDGER_VIOLATIONS.name, metadata=shown)
     shown = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
     yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
@@ -243,61 +233,3 @@ def _rows_of_all(table: Table, shards: RuleShards) -> pd.DataFrame:
 
 def _keys(*names: str) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in names}
-
-
-def _of_deltas(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks, settings: Settings) -> Metadata:
-    """The figures are of the night's own weeks; the worst weeks are of the followed ones too."""
-    of_night = in_window(deltas, weeks)
-    units = of_night["unexplained_units"].where(of_night["grade"] == "unexplained", 0.0)
-    figures = {
-        "units_owed_to_us": float(units.clip(lower=0).sum()),
-        "units_owed_to_customers": float(-units.clip(upper=0).sum()),
-        "undecided_units": float(of_night.loc[of_night["grade"] == "undecided", "unexplained_units"].abs().sum()),
-        **{f"weeks_{share.grade}": share.weeks for share in coverage(of_night)},
-    }
-    rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
-    told_of = told(lake, night, METER_EXTRAS_DELTAS, figures, rows)
-    followed = len(deltas) - len(of_night)
-    return {**told_of, "followed_weeks": followed, "runbook": runbook(settings, "meter_extras_divergence")}
-
-
-def _of_evidence(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
-    """Incidents first: what many organizations lost at once is one thing to look for."""
-    together = incidents(evidence)
-    sure = evidence["confidence"].value_counts()
-    figures = {
-        "pieces": len(evidence),
-        "incidents": len(together),
-        "units_lost_in_incidents": float(together["units"].sum()),
-        **{name: int(sure.get(name, 0)) for name in _CONFIDENCES},
-    }
-    rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
-    return told(lake, night, METER_EXTRAS_EVIDENCE, figures, rows)
-
-
-def _of_runaway(lake: Lake, night: str, balances: pd.DataFrame, settings: Settings) -> Metadata:
-    figures = {
-        "balances": len(balances),
-        "units_below_zero": float(-balances["cached_balance"].sum()),
-        "units_below_threshold": float((balances["threshold_units"] - balances["cached_balance"]).sum()),
-    }
-    columns = ("cached_balance", "threshold_units", "rule", "organization_id", "meter_quota")
-    rows = worst(balances, "cached_balance", columns)
-    return {**told(lake, night, RUNAWAY_BALANCES, figures, rows), "runbook": runbook(settings, "runaway_balance")}
-
-
-def _of_violations(lake: Lake, night: str, violations: pd.DataFrame, settings: Settings) -> Metadata:
-    is_open = violations["compensated_by"].isna()
-    rules = violations["rule"].value_counts().sort_index()
-    figures = {
-        "not_made_good": int(is_open.sum()),
-        "made_good": int((~is_open).sum()),
-        "units_not_made_good": float(violations.loc[is_open, "units"].abs().sum()),
-        **{f"rule_{rule}": int(count) for rule, count in rules.items()},
-    }
-    rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
-    shown = [{**row, "detail": short(row["detail"])} for row in rows]
-    return {
-        **told(lake, night, LEDGER_VIOLATIONS, figures, shown),
-        "runbook": runbook(settings, "ledger_violation"),
-    }

@@ -13,12 +13,13 @@ from typing import TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
-from billing_dq.defs.metadata import Metadata, head_of, record_out, table_of, table_out, told
-from billing_dq.defs.outside import COLLECTIONS, collections_of
+from billing_dq.defs.outside import collections_of
+from billing_dq.defs.pages.metadata import record_out, table_out
+from billing_dq.defs.pages.sources import snapshot_page, snapshot_table_page
 from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.shards import RETRIES, NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.errors import SourceError, TransientSourceError
-from billing_dq.sources.mongodb.facts import Part, PartFacts, SnapshotFacts, refuse_a_living_database
+from billing_dq.sources.mongodb.facts import Part, PartFacts, refuse_a_living_database
 from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
 from billing_dq.storage.followed import Followed
@@ -103,7 +104,7 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
     _forget(step.lake, step.key)
     for name in TABLES:
         table = snapshot.tables[name]
-        yield dg.Output(table, name, metadata=_table_metadata(step.lake, step.key, table, snapshot.facts))
+        yield dg.Output(table, name, metadata=snapshot_table_page(step.lake, step.key, table, snapshot.facts))
     # at last that it was taken: a run that ends before leaves a night that is plainly not there
     record = SnapshotFactsRecord.model_validate(
         {
@@ -114,7 +115,7 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
             **asdict(snapshot.facts),
         }
     )
-    yield dg.Output(record, SnapshotFactsRecord.name, metadata=_metadata(record, snapshot.facts))
+    yield dg.Output(record, SnapshotFactsRecord.name, metadata=snapshot_page(record, snapshot.facts))
 
 
 def _weeks_to_read(step: NightStep, plan: ReadingPlan) -> tuple[NightWeeks, Followed]:
@@ -193,37 +194,3 @@ def refuse_another_night(night: str, taken_on: str) -> None:
             "any more (as_of is for simulated and restored databases)",
             allow_retries=False,
         )
-
-
-def _table_metadata(lake: Lake, night: str, table: StoredTable, facts: SnapshotFacts) -> Metadata:
-    """The table, and what became of the documents that it is made of."""
-    names = COLLECTIONS.get(table.table.name, tuple(facts.counts))
-    counts = [facts.counts[name] for name in names if name in facts.counts]
-    figures = {
-        "rows": table.rows,
-        "documents_read": sum(count.read for count in counts),
-        "documents_quarantined": sum(count.quarantined for count in counts),
-        "documents_of_other_weeks": sum(count.out_of_scope for count in counts),
-    }
-    return told(lake, night, table.table, figures, head_of(table))
-
-
-def _metadata(record: SnapshotFactsRecord, facts: SnapshotFacts) -> Metadata:
-    counts = [{"collection": name, **asdict(count)} for name, count in facts.counts.items()]
-    return {
-        "documents_counted": sum(count.counted for count in facts.counts.values()),
-        "documents_quarantined": sum(count.quarantined for count in facts.counts.values()),
-        "seconds_in_all": round(float(sum(facts.seconds.values())), 3),
-        "as_of": record.as_of.isoformat(),
-        "weeks": ", ".join(record.weeks.keys),
-        "server": facts.server_version,
-        "topology": facts.topology,
-        "one_snapshot": facts.one_snapshot,
-        "read_plainly_because": facts.read_plainly_because or "it is one snapshot",
-        "state": "incomplete" if record.incomplete_because else "complete",
-        "examined_share": min(record.examined.values(), default=0.0),
-        "not_read": ", ".join(facts.not_read) or "none",
-        "missing_collections": ", ".join(facts.missing_collections) or "none",
-        "counts": table_of(counts),
-        "seconds": dg.MetadataValue.json({stage: round(float(took), 3) for stage, took in facts.seconds.items()}),
-    }

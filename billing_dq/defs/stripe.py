@@ -7,10 +7,10 @@ what compares with Stripe hangs on it. An error of Stripe therefore never hides 
 from collections.abc import Iterator
 
 import dagster as dg
-import pandas as pd
 
-from billing_dq.defs.metadata import Metadata, first_rows, record_out, table_out, told
-from billing_dq.defs.outside import RESOURCES, resources_of
+from billing_dq.defs.outside import resources_of
+from billing_dq.defs.pages.metadata import record_out, table_out
+from billing_dq.defs.pages.sources import stripe_page, stripe_table_page
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
@@ -19,7 +19,6 @@ from billing_dq.storage.history import disputes_to_read_again, payments_to_read_
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES as CONTRACTS
-from billing_dq.tables import Table
 
 #: What every reading has.
 TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
@@ -104,36 +103,11 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                     since=reading.since,
                 )
                 for name, frame in reading.frames.items():
-                    yield dg.Output(frame, name, metadata=_table_metadata(lake, key, CONTRACTS[name], frame, record))
+                    yield dg.Output(frame, name, metadata=stripe_table_page(lake, key, CONTRACTS[name], frame, record))
         if record.state != "read":
             context.log.warning(f"Stripe was not read: {record.reason}")
         for name, reason in record.absent.items():
             context.log.warning(f"no {name} tonight: {reason}")
-        yield dg.Output(
-            record,
-            StripeReadingRecord.name,
-            metadata={
-                "requests_in_all": sum(record.requests.values()),
-                "invoices_not_read": len(record.invoices_not_read),
-                "tables_absent": len(record.absent),
-                "state": record.state,
-                "reason": record.reason or "read",
-                "livemode": str(record.livemode),
-                "requests": dg.MetadataValue.json(record.requests),
-                "absent": dg.MetadataValue.json(record.absent),
-                "events_since": str(record.events_since),
-            },
-        )
+        yield dg.Output(record, StripeReadingRecord.name, metadata=stripe_page(record))
 
     return stripe
-
-
-def _table_metadata(
-    lake: Lake, night: str, table: Table, frame: pd.DataFrame, reading: StripeReadingRecord
-) -> Metadata:
-    """The table, and what it cost to read it."""
-    counted = frame["status"].value_counts().sort_index() if "status" in frame.columns else pd.Series(dtype="int64")
-    asked = sum(reading.requests.get(name, 0) for name in RESOURCES.get(table.name, ()))
-    by_status = {f"status_{name}": float(count) for name, count in counted.items()}
-    figures = {"rows": len(frame), "requests": asked, "requests_in_all": sum(reading.requests.values()), **by_status}
-    return told(lake, night, table, figures, first_rows(frame, table))

@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 
 from billing_dq.definitions import build_definitions
-from billing_dq.defs.lineage import COLUMNS
-from billing_dq.defs.metadata import SENTENCE, column_schema, short, table_of
 from billing_dq.defs.outside import COLLECTIONS, RESOURCES
-from billing_dq.defs.runbook import runbook
-from billing_dq.defs.texts import TEXTS
+from billing_dq.defs.pages.lineage import COLUMNS
+from billing_dq.defs.pages.metadata import SENTENCE, column_schema, short, table_of
+from billing_dq.defs.pages.runbook import runbook
+from billing_dq.defs.pages.texts import TEXTS
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import contracts
 from billing_dq.tables import TABLES

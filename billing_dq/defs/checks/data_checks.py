@@ -11,8 +11,8 @@ import dagster as dg
 import pandas as pd
 
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.metadata import Metadata, table_of
-from billing_dq.defs.runbook import runbook
+from billing_dq.defs.pages.metadata import Metadata, table_of
+from billing_dq.defs.pages.runbook import runbook
 from billing_dq.quality.judgement import is_lost, is_unusual, sentence
 from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE
 from billing_dq.quality.shape import FEWEST_NIGHTS, Change, changes

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.metadata import Metadata, table_of
-from billing_dq.defs.runbook import runbook
+from billing_dq.defs.pages.metadata import Metadata, table_of
+from billing_dq.defs.pages.runbook import runbook
 from billing_dq.errors import SourceError
 from billing_dq.reconcile.soundness import RESTS_ON
 from billing_dq.rules.contracts import expectations

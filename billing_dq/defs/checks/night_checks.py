@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.metadata import Metadata, finding_rows, short, table_of
-from billing_dq.defs.runbook import runbook
+from billing_dq.defs.pages.metadata import Metadata, finding_rows, short, table_of
+from billing_dq.defs.pages.runbook import runbook
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.soundness import stopped_by

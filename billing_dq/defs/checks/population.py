@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.metadata import ROWS, table_of
+from billing_dq.defs.pages.metadata import ROWS, table_of
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.figures import rows_of
 from billing_dq.report.verdicts import GRADES

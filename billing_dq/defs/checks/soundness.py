@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from billing_dq.defs.metadata import Metadata, tags_of
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.metadata import Metadata, tags_of
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.rules.contracts import expectations
 from billing_dq.rules.evaluation import NightTables, judge_contract
 from billing_dq.rules.expectation import Outcome

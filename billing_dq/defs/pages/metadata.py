@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from billing_dq.defs.lineage import column_lineage
-from billing_dq.defs.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.lineage import column_lineage
+from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.words import owed
 from billing_dq.storage.arrow import to_pandas
@@ -86,7 +86,7 @@ def table_asset(
     )
 
 
-def told(
+def table_metadata(
     lake: Lake,
     night: str,
     table: Table,

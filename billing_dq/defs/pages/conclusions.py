@@ -1,0 +1,97 @@
+"""What the pages that people read first show: the night in one sentence, the money, what to look at first.
+
+What is concluded does not belong here.
+"""
+
+import re
+
+import dagster as dg
+import pandas as pd
+
+from billing_dq.defs.pages.metadata import Metadata, finding_rows, table_metadata, table_of
+from billing_dq.defs.pages.runbook import runbook
+from billing_dq.report.figures import Plain, findings_by_kind, rows_of
+from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
+from billing_dq.report.words import commands
+from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
+from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT
+
+#: Figures of `nightly_report` that its page shows first.
+_FIRST = ("findings.critical", "findings.error", "findings.warning", "findings.new", "findings.resolved")
+_DECISIONS = ("due", "parked", "refused", "nothing_due")
+
+
+def money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
+    """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
+    breaks = seen[verdicts(seen, deltas) == "unexplained"]
+    cents = breaks["usd_cents"]
+    return {
+        "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
+        "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
+        "new_breaks": int((breaks["state"] == "new").sum()),
+    }
+
+
+def sentence_of(verdict: str, sentence: str) -> dg.MetadataValue:
+    """The night in one sentence, a line each part."""
+    parts = re.split(r"; |\. | and (?=\$)|, (?=since)", sentence.removesuffix("."))
+    return dg.MetadataValue.md(f"**{verdict}**\n\n" + "\n".join(f"- {part}" for part in parts))
+
+
+def link_to_report(settings: Settings, night: str) -> dg.MetadataValue:
+    """Where the report of a night is: a link where `billing-dq serve` answers, else the file, to be copied."""
+    if settings.serve_url is not None:
+        return dg.MetadataValue.url(f"{settings.serve_url}/nights/{night}")
+    return dg.MetadataValue.path(str(Lake(settings.home).report_path(night)))
+
+
+def first_figures(report: pd.DataFrame) -> list[dict[str, Plain]]:
+    """Findings by severity and change, and the organization-weeks by grade; the table has the others."""
+    name = report["name"]
+    return rows_of(report[name.isin(_FIRST) | name.str.startswith("meter.grade_")], NIGHTLY_REPORT.column_names)
+
+
+def findings_page(lake: Lake, night: str, seen: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
+    """The findings that a night saw open, in the order in which to work, and where to begin."""
+    verdict = verdicts(seen, deltas)
+    figures = money(seen, deltas) | {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
+    in_order = in_order_of_work(seen, verdict)
+    metadata = table_metadata(lake, night, FINDINGS, figures, finding_rows(in_order))
+    if len(in_order):
+        (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
+        metadata["look_at_the_first"] = commands(first, night)[0]
+        metadata["runbook"] = runbook(settings, str(first["kind"]))
+    return {**metadata, "by_kind": table_of(findings_by_kind(seen))}
+
+
+def drift_page(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> Metadata:
+    """The differences from Stripe by kind."""
+    kinds = {str(kind): int(count) for kind, count in drift["kind"].value_counts().sort_index().items()}
+    figures = {
+        "differences": len(drift),
+        "organizations": int(drift["organization_id"].nunique()),
+        "unknown_here": int(drift["organization_id"].isna().sum()),
+        **kinds,
+    }
+    rows = rows_of(drift.head(10), ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe"))
+    return {
+        **table_metadata(lake, night, SUBSCRIPTION_DRIFT, figures, rows),
+        "runbook": runbook(settings, "subscription_status"),
+    }
+
+
+def positions_page(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> Metadata:
+    """The decisions about disputes, what is due first."""
+    decisions = positions["decision"].value_counts()
+    figures = {
+        **{name: int(decisions.get(name, 0)) for name in _DECISIONS},
+        "due_units": float(positions["due_units"].sum()),
+        "for_a_person": int(decisions.get("parked", 0) + decisions.get("refused", 0)),
+    }
+    shown = ("dispute_id", "organization_id", "status", "decision", "due_units", "clawed_back_units", "reason")
+    rows = rows_of(positions.sort_values(["due_units", "dispute_id"], ascending=[False, True]).head(10), shown)
+    return {
+        **table_metadata(lake, night, DISPUTE_POSITIONS, figures, rows),
+        "runbook": runbook(settings, "dispute_credit_due"),
+    }
