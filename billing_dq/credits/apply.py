@@ -104,7 +104,8 @@ class Applier:
         self.observer("plan")
         plan = self.plan(request.dispute_id, OnRecord.of(reading))
         subject = Subject(plan.dispute_id, plan.organization_id, plan.plan_hash)
-        approvals = approvals_of(reading.records, plan) if plan.decision == "needs_approval" else []
+        proposing = self.settings_now().credits.mode == "propose"
+        approvals = approvals_of(reading.records, plan) if proposing or plan.decision == "needs_approval" else []
         approval = approved_by_another(approvals, request.asking)
         stop = self._why_not(request, plan, budget, approvals, approval)
         if stop is not None:
@@ -115,14 +116,15 @@ class Applier:
             return stop
         organization_id, length = str(plan.organization_id), plan.ledger_length
         before = self.writer.read(organization_id, reinstatement_ref(plan.dispute_id))
-        stopped = self._stopped(organization_id, before)  # so that no intent is recorded in vain; the later look counts
+        approved = approval is not None  # the early look records no intent in vain; the later one counts
+        stopped = self._stopped(organization_id, before, approved)
         if stopped is not None:
             return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
         if length is None or before.length != length:
             return None
         entry_id = str(ObjectId())
         intent = self._announce(request, plan, approval, before, entry_id)
-        stopped = self._stopped(organization_id, before)
+        stopped = self._stopped(organization_id, before, approved)
         if stopped is not None:
             self._record("refused", subject, request.actor, {"entry_id": entry_id, "reason": stopped}, request.why)
             return CreditOutcome(plan.dispute_id, "stopped", stopped, 0.0, plan)
@@ -147,8 +149,8 @@ class Applier:
         if plan.decision == "needs_approval" and approval is None:
             if approvals:
                 return outcome("refused", "same_person: who asks for a credit cannot approve it")
-            return outcome("needs_approval", plan.reason)
-        if credits.mode == "propose":
+            return outcome("proposed" if credits.mode == "propose" else "needs_approval", plan.reason)
+        if credits.mode == "propose" and approval is None:
             return outcome("proposed", plan.reason)
         cap = budget.refusal(plan.units)
         return outcome("above_cap", cap) if cap else None
@@ -183,8 +185,10 @@ class Applier:
         }
         return self._record("intent", subject, request.actor, intent, request.why)
 
-    def _stopped(self, organization_id: str, ledger: LedgerReading) -> str | None:
-        """Why nothing may be written any more, read at the last moment; unreadable settings stop it, too."""
+    def _stopped(self, organization_id: str, ledger: LedgerReading, approved: bool) -> str | None:
+        """Why nothing may be written any more, read at the last moment; unreadable settings stop it, too. In the mode
+        `propose` only what a person approved is written.
+        """
         self.observer("stop?")
         if kill_file(self.audit.directory).exists():
             return f"kill_switch: {kill_file(self.audit.directory)} exists"
@@ -195,7 +199,7 @@ class Applier:
             return f"settings: {error}"
         if settings.credits.kill_switch:
             return "kill_switch: the setting credits.kill_switch is on"
-        if settings.credits.mode != "apply":
+        if settings.credits.mode != "apply" and not (settings.credits.mode == "propose" and approved):
             return f"mode: credits.mode is {settings.credits.mode}"
         if livemode is None:
             return f"mode: {UNKNOWN_MODE}"

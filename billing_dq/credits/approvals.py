@@ -30,11 +30,13 @@ def login() -> str:
 def approve(audit: AuditLog, plan: CreditPlan, plan_hash: str, by: str, why: str) -> Record:
     """Record a person's approval of the very plan that stands now, with the login of this process.
 
+    It lets a large credit through, and in the mode `propose` any credit that is due.
+
     Raises:
-        CreditError: the plan is another one by now, or needs no approval.
+        CreditError: the plan is another one by now, or nothing is due by it.
         AuditError: the audit log is not whole.
     """
-    if plan.decision != "needs_approval":
+    if plan.decision not in ("needs_approval", "due"):
         raise CreditError(f"{plan.dispute_id} needs no approval: {plan.decision} ({plan.reason})")
     if plan.plan_hash != plan_hash:
         raise CreditError(

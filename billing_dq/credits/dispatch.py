@@ -20,22 +20,30 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run that was started for a dispute."""
+    """A run that was started for a dispute; ``proposes`` where it was to show the plan, and to write nothing."""
 
     plan_hash: str
     state: Literal["in_flight", "succeeded", "failed"]
+    proposes: bool = False
 
 
 @dataclass(frozen=True)
 class Start:
-    """A credit to be started, and the how-manieth attempt at this plan it is."""
+    """A credit to be started, and the number of the attempt at this plan; 0 where it is only to be proposed."""
 
     plan: CreditPlan
     attempt: int
 
     @property
+    def proposes(self) -> bool:
+        """Whether the run shows the plan and writes nothing."""
+        return self.attempt == 0
+
+    @property
     def run_key(self) -> str:
         """Unique for each attempt: a run key that was used once is never run again, failed or not."""
+        if self.proposes:
+            return f"{self.plan.dispute_id}-{self.plan.plan_hash}-proposal"
         return f"{self.plan.dispute_id}-{self.plan.plan_hash}-attempt-{self.attempt}"
 
 
@@ -50,7 +58,8 @@ class Dispatch:
 def dispatch(
     night: NightPlans, records: Sequence[Record], runs: Mapping[str, Sequence[PastRun]], credits: Credits
 ) -> Dispatch:
-    """Decide which credits to start.
+    """Decide which credits to start: in the mode `propose` one run that shows each plan, and the credit once a person
+    has approved that very plan.
 
     Args:
         night: the plans of the newest stored night; its due credits share the caps of one run.
@@ -70,16 +79,25 @@ def dispatch(
             why_not = f"over {budget.refusal(plan.units)} of this night"
         elif why_not in (None, "credited since"):
             budget.spend(plan.units)
-        attempts = [run for run in runs.get(plan.dispute_id, ()) if run.plan_hash == plan.plan_hash]
-        why_not = why_not or _held_back(runs.get(plan.dispute_id, ()), attempts)
-        if why_not is None and credits.mode != "apply":
-            why_not = f"proposed, {plan.units:,.0f} units, plan {plan.plan_hash}"
+        past = runs.get(plan.dispute_id, ())
+        attempts = [run for run in past if run.plan_hash == plan.plan_hash and not run.proposes]
+        if _is_to_be_proposed(plan, records, credits) and plan.dispute_id not in credited:
+            shown = any(run.proposes and run.plan_hash == plan.plan_hash for run in past)
+            why_not = f"proposed, {plan.units:,.0f} units, plan {plan.plan_hash}" if shown else None
+            attempt = 0
+        else:
+            why_not = why_not or _held_back(past, attempts)
+            attempt = len(attempts) + 1
         if why_not is None:
-            starts.append(Start(plan, len(attempts) + 1))
+            starts.append(Start(plan, attempt))
         else:
             notes.append(f"{plan.dispute_id} {why_not}")
     due = f"{len(starts) + len(notes)} due on the night of {night.night} among {len(night.plans)} disputes"
     return Dispatch(tuple(starts), "; ".join([f"mode {credits.mode}, {due}", *notes]))
+
+
+def _is_to_be_proposed(plan: CreditPlan, records: Sequence[Record], credits: Credits) -> bool:
+    return credits.mode == "propose" and plan.decision != "above_cap" and not approvals_of(records, plan)
 
 
 def _waits(plan: CreditPlan, records: Sequence[Record]) -> str | None:

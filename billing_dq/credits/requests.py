@@ -9,7 +9,7 @@ from billing_dq.settings import Settings
 State = Literal[
     "credited",  # written by this request, or by an earlier one that was interrupted
     "nothing_due",
-    "proposed",  # the mode is propose: this is what apply would do
+    "proposed",  # the mode is propose, and nobody has approved it yet
     "needs_approval",
     "above_cap",
     "parked",

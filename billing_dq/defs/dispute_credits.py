@@ -4,6 +4,7 @@ Nothing is decided here. `credits` plans, checks and writes; `dispatch` says whi
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Literal
 
 import dagster as dg
@@ -15,9 +16,10 @@ from billing_dq.credits.agreement import said_of_a_night
 from billing_dq.credits.anchor import anchor_of, whole_log
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import OnRecord
+from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
-from billing_dq.credits.run import credits_off, open_applier
+from billing_dq.credits.run import credits_off, open_applier, plan_now
 from billing_dq.defs.checks.night_checks import night_check
 from billing_dq.defs.pages.metadata import Metadata, table_of, tags_of
 from billing_dq.defs.pages.texts import OWNERS, TEXTS
@@ -124,7 +126,7 @@ def dispute_credit_definitions(
             wait = RETRY_SECONDS * 2**context.retry_number
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
         context.log_event(_observation(config, outcome))
-        context.log.info(f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})")
+        context.log.info(_line(outcome))
 
     @dg.graph(name="dispute_credit")  # op and job are of one name, which a job's own graph would take
     def credit_graph() -> None:
@@ -141,8 +143,9 @@ def dispute_credit_definitions(
         name=SENSOR,
         job=apply_job,
         minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` it starts nothing
-        description="Starts a credit for each reinstated dispute that is due and not credited yet.",
+        default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` a run only shows
+        description="Starts a credit for each reinstated dispute that is due and not credited yet; in the mode propose "
+        "a run that shows its plan, and the credit once that plan is approved.",
     )
     def reinstated_disputes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Compare what is due with what is done; `dispatch` decides."""
@@ -220,16 +223,40 @@ def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) ->
     )
     try:
         settings = settings_now()
+        if settings.credits.mode == "propose" and settings.mongodb_write_uri is None:
+            return _shown(settings, config)
         with open_applier(settings, settings_now) as applier:
             outcome = applier.apply(request, RunBudget.of(settings))
     except TransientSourceError:
         raise
     except (SettingsError, SourceError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    if outcome.state not in ("credited", "nothing_due"):
+    if outcome.state not in ("credited", "nothing_due", "proposed"):
         said = f"{config.dispute_id}: nothing was written: {outcome.state}: {outcome.reason}"
         raise dg.Failure(said, allow_retries=False)
     return outcome
+
+
+def _shown(settings: Settings, config: DisputeCreditConfig) -> CreditOutcome:
+    """The plan as it is now; without an address to write to nothing more can be done about it."""
+    plan = plan_now(settings, config.dispute_id)
+    state = "proposed" if plan.decision in ("due", "needs_approval") else plan.decision
+    return CreditOutcome(plan.dispute_id, state, plan.reason, 0.0, plan)
+
+
+def how_to_approve(plan: CreditPlan) -> str:
+    """What a person does with a plan that was shown."""
+    return (
+        f"nothing was written. To give these {plan.units:,.0f} units: `billing-dq credits approve {plan.dispute_id} "
+        f"--plan {plan.plan_hash} --by YOU --why ...` under your own login; the sensor's next tick then writes exactly "
+        "this plan, where BILLING_DQ_MONGODB_WRITE_URI is set"
+    )
+
+
+def _line(outcome: CreditOutcome) -> str:
+    if outcome.state == "proposed" and outcome.plan is not None:
+        return f"{outcome.dispute_id}: {how_to_approve(outcome.plan)}"
+    return f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})"
 
 
 def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.AssetObservation:
@@ -245,6 +272,8 @@ def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.Asse
             "plan_hash": config.plan_hash,
             "entry_id": outcome.entry_id or "",
             "requested_by": config.requested_by,
+            "evidence": dg.MetadataValue.json(asdict(outcome.plan) if outcome.plan else {}),
+            "to_approve": how_to_approve(outcome.plan) if outcome.plan and outcome.state == "proposed" else "",
             "why": config.why,
         },
     )
@@ -252,7 +281,10 @@ def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.Asse
 
 def _runs(instance: dg.DagsterInstance, dispute_id: str) -> list[PastRun]:
     filters = dg.RunsFilter(job_name=JOB, tags={DISPUTE_TAG: dispute_id})
-    return [PastRun(run.tags.get(PLAN_TAG, ""), _state(run.status)) for run in instance.get_runs(filters)]
+    return [
+        PastRun(run.tags.get(PLAN_TAG, ""), _state(run.status), run.tags.get(ATTEMPT_TAG) == "0")
+        for run in instance.get_runs(filters)
+    ]
 
 
 def _state(status: dg.DagsterRunStatus) -> Literal["in_flight", "succeeded", "failed"]:
@@ -267,7 +299,7 @@ def _run_request(start: Start) -> dg.RunRequest:
         dispute_id=plan.dispute_id,
         plan_hash=plan.plan_hash,
         requested_by=f"sensor {SENSOR}",
-        why=f"the money came back: {plan.reason}, attempt {start.attempt}",
+        why=f"the money came back: {plan.reason}, {'a proposal' if start.proposes else f'attempt {start.attempt}'}",
     )
     return dg.RunRequest(
         run_key=start.run_key,

@@ -81,6 +81,21 @@ def test_what_was_proposed_is_what_is_applied(settings: Settings, database: Data
     assert world.credits_in(database)[0]["amount"] == proposed.plan.units
 
 
+def test_in_the_mode_propose_only_what_a_person_approved_is_written(
+    settings: Settings, database: Database[Document]
+) -> None:
+    proposing = with_credits(settings, mode="propose")
+    plan = plan_of(settings, database)
+    assert world.apply_once(proposing).state == "proposed"
+    approve(log_of(settings), plan, plan.plan_hash, "bert", "checked with the bank")
+    world.push(database, world.entry("adjustment", 1, "dispute-credit-1"))
+    assert world.apply_once(proposing).state == "proposed"  # another plan by now
+    assert world.credits_in(database) == []
+    plan = plan_of(settings, database)
+    approve(log_of(settings), plan, plan.plan_hash, "bert", "checked with the bank again")
+    assert world.apply_once(proposing).state == "credited"
+
+
 def test_a_debit_in_between_does_not_void_the_plan(settings: Settings, database: Database[Document]) -> None:
     plan = plan_of(settings, database)
     world.push(database, world.entry("debit", -5, "65a000000000000000000002:initial"))

@@ -123,14 +123,27 @@ def test_two_daemons_on_one_dispute_make_one_credit(
     assert len(ours(database)) == 1
 
 
-def test_in_the_mode_propose_the_sensor_starts_nothing_and_names_what_is_proposed(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings
+def test_in_the_mode_propose_a_run_shows_the_plan_and_an_approval_has_exactly_that_plan_written(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, database: Database[Document]
 ) -> None:
     night.rewrite(settings, '"apply"', '"propose"')
-    result = tick(definitions, instance)
-    assert not result.run_requests
-    assert "mode propose, 1 due on the night of 2026-11-21 among 7 disputes" in str(result.skip_reason)
-    assert f"{night.DISPUTE} proposed, 6,000 units" in str(result.skip_reason)
+    (proposal,) = tick(definitions, instance).run_requests
+    shown = execute(definitions, instance, proposal)
+    assert shown.success
+    (observed,) = instance.fetch_observations(dg.AssetKey("dispute_credits"), limit=5).records
+    metadata = observed.asset_observation.metadata
+    assert metadata["state"].value == "proposed"
+    assert metadata["evidence"].value["clawed_back_units"] == 6000
+    assert f"credits approve {night.DISPUTE} --plan" in metadata["to_approve"].value
+    assert ours(database) == []
+    assert f"{night.DISPUTE} proposed, 6,000 units" in str(tick(definitions, instance).skip_reason)
+    plan = plan_now(load_settings(), night.DISPUTE)
+    approve(AuditLog(Path(settings.home) / "credits"), plan, plan.plan_hash, "bert", "checked with the bank")
+    (request,) = tick(definitions, instance).run_requests
+    assert request.tags[defs.PLAN_TAG] == plan.plan_hash
+    assert execute(definitions, instance, request).success
+    assert [entry["amount"] for entry in ours(database)] == [6000]
+    assert f"{night.DISPUTE} credited since" in str(tick(definitions, instance).skip_reason)
 
 
 def test_nothing_is_started_while_a_run_is_in_flight_nor_after_three_attempts(
