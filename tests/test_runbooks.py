@@ -488,6 +488,12 @@ REMEDIES = {
         lambda world: world.correct(-25_000, "cs_test_1"),
         stripe=True,
     ),
+    "topup_payment_unknown": Remedy(
+        lambda world: bought(world, session="cs_3"),
+        ("topup_payment_unknown", None),
+        lambda world: world.correct(-25_000, "cs_3"),
+        stripe=True,
+    ),
     "refund_clawback_missing": Remedy(
         lambda world: refunded(world),
         ("refund_clawback_missing", None),

@@ -57,6 +57,7 @@ def verdicts(findings: pd.DataFrame, deltas: pd.DataFrame) -> "pd.Series[str]":
     undecided = deltas.loc[deltas["grade"] == "undecided", ["organization_id", "week_key"]]
     of_week = pd.MultiIndex.from_frame(findings[["organization_id", "subject"]])
     is_undecided = of_week.isin(pd.MultiIndex.from_frame(undecided)) & (findings["kind"] == "meter_extras_divergence")
+    is_undecided |= findings["kind"] == "topup_payment_unknown"
     verdict = np.select(
         [is_accepted(findings), is_undecided, findings["severity"] == "info"],
         ["accepted", "undecided", "by_design"],

@@ -140,6 +140,7 @@ KINDS: dict[str, FindingKind] = {
         _of_purchase("topup_wrong_units"),
         _of_purchase("session_in_two_ledgers", check=_TOPUP_PAID),
         _of_purchase("topup_without_payment", check=_TOPUP_PAID),
+        FindingKind("topup_payment_unknown", "warning", "charges", _LEDGER, _TOPUP_PAID),
         FindingKind("refund_failed", "error", "refunds", _LEDGER, "every_paid_pack_is_delivered"),
         _of_refund("refund_clawback_missing"),
         _of_refund("refund_clawback_wrong_units"),

@@ -195,6 +195,14 @@ def topup_of_test_mode(case: Case) -> Outcome:
     return case.end(told[0], [case.label("topup_without_payment", sessions[0], told[1].units, "test_mode")])
 
 
+def topup_of_no_charge(case: Case) -> Outcome:
+    """Units are given for a session of which Stripe has no charge."""
+    told = _sold(case, lambda sale: sale.story.account.objects["charges"].remove(sale.charge))
+    if told is None:
+        return None
+    return case.end(told[0], [case.label("topup_payment_unknown", told[1].session, told[1].units)])
+
+
 # Refunds
 
 
@@ -381,6 +389,7 @@ FAULTS = (
     session_in_two_ledgers,
     topup_of_failed_payment,
     topup_of_test_mode,
+    topup_of_no_charge,
     refund_without_clawback,
     refund_took_all_for_a_part,
     refund_took_the_sum_for_the_newest,

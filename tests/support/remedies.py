@@ -87,7 +87,8 @@ class Company:
 
 def company() -> Company:
     """A sound company: three closed weeks, each 5 000 of quota and 400 of the pack, and an open one."""
-    ledger = [entry("topup", 25_000, None, day(1), stripeSessionId="cs_1") | {"_id": TOPUP}]
+    bought = day(1) - timedelta(days=40)
+    ledger = [entry("topup", 25_000, None, bought, stripeSessionId="cs_1") | {"_id": TOPUP}]
     usages: list[Document] = []
     for week, monday in (("2026-W44", -5), ("2026-W45", 2), ("2026-W46", 9)):
         at = day(1) + timedelta(days=monday)

@@ -36,7 +36,7 @@ class Payments:
         disputes: `STRIPE_DISPUTES`.
         positions: `DISPUTE_POSITIONS` of them; None where they were not judged.
         livemode: the mode of the key that read them: charges of the other mode have no account.
-        refunds_since: the instant from which on no refund is missing in the list.
+        charges_since, refunds_since: the instants from which on none is missing in the list.
         unreadable_refunds: refunds that could not be read.
     """
 
@@ -45,6 +45,7 @@ class Payments:
     disputes: pd.DataFrame
     positions: pd.DataFrame | None
     livemode: bool
+    charges_since: datetime | None = None
     refunds_since: datetime | None = None
     unreadable_refunds: frozenset[str] = frozenset()
 

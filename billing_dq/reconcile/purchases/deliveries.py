@@ -16,7 +16,6 @@ from billing_dq.reconcile.pending import Pending
 from billing_dq.reconcile.purchases.ledgers import PaidLedgers, findings_frame
 from billing_dq.units import round_half_up
 
-_TEST_SESSION = "cs_test_"
 #: Another pack's definition may have been in force then: others bought the same units within so many days.
 _AT_THAT_TIME = pd.Timedelta(days=30)
 
@@ -73,7 +72,7 @@ def topups_in_another_ledger(accounts: pd.DataFrame, ledgers: PaidLedgers, pendi
         pay.
     """
     rows = accounts[is_elsewhere(accounts, ledgers) & _was_paid(accounts, pending)]
-    taken = _refunded(rows["topup_organization_id"], rows["topup_id"], ledgers) + rows["disputed_units"]
+    taken = ledgers.refunded(rows["topup_organization_id"], rows["topup_id"]) + rows["disputed_units"]
     units = rows["given_units"] - taken
     rows = rows.assign(units=units).loc[units >= 1]
     return findings_frame(
@@ -99,83 +98,6 @@ def is_elsewhere(accounts: pd.DataFrame, ledgers: PaidLedgers) -> "pd.Series[boo
     payer, holder = accounts["organization_id"], accounts["topup_organization_id"]
     known = payer.isin(ledgers.balances["organization_id"]) & ~ledgers.unread(payer)
     return payer.notna() & holder.notna() & (payer != holder) & known
-
-
-def sessions_in_two_ledgers(accounts: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
-    """Checkout sessions whose top-up stands in more than one ledger: one payment, units twice.
-
-    Returns:
-        Findings of kind `session_in_two_ledgers`, the subject is the session; the organization is the one that did not
-        pay, by the charge where one is known, else the one that was given the units later.
-    """
-    topups = ledgers.purchases.sort_values(["at", "entry_id"]).drop_duplicates(["organization_id", "stripe_session_id"])
-    topups = topups[topups.duplicated("stripe_session_id", keep=False)]
-    payer = accounts.dropna(subset="stripe_session_id").groupby("stripe_session_id")["organization_id"].first()
-    topups = topups.assign(paid_by=topups["stripe_session_id"].map(payer))
-    topups = topups.assign(is_right=topups["organization_id"] == topups["paid_by"])
-    topups = topups.sort_values(["is_right", "at", "entry_id"], ascending=[False, True, True])
-    first = topups.drop_duplicates("stripe_session_id").set_index("stripe_session_id")["organization_id"]
-    again = topups[topups.duplicated("stripe_session_id")]
-    again = again.assign(rightful=again["stripe_session_id"].map(first))
-    units = again["amount"] + ledgers.corrected(
-        again["organization_id"], again["stripe_session_id"], again["entry_id"], _charge_of(again, accounts)
-    )
-    rows = again.assign(units=units).loc[units >= 1]
-    return findings_frame(
-        rows.assign(
-            kind="session_in_two_ledgers",
-            subject=rows["stripe_session_id"],
-            cause=None,
-            explanation=[
-                f"the session {row['stripe_session_id']} was paid once, and its top-up stands in the ledgers of "
-                f"{row['rightful']} and of {row['organization_id']}"
-                for row in records(rows)
-            ],
-        )
-    )
-
-
-def topups_without_payment(
-    accounts: pd.DataFrame, ledgers: PaidLedgers, pending: Pending, livemode: bool
-) -> pd.DataFrame:
-    """Units that nobody paid: of a session whose payment failed, or of one of test mode in a live database.
-
-    A session of which another charge was paid, or is under way, is paid, whatever failed before.
-
-    Args:
-        accounts: as `purchase_accounts` makes them.
-        ledgers: what the ledgers say.
-        pending: the pending minutes.
-        livemode: whether the database is live: the mode of the key.
-
-    Returns:
-        Findings of kind `topup_without_payment`, cause `failed`, `never_captured` or `test_mode`; the subject is the
-        charge, or the session of test mode. Units that were taken back are none.
-    """
-    alive = accounts.loc[(accounts["paid_minor"] > 0) | accounts["status"].isin(["pending"]), "stripe_session_id"]
-    named = accounts["stripe_session_id"].notna() & ~accounts["stripe_session_id"].isin(alive.dropna())
-    released = (accounts["refunded_minor"] >= accounts["amount_minor"]) & (accounts["amount_minor"] > 0)
-    failed = accounts["status"] == "failed"
-    never = (accounts["paid_minor"] == 0) & (failed | released) & (accounts["created"] <= pending.earliest)
-    rows = accounts[named & never & accounts["topup_id"].notna()].sort_values("created")
-    rows = rows.drop_duplicates("stripe_session_id", keep="last")
-    cause = rows["status"].where(rows["status"] == "failed", "never_captured")
-    charged = rows.assign(
-        subject=rows["charge_id"],
-        organization_id=rows["topup_organization_id"],
-        units=rows["given_units"] - _refunded(rows["topup_organization_id"], rows["topup_id"], ledgers),
-        cause=cause,
-    )
-    tests = ledgers.purchases[ledgers.purchases["stripe_session_id"].str.startswith(_TEST_SESSION) & livemode]
-    corrected = ledgers.corrected(tests["organization_id"], tests["stripe_session_id"], tests["entry_id"])
-    taken = _refunded(tests["organization_id"], tests["entry_id"], ledgers)
-    tests = tests.assign(
-        subject=tests["stripe_session_id"], units=tests["amount"] + corrected - taken, cause="test_mode"
-    )
-    columns = ["subject", "organization_id", "units", "cause", "stripe_session_id"]
-    both = pd.concat([charged[columns], tests[columns]])
-    rows = both[both["units"] >= 1].assign(kind="topup_without_payment")
-    return findings_frame(rows.assign(explanation=[_unpaid(row) for row in records(rows)]))
 
 
 def topups_of_wrong_units(
@@ -246,17 +168,6 @@ def _is_kept(accounts: pd.DataFrame) -> "pd.Series[bool]":
     return accounts["is_ours"] & (accounts["returned_minor"] < accounts["paid_minor"])
 
 
-def _charge_of(topups: pd.DataFrame, accounts: pd.DataFrame) -> "pd.Series[str]":
-    charges = accounts.dropna(subset="stripe_session_id").drop_duplicates("stripe_session_id")
-    return topups["stripe_session_id"].map(charges.set_index("stripe_session_id")["charge_id"])
-
-
-def _refunded(organizations: "pd.Series[str]", topups: "pd.Series[str]", ledgers: PaidLedgers) -> "pd.Series[float]":
-    sums = ledgers.refunds_taken.groupby(["organization_id", "topup_id"])["units"].sum()
-    key = pd.MultiIndex.from_arrays([organizations, topups])
-    return pd.Series(sums.reindex(key).fillna(0.0).to_numpy(), organizations.index)
-
-
 def _instant(value: object) -> str:
     at: datetime = pd.Timestamp(str(value))
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -275,11 +186,3 @@ def _undelivered(charge: Mapping[str, object]) -> str:
         topup += " is in any ledger"
     units = "what the pack gives is not in the settings" if math.isnan(owed) else f"{owed:,.10g} units are owed"
     return f"{paid} at {_instant(charge['created'])}{refunded}, and {topup}: {units}"
-
-
-def _unpaid(topup: Mapping[str, object]) -> str:
-    units, session = f"{float(str(topup['units'])):,.10g} units", topup["stripe_session_id"]
-    if topup["cause"] == "test_mode":
-        return f"{units} were given for the session {session} of test mode, in which nobody pays"
-    what = "failed" if topup["cause"] == "failed" else "was authorized and never captured"
-    return f"{units} were given for the session {session}, whose payment {topup['subject']} {what}"

@@ -8,13 +8,16 @@ from billing_dq.reconcile.purchases.accounts import Payments, purchase_accounts
 from billing_dq.reconcile.purchases.deliveries import (
     has_wrong_units,
     packs_without_topup,
-    sessions_in_two_ledgers,
     topups_in_another_ledger,
     topups_of_wrong_units,
-    topups_without_payment,
 )
 from billing_dq.reconcile.purchases.ledgers import PaidLedgers, findings_frame, no_findings
 from billing_dq.reconcile.purchases.refunds import failed_refunds, unknown_refunds, wrong_clawbacks
+from billing_dq.reconcile.purchases.unpaid import (
+    sessions_in_two_ledgers,
+    topups_of_unknown_payment,
+    topups_without_payment,
+)
 
 
 def purchase_findings(
@@ -42,6 +45,7 @@ def purchase_findings(
             theirs.disputes,
             positions,
             theirs.livemode,
+            theirs.since.get("stripe_charges"),
             theirs.since.get("stripe_refunds"),
             _unreadable_refunds(theirs.quarantined),
         )
@@ -52,6 +56,7 @@ def purchase_findings(
             topups_in_another_ledger(accounts, ledgers, pending),
             sessions_in_two_ledgers(accounts, ledgers),
             topups_without_payment(accounts, ledgers, pending, theirs.livemode),
+            topups_of_unknown_payment(accounts, payments.charges_since, ledgers, pending),
             topups_of_wrong_units(accounts, ledgers, pending, policy.dollars_to_units),
             unknown_refunds(payments, ledgers),
             # A wrong top-up is a finding of its own: what its refund should take is measured by the pack.

@@ -83,6 +83,12 @@ class PaidLedgers:
             total += self._corrections.reindex(key).fillna(0.0).to_numpy()
         return total
 
+    def refunded(self, organizations: "pd.Series[str]", topups: "pd.Series[str]") -> "pd.Series[float]":
+        """Units of each top-up that were taken back for refunds."""
+        sums = self.refunds_taken.groupby(["organization_id", "topup_id"])["units"].sum()
+        key = pd.MultiIndex.from_arrays([organizations, topups])
+        return pd.Series(sums.reindex(key).fillna(0.0).to_numpy(), organizations.index)
+
     def expired(self, organizations: "pd.Series[str]", topups: "pd.Series[str]") -> "pd.Series[float]":
         """Units of each top-up that expired."""
         entries = self.suspects[self.suspects["kind"] == "expiration"]

@@ -25,6 +25,7 @@ KINDS = {
     *("subscription_shared", "customer_shared", "organization_plan"),
     *("dispute_clawback_wrong_units", "pack_without_topup", "refund_failed", "topup_in_another_ledger"),
     *("topup_wrong_units", "session_in_two_ledgers", "topup_without_payment", "refund_clawback_missing"),
+    *("topup_payment_unknown",),
     *("refund_clawback_wrong_units", "refund_clawed_back_twice", "refund_unknown_at_stripe"),
     *("refund_and_dispute_overlap",),
 }
