@@ -127,7 +127,7 @@ def topups_of_wrong_units(
 
 
 def has_wrong_units(accounts: pd.DataFrame, ledgers: PaidLedgers, dollars_to_units: float) -> "pd.Series[bool]":
-    """Whether the top-up of each account is not what its pack gives.
+    """Whether the top-up of each account, in the ledger of who paid, is not what its pack gives.
 
     The settings know a pack as it is now. Units that are no known mistake (the cents, the dollars, the general ratio, a
     multiple, another pack's units) are the pack's of another time where its price was not today's, or where others were
@@ -138,7 +138,8 @@ def has_wrong_units(accounts: pd.DataFrame, ledgers: PaidLedgers, dollars_to_uni
     at_price = (paid == accounts["pack_cents"]) & usd
     times = given / pack
     several = (times >= 2) & (times % 1 == 0) & (paid >= times * accounts["pack_cents"])
-    off = given.notna() & pack.notna() & (paid > 0) & ~np.isclose(given, pack) & ~several
+    here = accounts["organization_id"].isna() | (accounts["organization_id"] == accounts["topup_organization_id"])
+    off = here & given.notna() & pack.notna() & (paid > 0) & ~np.isclose(given, pack) & ~several
     mistakes = [
         amount * factor
         for amount in (paid, accounts["amount_minor"], accounts["pack_cents"])
