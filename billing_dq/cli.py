@@ -22,7 +22,6 @@ COMMANDS = {
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
     "schema": "Print what the documents look like: fields, types, words, and what changed.",
-    "docs": "Write Great Expectations' own pages about the tables of a night.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
     "rules": "Try rules of your own on a stored night, without a run.",

@@ -1,15 +1,15 @@
 """The Dagster definitions: all of `defs/`, put together from the settings. They load without a database."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.alerts import alert_definitions
 from billing_dq.defs.checks.data_checks import data_checks
-from billing_dq.defs.checks.expectation_checks import expectation_checks, rule_checks
-from billing_dq.defs.checks.night_checks import finding_checks, told_by_the_night
+from billing_dq.defs.checks.expectation_checks import expectation_checks
+from billing_dq.defs.checks.night_checks import finding_checks
 from billing_dq.defs.checks.population import population_checks
 from billing_dq.defs.checks.soundness import soundness_asset
 from billing_dq.defs.conclusions import conclusion_assets
@@ -26,7 +26,8 @@ from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
-from billing_dq.rules.reading import FolderRules, read_folder
+from billing_dq.rules.reading import read_folder
+from billing_dq.rules.suites import names_in_use
 from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.progress import Progress
 from billing_dq.storage.lake import Lake
@@ -66,12 +67,11 @@ def _build(
     own_checks = [
         *finding_checks(nights),
         population_checks(nights),
-        *expectation_checks(settings, nights),
         *data_checks(nights),
         alert_check,
     ]
-    rules = rules_of(settings, own_checks)
-    checks = [*own_checks, *rule_checks(rules, nights)]
+    rules = read_folder(settings.rules_folder, names_in_use())
+    checks = [*own_checks, *expectation_checks(rules, nights)]
     derived = [
         soundness_asset(nights, rules.usable),
         reconciliation_assets(nights, settings.shards),
@@ -92,7 +92,7 @@ def _build(
         asset_checks=[*checks, *credit_checks],
         jobs=[night_job, conclude_night(concluding, executor), *(credits.jobs or ())],
         schedules=[nightly(night_job)],
-        sensors=[failed_checks(checks, told_by_the_night()), failed_runs, missing_nights, *(credits.sensors or ())],
+        sensors=[failed_checks([*checks, *credit_checks]), failed_runs, missing_nights, *(credits.sensors or ())],
         resources={
             "io_manager": LakeIOManager(Lake(settings.home)),
             PARTS: PartsIOManager(settings.home),
@@ -100,12 +100,6 @@ def _build(
         },
         executor=executor,
     )
-
-
-def rules_of(settings: Settings, own_checks: Sequence[dg.AssetChecksDefinition]) -> FolderRules:
-    """The rules of analysts, none of which has the name of a check of ours; none where no folder is set."""
-    taken = {(key.asset_key.path[-1], key.name) for check in own_checks for key in check.check_keys}
-    return read_folder(settings.rules_folder, taken)
 
 
 def job_of_night(name: str) -> dg.JobDefinition:

@@ -17,9 +17,11 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from sqlalchemy.exc import DBAPIError
 
 from billing_dq.definitions import build_definitions
+from billing_dq.defs.alerts import DELIVERED
+from billing_dq.defs.checks.night_checks import told_by_the_night
 from billing_dq.defs.executors import LOCKED
-from billing_dq.defs.history import kept_open
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.defs.sensors import notify_of_checks
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
@@ -55,6 +57,11 @@ class CheckOutcome:
     passed: bool
     severity: str
     said: str
+
+    @property
+    def speaks_for_itself(self) -> bool:
+        """Whether it says what no finding says and no other part of the night: what it is about needs somebody."""
+        return self.name not in {*told_by_the_night(), DELIVERED}
 
 
 @dataclass(frozen=True)
@@ -159,14 +166,14 @@ def run_night(
             job = CONCLUDE_NIGHT
         definition = _job(settings, job, progress, locks)
         try:
-            with kept_open(instance):
-                result = _execute(definition, instance, night, config)
+            result = _execute(definition, instance, night, config)
         except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
             raise SettingsError(f"execution.config: {_not_taken(error)}") from None
     if not result.success:
         if _was_interrupted(result):
             raise KeyboardInterrupt
         raise SourceError(_first_error(result))
+    notify_of_checks(settings, instance, definition.get_definition().asset_layer.asset_graph.asset_check_keys)
     return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
 
 

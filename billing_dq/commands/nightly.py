@@ -4,8 +4,9 @@ import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
@@ -16,6 +17,12 @@ from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
+from billing_dq.vocabulary.severities import Severity
+
+if TYPE_CHECKING:  # Dagster costs a second, also of `--help`
+    from billing_dq.runner import CheckOutcome
+
+_OF_CHECKS: dict[str, Severity] = {"ERROR": "error", "WARN": "warning"}
 
 
 @click.command(name="nightly")
@@ -37,14 +44,15 @@ from billing_dq.settings import load_settings
     type=click.Choice(SEVERITIES),
     default="error",
     show_default=True,
-    help="End with exit status 1 if a finding of this severity or a worse one is open.",
+    help="End with exit status 1 if a finding of this severity or a worse one is open, or such a check is red.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the night as one JSON object instead of tables.")
 def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on: str, as_json: bool) -> int:
     """Reconcile one night: read MongoDB and Stripe, compare, store the tables and print the findings.
 
-    Exit status: 0 nothing to act on; 1 findings at or above --fail-on; 2 the night, its comparison with Stripe or a
-    result that rests on a broken table was not done, or not to its end; 130 stopped by SIGINT or SIGTERM.
+    Exit status: 0 nothing to act on; 1 findings, or red checks of the data, at or above --fail-on; 2 the night, its
+    comparison with Stripe or a result that rests on a broken table was not done, or not to its end; 130 stopped by
+    SIGINT or SIGTERM.
     """
     settings = load_settings()
     if weeks_back is not None:
@@ -70,13 +78,20 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
     if result.absent:
         click.echo(f"billing-dq:{not_computed(result.absent)}", err=True)
         return 2
-    return 1 if at_or_above(result.open_findings, fail_on) else 0
+    return 1 if at_or_above(result.open_findings, fail_on) or red_at_or_above(result.checks, fail_on) else 0
 
 
 def at_or_above(findings: pd.DataFrame, severity: str) -> int:
     """How many findings that nobody accepted are at or above a severity."""
     severe = findings["severity"].isin(SEVERITIES[SEVERITIES.index(severity) :])
     return int((severe & ~is_accepted(findings)).sum())
+
+
+def red_at_or_above(checks: Iterable["CheckOutcome"], severity: str) -> int:
+    """How many red checks are at or above a severity, without those that sum up findings: these are counted."""
+    least = SEVERITIES.index(severity)
+    red = (check for check in checks if not check.passed and check.speaks_for_itself)
+    return sum(SEVERITIES.index(_OF_CHECKS[check.severity]) >= least for check in red)
 
 
 @contextlib.contextmanager

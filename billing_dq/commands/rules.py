@@ -6,12 +6,11 @@ import click
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, table_of, text_of
-from billing_dq.rules.contracts import contract_checks
-from billing_dq.rules.evaluation import NightTables
-from billing_dq.rules.expectation import Outcome
+from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.reading import OWN_CHECKS, read_file
+from billing_dq.rules.results import Verdict, verdicts_of
 from billing_dq.rules.rule import Rule
-from billing_dq.rules.running import judge_rule, missing_tables
+from billing_dq.rules.suites import names_in_use
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
@@ -33,28 +32,28 @@ def check(file: Path, night: str | None) -> int:
     """
     settings, console = load_settings(), Console()
     lake = Lake(settings.home)
-    rules = read_file(file, dict.fromkeys(contract_checks(), OWN_CHECKS))
+    rules = read_file(file, dict.fromkeys(names_in_use(), OWN_CHECKS))
     chosen, _ = lake.choose(NIGHTLY_REPORT, night)
-    as_of, tables = SnapshotFactsRecord.require(lake.home, chosen).as_of, NightTables(lake, chosen)
+    tables = NightTables(lake, chosen, SnapshotFactsRecord.require(lake.home, chosen).as_of)
     passed = True
     for rule in rules:
-        missing = missing_tables(rule, tables)
+        missing = tables.lacks(rule)
         if missing:
             print_line(console, f"not run: {rule.name} on {rule.table}: the night has no {', '.join(missing)}")
             continue
-        outcome = judge_rule(rule, tables, as_of)
-        passed &= outcome.passed
-        _show(console, rule, outcome)
+        for verdict in verdicts_of(judge_rules(tables, rule.table, [rule])):
+            passed &= verdict.passed
+            _show(console, rule, verdict)
     return 0 if passed else 1
 
 
-def _show(console: Console, rule: Rule, outcome: Outcome) -> None:
-    verdict = "green" if outcome.passed else f"red ({rule.severity})"
-    print_line(console, f"{verdict}: {rule.name} on {rule.table}: {outcome.sentence}")
-    if not outcome.rows:
+def _show(console: Console, rule: Rule, verdict: Verdict) -> None:
+    colour = "green" if verdict.passed else f"red ({rule.expectation.severity})"
+    print_line(console, f"{colour}: {rule.name} on {rule.table}: {verdict.sentence}")
+    if not verdict.rows:
         return
-    names = list(outcome.rows[0])
-    cells = [[row[name] for name in names] for row in outcome.rows]
+    names = list(verdict.rows[0])
+    cells = [[row[name] for name in names] for row in verdict.rows]
     if console.is_terminal:
         numeric = [
             name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)
@@ -63,5 +62,5 @@ def _show(console: Console, rule: Rule, outcome: Outcome) -> None:
     else:
         for line in (names, *cells):
             print_line(console, "  " + "  ".join(text_of(cell) for cell in line))
-    if outcome.broken > len(cells):
-        print_line(console, f"  ... and {outcome.broken - len(cells):,} more")
+    if verdict.broken > len(cells):
+        print_line(console, f"  ... and {verdict.broken - len(cells):,} more")

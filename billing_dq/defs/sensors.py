@@ -13,29 +13,40 @@ from dagster import DagsterInstance
 from billing_dq.alerts.current_alerts import of_operations, operation
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
+from billing_dq.defs.checks.night_checks import told_by_the_night
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.vocabulary.severities import Severity
 
 
-def failed_checks(checks: Sequence[dg.AssetChecksDefinition], by_the_night: Collection[str]) -> dg.SensorDefinition:
+def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
     """A sensor over the newest execution of every check.
 
     Args:
         checks: all of them.
-        by_the_night: names of the checks that only sum up what a night tells by itself, finding by finding.
     """
-    watched = {key for check in checks for key in check.check_keys if key.name not in by_the_night}
-    keys = sorted(watched, key=lambda key: key.to_user_string())
+    keys = {key for check in checks for key in check.check_keys}
 
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
     def sensor(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         """Alert once for every check that turned red, and once when it is green again."""
-        red = red_checks(context.instance, keys)
-        batch = AlertBatch("checks", "checks of a night", of_operations(red))
-        return _notified(settings, batch, f"looked at {len(keys)} checks: {len(red)} are red")
+        return notify_of_checks(settings, context.instance, keys)
 
     return sensor
+
+
+def notify_of_checks(
+    settings: Settings, instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]
+) -> dg.SkipReason:
+    """Alert for those of some checks whose newest execution is red, but for what a night tells by itself.
+
+    `billing-dq nightly` does so as well as the sensor: where cron takes the nights, no daemon runs sensors. What one of
+    them has notified of, the other does not notify of again.
+    """
+    own = sorted((key for key in keys if key.name not in told_by_the_night()), key=lambda key: key.to_user_string())
+    red = red_checks(instance, own)
+    batch = AlertBatch("checks", "checks of a night", of_operations(red))
+    return _notified(settings, batch, f"looked at {len(own)} checks: {len(red)} are red")
 
 
 def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dict[str, object]]:

@@ -1,72 +1,116 @@
-"""Columns that a clause needs and no table has: they take another row, another table, or a calculation."""
+"""Columns that a suite names and no table has: they take another row, another table, or a calculation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from billing_dq.rules.expectation import Derived
-from billing_dq.tables import Reference
+from billing_dq.vocabulary.collections import Collection
+
+#: The columns of a table of the night by its name; None where the night has no such table.
+Columns = Callable[[str, list[str]], pd.DataFrame | None]
+FRACTION, ORDER = "fraction_of_", "seconds_since_the_entry_before"
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What references lead to, of one night.
+class Reference:
+    """A column whose values, where there are any, stand in another table.
 
     Attributes:
-        frame: columns of a table of the night, by its name; None where the night has no such table.
-        unreadable: `UNREADABLE_KEYS` of the night.
+        column: the column that refers.
+        table: name of the table that is referred to.
+        collection: the collection of which a quarantined document may be the missing row; None: of none.
+        through: a key of both tables. With it, ``column`` is that of the row there with the same key, and rows whose
+            key is not there are not judged.
     """
 
-    frame: Callable[[str, list[str]], pd.DataFrame | None]
-    unreadable: pd.DataFrame
+    column: str
+    table: str
+    collection: Collection | None = None
+    through: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that refers."""
+        return (self.column,) if self.through is None else (self.column, self.through)
 
 
-def derive(derived: Derived, frame: pd.DataFrame, known: Mapping[str, pd.Series]) -> pd.Series:
-    """The column of a frame of whole organizations.
+#: By the name of the derived column, which says whether a row's reference leads somewhere.
+REFERENCES = {
+    "organization_id_is_in_organizations": Reference("organization_id", "organizations", "organizations"),
+    "organization_id_is_in_extras_balances": Reference("organization_id", "extras_balances", "billingextrabalances"),
+    "organization_id_is_that_in_stripe_charges": Reference("organization_id", "stripe_charges", through="charge_id"),
+}
+
+
+@dataclass(frozen=True)
+class DerivedColumn:
+    """A column that is computed.
+
+    Attributes:
+        name: of the column.
+        columns: of the table, that it is computed from.
+        of: computes it for a frame of whole organizations; what is null is not judged.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    of: Callable[[pd.DataFrame], pd.Series]
+
+
+def derived_columns(names: Iterable[str], read: Columns, unreadable: pd.DataFrame) -> list[DerivedColumn]:
+    """Those of some columns that are derived.
 
     Args:
-        derived: what to compute.
-        frame: rows with the columns that it is computed from.
-        known: by derived name, what `known_values` says of its reference.
+        names: columns of a table, and derived ones.
+        read: what references lead to.
+        unreadable: `UNREADABLE_KEYS` of the night: the row that is missing may be of such a document.
     """
-    if derived.rule == "seconds_since_the_row_before":
-        organization, time = derived.columns
-        return frame.groupby(organization, sort=False)[time].diff().dt.total_seconds()
-    if derived.rule == "fraction":
-        numbers = frame[derived.columns[0]].to_numpy(dtype="float64")
-        return pd.Series(np.abs(numbers - np.round(numbers)), index=frame.index)
-    return _leads_somewhere(derived, frame, known[derived.name])
+    return [made for name in names if (made := _derived(name, read, unreadable)) is not None]
 
 
-def known_values(reference: Reference, targets: Targets) -> pd.Series | None:
-    """What a reference may lead to; None where it cannot be judged tonight.
-
-    Returns:
-        Without ``through``: the values, as the index. With it: the value by key.
-    """
-    if reference.through is not None:
-        there = targets.frame(reference.table, [reference.through, reference.to])
-        return None if there is None else there.set_index(reference.through)[reference.to]
-    there = targets.frame(reference.table, [reference.to])
-    unreadable = targets.unreadable
-    lost = unreadable.loc[unreadable["collection"] == reference.collection, "organization_id"]
-    if there is None or bool(lost.isna().any()):  # a document that does not tell whose it is may be any missing row
-        return None
-    values = pd.Index(pd.concat([there[reference.to], lost]).unique())
-    return pd.Series(True, index=values)
-
-
-def _leads_somewhere(derived: Derived, frame: pd.DataFrame, known: pd.Series) -> pd.Series:
-    """Whether each row's reference leads somewhere; null where there is no reference to judge."""
-    reference = derived.reference
+def _derived(name: str, read: Columns, unreadable: pd.DataFrame) -> DerivedColumn | None:
+    if name == ORDER:
+        return DerivedColumn(name, ("organization_id", "at"), _seconds_since_the_row_before)
+    if name.startswith(FRACTION):
+        column = name.removeprefix(FRACTION)
+        return DerivedColumn(name, (column,), lambda frame: _fraction(frame[column]))
+    reference = REFERENCES.get(name)
     if reference is None:
-        raise ValueError(f"{derived.name} has no reference")
+        return None
+    known = _known_values(reference, read, unreadable)
+    return DerivedColumn(name, reference.columns, lambda frame: _leads_somewhere(reference, frame, known))
+
+
+def _seconds_since_the_row_before(frame: pd.DataFrame) -> pd.Series:
+    return frame.groupby("organization_id", sort=False)["at"].diff().dt.total_seconds()
+
+
+def _fraction(numbers: pd.Series) -> pd.Series:
+    values = numbers.to_numpy(dtype="float64")
+    return pd.Series(np.abs(values - np.round(values)), index=numbers.index)
+
+
+def _known_values(reference: Reference, read: Columns, unreadable: pd.DataFrame) -> pd.Series | None:
+    """What a reference may lead to, by key; None where it cannot be judged tonight."""
+    key = reference.through or reference.column
+    target = read(reference.table, [*dict.fromkeys((key, reference.column))])
+    lost = unreadable.loc[unreadable["collection"] == reference.collection, "organization_id"]
+    if target is None or bool(lost.isna().any()):  # a document that does not tell whose it is may be any missing row
+        return None
+    if reference.through is not None:
+        return target.set_index(key)[reference.column]
+    return pd.Series(True, index=pd.Index(pd.concat([target[key], lost]).unique()))
+
+
+def _leads_somewhere(reference: Reference, frame: pd.DataFrame, known: pd.Series | None) -> pd.Series:
+    """Whether each row's reference leads somewhere; null where there is none to judge."""
     values = frame[reference.column]
+    if known is None:
+        return pd.Series(None, index=frame.index, dtype="object")
     if reference.through is None:
-        right = values.isin(known.index)
-        return right.astype("object").where(values.notna(), None)
-    there = frame[reference.through].map(known)
-    right = (values == there) | (values.isna() & there.isna())
-    return right.astype("object").where(frame[reference.through].isin(known.index), None)
+        return values.isin(known.index).astype("object").where(values.notna(), None)
+    expected = frame[reference.through].map(known)
+    same = (values == expected) | (values.isna() & expected.isna())
+    return same.astype("object").where(frame[reference.through].isin(known.index), None)

@@ -15,12 +15,14 @@ class Kind:
         one_of: arguments of which one must be given at least.
         optional: further ones.
         ordered: its bounds are compared with the column's values, which must be numbers or times.
+        by_row: it is about each row, so that the counts of a table's parts add up; else about all rows at once.
     """
 
     required: tuple[str, ...]
     one_of: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     ordered: bool = False
+    by_row: bool = True
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ def _rows(*required: str) -> Kind:
 
 
 def _of_all(ordered: bool = True) -> Kind:
-    return Kind(("column",), _BOUNDS, _STRICT, ordered)
+    return Kind(("column",), _BOUNDS, _STRICT, ordered, by_row=False)
 
 
 KINDS: dict[str, Kind] = {
@@ -54,7 +56,7 @@ KINDS: dict[str, Kind] = {
     "expect_column_pair_values_to_be_equal": _rows(*_PAIR),
     "expect_column_pair_values_a_to_be_greater_than_b": Kind(_PAIR, optional=("or_equal", "mostly"), ordered=True),
     "expect_compound_columns_to_be_unique": _rows("column_list"),
-    "expect_table_row_count_to_be_between": Kind((), _BOUNDS, _STRICT),
+    "expect_table_row_count_to_be_between": Kind((), _BOUNDS, _STRICT, by_row=False),
     "expect_column_sum_to_be_between": _of_all(),
     "expect_column_mean_to_be_between": _of_all(),
     "expect_column_median_to_be_between": _of_all(),

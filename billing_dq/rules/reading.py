@@ -12,10 +12,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yaml.composer import ComposerError
 
-from billing_dq.rules.expectation import Clause
 from billing_dq.rules.kinds import KINDS
-from billing_dq.rules.rule import Rule, RuleError
+from billing_dq.rules.rule import QUERY, SQL, Rule, RuleError
 from billing_dq.rules.sql import QueryError, tables_of
+from billing_dq.rules.suites import Expectation
 from billing_dq.tables import TABLES, Column
 from billing_dq.tables.sources import OF_MONGODB
 
@@ -186,10 +186,10 @@ def _rule(written: _Written) -> Rule:
     if text.severity == "critical" and text.table in OF_MONGODB and others:
         reason = f"a critical rule about {text.table} is judged before {', '.join(others)} is there; use warning"
         raise written.refuse(("severity",), reason)
-    clause = _clause(written, text)
-    place = f"{written.path}:{written.lines[()]}"
-    note = " ".join(text.note.split())
-    return Rule(text.name, text.table, clause, text.sql or "", reads, text.severity, note, text.owner, place)
+    kwargs = _arguments(written, text) if text.sql is None else {SQL: text.sql}
+    meta = {"name": text.name, "owner": text.owner, "file": f"{written.path}:{written.lines[()]}"}
+    notes = " ".join(text.note.split())
+    return Rule(text.table, Expectation(text.expectation or QUERY, kwargs, text.severity, notes, meta), reads)
 
 
 def _reads(written: _Written, text: _RuleText) -> tuple[str, ...]:
@@ -201,10 +201,9 @@ def _reads(written: _Written, text: _RuleText) -> tuple[str, ...]:
         raise written.refuse(("sql",), str(error)) from None
 
 
-def _clause(written: _Written, text: _RuleText) -> Clause | None:
-    if text.expectation is None:
-        return None
-    kind = KINDS.get(text.expectation)
+def _arguments(written: _Written, text: _RuleText) -> dict[str, object]:
+    """The arguments of an expectation, held to what it takes and to the columns of its table."""
+    kind = KINDS.get(str(text.expectation))
     if kind is None:
         raise written.refuse(("expectation",), f"there is no {text.expectation}; docs/rules.md has a list")
     for name in text.arguments:
@@ -220,10 +219,7 @@ def _clause(written: _Written, text: _RuleText) -> Clause | None:
         if kind.ordered and column.dtype not in _ORDERED:
             raise written.refuse(("arguments", name), f"{column.name} is {column.dtype}: neither a number nor a time")
     is_time = any(column.dtype == "time" for column in columns.values())
-    arguments = {
-        name: _argument(written, name, value, is_time and kind.ordered) for name, value in text.arguments.items()
-    }
-    return Clause(text.expectation, arguments)
+    return {name: _argument(written, name, value, is_time and kind.ordered) for name, value in text.arguments.items()}
 
 
 def _columns(written: _Written, text: _RuleText) -> dict[str, Column]:

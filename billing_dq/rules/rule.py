@@ -1,9 +1,12 @@
-"""A rule that an analyst wrote, once it has been read and found sound."""
+"""A rule of an analyst, as it is used once it was read."""
 
 from dataclasses import dataclass
 
 from billing_dq.errors import SettingsError
-from billing_dq.rules.expectation import Clause, Expectation, Severity
+from billing_dq.rules.suites import Expectation
+
+#: What Great Expectations calls a query that returns the rows that are wrong, and its argument.
+QUERY, SQL = "unexpected_rows_expectation", "unexpected_rows_query"
 
 
 class RuleError(SettingsError):
@@ -18,30 +21,26 @@ class Rule:
     """An expectation of a table, or a query that returns the rows that are wrong.
 
     Attributes:
-        name: of its check.
-        table: on which the check is shown.
-        clause: the expectation; None where there is a query.
-        sql: the query; empty where there is an expectation.
+        table: on which its check is.
+        expectation: what is expected, with the name, owner and file of the rule.
         reads: the tables that it needs, ``table`` among them.
-        severity: of the check. A critical one about a table from MongoDB stops what rests on the table.
-        note: what it means, in a sentence; the check's description.
-        owner: whom to ask.
-        place: file and line.
     """
 
-    name: str
     table: str
-    clause: Clause | None
-    sql: str
+    expectation: Expectation
     reads: tuple[str, ...]
-    severity: Severity
-    note: str
-    owner: str
-    place: str
 
     @property
-    def expectation(self) -> Expectation | None:
-        """It as an expectation, where it is one."""
-        if self.clause is None:
-            return None
-        return Expectation(self.table, self.name, self.note, self.severity, (self.clause,))
+    def name(self) -> str:
+        """Its name, once on a table."""
+        return self.expectation.name
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+        return self.expectation.meta["file"]
+
+    @property
+    def sql(self) -> str:
+        """The query; empty where it is none."""
+        return str(self.expectation.kwargs[SQL]) if self.expectation.type == QUERY else ""

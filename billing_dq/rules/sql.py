@@ -8,13 +8,16 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
 from billing_dq.report.figures import plain
-from billing_dq.rules.expectation import ROWS, Outcome
+from billing_dq.rules.results import ROWS, Plain, Result
+from billing_dq.rules.rule import SQL
+from billing_dq.rules.suites import Expectation
 from billing_dq.storage.arrow import arrow_schema
 from billing_dq.tables import TABLES
 
@@ -65,29 +68,38 @@ def tables_of(sql: str) -> tuple[str, ...]:
     return read
 
 
-def wrong_rows(sql: str, tables: Mapping[str, object], as_of: datetime) -> Outcome:
-    """The rows that a query returns, all of which are wrong; its problem where it cannot be run to its end.
+def wrong_rows(expected: Expectation, tables: Mapping[str, object], as_of: datetime) -> Result:
+    """The result of a query, as Great Expectations writes those of `UnexpectedRowsExpectation`.
 
     Args:
-        sql: a query that `tables_of` has let pass.
+        expected: with a query that `tables_of` has let pass; every row that it returns is wrong.
         tables: Arrow tables or data sets by the names of the tables that it reads.
         as_of: the instant of the night's snapshot.
     """
-    outcome = Outcome()
+    wrong, rows, problem = 0, list[dict[str, Plain]](), None
     try:
         with _database({**tables, NIGHT: night_table(as_of)}) as database, _interrupted_after(database, SECONDS):
-            result = database.execute(sql)
+            result = database.execute(str(expected.kwargs[SQL]))
             names = [str(column[0]) for column in result.description or []]
             while batch := result.fetchmany(_BATCH):
-                outcome.broken += len(batch)
-                room = batch[: ROWS - len(outcome.rows)]
-                outcome.rows += [dict(zip(names, map(plain, row), strict=True)) for row in room]
+                wrong += len(batch)
+                rows += [dict(zip(names, map(plain, row), strict=True)) for row in batch[: ROWS - len(rows)]]
     except duckdb.InterruptException:
-        outcome.problem = f"the query took more than {SECONDS:.0f} seconds and was stopped"
+        problem = f"the query took more than {SECONDS:.0f} seconds and was stopped"
     except duckdb.Error as error:
-        outcome.problem = f"the query failed: {_line(error)}"
-    outcome.said = f"{outcome.broken:,} rows are wrong"
-    return outcome
+        problem = f"the query failed: {_line(error)}"
+    details = {"observed_value": wrong, "details": {"unexpected_rows": rows, "unexpected_rows_count": wrong}}
+    return {
+        "success": not wrong and problem is None,
+        "expectation_config": asdict(expected),
+        "result": details if problem is None else {},
+        "meta": {},
+        "exception_info": {
+            "raised_exception": problem is not None,
+            "exception_traceback": None,
+            "exception_message": problem,
+        },
+    }
 
 
 def night_table(as_of: datetime | None) -> pa.Table:

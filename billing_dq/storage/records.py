@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.rules.expectation import Outcome
 from billing_dq.storage.places import place_of
 from billing_dq.storage.placing import put_text
 from billing_dq.weeks import NightWeeks
@@ -182,17 +181,17 @@ class AuditAnchorRecord(_Record):
 
 
 class SoundTablesRecord(_Record):
-    """What became of what is expected of a night's tables, and which of them cannot be trusted.
+    """Which of a night's tables cannot be trusted.
 
     Attributes:
-        broken: tables that break a critical expectation, with the names of its checks: what rests on such a table is
-            not computed that night.
-        outcomes: of the tables from MongoDB, by table and check; none in a night that an older version concluded.
+        broken: tables that break a critical expectation, with the names of what they break: what rests on such a table
+            is not computed that night.
     """
 
+    # nights that an older version concluded hold the outcome of each check as well
+    model_config = ConfigDict(frozen=True, extra="ignore")
     name: ClassVar[str] = "sound_tables"
     broken: dict[str, tuple[str, ...]]
-    outcomes: dict[str, dict[str, Outcome]] = {}
 
     @property
     def unsound(self) -> frozenset[str]:

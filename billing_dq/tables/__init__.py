@@ -14,7 +14,7 @@ from billing_dq.tables.application import (
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
 )
-from billing_dq.tables.contract import EARLIEST, Column, Dtype, FrameError, Reference, Table
+from billing_dq.tables.contract import Column, Dtype, FrameError, Table
 from billing_dq.tables.ledgers import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,
@@ -93,7 +93,6 @@ __all__ = [
     "DISPUTE_ENTRIES",
     "DISPUTE_POSITIONS",
     "DOCUMENT_SHAPES",
-    "EARLIEST",
     "EXPIRING_LEDGERS",
     "EXTRAS_BALANCES",
     "FINDINGS",
@@ -128,6 +127,5 @@ __all__ = [
     "Column",
     "Dtype",
     "FrameError",
-    "Reference",
     "Table",
 ]

@@ -7,15 +7,12 @@ module constant of a sibling module; `billing_dq.tables.TABLES` has them all by 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Literal
 
 import pandas as pd
 from pandas._typing import DtypeObj
 from pandas.api.types import pandas_dtype
-
-from billing_dq.vocabulary.collections import Collection
 
 Dtype = Literal["str", "float64", "int64", "Int64", "bool", "boolean", "time", "list<str>", "list<movement>"]
 
@@ -26,10 +23,6 @@ _PANDAS: dict[Dtype, str] = {
 }
 
 
-#: No time of the application or of Stripe is older.
-EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
-
-
 class FrameError(ValueError):
     """A table broke its contract; the message names the table, the column and the reason."""
 
@@ -38,14 +31,9 @@ class FrameError(ValueError):
 class Column:
     """One column: its dtype, whether it may hold nulls, and what it means, with the unit.
 
-    The rest is what its values should be. A frame is not refused for it: the checks of the night report what breaks it.
+    What its values should be is no part of it: that is said by the suite of the table (`billing_dq.rules`).
 
     Attributes:
-        pattern: a regular expression that text matches.
-        known: the values that are known.
-        least: the smallest number.
-        whole: numbers have no fraction.
-        future: times may lie after the snapshot; else they lie between `EARLIEST` and a day after it.
         unit: what a number counts or is measured in; every number has one.
     """
 
@@ -53,11 +41,6 @@ class Column:
     dtype: Dtype
     doc: str
     nullable: bool = False
-    pattern: str | None = None
-    known: tuple[str, ...] = ()
-    least: float | None = None
-    whole: bool = False
-    future: bool = False
     unit: str | None = None
 
     @property
@@ -72,40 +55,13 @@ def _pandas_dtype(dtype: Dtype) -> DtypeObj:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A column whose values, where there are any, stand in another table.
-
-    Attributes:
-        column: the column that refers.
-        table: name of the table that is referred to.
-        to: the column there.
-        collection: the collection of which a quarantined document may be the missing row; None: of none.
-        through: a key of both tables. Where given, ``column`` is that of the row there with the same key, and rows
-            whose key is not there are not judged.
-    """
-
-    column: str
-    table: str
-    to: str
-    collection: Collection | None = None
-    through: str | None = None
-
-
-@dataclass(frozen=True)
 class Table:
-    """One table: what a row is, the columns with the key first, and the names that make the key (none: no key).
-
-    Attributes:
-        references: into which other tables its rows lead. As of columns, a frame is not refused for one that does not.
-        in_order: a time that does not go back from row to row of an organization; None: there is no such order.
-    """
+    """One table: what a row is, the columns with the key first, and the names that make the key (none: no key)."""
 
     name: str
     one_row: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    references: tuple[Reference, ...] = ()
-    in_order: str | None = None
 
     @property
     def column_names(self) -> list[str]:

@@ -49,7 +49,7 @@ def test_a_red_rule_shows_twenty_rows_at_most(home: Path, tmp_path: Path, monkey
     assert said.return_value == 1
     first, names, *rows, rest = said.output.splitlines()
     assert first.startswith("red (warning): weeks_are_small on weekly_usage")
-    assert names.split() == ["organization_id", "week_key", "column", "value"]
+    assert names.split() == ["organization_id", "week_key", "meter_used"]
     assert len(rows) == 20
     assert re.fullmatch(r"  \.\.\. and [\d,]+ more", rest)
 

@@ -10,13 +10,10 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 from pandas._typing import DtypeObj
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import pandas_dtype
-
-from billing_dq.defs.history import kept_open
 
 PACKAGE = Path(__file__).parents[2] / "billing_dq"
 PINNED = {
@@ -27,7 +24,6 @@ PINNED = {
     "dagster._core.execution.plan.plan.ExecutionPlan",
     "dagster._core.execution.api.execute_run",
     "dagster._core.remote_origin.RegisteredCodeLocationOrigin",
-    "dagster._core.storage.event_log.sqlite.sqlite_event_log.SqliteEventLogStorage",
     "dagster._core.remote_origin.RemoteRepositoryOrigin",
     "dagster._core.definitions.unresolved_asset_job_definition.UnresolvedAssetJobDefinition",
     "pandas._typing.DtypeObj",
@@ -96,22 +92,3 @@ def test_dagster_tells_the_type_that_an_asset_asks_for() -> None:
 
     dg.materialize([first, second], resources={"io_manager": Manager()})
     assert seen == [pd.DataFrame]
-
-
-@dg.job
-def an_empty_job() -> None: ...
-
-
-def test_dagster_writes_every_event_through_the_connections_that_we_keep_open(tmp_path: Path) -> None:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        storage = instance.event_log_storage
-        assert isinstance(storage, SqliteEventLogStorage)
-        plain = storage._connect
-        with kept_open(instance):
-            with storage.index_connection() as one:
-                first = one.connection.dbapi_connection
-            with storage.index_connection() as other:
-                assert other.connection.dbapi_connection is first
-            assert an_empty_job.execute_in_process(instance=instance).success
-        assert storage._connect == plain
-        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from pymongo import MongoClient
 
+from billing_dq.alerts.outbox import Outbox
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
@@ -84,11 +85,23 @@ def nights(
 def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(nights) -> None:
     sound, *_ = nights
     assert sound.absent == {}
-    red = {check.name: (check.severity, check.said) for check in sound.checks if not check.passed}
-    assert set(red) == {"no_event_is_dead_lettered", "weeks_are_small", "nothing_was_found", "every_rule_can_be_used"}
-    assert "c.yaml:1: severity: Field required" in red["every_rule_can_be_used"][1]
-    assert red["weeks_are_small"][0] == "WARN"
-    assert red["nothing_was_found"] == ("ERROR", "11 rows are wrong")
+    red = {f"{check.asset}.{check.name}": (check.severity, check.said) for check in sound.checks if not check.passed}
+    assert set(red) == {
+        "dead_lettered_events.no_event_is_dead_lettered",
+        "weekly_usage.expectations_are_met",
+        "findings.critical_expectations_are_met",
+        "sound_tables.every_rule_can_be_used",
+    }
+    assert "c.yaml:1: severity: Field required" in red["sound_tables.every_rule_can_be_used"][1]
+    severity, said = red["weekly_usage.expectations_are_met"]
+    assert (severity, said.partition(":")[0]) == ("WARN", "weeks_are_small")
+    assert red["findings.critical_expectations_are_met"] == ("ERROR", "nothing_was_found: 12 rows are wrong")
+
+
+def test_the_command_notifies_of_a_red_check_of_the_data_without_a_sensor(nights) -> None:
+    *_, settings = nights
+    said = [notification.message.text for notification in Outbox(settings.state_directory).newest(20)]
+    assert any("findings:critical_expectations_are_met" in text for text in said), said
 
 
 def test_what_rests_on_the_broken_table_is_absent(nights) -> None:
@@ -125,11 +138,13 @@ def test_exactly_the_broken_expectation_is_red_and_what_it_stops_is_not_judged(n
     *_, said, _ = nights
     red = {name for name, (passed, *_) in said.items() if not passed}
     assert red == {
-        "weekly_usage.organization_id_and_week_key_are_unique",
-        "weekly_usage.weeks_are_small",
-        "findings.nothing_was_found",
+        "weekly_usage.critical_expectations_are_met",
+        "weekly_usage.expectations_are_met",
+        "findings.critical_expectations_are_met",
         "sound_tables.every_rule_can_be_used",
         "dead_lettered_events.no_event_is_dead_lettered",
     }
-    assert said["weekly_usage.organization_id_and_week_key_are_unique"][1] == "ERROR"
+    _, severity, sentence = said["weekly_usage.critical_expectations_are_met"]
+    assert severity == "ERROR"
+    assert sentence.startswith("organization_id_and_week_key_are_unique: 2 of ")
     assert not [name for name in said if name.partition(".")[0] in STOPPED]

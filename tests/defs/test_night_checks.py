@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from billing_dq.commands.nightly import at_or_above
+from billing_dq.commands.nightly import at_or_above, red_at_or_above
 from billing_dq.defs.checks.night_checks import FINDING_CHECKS, judge
 from billing_dq.report.figures import headlines
+from billing_dq.runner import CheckOutcome
 from billing_dq.settings import Settings
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
@@ -50,6 +51,21 @@ def test_the_exit_status_passes_over_what_is_accepted() -> None:
     assert at_or_above(open_ones, "error") == 0
     assert at_or_above(open_ones, "warning") == 1
     assert at_or_above(findings(), "info") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "counted_from"),
+    [
+        ("usage_has_its_usual_size", "ERROR", "error"),
+        ("expectations_are_met", "WARN", "warning"),
+        ("no_week_diverges", "ERROR", None),  # its findings are counted
+        ("every_alert_was_delivered", "ERROR", None),  # it is about no data
+    ],
+)
+def test_a_red_check_of_the_data_counts_for_the_exit_status(name: str, severity: str, counted_from: str | None) -> None:
+    checks = [CheckOutcome("an_asset", name, passed, severity, "because") for passed in (True, False)]
+    counting = [least for least in ("warning", "error", "critical") if red_at_or_above(checks, least)]
+    assert counting == ([] if counted_from is None else ["warning", "error"][: 1 + (counted_from == "error")])
 
 
 def test_an_accepted_finding_is_a_figure_of_its_own() -> None:

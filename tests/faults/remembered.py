@@ -27,19 +27,19 @@ def once(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     return remembered
 
 
-_make_judge = validation._judge
-_judges: list[object] = []
+_make_validator = validation._validator
+_validators: list[object] = []
 
 
-def _judge() -> object:
-    if not _judges:
-        _judges.append(once(_make_judge()))
-    return _judges[0]
+def _validator() -> object:
+    if not _validators:
+        _validators.append(once(_make_validator()))
+    return _validators[0]
 
 
 @contextmanager
 def remembering() -> Iterator[None]:
     """Nights inside the block ask Great Expectations once for equal rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "_judge", _judge)
+        patch.setattr(validation, "_validator", _validator)
         yield

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from billing_dq.rules import sql
-from billing_dq.rules.evaluation import NightTables
+from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.kinds import KINDS
 from billing_dq.rules.reading import read_file, read_folder
+from billing_dq.rules.results import of_suite, verdicts_of
+from billing_dq.rules.results import store as store_result
 from billing_dq.rules.rule import Rule, RuleError
-from billing_dq.rules.running import judge_rule, missing_tables
-from billing_dq.storage.lake import Lake
 from billing_dq.tables import TABLES
 from tests.support.examples import hostile_examples
 from tests.support.stored_company import CONFIG, NIGHT, store
@@ -102,9 +102,7 @@ def _queries_that_never_end_are_stopped_early(monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> NightTables:
     """A stored night of a clean company."""
-    home = tmp_path_factory.mktemp("home")
-    store(home, {})
-    return NightTables(Lake(str(home)), NIGHT)
+    return store(tmp_path_factory.mktemp("home"), {})
 
 
 def is_one_line(said: str) -> bool:
@@ -164,6 +162,6 @@ def test_a_rule_that_is_read_is_judged_or_says_in_one_line_why_not(
     rules, refused = read(tmp_path / "rule.yaml")
     assert rules or is_one_line(refused)
     for rule in rules:
-        if not missing_tables(rule, night):
-            outcome = judge_rule(rule, night, CONFIG.as_of)
-            assert is_one_line(outcome.sentence)
+        results = judge_rules(night, rule.table, [rule])
+        assert all(is_one_line(verdict.sentence) for verdict in verdicts_of(results))
+        store_result(night.lake, NIGHT, of_suite(rule.table, NIGHT, CONFIG.as_of, results))

@@ -7,11 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from billing_dq.commands.rules import command
-from billing_dq.rules.evaluation import NightTables
-from billing_dq.rules.expectation import Outcome
+from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.reading import read_file, read_folder
+from billing_dq.rules.results import Verdict, verdicts_of
 from billing_dq.rules.rule import Rule
-from billing_dq.rules.running import judge_rule
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
 from tests.support.snapshot_facts import snapshot_facts
@@ -54,8 +53,9 @@ WRONG: dict[str, tuple[str, Edit]] = {
 }
 
 
-def judged(rule: Rule, night: NightTables) -> Outcome:
-    return judge_rule(rule, night, CONFIG.as_of)
+def judged(rule: Rule, night: NightTables) -> Verdict:
+    (verdict,) = verdicts_of(judge_rules(night, rule.table, [rule]))
+    return verdict
 
 
 def test_there_are_ten_and_each_is_tested() -> None:
@@ -65,17 +65,16 @@ def test_there_are_ten_and_each_is_tested() -> None:
 
 @pytest.mark.parametrize("name", WRONG)
 def test_an_example_is_green_on_a_clean_company(name: str, tmp_path: Path) -> None:
-    outcome = judged(RULES[name], store(tmp_path))
-    assert outcome.passed, outcome
+    verdict = judged(RULES[name], store(tmp_path))
+    assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_an_example_is_red_where_its_row_is_wrong(name: str, tmp_path: Path) -> None:
     table, edit = WRONG[name]
-    outcome = judged(RULES[name], store(tmp_path, {table: edit(frames()[table])}))
-    assert not outcome.passed
-    assert outcome.problem == ""
-    assert outcome.rows or outcome.said
+    verdict = judged(RULES[name], store(tmp_path, {table: edit(frames()[table])}))
+    assert not verdict.passed
+    assert verdict.rows or verdict.sentence.startswith("it is ")
 
 
 @pytest.fixture
@@ -123,5 +122,4 @@ def test_a_rule_of_a_type_that_cannot_be_compared_is_told_and_no_crash(tmp_path:
     lengths = (FOLDER / "disputes_are_in_dollars.yaml").read_text().replace("column: currency", "column: amount_minor")
     path.write_text(lengths)
     (rule,) = read_file(path)
-    outcome = judged(rule, store(tmp_path))
-    assert not outcome.passed
+    assert not judged(rule, store(tmp_path)).passed

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from billing_dq.definitions import build_definitions
-from billing_dq.defs.checks.expectation_checks import RULES_USABLE
+from billing_dq.defs.checks.expectation_checks import CHECKS, RULES_USABLE
 from billing_dq.rules.reading import OWN_CHECKS, read_file, read_folder
 from billing_dq.rules.rule import RuleError
 from billing_dq.settings import Settings
@@ -41,9 +41,9 @@ def written(folder: Path, text: str, name: str = "rule.yaml") -> Path:
 
 def test_a_rule_is_an_expectation_with_its_arguments(tmp_path: Path) -> None:
     (rule,) = read_file(written(tmp_path, SOUND))
-    assert (rule.name, rule.table, rule.severity, rule.owner) == ("no_week_is_huge", "weekly_usage", "warning", "anna")
-    assert rule.clause is not None
-    assert rule.clause.arguments == {"column": "meter_used", "max_value": 5000}
+    assert (rule.name, rule.table, rule.expectation.severity) == ("no_week_is_huge", "weekly_usage", "warning")
+    assert rule.expectation.kwargs == {"column": "meter_used", "max_value": 5000}
+    assert rule.expectation.meta["owner"] == "anna"
     assert rule.place == f"{tmp_path / 'rule.yaml'}:1"
 
 
@@ -143,12 +143,14 @@ def test_a_file_that_cannot_be_used_costs_no_other(tmp_path: Path) -> None:
     assert read.refused == (f"{broken}:2: table: there is no table weekly; docs/tables.md has their names",)
 
 
-def test_the_rules_of_the_folder_are_checks_of_the_definitions(tmp_path: Path) -> None:
+def test_the_rules_of_the_folder_are_among_what_is_expected_of_their_tables(tmp_path: Path) -> None:
     written(tmp_path, SOUND)
-    written(tmp_path, QUERY, "query.yaml")
+    written(tmp_path, QUERY.replace("ledger_entries", "findings").replace("amount", "units"), "query.yaml")
     (tmp_path / "notes.txt").write_text("no rule")
-    keys = {(key.asset_key.path[-1], key.name) for key in checks_of(tmp_path)}
-    assert {("weekly_usage", "no_week_is_huge"), ("ledger_entries", "no_debit_is_huge")} <= keys
+    said = described(tmp_path)
+    assert "No week is huge. `no_week_is_huge`" in said["weekly_usage", CHECKS["warning"]]
+    assert "No debit is huge. `no_debit_is_huge`" in said["findings", CHECKS["warning"]]
+    assert ("findings", CHECKS["critical"]) not in said
 
 
 def test_a_rule_that_cannot_be_used_is_a_red_check_and_keeps_nothing_from_loading(tmp_path: Path) -> None:
@@ -158,24 +160,16 @@ def test_a_rule_that_cannot_be_used_is_a_red_check_and_keeps_nothing_from_loadin
     assert f"{path}:2: table: there is no table weekly" in str(said.description)
 
 
-@pytest.mark.parametrize(
-    ("table", "name"),
-    [("meter_extras_deltas", "no_week_diverges"), ("weekly_usage", "organization_id_and_week_key_are_unique")],
-)
-def test_a_rule_with_the_name_of_one_of_our_checks_is_left_out(tmp_path: Path, table: str, name: str) -> None:
-    written(tmp_path, QUERY.replace("no_debit_is_huge", name).replace("table: ledger_entries", f"table: {table}"))
-    assert f"{table} has a check {name} already, of {OWN_CHECKS}" in str(judged(tmp_path).description)
+def test_a_rule_with_the_name_of_an_expectation_of_ours_is_left_out(tmp_path: Path) -> None:
+    written(tmp_path, SOUND.replace("no_week_is_huge", "week_key_is_well_formed"))
+    assert f"weekly_usage has a check week_key_is_well_formed already, of {OWN_CHECKS}" in str(judged(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["expectations", "finding_checks"])
-def test_no_name_of_a_rule_is_that_of_a_step_of_ours(tmp_path: Path, name: str) -> None:
-    written(tmp_path, QUERY.replace("no_debit_is_huge", name).replace("table: ledger_entries", "table: subscriptions"))
-    assert ("subscriptions", name) in {(key.asset_key.path[-1], key.name) for key in checks_of(tmp_path)}
-
-
-def checks_of(folder: Path) -> set[dg.AssetCheckKey]:
-    repository = build_definitions(Settings(rules_folder=str(folder))).get_repository_def()
-    return set(repository.asset_graph.asset_check_keys)
+def described(folder: Path) -> dict[tuple[str, str], str]:
+    """What the checks of the definitions say of themselves, by table and name."""
+    graph = build_definitions(Settings(rules_folder=str(folder))).get_repository_def().asset_graph
+    keys = graph.asset_check_keys
+    return {(key.asset_key.path[-1], key.name): graph.get_check_spec(key).description or "" for key in keys}
 
 
 def judged(folder: Path) -> dg.AssetCheckResult:

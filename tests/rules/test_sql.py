@@ -6,21 +6,26 @@ import pyarrow as pa
 import pytest
 
 from billing_dq.rules import sql
+from billing_dq.rules.results import Verdict, verdicts_of
+from billing_dq.rules.rule import QUERY, SQL
 from billing_dq.rules.sql import QueryError, tables_of, wrong_rows
+from billing_dq.rules.suites import Expectation
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 ENTRIES = pa.table({"amount": [1.0, -2.0, -3.0], "at": pa.array([AS_OF] * 3, pa.timestamp("ms", "UTC"))})
 
 
-def run(query: str):
-    return wrong_rows(query, {"ledger_entries": ENTRIES}, AS_OF)
+def run(query: str) -> Verdict:
+    expected = Expectation(QUERY, {SQL: query}, "warning", "No row is wrong.", {"name": "no_row_is_wrong"})
+    (verdict,) = verdicts_of([wrong_rows(expected, {"ledger_entries": ENTRIES}, AS_OF)])
+    return verdict
 
 
 def test_the_rows_that_a_query_returns_are_wrong() -> None:
-    outcome = run('SELECT amount, "at" FROM ledger_entries WHERE amount < 0 ORDER BY amount')
-    assert outcome.broken == 2
-    assert [row["amount"] for row in outcome.rows] == [-3.0, -2.0]
-    assert str(outcome.rows[0]["at"]).startswith("2026-11-21")
+    verdict = run('SELECT amount, "at" FROM ledger_entries WHERE amount < 0 ORDER BY amount')
+    assert verdict.broken == 2
+    assert [row["amount"] for row in verdict.rows] == [-3.0, -2.0]
+    assert str(verdict.rows[0]["at"]).startswith("2026-11-21")
 
 
 def test_a_query_without_a_row_is_green() -> None:
@@ -28,13 +33,13 @@ def test_a_query_without_a_row_is_green() -> None:
 
 
 def test_all_rows_are_counted_and_twenty_are_told() -> None:
-    outcome = run("SELECT * FROM ledger_entries, range(10)")
-    assert (outcome.broken, len(outcome.rows)) == (30, 20)
+    verdict = run("SELECT * FROM ledger_entries, range(10)")
+    assert (verdict.broken, len(verdict.rows)) == (30, 20)
 
 
 def test_a_query_knows_the_instant_of_the_night() -> None:
-    outcome = run("SELECT n.night, n.as_of FROM this_night n")
-    assert outcome.rows == [{"night": "2026-11-21", "as_of": "2026-11-21 03:10:00+00:00"}]
+    verdict = run("SELECT n.night, n.as_of FROM this_night n")
+    assert verdict.rows == [{"night": "2026-11-21", "as_of": "2026-11-21 03:10:00+00:00"}]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_a_query_knows_the_instant_of_the_night() -> None:
 def test_no_file_and_no_address_is_opened(query: str) -> None:
     with pytest.raises(QueryError):
         tables_of(query)
-    assert "the query failed" in run(query).problem
+    assert "the query failed" in run(query).sentence
 
 
 @pytest.mark.parametrize(
@@ -71,13 +76,13 @@ def test_only_one_select_is_let_pass(query: str) -> None:
 
 
 def test_the_python_of_the_night_is_out_of_reach() -> None:
-    assert "the query failed" in run("SELECT * FROM ENTRIES").problem
+    assert "the query failed" in run("SELECT * FROM ENTRIES").sentence
 
 
 def test_a_query_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "SECONDS", 0.05)
-    outcome = run("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
-    assert outcome.problem == "the query took more than 0 seconds and was stopped"
+    verdict = run("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+    assert verdict.sentence == "it could not be judged: the query took more than 0 seconds and was stopped"
 
 
 def test_the_names_of_a_common_table_are_no_tables() -> None:

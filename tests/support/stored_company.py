@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from billing_dq.rules.evaluation import NightTables
+from billing_dq.rules.judging import NightTables
 from billing_dq.storage.arrow import arrow_schema, to_arrow
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS, TABLES
@@ -114,7 +114,7 @@ def store(home: Path, edited: Mapping[str, pd.DataFrame] | None = None) -> Night
         path = home / "lake" / name / f"{NIGHT}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(as_it_is(name, frame), path)
-    return NightTables(Lake(str(home)), NIGHT)
+    return NightTables(Lake(str(home)), NIGHT, CONFIG.as_of, PLANS)
 
 
 def as_it_is(name: str, frame: pd.DataFrame) -> pa.Table:

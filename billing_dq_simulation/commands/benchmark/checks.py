@@ -5,18 +5,31 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from billing_dq.rules.contracts import expectations
-from billing_dq.rules.evaluation import NightTables, judge_contract
-from billing_dq.rules.expectation import Clause
-from billing_dq.rules.rule import Rule
-from billing_dq.rules.running import judge_rule
+from billing_dq.rules.judging import NightTables, judge_rules, judge_suite
+from billing_dq.rules.rule import QUERY, SQL, Rule
+from billing_dq.rules.suites import Expectation, suite_of
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables.sources import OF_MONGODB
 
-#: Of an analyst, one judged by Great Expectations, whose import is measured too, and one by DuckDB.
-_MOSTLY = Clause("expect_column_values_to_be_between", {"column": "amount", "max_value": 0, "mostly": 0.01})
-_SQL = "SELECT organization_id, entry_id FROM ledger_entries WHERE abs(amount) > 1e12"
+#: As of an analyst, one judged by Great Expectations, whose import is measured too, and one by DuckDB.
+_META = {"owner": "bench", "file": "bench"}
+_RULES = [
+    Expectation(
+        "expect_column_values_to_be_between",
+        {"column": "amount", "max_value": 0, "mostly": 0.01},
+        "warning",
+        "A share of the entries is measured.",
+        {"name": "most_are_measured", **_META},
+    ),
+    Expectation(
+        QUERY,
+        {SQL: "SELECT organization_id, entry_id FROM ledger_entries WHERE abs(amount) > 1e12"},
+        "warning",
+        "No entry is absurd.",
+        {"name": "none_is_absurd", **_META},
+    ),
+]
 
 
 def seconds_of_checks(
@@ -35,15 +48,10 @@ def seconds_of_checks(
         place = Path(lake.root.path) / name / f"{night}.parquet"
         place.parent.mkdir(parents=True)
         place.hardlink_to(stored.path.path)
-    there = NightTables(lake, night)
+    there = NightTables(lake, night, as_of, plans)
     started = time.perf_counter()
     for name in OF_MONGODB:
-        judge_contract(there, name, expectations(tables[name].table, plans, as_of))
-    for rule in (_rule(clause=_MOSTLY), _rule(sql=_SQL)):
-        judge_rule(rule, there, as_of)
-    return time.perf_counter() - started
-
-
-def _rule(clause: Clause | None = None, sql: str = "") -> Rule:
+        judge_suite(there, name, suite_of(name))
     table = "ledger_entries"
-    return Rule("measured", table, clause, sql, (table,), "warning", "It is measured.", "bench", "bench")
+    judge_rules(there, table, [Rule(table, expectation, (table,)) for expectation in _RULES])
+    return time.perf_counter() - started

@@ -1,10 +1,11 @@
-"""Faults that break what is expected of the tables of a night, each labelled with the checks that it turns red.
+"""Faults that break what is expected of the tables of a night, each labelled with the expectations that it breaks.
 
-Three kinds. What a broken application, or Stripe, can write and the reading lets through turns its check red. Of what
-the reading puts aside, the document is quarantined and no check of a table is red: the expectation then guards that
-the reading does so. And what the reading itself makes nobody can write; such an expectation guards the reading alone.
+Three kinds. What a broken application, or Stripe, can write and the reading lets through breaks its expectation. Of
+what the reading puts aside, the document is quarantined and no expectation is broken: an expectation, or the table's
+contract, guards that the reading does so. And what the reading itself makes nobody can write; such an expectation
+guards the reading alone.
 
-A check is named ``<table>.<check>``, as in docs/rules.md.
+An expectation is named ``<table>.<name>``, as in docs/rules.md.
 """
 
 from dataclasses import dataclass
@@ -51,9 +52,9 @@ class TableFault:
 
     Attributes:
         plant: breaks an organization; a name of `MALFORMED` stands for that fault.
-        red: the checks that are red because of it.
-        guarded: where the document is put aside, the checks that would be red if it were not.
-        why: where several checks are red, why it must be so.
+        red: the expectations that it breaks; none where the document is put aside.
+        guarded: where it is put aside, the expectations that it would break; none where the table's contract refuses.
+        why: where several expectations are broken, why it must be so.
     """
 
     plant: Plant | str
@@ -225,9 +226,7 @@ TABLE_FAULTS: dict[str, TableFault] = {
     "second_subscription": TableFault(
         second_document("subscriptions"), guarded=("subscriptions.organization_id_is_unique",)
     ),
-    "subscription_without_organization": TableFault(
-        changed("subscriptions", organization=None), guarded=("subscriptions.no_required_value_is_missing",)
-    ),
+    "subscription_without_organization": TableFault(changed("subscriptions", organization=None)),
     "subscription_organization_as_text": TableFault(
         changed("subscriptions", organization=str), guarded=("subscriptions.organization_id_is_well_formed",)
     ),
@@ -236,7 +235,7 @@ TABLE_FAULTS: dict[str, TableFault] = {
     "second_document_of_a_week": TableFault(
         "malformed_duplicate_document", guarded=("weekly_usage.organization_id_and_week_key_are_unique",)
     ),
-    "used_missing": TableFault("malformed_used_missing", guarded=("weekly_usage.no_required_value_is_missing",)),
+    "used_missing": TableFault("malformed_used_missing"),
     "usage_organization_as_text": TableFault(
         "malformed_organization_as_text", guarded=("weekly_usage.organization_id_is_well_formed",)
     ),
@@ -246,61 +245,36 @@ TABLE_FAULTS: dict[str, TableFault] = {
     "second_balance": TableFault(
         second_document("billingextrabalances"), guarded=("extras_balances.organization_id_is_unique",)
     ),
-    "ledger_null": TableFault("malformed_ledger_null", guarded=("extras_balances.no_required_value_is_missing",)),
+    "ledger_null": TableFault("malformed_ledger_null"),
     "balance_organization_as_text": TableFault(
         "malformed_balance_organization_as_text",
         guarded=_of_ledgers("organization_id_is_well_formed", ("extras_balances", *LEDGER_TABLES)),
     ),
-    "entry_without_kind": TableFault("malformed_entry_kind_null", guarded=_of_ledgers("no_required_value_is_missing")),
+    "entry_without_kind": TableFault("malformed_entry_kind_null"),
     "entry_id_as_text": TableFault(entry_id_as_text, guarded=_of_ledgers("entry_id_is_well_formed")),
-    "event_without_id": TableFault(
-        dead_letter(eventId=None), guarded=("dead_lettered_events.no_required_value_is_missing",)
-    ),
+    "event_without_id": TableFault(dead_letter(eventId=None)),
     "event_twice": TableFault(dead_letter_twice, guarded=("dead_lettered_events.event_id_is_unique",)),
-    "subscription_without_status_at_stripe": TableFault(
-        at_stripe("subscriptions", status=None), guarded=("stripe_subscriptions.no_required_value_is_missing",)
-    ),
-    "dispute_without_status": TableFault(
-        at_stripe("disputes", status=None), guarded=("stripe_disputes.no_required_value_is_missing",)
-    ),
-    "charge_amount_as_text": TableFault(charge(amount="200"), guarded=("stripe_charges.no_required_value_is_missing",)),
-    "refund_without_amount": TableFault(
-        at_stripe("refunds", amount=None), guarded=("stripe_refunds.no_required_value_is_missing",)
-    ),
-    "invoice_without_transitions": TableFault(
-        at_stripe("invoices", status_transitions=None), guarded=("stripe_invoices.no_required_value_is_missing",)
-    ),
-    "event_without_mode": TableFault(
-        at_stripe("events", livemode=None), guarded=("stripe_subscription_events.no_required_value_is_missing",)
-    ),
+    "subscription_without_status_at_stripe": TableFault(at_stripe("subscriptions", status=None)),
+    "dispute_without_status": TableFault(at_stripe("disputes", status=None)),
+    "charge_amount_as_text": TableFault(charge(amount="200")),
+    "refund_without_amount": TableFault(at_stripe("refunds", amount=None)),
+    "invoice_without_transitions": TableFault(at_stripe("invoices", status_transitions=None)),
+    "event_without_mode": TableFault(at_stripe("events", livemode=None)),
 }
 _ID = "MongoDB gives every document an _id, and no two the same one"
 _BALANCE = "the entries of a table are taken from the balance document, which is read with them"
 _COUNTED = "the reading counts it"
 _ASKED = "Stripe is asked for what was made since an instant, and gives nothing older"
-_ONCE = "Stripe gives an object once, and a table of Stripe is refused where a key stands twice"
 
 
 #: What the reading itself makes, so that nobody can write it broken; the expectation guards the reading.
 MADE_BY_THE_READING: dict[str, str] = {
     "organizations.organization_id_is_unique": _ID,
-    "organizations.no_required_value_is_missing": _ID,
     "extras_balances.entry_count_is_not_negative": _COUNTED,
     "extras_balances.document_bytes_is_at_least_1": _COUNTED,
     **dict.fromkeys(_of_ledgers("position_is_not_negative", _IN_ORDER), _COUNTED),
     **dict.fromkeys(_of_ledgers("organization_id_and_position_are_unique", _IN_ORDER), _COUNTED),
     **dict.fromkeys(_of_ledgers("organization_id_is_in_extras_balances"), _BALANCE),
-    **dict.fromkeys(
-        (
-            "stripe_subscriptions.stripe_subscription_id_is_unique",
-            "stripe_subscription_events.event_id_is_unique",
-            "stripe_invoices.stripe_subscription_id_is_unique",
-            "stripe_disputes.dispute_id_is_unique",
-            "stripe_charges.charge_id_is_unique",
-            "stripe_refunds.refund_id_is_unique",
-        ),
-        _ONCE,
-    ),
     **dict.fromkeys(
         (
             "stripe_subscription_events.dates_are_plausible",
