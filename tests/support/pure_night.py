@@ -35,7 +35,7 @@ def sample_settings(**others: object) -> Settings:
     return Settings.model_validate({"plans": plans, "packs": PACKS, **others})
 
 
-def sample_night(documents: Documents, stripe: Documents) -> NightResult:
+def pure_sample_night(documents: Documents, stripe: Documents) -> NightResult:
     """Everything that a first night says of these documents and objects."""
     theirs = stripe_tables(stripe, AS_OF)
     return reconcile_night(application_tables(documents, AS_OF), theirs, policy_of(sample_settings()))
