@@ -209,7 +209,10 @@ def runaway(documents: Documents, stripe: Documents) -> list[Expected]:
             organization = doc["organizationId"]
             owed = -10 * doc["meterQuota"] - 1 - balances[0]["cachedBalance"]
             append(documents, organization, {"kind": "refund", "amount": owed, "refId": "refund-re_x-y"})
-            return [("runaway_balance", str(organization), None, None)]
+            return [
+                ("runaway_balance", str(organization), None, None),
+                ("refund_unknown_at_stripe", str(organization), "re_x", None),
+            ]
     raise AssertionError
 
 
@@ -332,7 +335,8 @@ def status_differs(documents: Documents, stripe: Documents) -> list[Expected]:
 def plan_differs(documents: Documents, stripe: Documents) -> list[Expected]:
     doc = next(d for d in documents["subscriptions"] if d.get("stripeSubscriptionId") and d["plan"] == "starter")
     doc["plan"] = "enterprise"
-    return [("subscription_plan", str(doc["organization"]), doc["stripeSubscriptionId"], None)]
+    organization, subject = str(doc["organization"]), doc["stripeSubscriptionId"]
+    return [("subscription_plan", organization, subject, None), ("organization_plan", organization, subject, None)]
 
 
 @plant
