@@ -351,7 +351,11 @@ def subscription_unknown_here(documents: Documents, stripe: Documents) -> list[E
     doc = paying(documents)
     gone = doc["stripeSubscriptionId"]
     doc.update(stripeSubscriptionId=None, stripeCustomerId=None, plan="free", status="canceled")
-    return [("subscription_unknown_here", None, gone, None)]
+    organization = str(doc["organization"])
+    return [
+        ("subscription_unknown_here", None, gone, None),
+        ("organization_plan", organization, organization, None),
+    ]
 
 
 @plant
