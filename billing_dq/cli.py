@@ -4,8 +4,11 @@ Exit status: 0 nothing to act on, 1 findings at or above the asked severity, 2 t
 by SIGINT or SIGTERM. An error is one line on standard error, without a traceback and without a secret.
 """
 
+import errno
 import importlib
+import os
 import sys
+import tempfile
 from importlib import metadata
 
 import click
@@ -94,6 +97,7 @@ def main() -> None:
     """Run the command and end the process with its exit status."""
     try:
         status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         _fail(error.format_message())
     except (SettingsError, SourceError) as error:
@@ -104,11 +108,19 @@ def main() -> None:
     except Exception as error:
         from billing_dq.storage.places import why_not_usable  # not for `--help`
 
-        said = why_not_usable(error)
+        said = why_not_usable(error) or _why_not_printed(error)
         if said is None:
             raise
         _fail(said)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _why_not_printed(error: Exception) -> str | None:
+    """What became of an output that its file or disk did not take; None where ``error`` is of something else."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return None
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+    return f"the output cannot be written: {error.strerror}; make room where it goes, or on {tempfile.gettempdir()}"
 
 
 def _fail(message: str) -> None:

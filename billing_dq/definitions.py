@@ -16,7 +16,7 @@ from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.executors import executor_of
 from billing_dq.defs.io_manager import PARTS, LakeIOManager, PartsIOManager
-from billing_dq.defs.jobs import conclude_night, reconcile_night
+from billing_dq.defs.jobs import Part, conclude_night, part_of, reconcile_night
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of, read_by_morning
 from billing_dq.defs.outside import outside_assets
@@ -24,6 +24,7 @@ from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
+from billing_dq.defs.snapshot import TABLES as TABLES_OF_MONGODB
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.rules.reading import read_folder
@@ -32,6 +33,10 @@ from billing_dq.settings import Settings, load_settings
 from billing_dq.sources.progress import Progress
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
+from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+
+#: What the sources give of every night that they do not refuse.
+OF_EVERY_NIGHT = {*TABLES_OF_MONGODB, SnapshotFactsRecord.name, StripeReadingRecord.name}
 
 
 def build_definitions(
@@ -39,6 +44,7 @@ def build_definitions(
     progress: Progress | None = None,
     settings_now: Callable[[], Settings] | None = None,
     locks: NightLocks | None = None,
+    night: str | None = None,
 ) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors.
 
@@ -47,20 +53,27 @@ def build_definitions(
         progress: where long reads tell how far they are; the runs' own log by default.
         settings_now: reads the settings again, for the credits' kill switch; ``settings`` as they are by default.
         locks: through which runs hold their night; an owner's that holds one already, so that its own run may too.
+        night: a night that is about to be read, which is a partition beside tonight and those that are stored.
     """
+    nights = nights_of(settings, night)
     with warnings.catch_warnings():
         # Dagster calls the partitions of checks a preview, and warns of a beta parameter that it passes itself
         warnings.simplefilter("ignore", PreviewWarning)
         warnings.simplefilter("ignore", BetaWarning)
-        definitions = _build(settings, progress, settings_now or (lambda: settings), locks or NightLocks(settings.home))
+        now = settings_now or (lambda: settings)
+        definitions = _build(settings, progress, now, locks or NightLocks(settings.home), nights)
         definitions.get_repository_def()  # resolves, and keeps, everything
     return definitions
 
 
 def _build(
-    settings: Settings, progress: Progress | None, settings_now: Callable[[], Settings], locks: NightLocks
+    settings: Settings,
+    progress: Progress | None,
+    settings_now: Callable[[], Settings],
+    locks: NightLocks,
+    nights: dg.PartitionsDefinition,
 ) -> dg.Definitions:
-    nights, executor = nights_of(settings), executor_of(settings, locks)
+    executor = executor_of(settings, locks)
     credits = dispute_credit_definitions(nights, settings_now)
     sources = [snapshot_assets(nights, settings.shards), stripe_assets(nights)]
     alerts, alert_check = alert_definitions(nights)
@@ -86,11 +99,16 @@ def _build(
         | dg.AssetSelection.checks(*checks)
         | dg.AssetSelection.checks(*credit_checks)
     )
+    by_morning = read_by_morning([*sources, *derived], OF_EVERY_NIGHT)
     night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding, executor)
     return dg.Definitions(
-        assets=[*outside_assets(settings), *read_by_morning([*sources, *derived]), *(credits.assets or ())],
+        assets=[*outside_assets(settings), *by_morning, *(credits.assets or ())],
         asset_checks=[*checks, *credit_checks],
-        jobs=[night_job, conclude_night(concluding, executor), *(credits.jobs or ())],
+        jobs=[
+            night_job,
+            conclude_night(concluding, executor),
+            *(credits.jobs or ()),
+        ],
         schedules=[nightly(night_job)],
         sensors=[failed_checks([*checks, *credit_checks]), failed_runs, missing_nights, *(credits.sensors or ())],
         resources={
@@ -102,9 +120,12 @@ def _build(
     )
 
 
-def job_of_night(name: str) -> dg.JobDefinition:
+def job_of_night(name: str, night: str, part: Part) -> dg.JobDefinition:
     """A job as every process that runs steps of it makes it anew, from its own settings."""
-    return defs.resolve_job_def(name)
+    job = defs.resolve_job_def(name)
+    if job.partitions_def is not None and night not in job.partitions_def.get_partition_keys():
+        job = build_definitions(load_settings(), settings_now=load_settings, night=night).resolve_job_def(name)
+    return part_of(job, part)
 
 
 defs = build_definitions(load_settings(), settings_now=load_settings)

@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,26 +15,40 @@ from dagster._core.definitions.job_base import IJob, InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from sqlalchemy.exc import DBAPIError
+from upath import UPath
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.alerts import DELIVERED
 from billing_dq.defs.checks.night_checks import told_by_the_night
 from billing_dq.defs.executors import LOCKED
-from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.defs.jobs import RECONCILE_NIGHT, Part, part_of, what_is_missing
+from billing_dq.defs.nights import REFUSED_TAG
 from billing_dq.defs.sensors import notify_of_checks
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
 from billing_dq.sources.progress import Progress
+from billing_dq.storage.earlier_nights import unfinished_before
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.places import dagster_directory, why_not_writable
+from billing_dq.storage.placing import put_text
 from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
 
-#: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI.
-DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+#: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI. A night is judged by the
+#: nights before it, so that one run at a time holds the pool of nights, from its start to its end.
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  pools:
+    granularity: run
+    default_limit: 1
+"""
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -100,7 +114,7 @@ def dagster_home(settings: Settings) -> Path:
         raise SourceError(f"Dagster's home {directory} cannot be written: {reason}; set DAGSTER_HOME")
     config = directory / "dagster.yaml"
     if not config.exists():
-        config.write_text(DAGSTER_YAML, encoding="utf-8")
+        put_text(DAGSTER_YAML, UPath(config))
     return directory
 
 
@@ -131,7 +145,8 @@ def run_night(
     again: bool = False,
     progress: Progress | None = None,
 ) -> StoredNight:
-    """Take a night: read, reconcile, check, report. A night that was read but not concluded is concluded.
+    """Take a night: read, reconcile, check, report. Of one that ended half-way only what is missing is made, and so is
+    what earlier nights lack that were read and not concluded.
 
     Of two processes that take one night at once, one does and the other is refused.
 
@@ -156,32 +171,70 @@ def run_night(
     if instant.date() > now.date():  # Dagster has no partition of it
         raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
     locks = NightLocks(settings.home)
+    for earlier in unfinished_before(Lake(settings.home), night):
+        with suppress(SourceError):  # the night says by itself that it waits for an earlier one, once it is read
+            _take(settings, instance, earlier, _Wanted(), progress, locks)
+    result = _take(settings, instance, night, _Wanted(as_of, again), progress, locks)
+    return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """How a night is to be taken; `run_night` says what the fields mean."""
+
+    as_of: datetime | None = None
+    again: bool = False
+
+    @property
+    def config(self) -> dict[str, object]:
+        return {"as_of": self.as_of.isoformat() if self.as_of else "", "again": self.again}
+
+
+def _take(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    night: str,
+    wanted: _Wanted,
+    progress: Progress | None,
+    locks: NightLocks,
+) -> dg.JobExecutionResult:
+    """Run what a night lacks, and hold it meanwhile.
+
+    Raises:
+        SourceError: it lacks nothing, or did not come to its end.
+        SettingsError: Dagster does not know the configuration of `[execution]`.
+        KeyboardInterrupt: it was stopped on the way.
+    """
     with locks.hold(night):
-        job, config = RECONCILE_NIGHT, {"as_of": instant.isoformat() if as_of else "", "again": again}
-        if not again and _is_read(settings, night):
-            if _concluded(settings, night):
-                raise SourceError(
-                    f"the night of {night} is stored and is not read again; --again replaces it knowingly"
-                )
-            job = CONCLUDE_NIGHT
-        definition = _job(settings, job, progress, locks)
+        missing = (RECONCILE_NIGHT, "all") if wanted.again else what_is_missing(settings, night)
+        if missing is None:
+            raise SourceError(f"the night of {night} is stored and is not read again; --again replaces it knowingly")
+        definition = _job(settings, missing, night, progress, locks)
         try:
-            result = _execute(definition, instance, night, config)
+            result = _execute(definition, instance, night, wanted.config)
         except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
             raise SettingsError(f"execution.config: {_not_taken(error)}") from None
     if not result.success:
         if _was_interrupted(result):
             raise KeyboardInterrupt
         raise SourceError(_first_error(result))
+    run = instance.get_run_by_id(result.run_id)
+    if run is not None and REFUSED_TAG in run.tags:
+        raise SourceError(run.tags[REFUSED_TAG])
     notify_of_checks(settings, instance, definition.get_definition().asset_layer.asset_graph.asset_check_keys)
-    return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
+    return result
 
 
-def _job(settings: Settings, name: str, progress: Progress | None, locks: NightLocks) -> IJob:
+def _job(
+    settings: Settings, missing: tuple[str, Part], night: str, progress: Progress | None, locks: NightLocks
+) -> IJob:
     """A job, of these very settings where its steps run in this process; other processes make it anew."""
+    name, part = missing
     if settings.execution.engine == "in_process":
-        return InMemoryJob(build_definitions(settings, progress, locks=locks).resolve_job_def(name))
-    return dg.build_reconstructable_job("billing_dq.definitions", "job_of_night", (name,))
+        definitions = build_definitions(settings, progress, locks=locks, night=night)
+        return InMemoryJob(part_of(definitions.resolve_job_def(name), part))
+    arguments = {"name": name, "night": night, "part": part}
+    return dg.build_reconstructable_job("billing_dq.definitions", "job_of_night", reconstructable_kwargs=arguments)
 
 
 def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: dict[str, object]) -> dg.JobExecutionResult:
@@ -247,20 +300,10 @@ def require_home(settings: Settings) -> None:
         raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME")
 
 
-def _is_read(settings: Settings, night: str) -> bool:
-    snapshot = SnapshotFactsRecord.of(settings.home, night)
-    return snapshot is not None and StripeReadingRecord.of(settings.home, night) is not None
-
-
 def _not_taken(error: dg.DagsterInvalidConfigError) -> str:
     """What of a configuration Dagster does not take, in one line; never a value, which may hold a password."""
     names = [" ".join(one.message.split()) for one in error.errors if "FIELD" in one.reason.value]
     return "; ".join(names) or "a value is not of the type that the engine takes"
-
-
-def _concluded(settings: Settings, night: str) -> bool:
-    lake = Lake(settings.home)
-    return lake.is_whole(night) and lake.stored(NIGHTLY_REPORT, night) is not None
 
 
 def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from billing_dq.commands.shared.stopping import StopSignals
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
 from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake, night_of
 from billing_dq.vocabulary.severities import Severity
 
 if TYPE_CHECKING:  # Dagster costs a second, also of `--help`
@@ -40,6 +41,13 @@ _OF_CHECKS: dict[str, Severity] = {"ERROR": "error", "WARN": "warning"}
 )
 @click.option("--again", is_flag=True, help="Read a night that is stored already once more, and replace it.")
 @click.option(
+    "--without-night",
+    multiple=True,
+    metavar="YYYY-MM-DD",
+    help="Go on without an earlier night that is damaged or cannot be concluded: it is hidden until it is concluded "
+    "again. May be given more than once.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     default="error",
@@ -47,7 +55,14 @@ _OF_CHECKS: dict[str, Severity] = {"ERROR": "error", "WARN": "warning"}
     help="End with exit status 1 if a finding of this severity or a worse one is open, or such a check is red.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the night as one JSON object instead of tables.")
-def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on: str, as_json: bool) -> int:
+def command(
+    as_of: datetime | None,
+    weeks_back: int | None,
+    again: bool,
+    without_night: tuple[str, ...],
+    fail_on: str,
+    as_json: bool,
+) -> int:
     """Reconcile one night: read MongoDB and Stripe, compare, store the tables and print the findings.
 
     Exit status: 0 nothing to act on; 1 findings, or red checks of the data, at or above --fail-on; 2 the night, its
@@ -61,7 +76,10 @@ def command(as_of: datetime | None, weeks_back: int | None, again: bool, fail_on
         from billing_dq.commands.shared.night_summary import as_data, show
         from billing_dq.report.words import not_computed
         from billing_dq.runner import open_instance, run_night
+        from billing_dq.storage.earlier_nights import leave_out
 
+        for night in without_night:
+            leave_out(Lake(settings.home), night_of(night))
         with open_instance(settings) as instance:
             result = run_night(settings, instance, as_of, again, progress_here())
         stop.raise_if_asked()

@@ -152,6 +152,7 @@ class Applier:
             return outcome("proposed" if credits.mode == "propose" else "needs_approval", plan.reason)
         if credits.mode == "propose" and approval is None:
             return outcome("proposed", plan.reason)
+        budget.lower_to(credits)
         cap = budget.refusal(plan.units)
         return outcome("above_cap", cap) if cap else None
 

@@ -22,6 +22,7 @@ from billing_dq.credits.guard import Guard, anchor_text, read_guard, write_guard
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.storage.file_locks import locked
 from billing_dq.storage.placing import is_local, sync_directory
+from billing_dq.storage.private import private_directory, private_opener
 
 Kind = Literal[
     "started",  # the first record: what is older than it has none
@@ -112,9 +113,9 @@ class AuditLog:
             AuditError: the last record was changed or is gone, so that nothing can be chained to it.
         """
         self._require_file()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self.directory)
         created = not self.path.exists()
-        with self.path.open("a+b") as file, locked(file.fileno(), fcntl.LOCK_EX):
+        with open(self.path, "a+b", opener=private_opener) as file, locked(file.fileno(), fcntl.LOCK_EX):
             guard, previous = self._guard(), _last_record(file.fileno())[0]
             if guard is None or guard.anchor is None or previous is None or anchor_text(previous) != guard.anchor:
                 # the first record, a crash behind the last one, or a loss: all of the log tells which

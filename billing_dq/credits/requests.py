@@ -1,10 +1,10 @@
 """A request for a credit, what became of it, and what one run may still credit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from billing_dq.credits.plan import CreditPlan
-from billing_dq.settings import Settings
+from billing_dq.settings import Credits, Settings
 
 State = Literal[
     "credited",  # written by this request, or by an earlier one that was interrupted
@@ -51,11 +51,23 @@ class RunBudget:
 
     units: float
     credits: int
+    caps: tuple[float, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.caps = self.units, self.credits
 
     @classmethod
     def of(cls, settings: Settings) -> "RunBudget":
         """The caps of a run in the settings."""
         return cls(settings.credits.max_units_per_run, settings.credits.max_credits_per_run)
+
+    def lower_to(self, credits: Credits) -> None:
+        """Take over caps that were lowered since the run began; what it has spent counts. Raised ones wait."""
+        units, count = self.caps
+        lowered = min(units, credits.max_units_per_run), min(count, credits.max_credits_per_run)
+        self.units += lowered[0] - units
+        self.credits += lowered[1] - count
+        self.caps = lowered
 
     def refusal(self, units: float) -> str | None:
         """The cap that a credit of so many units would break."""

@@ -49,7 +49,13 @@ def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> It
         raise SourceError(off)
     with open_organization_reader(settings) as reader, open_ledger_writer(settings) as writer:
         require_agreement(settings, reader)
-        yield Applier(Planner(settings, reader).plan, writer, audit_log(settings), settings_now)
+
+        def plan(dispute_id: str, on_record: OnRecord) -> CreditPlan:
+            # limits that were lowered meanwhile hold from the next plan on
+            now = settings.model_copy(update={"credits": settings_now().credits})
+            return Planner(now, reader).plan(dispute_id, on_record)
+
+        yield Applier(plan, writer, audit_log(settings), settings_now)
 
 
 def plan_now(settings: Settings, dispute_id: str) -> CreditPlan:

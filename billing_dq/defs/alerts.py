@@ -5,7 +5,7 @@ import dagster as dg
 from billing_dq.alerts.night import alerts_of_night
 from billing_dq.alerts.notifier import Notifier, undelivered
 from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.manifest import MANIFEST
+from billing_dq.defs.jobs import MANIFEST
 from billing_dq.defs.pages.metadata import tags_of
 from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.errors import SourceError

@@ -12,7 +12,8 @@ import pandas as pd
 
 from billing_dq.credits.anchor import anchor_of
 from billing_dq.defs.inputs import stripe_tables, whole
-from billing_dq.defs.manifest import MANIFEST
+from billing_dq.defs.jobs import MANIFEST
+from billing_dq.defs.nights import NIGHT_BEFORE, POOL, after_the_nights_before
 from billing_dq.defs.pages.conclusions import (
     drift_page,
     findings_page,
@@ -109,9 +110,11 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         internal_asset_deps={
             SUBSCRIPTION_DRIFT.name: compared,
             DISPUTE_POSITIONS.name: compared | _keys(*_OF_DISPUTES),
-            FINDINGS.name: compared | _keys(*_OF_FINDINGS, SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS),
+            FINDINGS.name: compared | _keys(*_OF_FINDINGS, SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS, FINDINGS),
         },
         group_name=GROUP,
+        deps=[dg.AssetDep(FINDINGS.name, partition_mapping=NIGHT_BEFORE)],
+        pool=POOL,
     )
     def conclusions(
         context: dg.AssetExecutionContext,
@@ -126,19 +129,21 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         """Compare with Stripe where it was read, then turn every result into findings with their state."""
         unsound = sound_tables.unsound
         key, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
-        for table in (SUBSCRIPTION_DRIFT, DISPUTE_POSITIONS):  # what a replaced reading left behind
-            lake.remove(table, key)
+        after_the_nights_before(lake, key)
         is_whole = not snapshot_facts.incomplete_because
         ours, theirs = ApplicationTables(weeks, frames, is_whole), stripe_tables(lake, key, stripe_reading)
         comparison = None if theirs is None else stripe_stage(ours, theirs, policy, unsound)
-        if comparison is not None:
-            drift = drift_table(comparison, ours, policy)
-            if drift is not None:
-                yield dg.Output(drift, SUBSCRIPTION_DRIFT.name, metadata=drift_page(drift, settings, lake, key))
-            if comparison.disputes is not None:
-                positions = comparison.disputes.positions
-                shown = positions_page(positions, settings, lake, key)
-                yield dg.Output(positions, DISPUTE_POSITIONS.name, metadata=shown)
+        drift = None if comparison is None else drift_table(comparison, ours, policy)
+        disputes = None if comparison is None else comparison.disputes
+        if drift is not None:
+            yield dg.Output(drift, SUBSCRIPTION_DRIFT.name, metadata=drift_page(drift, settings, lake, key))
+        if disputes is not None:
+            positions = disputes.positions
+            shown = positions_page(positions, settings, lake, key)
+            yield dg.Output(positions, DISPUTE_POSITIONS.name, metadata=shown)
+        for table, is_there in ((SUBSCRIPTION_DRIFT, drift is not None), (DISPUTE_POSITIONS, disputes is not None)):
+            if not is_there:  # what a replaced reading left behind
+                lake.remove(table, key)
         results = _results(lake, key, reconciliation, comparison)
         findings = findings_stage(results, ours, theirs, policy, earlier_than(lake, key, weeks), unsound)
         seen = seen_open(findings, key)

@@ -1,21 +1,23 @@
 """Tables and records in and out of `<home>/lake/<asset>/<night>`: Parquet for tables, JSON for records.
 
 What goes out keeps its contract (`tables`) and arrives whole (`storage.placing`). Before a night's first file is put,
-the night is hidden from readers; its manifest shows it again. A table that grows with the ledger comes as a
-`StoredTable` and is copied, never held; it is loaded as what the asset's parameter is typed as, a frame or a
+the night is hidden from readers; its manifest shows it again. A run that does not end with the manifest, such as one of
+a single asset, hides no whole night: it puts its file and has the manifest say so. A table that grows with the ledger
+comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's parameter is typed as, a frame or a
 `StoredTable`.
 """
 
 import re
-import tempfile
-from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 from upath import UPath
 
+from billing_dq.defs.jobs import RECONCILE_NIGHT
+from billing_dq.defs.nights import ends_with_the_manifest
 from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import show_again
 from billing_dq.storage.organization_ranges import EVERYTHING
 from billing_dq.storage.placing import put_file, put_text
 from billing_dq.storage.records import (
@@ -25,6 +27,7 @@ from billing_dq.storage.records import (
     SoundTablesRecord,
     StripeReadingRecord,
 )
+from billing_dq.storage.scratch import scratch_directory
 from billing_dq.storage.shard_parts import ShardPart, part_in, put_part, shards_directory
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, TABLES, Table
@@ -46,21 +49,39 @@ class LakeIOManager(dg.IOManager):
         self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: Storable) -> None:
-        """Write a frame, a stored table or a record; all or nothing."""
-        path = self._path(context, context.asset_partition_key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lake.begin(path.stem)
+        """Write a frame, a stored table or a record; all or nothing.
+
+        Raises:
+            dg.Failure: it is no asset of ours.
+        """
+        name = _asset(context)
+        if name not in RECORDS and name not in TABLES:
+            raise dg.Failure(
+                f"{name} is no table of billing_dq; give its asset another IO manager", allow_retries=False
+            )
+        path, night = self._path(context, context.asset_partition_key), context.asset_partition_key
+        is_alone = not ends_with_the_manifest(context.step_context.dagster_run) and self._lake.is_whole(night)
+        self._lake.begin(night)
         if isinstance(obj, Record):
             put_text(obj.model_dump_json(indent=1), path)
         elif isinstance(obj, StoredTable):
             put_file(obj.path, path)
         else:
-            _put(TABLES[_asset(context)], obj, path)
+            _put(TABLES[name], obj, path)
+        if is_alone:
+            show_again(self._lake, night, path)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
 
     def load_input(self, context: dg.InputContext) -> Storable:
         """Read what the parameter's type asks for."""
-        name, path = _asset(context), self._path(context, context.asset_partition_key)
+        name, night = _asset(context), context.asset_partition_key
+        path = self._path(context, night)
+        if not path.exists() and SnapshotFactsRecord.of(self._lake.home, night) is None:
+            raise dg.Failure(
+                f"the night of {night} is not stored under {self._lake.root}: `billing-dq nightly`, or the job "
+                f"{RECONCILE_NIGHT}, reads it",
+                allow_retries=False,
+            )
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
         stored = stored_evidence(self._lake, TABLES[name], path.stem)
@@ -119,8 +140,8 @@ def _asset(context: dg.InputContext | dg.OutputContext) -> str:
 
 
 def _put(table: Table, frame: pd.DataFrame, path: UPath) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        stored = Path(directory) / "table.parquet"
+    with scratch_directory("table") as directory:
+        stored = directory / "table.parquet"
         with TableWriter(table, UPath(stored)) as writer:
             writer.write(to_arrow(table, table.conform(frame)))
         put_file(UPath(stored), path)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, MANIFEST, RECONCILE_NIGHT
 from billing_dq.defs.pages.metadata import table_of, tags_of
 from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.settings import Settings
@@ -12,8 +12,6 @@ from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import finish, manifest_path
 from billing_dq.storage.retention import remove_old_evidence
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, FINDINGS, NIGHT_MEASURES, NIGHTLY_REPORT
-
-MANIFEST = "night_manifest"
 
 
 def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:

@@ -3,18 +3,101 @@
 A night is the UTC date on which its snapshot is taken; today's is there from 00:00 on.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster_shared.utils.warnings import BetaWarning
 
+from billing_dq.defs.jobs import MANIFEST
+from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
+from billing_dq.storage.earlier_nights import require_nights_before, require_sound_nights_before
+from billing_dq.storage.lake import Lake
+from billing_dq.storage.places import why_not_usable
+from billing_dq.storage.records import SnapshotFactsRecord
+
+#: The pool of runs that conclude a night. Of these there is one at a time where the pool has the limit 1 and is held by
+#: runs, as in `runner.DAGSTER_YAML` and in `deploy/dagster.yaml`.
+POOL = "billing_dq_nights"
+#: The tag of a run that read nothing, with the reason.
+REFUSED_TAG = "billing_dq/refused"
 
 
-def nights_of(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """One partition a night, from the setting ``first_night`` on, so that the UI shows none missing that never were."""
-    return dg.DailyPartitionsDefinition(settings.first_night.isoformat(), timezone="UTC", end_offset=1)
+def _night_before() -> dg.TimeWindowPartitionMapping:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)  # the first night has none before it, and may say so in beta only
+        return dg.TimeWindowPartitionMapping(-1, -1, allow_nonexistent_upstream_partitions=True)
+
+
+#: What reads history hangs on the same asset of the night before: Dagster backfills nights in their order.
+NIGHT_BEFORE = _night_before()
+
+
+def nights_of(settings: Settings, night: str | None = None) -> dg.DailyPartitionsDefinition:
+    """One partition for each night that was read, and for tonight; days without a night have none.
+
+    A past night cannot be read any more, so that its partition could never be filled. Nights are days, and not dynamic
+    partitions: so "the night before" is a partition mapping, and a night has a date in the UI.
+
+    Args:
+        settings: every knob; no night before `first_night` is a partition.
+        night: one more, that is about to be read.
+    """
+    today = datetime.now(UTC).date()
+    taken = {*_read_nights(settings), *([date.fromisoformat(night)] if night else [])}
+    nights = {day for day in taken if day >= settings.first_night} | {today}
+    first = max(min(nights), settings.first_night)
+    days = (first + timedelta(days=number) for number in range((today - first).days))
+    return dg.DailyPartitionsDefinition(
+        first.isoformat(),
+        timezone="UTC",
+        end_offset=1,
+        exclusions=[datetime.combine(day, time(), UTC) for day in days if day not in nights],
+    )
+
+
+def refuse(context: dg.OpExecutionContext | dg.AssetExecutionContext, reason: str) -> None:
+    """Say why a source reads nothing, beside the run in every list of runs. The step then gives nothing, so that all
+    that follows is skipped: what the night has stays, and nothing is red for it.
+    """
+    context.log.warning(reason)
+    context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: reason})
+
+
+def after_the_nights_before(lake: Lake, night: str, concluding: bool = True) -> None:
+    """Go on only where the nights before one are sound and, where it is ``concluding``, concluded.
+
+    Raises:
+        dg.Failure: one is not.
+    """
+    try:
+        (require_nights_before if concluding else require_sound_nights_before)(lake, night)
+    except SourceError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def ends_with_the_manifest(run: dg.DagsterRun) -> bool:
+    """Whether a run writes the manifest of its night, as all of a job does; a selection of assets may not."""
+    assets, steps = run.asset_selection, run.step_keys_to_execute
+    return (assets is None or dg.AssetKey(MANIFEST) in assets) and (steps is None or MANIFEST in steps)
+
+
+def _read_nights(settings: Settings) -> Iterator[date]:
+    """The nights whose reading is stored; none where the home cannot be listed: the definitions load all the same."""
+    directory = SnapshotFactsRecord.path(settings.home, "any").parent
+    try:
+        names = [path.stem for path in directory.iterdir()] if directory.exists() else []
+    except Exception as error:  # a store has its own errors
+        if why_not_usable(error) is None:
+            raise
+        return
+    for name in names:
+        with suppress(ValueError):  # a copy, or a file that is being put there
+            yield date.fromisoformat(name)
 
 
 def nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
@@ -29,14 +112,18 @@ def nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     return schedule
 
 
-def read_by_morning(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def read_by_morning(
+    assets: Sequence[dg.AssetsDefinition], of_every_night: Collection[str]
+) -> list[dg.AssetsDefinition]:
     """The assets with a freshness policy: each is expected between midnight and 06:00 UTC, every day.
 
-    Stripe's tables are left out: a night without Stripe has none of them, and a check of its own says so.
+    What a night may lack, as it does without Stripe, is left out: a check of its own says so. ``of_every_night`` are
+    names that a run skips only where it refuses the night.
     """
     policy = dg.FreshnessPolicy.cron("0 6 * * *", timedelta(hours=6), timezone="UTC")
 
     def expected(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec if spec.skippable else dg.apply_freshness_policy(spec, policy)
+        may_lack = spec.skippable and spec.key.path[-1] not in of_every_night
+        return spec if may_lack else dg.apply_freshness_policy(spec, policy)
 
     return [asset.map_asset_specs(expected) for asset in assets]

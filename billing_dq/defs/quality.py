@@ -5,7 +5,8 @@ from datetime import timedelta
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.manifest import MANIFEST
+from billing_dq.defs.jobs import MANIFEST
+from billing_dq.defs.nights import NIGHT_BEFORE, after_the_nights_before
 from billing_dq.defs.pages.metadata import first_rows, table_asset, table_metadata, tags_of
 from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.quality.judgement import is_unusual, judged
@@ -29,8 +30,9 @@ _SHOWN = ("collection", "measure", "week_key", "value", "unit", "lowest", "highe
 
 def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets that tell what the data of a night is like."""
+    of_the_night_before = dg.AssetIn(NIGHT_MEASURES.name, partition_mapping=NIGHT_BEFORE, dagster_type=dg.Nothing)
 
-    @table_asset(NIGHT_MEASURES.name, nights, GROUP)
+    @table_asset(NIGHT_MEASURES.name, nights, GROUP, ins={"night_before": of_the_night_before})
     def night_measures(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -41,6 +43,7 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     ) -> dg.Output[pd.DataFrame]:
         """Measure the night's data, and say what of it is unusual."""
         key = context.partition_key
+        after_the_nights_before(lake, key)
         table = measured(lake, key, snapshot_facts, (weekly_usage, ledger_entries), extras_balances)
         unusual = table[is_unusual(table)]
         return dg.Output(

@@ -8,9 +8,7 @@ mapped step, because a small night would take four steps more.
 What is read or held to rules does not belong here: `snapshot` and `reconciliation` say it.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -23,6 +21,7 @@ from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.settings import Settings
 from billing_dq.sources.progress import Progress
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.scratch import scratch_directory
 from billing_dq.storage.shard_parts import ShardPart, remove_parts
 from billing_dq.storage.stored_table import StoredTable
 
@@ -110,13 +109,6 @@ def sharded_assets(
     return _in_one_step(work, nights) if shards == 1 else _in_several_steps(work, nights)
 
 
-@contextmanager
-def directory_for(what: str) -> Iterator[Path]:
-    """A directory for the tables that a step makes; that it cannot be removed is no failure of the step."""
-    with tempfile.TemporaryDirectory(prefix=f"billing_dq_{what}_", ignore_cleanup_errors=True) as name:
-        yield Path(name)
-
-
 def _step(context: StepContext) -> NightStep:
     return NightStep(context, context.partition_key, context.resources.settings, context.resources.lake)
 
@@ -133,7 +125,7 @@ def _in_one_step(work: ShardedWork[Task, Account], nights: dg.PartitionsDefiniti
     )
     def in_one_step(context: dg.AssetExecutionContext) -> Iterator[dg.Output]:
         step, shards = _step(context), list[Shard[Task, Account]]()
-        with directory_for(work.name) as directory:
+        with scratch_directory(work.name) as directory:
             for number, task in enumerate(work.plan(step)):
                 (own := directory / f"{number:03}").mkdir()
                 shards.append(Shard(task, *work.do(step, task, own)))
@@ -169,7 +161,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
         required_resource_keys={*_OF_A_SHARD},
     )
     def shard(context: dg.OpExecutionContext, task: ShardPart) -> Iterator[dg.Output]:
-        with directory_for(work.name) as directory:
+        with scratch_directory(work.name) as directory:
             account, tables = work.do(_step(context), as_task.validate_json(task.text), directory)
             yield dg.Output(ShardPart(as_account.dump_json(account).decode(), tables))
 
@@ -186,7 +178,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
             Shard(as_task.validate_json(task.text), as_account.validate_json(part.text), part.tables)
             for task, part in zip(tasks, parts, strict=True)
         ]
-        with directory_for(work.name) as directory:
+        with scratch_directory(work.name) as directory:
             yield from work.join(step, shards, directory)
         remove_parts(step.lake.home)
 

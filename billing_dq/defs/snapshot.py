@@ -13,15 +13,16 @@ from typing import TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
+from billing_dq.defs.nights import refuse
 from billing_dq.defs.outside import collections_of
 from billing_dq.defs.pages.metadata import record_out, table_out
 from billing_dq.defs.pages.sources import snapshot_page, snapshot_table_page
-from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.shards import RETRIES, NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.sources.mongodb.facts import Part, PartFacts, refuse_a_living_database
 from billing_dq.sources.mongodb.merging import merged
 from billing_dq.sources.mongodb.parts import Reading, ReadingPlan, plan_reading, read_part
+from billing_dq.storage.earlier_nights import is_read
 from billing_dq.storage.followed import Followed
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
@@ -52,13 +53,13 @@ Read = TypeVar("Read")
 
 
 def snapshot_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDefinition:
-    """The assets of the MongoDB snapshot: what is told of it, and its tables."""
+    """The assets of the MongoDB snapshot: what is told of it, and its tables; none where the reading is refused."""
     work = ShardedWork(
         name="mongo_snapshot",
         steps=("plan_shards", "read_shard", "join_shards"),
         outs={
-            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb"),
-            **{name: table_out(name, kinds=("mongodb",)) for name in TABLES},
+            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb", required=False),
+            **{name: table_out(name, required=False, kinds=("mongodb",)) for name in TABLES},
         },
         deps={name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)},
         group=GROUP,
@@ -81,7 +82,9 @@ class ReadingTask:
 
 def _plan(step: NightStep) -> list[ReadingTask]:
     """Cut the organizations, and name the instant in which all shards read."""
-    instant = instant_to_read(step.key, step.asked, step.lake)
+    instant = instant_to_read(step)
+    if instant is None:
+        return []
     plan = tried_again(step, lambda: plan_reading(step.settings, instant))
     return [ReadingTask(plan, of) for of in plan.ranges]
 
@@ -120,24 +123,34 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
 
 def _weeks_to_read(step: NightStep, plan: ReadingPlan) -> tuple[NightWeeks, Followed]:
     weeks = NightWeeks(plan.as_of, step.settings.weeks_back, step.settings.settling_hours)
-    return weeks, followed_by(step.lake, step.key, weeks, step.settings.follow_weeks)
+    try:
+        return weeks, followed_by(step.lake, step.key, weeks, step.settings.follow_weeks)
+    except SourceError as error:  # what MongoDB holds now is kept; nothing is concluded before the night is restored
+        step.context.log.warning(f"no week behind the window is followed: {error}")
+        return weeks, Followed()
 
 
-def instant_to_read(key: str, night: NightConfig, lake: Lake) -> datetime:
-    """The instant at which a night is to be read.
-
-    Raises:
-        dg.Failure: it would be another night's, or the night is stored and is not to be replaced.
+def instant_to_read(step: NightStep) -> datetime | None:
+    """The instant at which a night is to be read; None where that is refused: a snapshot of now would belong to another
+    night, or the night is stored and is not to be replaced.
     """
-    instant = night.instant()
-    refuse_another_night(key, instant.date().isoformat())
-    if not night.again and SnapshotFactsRecord.of(lake.home, key) is not None:
-        raise dg.Failure(
-            f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
-            "(--again) to replace it knowingly",
-            allow_retries=False,
+    key, instant = step.key, step.asked.instant()
+    taken_on = instant.date().isoformat()
+    if key != taken_on:
+        refuse(
+            step.context,
+            f"a snapshot taken on {taken_on} belongs to that night and not to {key}; a past night cannot be read any "
+            "more (as_of is for simulated and restored databases)",
         )
-    return instant
+    elif not step.asked.again and is_read(step.lake, key):
+        refuse(
+            step.context,
+            f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
+            "(--again) to replace it knowingly, or have it concluded from what is stored (conclude_night)",
+        )
+    else:
+        return instant
+    return None
 
 
 def _forget(lake: Lake, night: str) -> None:
@@ -180,17 +193,3 @@ def tried_again(step: NightStep, read: Callable[[], Read]) -> Read:
         raise dg.Failure(str(error), allow_retries=False) from None
     except SourceError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-
-
-def refuse_another_night(night: str, taken_on: str) -> None:
-    """A night is the date on which its snapshot is taken.
-
-    Raises:
-        dg.Failure: the snapshot would belong to another night.
-    """
-    if night != taken_on:
-        raise dg.Failure(
-            f"a snapshot taken on {taken_on} belongs to that night and not to {night}; a past night cannot be read "
-            "any more (as_of is for simulated and restored databases)",
-            allow_retries=False,
-        )

@@ -5,9 +5,12 @@ what compares with Stripe hangs on it. An error of Stripe therefore never hides 
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 
+from billing_dq.defs.jobs import OF_EVERY_READING
+from billing_dq.defs.nights import refuse
 from billing_dq.defs.outside import resources_of
 from billing_dq.defs.pages.metadata import record_out, table_out
 from billing_dq.defs.pages.sources import stripe_page, stripe_table_page
@@ -20,11 +23,12 @@ from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES as CONTRACTS
 
-#: What every reading has.
-TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
+TABLES = OF_EVERY_READING
 #: What a reading may lack: the record says which, and why.
 OPTIONAL_TABLES = ("stripe_subscription_events", "stripe_charges", "stripe_refunds")
 GROUP = "stripe"
+#: So long after MongoDB Stripe may still be read, by a run that finishes a night; and so far a clock may be set back.
+_HONEST, _SET_BACK = timedelta(hours=6), timedelta(minutes=-1)
 NO_KEY = "no Stripe key is set (BILLING_DQ_STRIPE_API_KEY): nothing was compared with Stripe"
 
 
@@ -43,7 +47,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         ins={SnapshotFactsRecord.name: dg.AssetIn(snapshot_facts)},
         outs={
             **{name: table_out(name, required=False, kinds=("stripe",)) for name in (*TABLES, *OPTIONAL_TABLES)},
-            StripeReadingRecord.name: record_out(StripeReadingRecord.name, "stripe"),
+            StripeReadingRecord.name: record_out(StripeReadingRecord.name, "stripe", required=False),
         },
         deps=sorted(resources_of(StripeReadingRecord.name)),
         internal_asset_deps={
@@ -68,22 +72,24 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         """Read subscriptions, newest paid invoices and disputes; say so where that was not possible."""
         key = context.partition_key
         if not night.again and StripeReadingRecord.of(lake.home, key) is not None:
-            raise dg.Failure(
+            refuse(
+                context,
                 f"Stripe's side of the night of {key} is stored, and what a night read is never read again; ask for "
                 "it with `again` (--again) to replace it knowingly",
-                allow_retries=False,
             )
+            return
         lake.begin(key)
         StripeReadingRecord.remove(lake.home, key)
         for name in (*TABLES, *OPTIONAL_TABLES):  # what a replaced reading left behind
             lake.remove(CONTRACTS[name], key)
         record = StripeReadingRecord(state="not_run", reason=NO_KEY, livemode=None, requests={}, invoices_not_read=())
-        if snapshot_facts.incomplete_because:  # what is missing here would look like a break at Stripe
-            reason = f"not asked, for the night is incomplete: {snapshot_facts.incomplete_because}"
-            record = record.model_copy(update={"state": "failed", "reason": reason})
+        after = night.instant() - snapshot_facts.as_of
+        not_asked = why_not_asked(snapshot_facts, after)
+        if not_asked:
+            record = record.model_copy(update={"state": "failed", "reason": not_asked})
         elif settings.stripe_api_key is not None:
             try:
-                again = disputes_to_read_again(lake, key) + payments_to_read_again(lake, key)
+                again = _read_again(context, lake)
                 reading = read_stripe(settings, snapshot_facts.as_of, again, progress.of(context))
             except SourceError as error:
                 record = record.model_copy(update={"state": "failed", "reason": str(error)})
@@ -108,6 +114,31 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             context.log.warning(f"Stripe was not read: {record.reason}")
         for name, reason in record.absent.items():
             context.log.warning(f"no {name} tonight: {reason}")
-        yield dg.Output(record, StripeReadingRecord.name, metadata=stripe_page(record))
+        minutes = round(after.total_seconds() / 60, 1)
+        shown = {**stripe_page(record), "minutes_after_mongodb": minutes}
+        yield dg.Output(record, StripeReadingRecord.name, metadata=shown)
 
     return stripe
+
+
+def why_not_asked(snapshot: SnapshotFactsRecord, after: timedelta) -> str:
+    """Why Stripe is not asked so long after MongoDB was read; empty where it is."""
+    if snapshot.incomplete_because:  # what is missing here would look like a break at Stripe
+        return f"not asked, for the night is incomplete: {snapshot.incomplete_because}"
+    if _SET_BACK <= after <= _HONEST:
+        return ""
+    return (
+        f"not asked, for MongoDB was read at {snapshot.as_of:%Y-%m-%d %H:%M}, UTC, and Stripe shows the present only: "
+        "what changed since would look like a break"
+    )
+
+
+def _read_again(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
+    """The objects that earlier nights left open; none where these cannot be read: what Stripe shows now is kept, and
+    the night is not concluded before they are restored.
+    """
+    try:
+        return disputes_to_read_again(lake, context.partition_key) + payments_to_read_again(lake, context.partition_key)
+    except SourceError as error:
+        context.log.warning(f"nothing that earlier nights left open is read again: {error}")
+        return []

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.private import private_directory, private_opener
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def exclusive(path: Path, wait: bool) -> Iterator[bool]:
         SourceError: the lock file cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        private_directory(path.parent)
+        descriptor = private_opener(str(path), os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise SourceError(f"the lock {path} cannot be written: {error.strerror}") from None
     try:

@@ -86,7 +86,7 @@ def earlier_quotas(
     """
     columns = ["organization_id", "week_key", "meter_quota"]
     seen = WEEKLY_USAGE.empty()[columns]
-    for earlier in reversed(_before(lake, WEEKLY_USAGE, night)):
+    for earlier in reversed(_read_before(lake, WEEKLY_USAGE, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(WEEKLY_USAGE, earlier)
         if facts is None or stored is None:  # a night that was not read to its end
@@ -110,7 +110,7 @@ def earlier_plans(lake: Lake, night: str, week_keys: Sequence[str], subscription
     """
     now = subscriptions.set_index("organization_id")["plan"]
     found = [no_earlier_plans()]
-    for earlier in reversed(_before(lake, SUBSCRIPTIONS, night)):
+    for earlier in reversed(_read_before(lake, SUBSCRIPTIONS, night)):
         facts = SnapshotFactsRecord.of(lake.home, earlier)
         stored = lake.stored(SUBSCRIPTIONS, earlier)
         if facts is None or stored is None:  # a night that was not read to its end
@@ -225,6 +225,11 @@ def payments_to_read_again(lake: Lake, night: str) -> list[str]:
 
 def _before(lake: Lake, table: Table, night: str) -> list[str]:
     return [stored for stored in lake.nights(table) if stored < night]
+
+
+def _read_before(lake: Lake, table: Table, night: str) -> list[str]:
+    """Also nights that are not concluded: what they read is evidence, whatever became of it."""
+    return [stored for stored in lake.nights_of_evidence(table) if stored < night]
 
 
 def _closed(weeks: NightWeeks) -> set[str]:

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.private import private_directory
 
 FILE_NAME = "billing_dq.sqlite"
 #: Raised with each change of `_SCHEMA`; a file of a newer version is refused.
@@ -73,7 +74,8 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         SourceError: the file cannot be written, is none of ours or is of a newer version; also inside the block.
     """
     with _one_line(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_directory(path.parent)
+        path.touch(mode=0o600)  # SQLite gives its journals the mode of the file
         with closing(_connected(path.absolute().as_uri())) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -43,8 +43,10 @@ class Lake:
 
     def remove(self, table: Table, night: str) -> None:
         """Take a table of a night away, where it is: absent, never empty."""
-        self.begin(night)
-        self._path(table, night).unlink(missing_ok=True)
+        path = self._path(table, night)
+        if path.exists():
+            self.begin(night)
+            path.unlink(missing_ok=True)
 
     def is_whole(self, night: str) -> bool:
         """Whether nothing of a night is being written, or was left half-written."""
@@ -65,6 +67,14 @@ class Lake:
             return []
         hidden = unfinished.unfinished(self.root)
         return sorted({path.stem for path in directory.iterdir() if path.suffix == ".parquet"} - hidden)
+
+    def nights_of_evidence(self, table: Table) -> list[str]:
+        """The nights that hold a table, oldest first, concluded or not, but those that somebody left out."""
+        directory = self.root / table.name
+        if not directory.exists():
+            return []
+        there = {path.stem for path in directory.iterdir() if path.suffix == ".parquet"}
+        return sorted(there - unfinished.left_out(self.root))
 
     def require(self, table: Table, night: str) -> StoredTable:
         """A table of a whole night.

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, ValidationErro
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.settings import Settings
+from billing_dq.settings import Execution, Settings
 from billing_dq.storage import unfinished
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.placing import put_text
+from billing_dq.storage.placing import put_text, remove_halves
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import TABLES
 
@@ -83,6 +83,12 @@ def manifest_path(lake: Lake, night: str) -> UPath:
     return lake.root / _DIRECTORY / f"{night}.json"
 
 
+def manifests(lake: Lake) -> list[str]:
+    """The nights that have a manifest, oldest first; one of them may be hidden again."""
+    directory = lake.root / _DIRECTORY
+    return sorted(path.stem for path in directory.iterdir() if path.suffix == ".json") if directory.exists() else []
+
+
 def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
     """Write the manifest of a night whose tables are all there, and show the night to readers.
 
@@ -107,14 +113,27 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
     )
     _write(lake, manifest)
     unfinished.unmark(lake.root, night)
+    remove_halves(lake.root, night)
     return manifest
+
+
+def show_again(lake: Lake, night: str, path: UPath) -> None:
+    """Show a night to readers that was whole until one of its files was replaced, with a manifest that says so."""
+    manifest = NightManifest.of(lake, night)
+    if manifest is not None:
+        table = TABLES.get(path.parent.name)
+        stored = None if table is None else lake.stored(table, night)
+        rows = {} if stored is None else {stored.table.name: stored.rows}
+        files = {_below(lake.root, path): stored_file(path)}
+        _write(lake, manifest.model_copy(update={"rows": manifest.rows | rows, "files": manifest.files | files}))
+    unfinished.unmark(lake.root, night)
 
 
 def add_files(lake: Lake, night: str, *paths: UPath) -> None:
     """Add files that are written after the night is whole, such as its page, to the manifest."""
     manifest = NightManifest.of(lake, night)
     if manifest is not None:
-        added = {_below(lake.root, path): _stored_file(path) for path in paths}
+        added = {_below(lake.root, path): stored_file(path) for path in paths}
         _write(lake, manifest.model_copy(update={"files": manifest.files | added}))
 
 
@@ -127,9 +146,19 @@ def differences(lake: Lake, manifest: NightManifest, removed: frozenset[str] = f
         if not path.exists():
             if name.partition("/")[0] not in removed:
                 found.append(f"{name} is gone")
-        elif _stored_file(path) != file:
+        elif stored_file(path) != file:
             found.append(f"{name} is not the file that was stored")
     return found
+
+
+def stored_file(path: UPath) -> StoredFile:
+    """A file as it is now."""
+    content, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            content.update(chunk)
+            size += len(chunk)
+    return StoredFile(bytes=size, sha256=content.hexdigest())
 
 
 @cache
@@ -154,7 +183,9 @@ def _plain(section: BaseModel) -> dict[str, JsonValue]:
         value = getattr(section, name)
         if isinstance(value, SecretStr):
             continue
-        if isinstance(value, BaseModel):
+        if isinstance(section, Execution) and name == "config":
+            values[name] = _without_texts(written[name])
+        elif isinstance(value, BaseModel):
             values[name] = _plain(value)
         elif isinstance(value, Mapping):
             values[name] = {
@@ -166,27 +197,27 @@ def _plain(section: BaseModel) -> dict[str, JsonValue]:
     return values
 
 
+def _without_texts(value: JsonValue) -> JsonValue:
+    """The configuration of an engine without its texts: any of them, however deep, may be a password."""
+    if isinstance(value, dict):
+        return {key: _without_texts(nested) for key, nested in value.items()}
+    if isinstance(value, list):
+        return [_without_texts(nested) for nested in value]
+    return "***" if isinstance(value, str) else value
+
+
 def _starred(value: JsonValue) -> JsonValue:
     return _USER_IN_ADDRESS.sub(r"\1***@", value) if isinstance(value, str) else value
 
 
 def _files(root: UPath, night: str) -> dict[str, StoredFile]:
-    return {name: _stored_file(path) for name, path in _paths(root, night).items()}
+    return {name: stored_file(path) for name, path in _paths(root, night).items()}
 
 
 def _paths(root: UPath, night: str) -> dict[str, UPath]:
     directories = sorted(path for path in root.iterdir() if path.is_dir() and path.name not in _APART)
     paths = [directory / f"{night}{suffix}" for directory in directories for suffix in _SUFFIXES]
     return {_below(root, path): path for path in paths if path.exists()}
-
-
-def _stored_file(path: UPath) -> StoredFile:
-    content, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            content.update(chunk)
-            size += len(chunk)
-    return StoredFile(bytes=size, sha256=content.hexdigest())
 
 
 def _hash_of_sources(paths: list[Path]) -> str:

@@ -14,6 +14,7 @@ from billing_dq.errors import SourceError
 from billing_dq.storage.object_locks import ObjectLock
 from billing_dq.storage.places import place_of
 from billing_dq.storage.placing import is_local
+from billing_dq.storage.private import private_directory, private_opener
 
 
 class NightLocks:
@@ -74,8 +75,8 @@ class NightLocks:
     def _open(self, night: str) -> int:
         path = self.directory / f"{night}.lock"
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            private_directory(self.directory)
+            return private_opener(str(path), os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise SourceError(f"the lock {path} cannot be written: {error.strerror}") from None
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from upath import UPath
 
 from billing_dq.errors import PlaceError
+from billing_dq.storage.private import private_directory, private_opener
 
 _ELSEWHERE = "set BILLING_DQ_HOME to another place"
 
@@ -67,10 +68,10 @@ def _telling(place: UPath) -> Iterator[None]:
 @contextmanager
 def _beside(place: Path) -> Iterator[BinaryIO]:
     """A file beside its place, which takes the place when the block ends, and goes away where the block fails."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(place.parent)
     beside = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=private_opener) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -78,6 +79,13 @@ def _beside(place: Path) -> Iterator[BinaryIO]:
         sync_directory(place.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def remove_halves(root: UPath, night: str) -> None:
+    """Remove what a killed process has left beside the places of a night's files; a store keeps no halves."""
+    if is_local(root):
+        for half in Path(root.path).glob(f"*/.{night}.*.tmp"):
+            half.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

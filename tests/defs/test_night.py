@@ -7,16 +7,20 @@ import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from pymongo import MongoClient
 
 from billing_dq.definitions import build_definitions
+from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.defs.nights import REFUSED_TAG, nights_of
+from billing_dq.defs.sensors import red_checks
 from billing_dq.errors import SourceError
 from billing_dq.runner import CODE_LOCATION, run_night
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
+from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.storage.night_locks import NightLocks
-from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import TABLES
 from tests.support.sample_night import SampleNight
 from tests.support.worlds import SAMPLE_AS_OF, load_documents, sample_settings
@@ -113,23 +117,85 @@ def test_a_stored_night_is_not_read_again(taken: SampleNight) -> None:
         run_night(taken.settings, taken.instance, SAMPLE_AS_OF)
 
 
-def test_a_source_refuses_by_itself_where_the_run_is_started_elsewhere(taken: SampleNight) -> None:
-    job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
-    config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat()}}}}
-    result = job.execute_in_process(
-        instance=taken.instance, partition_key=NIGHT, run_config=config, raise_on_error=False
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"as_of": SAMPLE_AS_OF.isoformat()}, "what a night read is never read again"),
+        ({"again": True}, "a past night cannot be read any more"),
+    ],
+)
+def test_a_source_that_refuses_skips_the_night_and_leaves_nothing_red(
+    taken: SampleNight, config: dict[str, object], reason: str
+) -> None:
+    before, instance = stored_bytes(taken.settings, NIGHT), taken.instance
+    definitions = build_definitions(taken.settings)
+    result = definitions.resolve_job_def(RECONCILE_NIGHT).execute_in_process(
+        instance=instance, partition_key=NIGHT, run_config={"resources": {"night": {"config": config}}}
     )
-    failures = [event for event in result.all_events if event.is_step_failure]
-    assert [event.step_key for event in failures] == ["mongo_snapshot"]
-    assert "never read again" in (failures[0].step_failure_data.user_failure_data.description or "")
+    assert result.get_asset_materialization_events() == []
+    assert stored_bytes(taken.settings, NIGHT) == before
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert reason in run.tags[REFUSED_TAG]
+    graph = definitions.resolve_asset_graph()
+    assert red_checks(instance, sorted(graph.asset_check_keys, key=str)) == []
+    status = get_and_update_asset_status_cache_value(instance, dg.AssetKey("findings"), nights_of(taken.settings))
+    assert status is not None
+    assert list(status.deserialize_failed_partition_subsets(nights_of(taken.settings)).get_partition_keys()) == []
 
 
-def test_a_past_night_cannot_be_read_now(taken: SampleNight) -> None:
-    job = build_definitions(taken.settings).resolve_job_def("reconcile_night")
-    result = job.execute_in_process(instance=taken.instance, partition_key="2026-11-02", raise_on_error=False)
-    failures = [event for event in result.all_events if event.is_step_failure]
-    assert "a past night cannot be read" in (failures[0].step_failure_data.user_failure_data.description or "")
-    assert SnapshotFactsRecord.of(taken.settings.home, "2026-11-02") is None
+def test_a_past_night_that_was_not_taken_cannot_be_asked_for(taken: SampleNight) -> None:
+    job = build_definitions(taken.settings).resolve_job_def(RECONCILE_NIGHT)
+    with pytest.raises(dg.DagsterUnknownPartitionError, match="2026-11-02"):
+        job.execute_in_process(instance=taken.instance, partition_key="2026-11-02")
+    assert nights_of(taken.settings).get_partition_keys() == [NIGHT, datetime.now(UTC).date().isoformat()]
+
+
+def test_a_single_asset_hides_no_night_and_its_manifest_stays_true(taken: SampleNight) -> None:
+    lake, definitions = Lake(taken.settings.home), build_definitions(taken.settings)
+    job, graph = definitions.resolve_job_def(CONCLUDE_NIGHT), definitions.resolve_asset_graph()
+    for name in ("nightly_report", "meter_extras_deltas", "findings"):
+        keys = sorted(graph.assets_def_for_key(dg.AssetKey(name)).keys)
+        assert job.execute_in_process(instance=taken.instance, partition_key=NIGHT, asset_selection=keys).success
+        assert lake.is_whole(NIGHT), name
+    manifest = NightManifest.of(lake, NIGHT)
+    assert manifest is not None
+    assert differences(lake, manifest) == []
+
+
+def test_an_asset_of_somebody_else_hides_no_night(taken: SampleNight) -> None:
+    lake = Lake(taken.settings.home)
+
+    @dg.asset(partitions_def=nights_of(taken.settings))
+    def own_table(context: dg.AssetExecutionContext) -> int:
+        return 1
+
+    result = dg.materialize(
+        [own_table],
+        instance=taken.instance,
+        resources={"io_manager": LakeIOManager(lake)},
+        partition_key=NIGHT,
+        raise_on_error=False,
+    )
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    assert failure.step_failure_data.user_failure_data.description == (
+        "own_table is no table of billing_dq; give its asset another IO manager"
+    )
+    assert lake.is_whole(NIGHT)
+
+
+def test_a_night_that_is_not_stored_cannot_be_concluded_and_the_reason_is_one_sentence(
+    taken: SampleNight, tmp_path: Path
+) -> None:
+    settings = taken.settings.model_copy(update={"home": str(tmp_path)})
+    job = build_definitions(settings, night=NIGHT).resolve_job_def(CONCLUDE_NIGHT)
+    result = job.execute_in_process(instance=taken.instance, partition_key=NIGHT, raise_on_error=False)
+    failures = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    assert {failure and failure.description for failure in failures} == {
+        f"the night of {NIGHT} is not stored under {tmp_path}/lake: `billing-dq nightly`, or the job reconcile_night, "
+        "reads it"
+    }
+    assert Lake(str(tmp_path)).is_whole(NIGHT)
 
 
 def test_what_follows_the_sources_gives_the_same_bytes_again(taken: SampleNight) -> None:

@@ -13,7 +13,7 @@ from billing_dq.report.night import read_night
 from billing_dq.runner import run_night
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.manifests import NightManifest, differences
+from billing_dq.storage.manifests import NightManifest, differences, without_secrets
 from billing_dq.tables import FINDINGS, TABLES, WEEKLY_USAGE
 from tests.support.s3_server import S3Server
 from tests.support.sample_night import SampleNight
@@ -54,6 +54,15 @@ def test_the_manifest_holds_no_secret_and_every_other_setting(sample_night: Samp
     assert "rk_live" not in manifest.model_dump_json()
 
 
+def test_no_text_of_an_engine_stands_in_the_manifest_however_deep() -> None:
+    config = {"broker": "amqp://u:hunter2@h", "k8s": {"env": ["PASSWORD=hunter2"]}, "max_concurrent": 4}
+    shown = without_secrets(Settings.model_validate({"execution": {"engine": "celery", "config": config}}))
+    assert shown["execution"] == {
+        "engine": "celery",
+        "config": {"broker": "***", "k8s": {"env": ["***"]}, "max_concurrent": 4},
+    }
+
+
 def run_and_die(night: SampleNight, home: Path, at: int) -> None:
     """A process takes the night and is killed in the middle of its so-manieth file."""
     settings = night.settings
@@ -75,7 +84,7 @@ def dying(source, place):
         from pathlib import Path
         Path(place.path).with_name("." + place.name + ".dying.tmp").write_bytes(source.read_bytes()[:40])
         os.kill(os.getpid(), signal.SIGKILL)
-    put_file(UPath(source), place)
+    put_file(source, place)
 io_manager.put_file = dying
 with dg.DagsterInstance.ephemeral() as instance:
     settings = sample_settings({str(home)!r}, {uri!r}, {settings.mongodb_database!r}, {settings.stripe_base_url!r})
@@ -99,6 +108,7 @@ def test_a_night_killed_after_its_evidence_is_hidden_and_the_next_run_concludes_
         read_night(sample_night.settings_of(tmp_path), NIGHT)
     run_night(sample_night.settings_of(tmp_path), sample_night.instance, SAMPLE_AS_OF)
     assert lake.nights(FINDINGS) == [NIGHT]
+    assert list(tmp_path.glob("lake/*/.*.tmp")) == []
     assert tables_of(manifest_of(sample_night.settings_of(tmp_path))) == tables_of(manifest_of(sample_night.settings))
 
 

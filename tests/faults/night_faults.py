@@ -208,6 +208,7 @@ class Story:
         first_seen: the findings that are open as far as complete nights know, and the first night that had each.
         resolved: the same of those that are resolved.
         whole: the files that were read and are whole, by what the file system says of them.
+        hidden: the nights that were taken and are not whole: no later night knows what they found.
     """
 
     seed: int
@@ -217,6 +218,7 @@ class Story:
     first_seen: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     resolved: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     whole: dict[Path, tuple[int, ...]] = field(default_factory=dict[Path, tuple[int, ...]])
+    hidden: set[int] = field(default_factory=set[int])
     told: Callable[[str], None] = lambda _line: None
 
     def __post_init__(self) -> None:
@@ -328,11 +330,19 @@ class Story:
             assert found == true, f"false: {sorted(found - true)}, missing: {sorted(true - found)}"
 
     def learn(self, night: int) -> None:
-        """Hold the ages of a complete night's findings to what earlier complete nights said."""
-        date = companies.as_of(night).date().isoformat()
+        """Learn of every night that is whole by now: this one, and earlier ones that its run finished."""
         lake = Lake(self.settings.home)
-        if date not in lake.nights(NIGHTLY_REPORT):  # no later night knows what it found
-            return
+        self.hidden.add(night)
+        for taken in sorted(self.hidden):
+            date = companies.as_of(taken).date().isoformat()
+            if date in lake.nights(NIGHTLY_REPORT):
+                self.judge_complete(taken, date)
+                self.learn_of(taken, date)
+                self.hidden.discard(taken)
+
+    def learn_of(self, night: int, date: str) -> None:
+        """Hold the ages of a complete night's findings to what earlier complete nights said."""
+        lake = Lake(self.settings.home)
         findings = lake.require(FINDINGS, date).frame()
         for row in seen_open(findings, date).itertuples():
             key = _key(row)

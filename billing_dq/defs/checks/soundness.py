@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from billing_dq.defs.nights import after_the_nights_before, ends_with_the_manifest
 from billing_dq.defs.pages.metadata import tags_of
 from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.rules import results
@@ -50,6 +51,7 @@ def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> d
     ) -> dg.Output[SoundTablesRecord]:
         """Judge every table that the night has read, and store Great Expectations' results."""
         key, as_of = context.partition_key, snapshot_facts.as_of
+        after_the_nights_before(lake, key, ends_with_the_manifest(context.run))
         night = NightTables(lake, key, as_of, tuple(sorted(settings.plans)))
         broken: dict[str, tuple[str, ...]] = {}
         results.forget(lake, key)

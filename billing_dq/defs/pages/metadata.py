@@ -62,10 +62,15 @@ def table_out(name: str, required: bool = True, kinds: tuple[str, ...] = ()) -> 
     )
 
 
-def record_out(name: str, *kinds: str) -> dg.AssetOut:
+def record_out(name: str, *kinds: str, required: bool = True) -> dg.AssetOut:
     """The declaration of a record's asset, stored as JSON."""
-    text = TEXTS[name]
-    return dg.AssetOut(description=text.markdown(), kinds={"json", *kinds}, owners=list(OWNERS), tags=tags_of(name))
+    return dg.AssetOut(
+        description=TEXTS[name].markdown(),
+        is_required=required,
+        kinds={"json", *kinds},
+        owners=list(OWNERS),
+        tags=tags_of(name),
+    )
 
 
 def table_asset(
