@@ -319,6 +319,7 @@ def findings_stage(
         runaway=results.runaway,
         orphans=None if stopped_by("orphans", unsound) else _orphans(ours),
         violations=results.violations,
+        suspects=ours.frames.get("ledger_suspects"),
         balances=None if "extras_balances" in unsound else ours.balances,
         subscription_drift=None if comparison is None else comparison.drift,
         subscriptions=None if "subscriptions" in unsound else ours.subscriptions,

@@ -5,8 +5,6 @@ Units are signed: positive is owed to us, negative to the customer. A kind of No
 
 from tests.support.case_runner import Case, Finding, Night
 
-_ACROSS = "issue 23: across organizations"
-
 CASES: dict[str, Case] = {
     "01-newest-organization-without-usage": Case([Night()]),
     "02-findings-of-a-clean-night": Case([Night(prints=["0 findings of the night of 2026-11-21"])]),
@@ -102,16 +100,16 @@ CASES: dict[str, Case] = {
     "31-the-wrong-database-is-empty": Case([Night(exits=2)]),
     "32-ledger-archived-as-the-runbook-says": Case([Night()]),
     "33-ledger-moved-with-a-merge-usage-not": Case(
-        [Night([Finding(None, units=0.0, says="6b0000000000000000013003")])], _ACROSS
+        [Night([Finding("meter_extras_divergence", units=0.0, severity="warning", says="6b0000000000000000013003")])]
     ),
     "34-missed-nights-taken-afterwards": Case([Night(exits=2, refused=True), Night()]),
     "35-a-server-that-writes-local-time": Case(
-        [Night([Finding(None, severity="error", says="24")])], "issue 23: one wrong clock is one incident"
+        [Night([Finding("ledger_violation", "clock", severity="error", says="24")])]
     ),
     "36-units-taken-for-a-refund-that-is-not-there": Case([Night([Finding(None, units=-25000.0, severity="error")])]),
     "37-prevented-by-rapid-dispute-resolution": Case(
         [Night([Finding("dispute_clawback_missing", "du_28", 25000.0, "error")])]
     ),
-    "38-lists-of-keys-that-are-capped-or-not-kept": Case([Night(besides="info")], _ACROSS),
+    "38-lists-of-keys-that-are-capped-or-not-kept": Case([Night(besides="info")]),
     "39-pack-expired-the-night-it-was-bought": Case([Night([Finding(None, units=-25000.0, severity="error")])]),
 }

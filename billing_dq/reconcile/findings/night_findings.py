@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.findings import severity
+from billing_dq.reconcile.findings.clocks import of_a_wrong_clock
 from billing_dq.reconcile.findings.finding import Finding, number, records, text, text_or_none
 from billing_dq.reconcile.findings.incidents import incident_sentences
+from billing_dq.reconcile.findings.mirrors import MOVED, mirrored_weeks
 from billing_dq.reconcile.findings.quarantine import quarantine_findings
 from billing_dq.reconcile.findings.subscriptions import subscription_findings
 from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
@@ -43,8 +45,10 @@ class FindingInputs:
     runaway: pd.DataFrame | None = None
     #: organization_id, cached_balance
     orphans: pd.DataFrame | None = None
-    #: `LEDGER_VIOLATIONS`, and the `EXTRAS_BALANCES` they are about (for the size of documents)
+    #: `LEDGER_VIOLATIONS`, the `LEDGER_SUSPECTS` that date their entries, and the `EXTRAS_BALANCES` they are about
+    #: (for the size of documents)
     violations: pd.DataFrame | None = None
+    suspects: pd.DataFrame | None = None
     balances: pd.DataFrame | None = None
     #: `SUBSCRIPTION_DRIFT` against Stripe, the `SUBSCRIPTIONS` it is about, and how young a write is not compared yet
     subscription_drift: pd.DataFrame | None = None
@@ -129,24 +133,28 @@ def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
         defects = _defects(inputs.evidence)
         together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
         made_good = _made_good(inputs.evidence, inputs.violations)
+        mirrors = mirrored_weeks(inputs.deltas, inputs.evidence)
         key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
         unexplained = inputs.deltas["grade"].isin(["unexplained", "undecided"])
         diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
         wrong = diverged | unexplained | key.isin(list(defects))
         for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
             organization, week = text(row, "organization_id"), text(row, "week_key")
+            if (organization, week) in mirrors.others:
+                continue
             grade = text(row, "grade")
+            moved = mirrors.sentences.get((organization, week))
             corrected = made_good.get((organization, week))
             severe = severity.of_week(grade, row["diverged"] is True, text(row, "week_state"))
-            told = (text(row, "explanation"), together.get((organization, week)), corrected)
+            sentences = (text(row, "explanation"), moved, together.get((organization, week)), corrected)
             yield Finding(
                 kind="meter_extras_divergence",
                 organization_id=organization,
                 subject=week,
-                severity="info" if corrected else severe,
-                units=0.0 if corrected else number(row, "delta_units"),
-                cause=text_or_none(row, "cause") or defects.get((organization, week)),
-                explanation=" ".join(filter(None, told)),
+                severity="info" if corrected else "warning" if moved else severe,
+                units=0.0 if corrected or moved else number(row, "delta_units"),
+                cause=MOVED if moved else text_or_none(row, "cause") or defects.get((organization, week)),
+                explanation=" ".join(filter(None, sentences)),
             )
     if inputs.drift is not None:
         for row in records(inputs.drift):
@@ -255,7 +263,10 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
     if inputs.balances is not None:
         full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= PAGE_BYTES, "organization_id"])
     states = weeks.states()
-    for row in records(inputs.violations.loc[~_of_a_reset_meter(inputs)]):
+    of_clock, clock = of_a_wrong_clock(inputs.violations, inputs.suspects, weeks.as_of)
+    if clock is not None:
+        yield clock
+    for row in records(inputs.violations.loc[~_of_a_reset_meter(inputs) & ~of_clock]):
         organization, rule = text(row, "organization_id"), text(row, "rule")
         week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
         yield Finding(

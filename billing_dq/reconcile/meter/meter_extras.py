@@ -32,6 +32,8 @@ __all__ = ["MeterContext", "MeterResult", "expected_units", "reconcile_meter", "
 
 
 Texts = npt.NDArray[np.str_]
+#: What is left of a week whose list of keys is not whole.
+_OF_LISTS = {Cause.DEBIT_WITHOUT_USAGE, Cause.UNEXPLAINED}
 
 
 class ReconciliationError(RuntimeError):
@@ -199,6 +201,7 @@ class _Totals:
         in_doubt: units of ``gross`` beside which a story by design fits as well.
         defect: whether there is a defect beyond doubt.
         of_meter: likewise, but for half of a settlement that moves no unit: the ledger's finding tells of it.
+        of_lists: whether all there is are debits whose keys are not listed, and units that are in no listed key.
     """
 
     design: Floats
@@ -207,12 +210,14 @@ class _Totals:
     in_doubt: Floats
     defect: Booleans
     of_meter: Booleans
+    of_lists: Booleans
 
     @classmethod
     def of(cls, items: dict[int, list[EvidenceItem]], rows: int) -> "_Totals":
         design, rest, gross, in_doubt = np.zeros((4, rows))
-        totals = cls(design, rest, gross, in_doubt, *np.zeros((2, rows), dtype=bool))
+        totals = cls(design, rest, gross, in_doubt, *np.zeros((3, rows), dtype=bool))
         for row, found in items.items():
+            totals.of_lists[row] = {item.cause for item in found} <= _OF_LISTS
             for item in found:
                 if item.by_design:
                     totals.design[row] += item.units
@@ -242,10 +247,12 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Boolea
 
     See docs/tables.md, "Grades".
     """
-    doubted = totals.in_doubt > 0
+    # A list of keys may be capped or missing. Where the sums agree to the unit, it accuses nobody.
+    listed_elsewhere = (np.abs(delta) <= EPSILON) & totals.of_lists
+    doubted = (totals.in_doubt > 0) & ~listed_elsewhere
     explained = diverged & ~totals.of_meter & ~doubted & (np.abs(delta - totals.design) <= limit)
     exact = (np.abs(delta) <= EPSILON) & ~totals.defect & ~doubted & (totals.gross <= limit)
-    material = diverged | (totals.gross > limit)
+    material = diverged | ((totals.gross > limit) & ~listed_elsewhere)
     undecided = material & doubted & ~totals.of_meter & (totals.gross - totals.in_doubt <= limit)
     conditions = [unreadable, exact, explained, undecided, material]
     return np.select(conditions, ["unreadable", "exact", "explained", "undecided", "unexplained"], "within_tolerance")

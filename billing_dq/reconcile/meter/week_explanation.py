@@ -172,7 +172,9 @@ def _defect(week: WeekAccount) -> list[EvidenceItem]:
     """The defect that comes closest to the week."""
     if not week.has_balance and week.not_debited > 0:
         # The first debit makes the balance document: where there is none, none was ever written.
-        return [EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)]
+        lost = EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)
+        # The keys carry no units of their own: they are what another organization's debits are looked for by.
+        return [lost, *(replace(lost, units=0.0, ref_id=ref) for ref in week.refs)]
     scenario, found = _closest(week)
     if found.missing < 0:
         scenario, found = _lost_beside_a_possible_one(week) or (scenario, found)

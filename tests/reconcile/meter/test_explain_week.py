@@ -172,8 +172,11 @@ def test_a_settlement_accounts_for_what_it_added_to_the_expected_units(given: We
         (week("a=300", 900, 500, fresh=True), [unexplained(100)]),
         (week("a", 300, 0, fresh=True, has_balance=False), [item(*LATE, 300, "a")]),
         (week("a", 300, 0, fresh=True, owed_before=True), [item(*LATE, 300, "a")]),
-        (week("a", 300, 0, fresh=True, has_balance=False, owed_before=True), [item(*NO_BALANCE, 300)]),
-        (week("a", 1, 0, has_balance=False), [item(*NO_BALANCE, 1)]),
+        (
+            week("a", 300, 0, fresh=True, has_balance=False, owed_before=True),
+            [item(*NO_BALANCE, 300), item(*NO_BALANCE, 0, "a")],
+        ),
+        (week("a", 1, 0, has_balance=False), [item(*NO_BALANCE, 1), item(*NO_BALANCE, 0, "a")]),
     ],
 )
 def test_the_last_three_steps_of_a_fresh_document_may_wait_for_their_debits(
