@@ -63,6 +63,8 @@ COLUMNS = {
     "currency status disputed created livemode",
     "stripe_refunds": "refund_id charge_id status amount_minor created",
     "refund_entries": "organization_id entry_id ref_id amount at",
+    "ledger_seals": "organization_id reading entry_count ledger_sum digest earlier_count earlier_sum earlier_digest "
+    "first_sum first_digest",
     "quarantined_documents": "collection document_id field reason",
     "document_shapes": "collection field part observed occurrences population declared example_id",
     "night_measures": "collection measure week_key value unit expected lowest highest nights verdict",

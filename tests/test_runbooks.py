@@ -51,6 +51,7 @@ LEDGER_RULES = (
     "expiry_before_purchase",
     "settlement_half_applied",
     "document_size",
+    "history_changed",
 )
 
 OTHER = ObjectId("6a0000000000000000000003")

@@ -19,7 +19,7 @@ from billing_dq.storage.lake import Lake
 from billing_dq.storage.organization_ranges import OrganizationRange
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable
-from billing_dq.tables import FOLLOWED_WEEKS, SUBSCRIPTIONS, TABLES, UNREADABLE_KEYS
+from billing_dq.tables import FOLLOWED_WEEKS, LEDGER_SEALS, SUBSCRIPTIONS, TABLES, UNREADABLE_KEYS
 
 _FRAME = dg.PythonObjectDagsterType(pd.DataFrame)
 
@@ -49,7 +49,7 @@ def stripe_tables(lake: Lake, night: str, reading: StripeReadingRecord) -> Strip
 
 
 #: Tables of every result, whatever else it rests on.
-OF_EVERY_RESULT = ("followed_weeks", "followed_usage", "followed_entries", "unreadable_keys")
+OF_EVERY_RESULT = ("followed_weeks", "followed_usage", "followed_entries", "unreadable_keys", "ledger_seals")
 
 
 class NightEvidence:
@@ -73,6 +73,9 @@ class NightEvidence:
         unreadable = stored_evidence(self._whole, UNREADABLE_KEYS, self.key).frame()
         here = unreadable["organization_id"].isna() | self._in_range(unreadable)
         frames[UNREADABLE_KEYS.name] = unreadable[here]
+        seals = self.lake.stored(LEDGER_SEALS, self.key)
+        if seals is not None:  # a night that was read before there were seals has none
+            frames[LEDGER_SEALS.name] = seals.frame()
         return ApplicationTables(SnapshotFactsRecord.require(self.lake.home, self.key).weeks, frames)
 
     @cached_property

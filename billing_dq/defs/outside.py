@@ -24,6 +24,7 @@ COLLECTIONS: dict[str, tuple[str, ...]] = {
     "dispute_entries": ("billingextrabalances",),
     "pack_purchases": ("billingextrabalances",),
     "refund_entries": ("billingextrabalances",),
+    "ledger_seals": ("billingextrabalances",),
     "dead_lettered_events": ("processedstripeevents",),
 }
 #: The resources of Stripe that each table is made of.

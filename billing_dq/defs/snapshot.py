@@ -41,6 +41,7 @@ from billing_dq.weeks import NightWeeks
 
 TABLES = (
     *OF_MONGODB,
+    "ledger_seals",
     "followed_weeks",
     "followed_usage",
     "followed_entries",

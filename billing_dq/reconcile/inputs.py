@@ -12,7 +12,7 @@ import pandas as pd
 
 from billing_dq.reconcile.disputes.cases import PackPrice
 from billing_dq.reconcile.meter.context import no_earlier_plans
-from billing_dq.tables import ACCEPTANCES, FOLLOWED_WEEKS, METER_EXTRAS_DELTAS, WEEKLY_USAGE
+from billing_dq.tables import ACCEPTANCES, FOLLOWED_WEEKS, LEDGER_SEALS, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -94,6 +94,11 @@ class ApplicationTables:
     def followed_weeks(self) -> pd.DataFrame:
         """`FOLLOWED_WEEKS`; none where the caller looks at the weeks of the window only."""
         return self.frames.get("followed_weeks", FOLLOWED_WEEKS.empty())
+
+    @property
+    def ledger_seals(self) -> pd.DataFrame:
+        """`LEDGER_SEALS`; none where the caller seals no ledger, as a night before there were seals."""
+        return self.frames.get("ledger_seals", LEDGER_SEALS.empty())
 
     @property
     def dead_lettered_events(self) -> pd.DataFrame:

@@ -11,15 +11,22 @@ from functools import cached_property
 
 import pandas as pd
 
-from billing_dq.tables import FOLLOWED_WEEKS
+from billing_dq.tables import FOLLOWED_WEEKS, LEDGER_SEALS
 from billing_dq.weeks import NightWeeks, Week
+
+SEAL_COLUMNS = ["organization_id", "entry_count", "ledger_sum", "digest"]
 
 
 @dataclass(frozen=True)
 class Followed:
-    """`FOLLOWED_WEEKS` of a night, and what has to be read for them."""
+    """`FOLLOWED_WEEKS` of a night, and what has to be read for them.
+
+    Attributes:
+        seals: `SEAL_COLUMNS` of the ledgers, as earlier nights left them: the seals that they must continue.
+    """
 
     weeks: pd.DataFrame = field(default_factory=FOLLOWED_WEEKS.empty)
+    seals: pd.DataFrame = field(default_factory=lambda: LEDGER_SEALS.empty()[SEAL_COLUMNS])
 
     @cached_property
     def oldest(self) -> Mapping[str, Week]:

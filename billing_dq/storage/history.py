@@ -11,15 +11,18 @@ from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
+from billing_dq.reconcile.ledger.past import RULE as HISTORY_CHANGED
+from billing_dq.reconcile.ledger.past import seals_to_continue
 from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
-from billing_dq.storage.followed import Followed
+from billing_dq.storage.followed import SEAL_COLUMNS, Followed
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import (
     DISPUTE_POSITIONS,
     FINDINGS,
     FOLLOWED_WEEKS,
+    LEDGER_SEALS,
     METER_EXTRAS_DELTAS,
     QUARANTINED_DOCUMENTS,
     QUARANTINED_STRIPE_OBJECTS,
@@ -73,8 +76,28 @@ def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) ->
         known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read(), earlier)
         followed = lake.stored(FOLLOWED_WEEKS, earlier)
         before = FOLLOWED_WEEKS.empty() if followed is None else followed.frame()
-        return Followed(weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks))
-    return Followed()
+        of_seals = known[(known["cause"] == HISTORY_CHANGED) & known["accepted_by"].notna()]
+        return Followed(
+            weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks),
+            seals_before(lake, night, set(of_seals["organization_id"])),
+        )
+    return Followed(seals=seals_before(lake, night, set()))
+
+
+def seals_before(lake: Lake, night: str, accepted: set[str]) -> pd.DataFrame:
+    """The seals that the ledgers of a night must continue, as the newest earlier night that sealed left them.
+
+    Args:
+        lake: the stored nights.
+        night: the night, YYYY-MM-DD.
+        accepted: organizations whose changed history a person accepted.
+
+    Returns:
+        `SEAL_COLUMNS`.
+    """
+    for earlier in _before(lake, LEDGER_SEALS, night)[-1:]:
+        return seals_to_continue(lake.require(LEDGER_SEALS, earlier).frame(), accepted)
+    return LEDGER_SEALS.empty()[SEAL_COLUMNS]
 
 
 def earlier_quotas(

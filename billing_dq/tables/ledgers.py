@@ -53,6 +53,24 @@ LEDGER_SUSPECTS = Table(
     key=("organization_id", "position"),
 )
 
+LEDGER_SEALS = Table(
+    "ledger_seals",
+    "the seal of an organization's ledger, and the earlier seal that the ledger must continue",
+    (
+        ORGANIZATION_ID,
+        Column("reading", "str", "read, unread (the document could not be read) or gone; see tables.md"),
+        Column("entry_count", "int64", "entries in the ledger", unit="entries"),
+        Column("ledger_sum", "float64", "units, sum of their amounts", unit="units"),
+        Column("digest", "str", "of the entries in order, SHA-256; null where the ledger was not read", nullable=True),
+        Column("earlier_count", "int64", "entries in the earlier seal, 0 where there is none", unit="entries"),
+        Column("earlier_sum", "float64", "units, sum of their amounts in the earlier seal", unit="units"),
+        Column("earlier_digest", "str", "digest of the earlier seal, null where there is none", nullable=True),
+        Column("first_sum", "float64", "units, sum of as many first entries as the earlier seal has", unit="units"),
+        Column("first_digest", "str", "digest of as many first entries; null where there are fewer", nullable=True),
+    ),
+    key=("organization_id",),
+)
+
 DISPUTE_ENTRIES = Table(
     "dispute_entries",
     "an entry of a whole ledger that a rule of disputes needs: a clawback, every adjustment but the settlements "

@@ -138,9 +138,13 @@ def plain_tables(world: World, night: NightWeeks = NIGHT) -> dict[str, pd.DataFr
     return {table.name: table.from_rows(content) for table, content in rows.items()}
 
 
+#: What documents look like, and the seals of ledgers, have tests of their own.
+_OF_THEIR_OWN = (tables.DOCUMENT_SHAPES.name, tables.LEDGER_SEALS.name)
+
+
 def assert_same_tables(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
-    """The same rows of every table, in the same order; what documents look like has a test of its own."""
-    found = {name: frame for name, frame in found.items() if name != tables.DOCUMENT_SHAPES.name}
+    """The same rows of every table, in the same order."""
+    found = {name: frame for name, frame in found.items() if name not in _OF_THEIR_OWN}
     assert found.keys() == expected.keys()
     for name, frame in expected.items():
         got = found[name]

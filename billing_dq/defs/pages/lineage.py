@@ -70,6 +70,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "dispute_entries": {**_ENTRY, **_KIND},
     "pack_purchases": {name: source for name, source in {**_ENTRY, **_SESSION}.items() if name != "ref_id"},
     "refund_entries": _ENTRY,
+    "ledger_seals": {**_ORGANIZATION, "digest": f"{_BALANCES}.ledger"},
     "dead_lettered_events": {
         "event_id": "mongodb/processedstripeevents.eventId",
         "type": "mongodb/processedstripeevents.type",

@@ -103,6 +103,12 @@ TEXTS: Mapping[str, AssetText] = {
     "refund_entries": AssetText(
         "Which units were taken back for a refund?", "The reference names the refund at Stripe.", _SOURCE, "ledger"
     ),
+    "ledger_seals": AssetText(
+        "Is the past of each ledger what earlier nights sealed?",
+        "`first_digest` is that of as many entries as the earlier seal has; where the two differ the past was changed.",
+        _SOURCE,
+        "ledger",
+    ),
     "dead_lettered_events": AssetText(
         "Which of Stripe's events did the application give up on?",
         "`last_error` is the application's own.",

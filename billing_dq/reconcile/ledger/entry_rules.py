@@ -16,7 +16,7 @@ KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 #: An entry dated later than this after the snapshot is dated in the future; less is a difference of clocks.
 CLOCK_GRACE = timedelta(minutes=5)
 #: Rules that question an entry's form and not its amount: nobody owes its units to anybody.
-OF_NO_MONEY = ("future_entry", "missing_ref", "unknown_kind")
+OF_NO_MONEY = ("future_entry", "missing_ref", "unknown_kind", "history_changed")
 #: Beginnings of the references that the application, or this system, builds.
 _BUILT = (REFUND, OLD_CLAWBACK, TOOL_CREDIT, SETTLEMENT, EXPIRATION)
 

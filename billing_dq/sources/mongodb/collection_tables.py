@@ -16,6 +16,7 @@ TABLES_OF: dict[str, tuple[Table, ...]] = {
         tables.DISPUTE_ENTRIES,
         tables.PACK_PURCHASES,
         tables.REFUND_ENTRIES,
+        tables.LEDGER_SEALS,
     ),
     "processedstripeevents": (tables.DEAD_LETTERED_EVENTS,),
 }

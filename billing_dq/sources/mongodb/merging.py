@@ -63,6 +63,8 @@ def merged(
 
     only = parts[0].tables if len(parts) == 1 and until is None else {}
     for table in chain.from_iterable(TABLES_OF.values()):
+        if table is tables.LEDGER_SEALS:
+            continue
         if table.name in only:
             stored[table.name] = only[table.name]
         else:
@@ -70,6 +72,7 @@ def merged(
     weeks = followed.weeks if until is None else followed.weeks[followed.weeks["organization_id"] <= until]
     for table, frame in (
         (tables.FOLLOWED_WEEKS, weeks.reset_index(drop=True)),
+        (tables.LEDGER_SEALS, _seals(parts, until, followed)),
         (tables.QUARANTINED_DOCUMENTS, _quarantined(tables.QUARANTINED_DOCUMENTS, parts)),
         (tables.UNREADABLE_KEYS, _quarantined(tables.UNREADABLE_KEYS, parts)),
         (tables.DOCUMENT_SHAPES, shape_table(shapes_of(facts))),
@@ -99,6 +102,38 @@ def _rows(table: Table, parts: Sequence[Part], night: NightWeeks, followed: Foll
     for organizations, _ in followed.usage_to_read(night, ASKED_AT_ONCE):
         for one in stored:
             yield one.of_organizations(organizations)
+
+
+def _seals(parts: Sequence[Part], until: str | None, followed: Followed) -> pd.DataFrame:
+    """`ledger_seals`, and the earlier seals of ledgers that did not come: `unread` ones, and those that are `gone`."""
+    frames = [part.tables[tables.LEDGER_SEALS.name].frame() for part in parts]
+    seals = pd.concat(frames, ignore_index=True).drop_duplicates("organization_id")
+    if until is not None:
+        seals = seals[seals["organization_id"] <= until]
+    earlier = followed.seals[~followed.seals["organization_id"].isin(seals["organization_id"])]
+    if earlier.empty:
+        return seals.reset_index(drop=True)
+    keys = pd.concat([part.tables[tables.UNREADABLE_KEYS.name].frame() for part in parts])
+    dark = keys.loc[keys["collection"] == "billingextrabalances", "organization_id"]
+    organizations = earlier["organization_id"]
+    # a document that names no organization may be any ledger's
+    unread = organizations.isin(dark) | dark.isna().any() | (until is not None and organizations > until)
+    carried = pd.DataFrame(
+        {
+            "organization_id": organizations,
+            "reading": unread.map({True: "unread", False: "gone"}),
+            "entry_count": 0,
+            "ledger_sum": 0.0,
+            "digest": None,
+            "earlier_count": earlier["entry_count"],
+            "earlier_sum": earlier["ledger_sum"],
+            "earlier_digest": earlier["digest"],
+            "first_sum": 0.0,
+            "first_digest": None,
+        }
+    )
+    together = pd.concat([seals, tables.LEDGER_SEALS.conform(carried)]).sort_values("organization_id")
+    return tables.LEDGER_SEALS.conform(together)
 
 
 def _quarantined(table: Table, parts: Sequence[Part]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ of entries (docs/domain.md, "Ledger"), a dispute, a purchase, a refund or an exp
 # pyright: reportAttributeAccessIssue=false
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +27,7 @@ from billing_dq.sources.mongodb.documents.entry_choices import (
     suspected,
     swept_or_late,
 )
+from billing_dq.sources.mongodb.documents.seals import EntryCells, digests
 from billing_dq.sources.mongodb.documents.usage import items_of
 from billing_dq.storage.arrow import arrow_schema, arrow_table
 from billing_dq.storage.followed import Followed
@@ -35,6 +37,7 @@ from billing_dq.tables import (
     EXTRAS_BALANCES,
     FOLLOWED_ENTRIES,
     LEDGER_ENTRIES,
+    LEDGER_SEALS,
     LEDGER_SUSPECTS,
     PACK_PURCHASES,
     REFUND_ENTRIES,
@@ -63,6 +66,7 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks, followed: F
         DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
         PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(others)),
         REFUND_ENTRIES.name: _cut(REFUND_ENTRIES, of_refunds(others)),
+        LEDGER_SEALS.name: ledger.seals(followed),
     }
 
 
@@ -87,6 +91,32 @@ class _Ledger:
         sizes = np.diff(np.append(self._rows.starts, len(self._rows.buffer)))[self._chosen]
         columns = [self._organizations, documents.numbers("cachedBalance"), total, self._counts]
         return arrow_table(EXTRAS_BALANCES, [*columns, sizes, documents.times("cachedBalanceAt")])
+
+    def seals(self, followed: Followed) -> pa.Table:
+        """`ledger_seals`, each beside the seal of an earlier night."""
+        names = pd.Index(self._organizations.to_pylist())
+        earlier = followed.seals.set_index("organization_id").reindex(names)
+        counts = earlier["entry_count"].fillna(0).to_numpy(dtype=np.int64)
+        fields = ("_id", "kind", "amount", "refId", "stripeSessionId", "at", "expiresAt")
+        cells = EntryCells(*(self._cells(name) for name in fields))
+        digest = digests(self._rows.buffer, cells, self._ends, counts)
+        amounts, firsts = self.facts.amounts, np.arange(len(self._document)) - self._ends[self._document]
+        among_first = firsts < counts[self._document]
+        return arrow_table(
+            LEDGER_SEALS,
+            [
+                self._organizations,
+                pa.repeat("read", len(names)),
+                self._counts,
+                np.bincount(self._document, amounts, len(names)),
+                pa.array(digest.whole, pa.string()),
+                counts,
+                earlier["ledger_sum"].fillna(0.0).to_numpy(dtype=np.float64),
+                pa.array(earlier["digest"], pa.string(), from_pandas=True),
+                np.bincount(self._document, np.where(among_first, amounts, 0.0), len(names)),
+                pa.array(digest.firsts, pa.string()),
+            ],
+        )
 
     def table(self, table: Table, mask: Mask) -> pa.Table:
         """The entries of a mask, with the columns of a table."""

@@ -1,0 +1,119 @@
+"""The seal of a ledger: a digest of its entries in order, which the next night can compute again for as many of them.
+
+Digested is what an entry says (id, kind, amount, reference, session and both dates) and not its bytes: a number may
+change its BSON type, and a field that is none of these may come, without changing the ledger.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from billing_dq.loops.raw_bytes import Bytes, Numbers, byte_at
+from billing_dq.sources.mongodb.bson import types as bson
+from billing_dq.sources.mongodb.bson.texts import is_text
+from billing_dq.sources.mongodb.bson.walker import Cells
+
+#: Amount, `at`, `expiresAt` and the lengths of three texts, eight bytes each, and the id.
+_FIXED_BYTES = 6 * 8 + 12
+#: What stands for an `expiresAt` that is missing or null: no date has it.
+_NEVER = np.int64(np.iinfo(np.int64).min)
+
+
+class EntryCells(NamedTuple):
+    """The cells of ledger entries, by field."""
+
+    ids: Cells
+    kinds: Cells
+    amounts: Cells
+    refs: Cells
+    sessions: Cells
+    at: Cells
+    expires_at: Cells
+
+
+class Digests(NamedTuple):
+    """By ledger the digest of its entries, and that of its first ones; None where it has fewer."""
+
+    whole: list[str]
+    firsts: list[str | None]
+
+
+def digests(buffer: Bytes, entries: EntryCells, ends: Numbers, first_entries: Numbers) -> Digests:
+    """The digests of ledgers (docs/domain.md, "Ledger", `history_changed`).
+
+    Args:
+        buffer: the raw documents.
+        entries: the entries of all ledgers, in commit order.
+        ends: where each ledger's entries end, from 0 on: one more than there are ledgers.
+        first_entries: by ledger, of how many entries an earlier night has the digest; 0: of none.
+
+    Returns:
+        SHA-256 as hex text: of each ledger's entries, and of so many of its first ones.
+    """
+    sizes = np.full(len(entries.ids.kinds), _FIXED_BYTES, dtype=np.int64)
+    for cells in (entries.kinds, entries.refs, entries.sessions):
+        sizes += np.where((cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL), cells.sizes, 0)
+    places = np.concatenate([[0], np.cumsum(sizes)])
+    content = memoryview(_contents(buffer, entries, places))
+    whole: list[str] = []
+    firsts: list[str | None] = []
+    # hashlib digests one text after the other; a ledger costs it microseconds beside its bytes
+    for ledger, first_count in enumerate(first_entries.tolist()):
+        start, end = int(ends[ledger]), int(ends[ledger + 1])
+        middle = min(start + first_count, end)
+        digest = sha256(content[places[start] : places[middle]])
+        firsts.append(digest.hexdigest() if 0 < first_count <= end - start else None)
+        digest.update(content[places[middle] : places[end]])
+        whole.append(digest.hexdigest())
+    return Digests(whole, firsts)
+
+
+@njit(cache=True, nogil=True)
+def _contents(buffer: Bytes, entries: EntryCells, places: Numbers) -> Bytes:
+    """What the entries say, one after the other, each at its place."""
+    _, ids, _ = entries.ids
+    _, amounts, _ = entries.amounts
+    _, at, _ = entries.at
+    expires_kinds, expires_at, _ = entries.expires_at
+    kind_kinds, kind_places, kind_sizes = entries.kinds
+    ref_kinds, ref_places, ref_sizes = entries.refs
+    session_kinds, session_places, session_sizes = entries.sessions
+    content = np.empty(places[-1], dtype=np.uint8)
+    for row in range(len(ids)):
+        place = places[row]
+        _put_number(content, place, amounts[row])
+        _put_number(content, place + 8, at[row])
+        _put_number(content, place + 16, expires_at[row] if expires_kinds[row] == bson.DATE else _NEVER)
+        _put_bytes(content, place + 48, buffer, ids[row], 12)
+        text = place + _FIXED_BYTES
+        text = _put_text(content, place + 24, text, buffer, kind_kinds[row], kind_places[row], kind_sizes[row])
+        text = _put_text(content, place + 32, text, buffer, ref_kinds[row], ref_places[row], ref_sizes[row])
+        _put_text(content, place + 40, text, buffer, session_kinds[row], session_places[row], session_sizes[row])
+    return content
+
+
+@njit(cache=True, nogil=True)
+def _put_text(
+    content: Bytes, length_place: int, text_place: int, buffer: Bytes, kind: int, place: int, size: int
+) -> int:
+    """Write a text and its length, -1 where there is none; the place after the text."""
+    if not is_text(kind):
+        _put_number(content, length_place, -1)
+        return text_place
+    _put_number(content, length_place, size)
+    _put_bytes(content, text_place, buffer, place, size)
+    return text_place + size
+
+
+@njit(cache=True, nogil=True)
+def _put_number(content: Bytes, place: int, number: int) -> None:
+    for byte in range(8):
+        content[np.uint64(place + byte)] = (number >> (8 * byte)) & 0xFF
+
+
+@njit(cache=True, nogil=True)
+def _put_bytes(content: Bytes, place: int, buffer: Bytes, start: int, size: int) -> None:
+    for byte in range(size):
+        content[np.uint64(place + byte)] = byte_at(buffer, start + byte)
