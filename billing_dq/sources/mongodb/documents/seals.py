@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from billing_dq.loops.raw_bytes import Bytes, Numbers, byte_at
+from billing_dq.loops.raw_bytes import Bytes, Numbers, byte_at, int32_at, int64_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.texts import is_text
 from billing_dq.sources.mongodb.bson.walker import Cells
 
-#: Amount, `at`, `expiresAt` and the lengths of three texts, eight bytes each, and the id.
-_FIXED_BYTES = 6 * 8 + 12
+#: The id, amount, `at`, `expiresAt` and the lengths of three texts, in words of eight bytes.
+_FIXED_WORDS = 2 + 3 + 3
 #: What stands for an `expiresAt` that is missing or null: no date has it.
 _NEVER = np.int64(np.iinfo(np.int64).min)
 
@@ -52,9 +52,10 @@ def digests(buffer: Bytes, entries: EntryCells, ends: Numbers, first_entries: Nu
     Returns:
         SHA-256 as hex text: of each ledger's entries, and of so many of its first ones.
     """
-    sizes = np.full(len(entries.ids.kinds), _FIXED_BYTES, dtype=np.int64)
+    sizes = np.full(len(entries.ids.kinds), _FIXED_WORDS, dtype=np.int64)
     for cells in (entries.kinds, entries.refs, entries.sessions):
-        sizes += np.where((cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL), cells.sizes, 0)
+        text = (cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL)
+        sizes += np.where(text, (cells.sizes + 7) // 8, 0)
     places = np.concatenate([[0], np.cumsum(sizes)])
     content = memoryview(_contents(buffer, entries, places))
     whole: list[str] = []
@@ -71,8 +72,8 @@ def digests(buffer: Bytes, entries: EntryCells, ends: Numbers, first_entries: Nu
 
 
 @njit(cache=True, nogil=True)
-def _contents(buffer: Bytes, entries: EntryCells, places: Numbers) -> Bytes:
-    """What the entries say, one after the other, each at its place."""
+def _contents(buffer: Bytes, entries: EntryCells, places: Numbers) -> Numbers:
+    """What the entries say as words of eight bytes, one entry after the other, each at its place."""
     _, ids, _ = entries.ids
     _, amounts, _ = entries.amounts
     _, at, _ = entries.at
@@ -80,40 +81,36 @@ def _contents(buffer: Bytes, entries: EntryCells, places: Numbers) -> Bytes:
     kind_kinds, kind_places, kind_sizes = entries.kinds
     ref_kinds, ref_places, ref_sizes = entries.refs
     session_kinds, session_places, session_sizes = entries.sessions
-    content = np.empty(places[-1], dtype=np.uint8)
+    words = np.empty(places[-1], dtype=np.int64)
     for row in range(len(ids)):
         place = places[row]
-        _put_number(content, place, amounts[row])
-        _put_number(content, place + 8, at[row])
-        _put_number(content, place + 16, expires_at[row] if expires_kinds[row] == bson.DATE else _NEVER)
-        _put_bytes(content, place + 48, buffer, ids[row], 12)
-        text = place + _FIXED_BYTES
-        text = _put_text(content, place + 24, text, buffer, kind_kinds[row], kind_places[row], kind_sizes[row])
-        text = _put_text(content, place + 32, text, buffer, ref_kinds[row], ref_places[row], ref_sizes[row])
-        _put_text(content, place + 40, text, buffer, session_kinds[row], session_places[row], session_sizes[row])
-    return content
+        words[place] = int64_at(buffer, ids[row])
+        words[place + 1] = int32_at(buffer, ids[row] + 8)
+        words[place + 2] = amounts[row]
+        words[place + 3] = at[row]
+        words[place + 4] = expires_at[row] if expires_kinds[row] == bson.DATE else _NEVER
+        place = _put_text(words, place + 5, buffer, kind_kinds[row], kind_places[row], kind_sizes[row])
+        place = _put_text(words, place, buffer, ref_kinds[row], ref_places[row], ref_sizes[row])
+        _put_text(words, place, buffer, session_kinds[row], session_places[row], session_sizes[row])
+    return words
 
 
 @njit(cache=True, nogil=True)
-def _put_text(
-    content: Bytes, length_place: int, text_place: int, buffer: Bytes, kind: int, place: int, size: int
-) -> int:
-    """Write a text and its length, -1 where there is none; the place after the text."""
+def _put_text(words: Numbers, place: int, buffer: Bytes, kind: int, start: int, size: int) -> int:
+    """Write the length of a text, -1 where there is none, and the text, filled up with zeros; the place after it."""
     if not is_text(kind):
-        _put_number(content, length_place, -1)
-        return text_place
-    _put_number(content, length_place, size)
-    _put_bytes(content, text_place, buffer, place, size)
-    return text_place + size
-
-
-@njit(cache=True, nogil=True)
-def _put_number(content: Bytes, place: int, number: int) -> None:
-    for byte in range(8):
-        content[np.uint64(place + byte)] = (number >> (8 * byte)) & 0xFF
-
-
-@njit(cache=True, nogil=True)
-def _put_bytes(content: Bytes, place: int, buffer: Bytes, start: int, size: int) -> None:
-    for byte in range(size):
-        content[np.uint64(place + byte)] = byte_at(buffer, start + byte)
+        words[place] = -1
+        return place + 1
+    words[place] = size
+    place += 1
+    end = start + size
+    while start + 8 <= end:
+        words[place] = int64_at(buffer, start)
+        place, start = place + 1, start + 8
+    if start < end:
+        rest = 0
+        for byte in range(end - start):
+            rest |= byte_at(buffer, start + byte) << (8 * byte)
+        words[place] = rest
+        place += 1
+    return place
