@@ -1,4 +1,7 @@
-"""The alerts of a night, and the check that they arrived. A target that fails turns the check red, no more."""
+"""The alerts of a night, and the check that they arrived. A target that fails turns the check red, no more.
+
+Who is notified of what does not belong here: `billing_dq/alerts` decides and delivers.
+"""
 
 import dagster as dg
 

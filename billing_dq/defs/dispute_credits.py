@@ -39,7 +39,7 @@ DISPUTE_TAG = "billing_dq/dispute"
 PLAN_TAG = "billing_dq/plan"
 ATTEMPT_TAG = "billing_dq/attempt"
 #: What is transient is tried again so often, after 5, 10 and 20 seconds.
-RETRIES = 3
+CREDIT_RETRIES = 3
 RETRY_SECONDS = 5
 _IN_FLIGHT = frozenset(
     {
@@ -124,7 +124,7 @@ def dispute_credit_definitions(
             outcome = _apply(config, settings_now)
         except TransientSourceError as error:  # a policy of the op would try an invalid config again as well
             wait = RETRY_SECONDS * 2**context.retry_number
-            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
+            raise dg.RetryRequested(max_retries=CREDIT_RETRIES, seconds_to_wait=wait) from error
         context.log_event(_observation(config, outcome))
         context.log.info(_line(outcome))
 

@@ -1,4 +1,7 @@
-"""What runs the steps of a night: this process, or others, by the settings `[execution]`."""
+"""What runs the steps of a night: this process, or others, by the settings `[execution]`.
+
+Only engines that Dagster itself keeps: no executor is written here. What a step does belongs to its asset.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -6,7 +9,6 @@ from functools import partial
 from importlib import import_module
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 
@@ -19,7 +21,7 @@ _EXECUTORS = {
     "celery": ("dagster_celery", "celery_executor"),
     "k8s": ("dagster_k8s", "k8s_job_executor"),
 }
-Steps = Callable[[PlanOrchestrationContext, ExecutionPlan], Iterator[DagsterEvent]]
+Steps = Callable[[PlanOrchestrationContext, ExecutionPlan], Iterator[dg.DagsterEvent]]
 #: The tag of a run whose night is locked already by the process that started it. Its value is the id of the run: who
 #: starts it again copies its tags.
 LOCKED = "billing_dq/night_is_locked"
@@ -69,7 +71,7 @@ def _holding(executor: dg.ExecutorDefinition, locks: NightLocks) -> dg.ExecutorD
 
 def _execute(
     execute: Steps, locks: NightLocks, context: PlanOrchestrationContext, plan: ExecutionPlan
-) -> Iterator[DagsterEvent]:
+) -> Iterator[dg.DagsterEvent]:
     run = context.dagster_run
     night = None if run.tags.get(LOCKED) == run.run_id else run.tags.get("dagster/partition")
     with nullcontext() if night is None else locks.hold(night):

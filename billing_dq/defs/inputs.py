@@ -79,7 +79,7 @@ class NightEvidence:
         return ApplicationTables(SnapshotFactsRecord.require(self.lake.home, self.key).weeks, frames)
 
     @cached_property
-    def theirs(self) -> StripeTables | None:
+    def at_stripe(self) -> StripeTables | None:
         """Stripe's tables; None where it was not read."""
         return stripe_tables(self._whole, self.key, StripeReadingRecord.require(self.lake.home, self.key))
 

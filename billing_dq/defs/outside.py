@@ -1,4 +1,7 @@
-"""What lies outside and is read: MongoDB's collections and Stripe's resources, at the root of the graph."""
+"""What lies outside and is read: MongoDB's collections and Stripe's resources, at the root of the graph.
+
+How they are read does not belong here: `snapshot` and `stripe` ask the sources.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -64,7 +67,7 @@ def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
     """Every collection and resource that a night reads; nothing here materializes them."""
     of = contracts(settings.collections.model_dump(), tuple(settings.plans), datetime(2026, 1, 1, tzinfo=UTC))
     every = sorted({name for names in RESOURCES.values() for name in names})
-    return [*(_collection(one, settings) for one in of.values()), *(_resource(name) for name in every)]
+    return [*(_collection(contract, settings) for contract in of.values()), *(_resource(name) for name in every)]
 
 
 def _collection(contract: CollectionContract, settings: Settings) -> dg.AssetSpec:

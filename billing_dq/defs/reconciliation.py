@@ -128,7 +128,7 @@ def _hold_to_rules(
             writer.write(runaway)
     if not stopped_by("violations", unsound):
         large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
-        violations = to_arrow(LEDGER_VIOLATIONS, ledger_stage(large, night.ours, night.theirs, policy))
+        violations = to_arrow(LEDGER_VIOLATIONS, ledger_stage(large, night.ours, night.at_stripe, policy))
         with _writer(LEDGER_VIOLATIONS, directory, tables) as writer:
             writer.write(violations)
     return ends, tables
@@ -167,8 +167,8 @@ def _join(step: NightStep, shards: RuleShards, directory: Path) -> Iterator[dg.O
 def _store_meter(night: NightEvidence, policy: Policy, directory: Path, tables: dict[str, StoredTable]) -> MeterEnds:
     """The meter against the extras, for every organization and week of a range; a batch at a time."""
     earlier = earlier_evidence(night.lake, night.key, night.ours)
-    window = meter_stage(night.batches, night.ours, night.theirs, policy, earlier)
-    followed = followed_meter_stage(night.followed_batches, night.ours, night.theirs, policy, earlier)
+    window = meter_stage(night.batches, night.ours, night.at_stripe, policy, earlier)
+    followed = followed_meter_stage(night.followed_batches, night.ours, night.at_stripe, policy, earlier)
     ends = MeterEnds()
     with (
         _writer(METER_EXTRAS_DELTAS, directory, tables) as deltas,

@@ -1,6 +1,7 @@
 """What assets are given: the settings, the stored nights, how progress is told, the night's instant and its lock.
 
 Settings hold secrets, so they are passed as a plain object and never as resource config, which the UI would show.
+Where an asset's table goes does not belong here: `io_manager` says it.
 """
 
 from collections.abc import Iterator
@@ -30,21 +31,21 @@ class NightConfig(dg.ConfigurableResource):
             dg.Failure: the text is no instant.
         """
         try:
-            given = parse_instant(self.as_of) if self.as_of else datetime.now(UTC)
+            instant = parse_instant(self.as_of) if self.as_of else datetime.now(UTC)
         except ValueError as error:
             raise dg.Failure(f"as_of: {error}", allow_retries=False) from None
-        return given.replace(microsecond=given.microsecond // 1000 * 1000)
+        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 class ProgressTo:
     """Where long reads tell how far they are: the given progress, else the run's own log."""
 
-    def __init__(self, given: Progress | None) -> None:
-        self._given = given
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
 
     def of(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Progress:
         """The progress of a step."""
-        return self._given or LineProgress(context.log.info)
+        return self._progress or LineProgress(context.log.info)
 
 
 def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
@@ -53,7 +54,7 @@ def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
     """
 
     @dg.resource
-    def held(context: dg.InitResourceContext) -> Iterator[None]:
+    def locked(context: dg.InitResourceContext) -> Iterator[None]:
         night = context.run.tags.get("dagster/partition") if context.run else None
         if night is None:
             yield
@@ -61,7 +62,7 @@ def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
         with locks.hold(night):
             yield
 
-    return held
+    return locked
 
 
 def resources_of(settings: Settings, progress: Progress | None, locks: NightLocks) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 `stripe_reading` is always there and says whether the tables are and why they are not; it follows from them, and
 what compares with Stripe hangs on it. An error of Stripe therefore never hides the rest of the night.
+What Stripe's objects mean does not belong here: `sources/stripe/` makes rows of them.
 """
 
 from collections.abc import Iterator

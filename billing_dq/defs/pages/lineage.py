@@ -111,7 +111,9 @@ def column_lineage(table: str) -> dg.TableColumnLineage | None:
     columns = COLUMNS.get(table)
     if columns is None:
         return None
-    return dg.TableColumnLineage({name: [_dep(one) for one in sources.split()] for name, sources in columns.items()})
+    return dg.TableColumnLineage(
+        {name: [_dep(source) for source in sources.split()] for name, sources in columns.items()}
+    )
 
 
 def _dep(source: str) -> dg.TableColumnDep:

@@ -1,6 +1,7 @@
 """What the UI shows of a table: first the figures that matter, then ten rows, and how to load it.
 
 Figures are plain numbers under steady names, so that Dagster plots them over the nights.
+What one table's page shows belongs beside this module, and not into it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -118,10 +119,10 @@ def table_metadata(
 def loading(lake: Lake, night: str, table: Table) -> str:
     """How to load a table, as Markdown to copy from: the night with pandas, all nights with DuckDB."""
     directory = str(lake.root / table.name)
-    one, every = f"{directory}/{night}.parquet", f"{directory}/*.parquet"
+    this_night, every_night = f"{directory}/{night}.parquet", f"{directory}/*.parquet"
     return (
-        f"pandas, this night:\n\n```python\nimport pandas as pd\nframe = pd.read_parquet({one!r})\n```\n\n"
-        f"DuckDB, every night:\n\n```sql\nSELECT * FROM read_parquet('{every}', filename = true)\n```"
+        f"pandas, this night:\n\n```python\nimport pandas as pd\nframe = pd.read_parquet({this_night!r})\n```\n\n"
+        f"DuckDB, every night:\n\n```sql\nSELECT * FROM read_parquet('{every_night}', filename = true)\n```"
     )
 
 

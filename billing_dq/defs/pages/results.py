@@ -13,8 +13,8 @@ from billing_dq.storage.lake import Lake
 from billing_dq.tables import LEDGER_VIOLATIONS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
 from billing_dq.weeks import NightWeeks
 
-_SHOWN = ("delta_units", "cause", "grade", "week_key", "organization_id")
-_PIECE = ("units", "cause", "confidence", "week_key", "organization_id")
+_DELTA_COLUMNS = ("delta_units", "cause", "grade", "week_key", "organization_id")
+_EVIDENCE_COLUMNS = ("units", "cause", "confidence", "week_key", "organization_id")
 _CONFIDENCES = ("proved", "consistent", "guess")
 
 
@@ -28,7 +28,9 @@ def deltas_page(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks,
         "undecided_units": float(of_night.loc[of_night["grade"] == "undecided", "unexplained_units"].abs().sum()),
         **{f"weeks_{share.grade}": share.weeks for share in coverage(of_night)},
     }
-    rows = [{name: row[name] for name in _SHOWN} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)]
+    rows = [
+        {name: row[name] for name in _DELTA_COLUMNS} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)
+    ]
     shown = table_metadata(lake, night, METER_EXTRAS_DELTAS, figures, rows)
     followed = len(deltas) - len(of_night)
     return {**shown, "followed_weeks": followed, "runbook": runbook(settings, "meter_extras_divergence")}
@@ -44,7 +46,7 @@ def evidence_page(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
         "units_lost_in_incidents": float(together["units"].sum()),
         **{name: int(sure.get(name, 0)) for name in _CONFIDENCES},
     }
-    rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _PIECE)
+    rows = rows_of(together, INCIDENT_COLUMNS) or worst(evidence, "units", _EVIDENCE_COLUMNS)
     return table_metadata(lake, night, METER_EXTRAS_EVIDENCE, figures, rows)
 
 

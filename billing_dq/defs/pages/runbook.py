@@ -1,4 +1,7 @@
-"""The runbook behind every link: a page that opens, wherever the runbooks are kept."""
+"""The runbook behind every link: a page that opens, wherever the runbooks are kept.
+
+What a runbook says does not belong here: it is written in RUNBOOKS.md.
+"""
 
 import re
 from functools import cache

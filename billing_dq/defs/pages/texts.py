@@ -1,4 +1,7 @@
-"""What Dagster's pages say of each asset: what it answers, how to read it, what to do. All texts in one place."""
+"""What Dagster's pages say of each asset: what it answers, how to read it, what to do. All texts in one place.
+
+Figures of a night do not belong here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

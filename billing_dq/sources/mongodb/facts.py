@@ -161,9 +161,9 @@ def shapes_of(parts: Sequence[PartFacts]) -> list[CountedShape]:
 def _counts(name: str, parts: Sequence[PartFacts], called: str, complete: bool) -> Counts:
     """How a collection was sorted; the documents that were not asked for (usage of other weeks) are the rest of all."""
     sorted_ = [part.sorted[name] for part in parts if name in part.sorted]
-    seen, read = sum(one.counted for one in sorted_), sum(one.read for one in sorted_)
-    quarantined = sum(one.quarantined for one in sorted_)
-    out_of_scope = sum(one.out_of_scope for one in sorted_)
+    seen, read = sum(counts.counted for counts in sorted_), sum(counts.read for counts in sorted_)
+    quarantined = sum(counts.quarantined for counts in sorted_)
+    out_of_scope = sum(counts.out_of_scope for counts in sorted_)
     if seen != read + quarantined + out_of_scope:
         raise SourceError(
             f"{called}: {seen} documents counted, but {read} read, {quarantined} "

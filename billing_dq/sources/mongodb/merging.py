@@ -96,12 +96,12 @@ def _rows(table: Table, parts: Sequence[Part], night: NightWeeks, followed: Foll
     """The rows of a table in the order in which one reading writes them."""
     stored = [part.tables[table.name] for part in parts]
     if table is not tables.FOLLOWED_USAGE:
-        for one in stored:
-            yield from one.batches()
+        for part in stored:
+            yield from part.batches()
         return
     for organizations, _ in followed.usage_to_read(night, ASKED_AT_ONCE):
-        for one in stored:
-            yield one.of_organizations(organizations)
+        for part in stored:
+            yield part.of_organizations(organizations)
 
 
 def _seals(parts: Sequence[Part], until: str | None, followed: Followed) -> pd.DataFrame:
