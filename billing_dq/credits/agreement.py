@@ -85,7 +85,12 @@ def said_of_a_night(settings: Settings, entries: pd.DataFrame, as_of: datetime) 
     ours = entries.loc[entries["ref_id"].str.startswith(REINSTATEMENT).fillna(False)]
     written = [
         WrittenCredit(
-            str(row.organization_id), str(row.entry_id), str(row.ref_id), float(str(row.amount)), None, row.at
+            str(row.organization_id),
+            str(row.entry_id),
+            str(row.ref_id),
+            float(str(row.amount)),
+            None,
+            pd.Timestamp(str(row.at)),
         )
         for row in ours.itertuples()  # a handful
     ]

@@ -32,7 +32,8 @@ Plan = Callable[..., CreditPlan]
 
 
 def entry(kind: str, amount: float, ref: str | None, at: datetime = LATER) -> Document:
-    return {"_id": ObjectId(), "kind": kind, "amount": amount, "at": at} | ({} if ref is None else {"refId": ref})
+    plain: Document = {"_id": ObjectId(), "kind": kind, "amount": amount, "at": at}
+    return plain if ref is None else {**plain, "refId": ref}
 
 
 def ledger(*more: Document, topup: float = UNITS, clawback: float = UNITS, session: str = "cs_1") -> list[Document]:
