@@ -183,7 +183,7 @@ def test_small_credits_that_are_half_of_it_together_park_it(plan: Plan) -> None:
         entry("adjustment", UNITS, "dispute_reinstate_du_2ABCDEFGHIJKLMNOPQRSTUVW"),
         entry("topup", UNITS, "referral:65a0:invited"),
     ],
-    ids=str,
+    ids=lambda friend: f"{friend['refId']} of {friend['amount']}",
 )
 def test_a_credit_for_something_else_holds_nothing_back(plan: Plan, friend: Document) -> None:
     assert (plan(ledger(friend)).decision, plan(ledger(friend)).units) == ("due", UNITS)
