@@ -44,6 +44,7 @@ from billing_dq.sources.stripe import client
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, NIGHTLY_REPORT, TABLES
+from billing_dq.vocabulary.kinds import kinds_of_result
 from billing_dq_simulation.faults.stripe import Faults
 from billing_dq_simulation.local_stripe import LocalStripe
 from tests.faults import company as companies
@@ -57,7 +58,7 @@ from tests.support.stripe_night import FakeClock
 #: About so many crossings each edge has in such a night; a fault that is planned later than the last befalls nobody.
 CROSSINGS = {"mongodb": 38, "stripe": 6, "disk": 108}
 #: What a night without a table that it can do without may not say.
-_OF_OPTIONAL = {"refund_failed", "pack_without_topup"}
+_OF_OPTIONAL = kinds_of_result("charges") | kinds_of_result("refunds")
 
 
 @dataclass

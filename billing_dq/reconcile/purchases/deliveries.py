@@ -148,16 +148,20 @@ def has_wrong_units(accounts: pd.DataFrame, ledgers: PaidLedgers, dollars_to_uni
     mistakes += [pack * factor for factor in (2, 3, 10, 100, 0.1, 0.01)]
     known = pd.Series(np.logical_or.reduce([np.isclose(given, units) for units in mistakes]), accounts.index)
     known |= given.isin(set(accounts["pack_units"].dropna()))
-    return off & (known | (at_price & ~_given_to_others(accounts, ledgers.purchases)))
+    doubtful = off & at_price & ~known
+    others = _given_to_others(accounts[doubtful], ledgers.purchases).reindex(accounts.index, fill_value=False)
+    return (off & known) | (doubtful & ~others)
 
 
 def _given_to_others(accounts: pd.DataFrame, purchases: pd.DataFrame) -> "pd.Series[bool]":
     """Whether another top-up of the same units was bought near the time of each account's."""
-    pairs = accounts[["charge_id", "topup_id", "topup_units", "topup_at"]].merge(
-        purchases[["entry_id", "amount", "at"]], left_on="topup_units", right_on="amount"
-    )
-    near = (pairs["at"] - pairs["topup_at"]).abs() <= _AT_THAT_TIME
-    return accounts["charge_id"].isin(pairs.loc[near & (pairs["entry_id"] != pairs["topup_id"]), "charge_id"])
+    near = pd.Series(data=False, index=accounts.index)
+    # For each amount at once: a pair for every two top-ups of one pack would be too many.
+    for units, same in accounts.groupby("topup_units"):
+        at = purchases.loc[purchases["amount"] == units, "at"].sort_values()
+        after: np.ndarray = at.searchsorted(same["topup_at"] + _AT_THAT_TIME, side="right")
+        near.loc[same.index] = after - at.searchsorted(same["topup_at"] - _AT_THAT_TIME) > 1
+    return near
 
 
 def _was_paid(accounts: pd.DataFrame, pending: Pending) -> "pd.Series[bool]":
