@@ -49,7 +49,10 @@ def test_dagsters_own_validation_takes_the_instance(tmp_path: Path, monkeypatch:
     assert make_url(f"{scheme}://x").get_dialect().import_dbapi()  # the driver is installed
     assert instance.run_coordinator_data is not None
     assert instance.run_coordinator_data.class_name == QueuedRunCoordinator.__name__
-    assert instance.settings["concurrency"] == {"runs": {"max_concurrent_runs": 1}}
+    assert instance.settings["concurrency"] == {
+        "runs": {"max_concurrent_runs": 1},
+        "pools": {"granularity": "run", "default_limit": 1},
+    }
     assert instance.settings["telemetry"] == instance.settings["nux"] == {"enabled": False}
     assert instance.settings["run_monitoring"]["enabled"]
     for part in (instance.storage_data, instance.run_launcher_data, instance.compute_logs_data):

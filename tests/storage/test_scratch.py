@@ -26,7 +26,7 @@ def test_a_directory_is_there_for_the_block_and_then_gone(temporary: Path) -> No
     with scratch_directory("snapshot") as directory:
         (directory / "table.parquet").write_bytes(b"x")
         assert directory.parent == temporary
-        assert directory.name.startswith("billing_dq_snapshot_")
+        assert directory.name.startswith("billing_dq_scratch_snapshot_")
     assert list(temporary.iterdir()) == []
 
 
@@ -47,10 +47,10 @@ def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> N
 
 def test_what_is_in_use_new_or_of_others_stays(temporary: Path) -> None:
     (temporary / "somebody_else").mkdir()
-    (temporary / "billing_dq_new").mkdir()
+    (temporary / "billing_dq_scratch_new").mkdir()
     aged(temporary / "somebody_else")
     with scratch_directory("snapshot") as in_use:
         aged(in_use)
         with scratch_directory("rules"):
             assert in_use.exists()
-    assert {path.name for path in temporary.iterdir()} == {"somebody_else", "billing_dq_new"}
+    assert {path.name for path in temporary.iterdir()} == {"somebody_else", "billing_dq_scratch_new"}
