@@ -229,7 +229,10 @@ def orphan_balance(documents: Documents, stripe: Documents) -> list[Expected]:
             "ledger": [{"kind": "topup", "amount": 2000, "stripeSessionId": "cs_orphan", "at": at, "_id": ObjectId()}],
         }
     )
-    return [("orphan_balance", str(organization), str(organization), None)]
+    return [
+        ("orphan_balance", str(organization), str(organization), None),
+        ("topup_payment_unknown", str(organization), "cs_orphan", None),
+    ]
 
 
 @plant
