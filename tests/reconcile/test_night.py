@@ -261,9 +261,9 @@ OF_OUR_OWN = [
     ("plan_without_subscription", "overdue", "overdue", "error", 0, 0, None),
     ("plan_without_subscription", "plan_debt", "plan_debt", "error", 0, 0, None),
     ("quarantined_documents", "dark_week", "dark_week", "warning", 0, 0, None),
-    ("runaway_balance", "floor_debt", "floor_debt", "critical", 101, 20, None),
-    ("runaway_balance", "in_debt", "in_debt", "critical", 1001, 200, None),
-    ("runaway_balance", "plan_debt", "plan_debt", "critical", 1001, 200, None),
+    ("runaway_balance", "floor_debt", "floor_debt", "critical", 101, 0, None),
+    ("runaway_balance", "in_debt", "in_debt", "critical", 1001, 0, None),
+    ("runaway_balance", "plan_debt", "plan_debt", "critical", 1001, 0, None),
     ("stale_past_due", "overdue", "overdue", "error", 0, 0, None),
 ]
 

@@ -241,6 +241,8 @@ def _balances(inputs: FindingInputs) -> Iterator[Finding]:
                 cause=None,
                 explanation=f"the balance is {balance:,.10g} units, below the {number(row, 'threshold_units'):,.10g} "
                 f"that {basis} allows",
+                # a state that other breaks, or the application's design, have led to: each unit is owed once
+                is_owed=False,
             )
     if inputs.orphans is not None:
         for row in records(inputs.orphans):

@@ -77,7 +77,7 @@ def test_what_is_found_in_ledgers_and_balances_is_told_whole():
             "r1",
             "critical",
             7000.5,
-            700,
+            0,
             None,
             "the balance is -7,000.5 units, below the -5,000 that the plan's quota of 500 allows",
         ],
@@ -87,7 +87,7 @@ def test_what_is_found_in_ledgers_and_balances_is_told_whole():
             "r2",
             "critical",
             16000.0,
-            1600,
+            0,
             None,
             "the balance is -16,000 units, below the -15,000 that the week's quota of 1,500 allows",
         ],
@@ -97,7 +97,7 @@ def test_what_is_found_in_ledgers_and_balances_is_told_whole():
             "r3",
             "critical",
             99.0,
-            10,
+            0,
             None,
             "the balance is -99 units, below the -50 that a quota of 0 allows",
         ],
@@ -168,7 +168,7 @@ def test_bad_objects_of_stripe_are_told_where_bad_documents_were_not_looked_for(
 
 
 def test_every_kind_of_design_has_a_severity():
-    assert len(OF_KIND) == 46
+    assert len(OF_KIND) == 47
     assert {kind: severity for kind, severity in OF_KIND.items() if severity != "error"} == {
         "runaway_balance": "critical",
         "dispute_clawback_of_expired_pack": "info",
@@ -338,11 +338,11 @@ def test_an_expiration_in_full_that_becomes_old_is_the_same_break_told_more_mild
     assert (young["severity"], old["severity"]) == ("error", "info")
 
 
-def test_a_runaway_balance_is_critical_and_owed_to_us():
+def test_a_runaway_balance_is_critical_and_adds_nothing_to_what_is_owed():
     row = {"organization_id": ORG, "cached_balance": -7000.0, "meter_quota": 500.0, "threshold_units": -5000.0}
     finding = only(FindingInputs(runaway=RUNAWAY_BALANCES.from_rows([row | {"rule": "plan_quota"}])))
     assert (finding["severity"], finding["subject"]) == ("critical", ORG)
-    assert (finding["units"], finding["usd_cents"]) == (7000.0, 700)
+    assert (finding["units"], finding["usd_cents"]) == (7000.0, 0)
     assert finding["explanation"] == "the balance is -7,000 units, below the -5,000 that the plan's quota of 500 allows"
 
 
