@@ -19,7 +19,6 @@ PACKAGE = Path(__file__).parents[2] / "billing_dq"
 PINNED = {
     "dagster._core.definitions.job_base.IJob",
     "dagster._core.definitions.job_base.InMemoryJob",
-    "dagster._core.events.DagsterEvent",
     "dagster._core.execution.context.system.PlanOrchestrationContext",
     "dagster._core.execution.plan.plan.ExecutionPlan",
     "dagster._core.execution.api.execute_run",

@@ -91,7 +91,8 @@ def test_debits_that_were_never_written_may_not_have_been_due() -> None:
     result = reconcile(without_balance(updated_at=inside(W47)))
     assert row(result, W46)["cause"] == "no_balance_document"
     assert causes(result, W46) == {"no_balance_document": 36, "quota_changed": 0}
-    assert result.evidence["confidence"].tolist() == ["consistent", "guess"]
+    # the loss, the two keys that it left without a debit, and the other story
+    assert result.evidence["confidence"].tolist() == ["consistent", "consistent", "consistent", "guess"]
 
 
 def test_a_defect_beyond_doubt_is_the_cause_before_a_larger_one_in_doubt() -> None:
