@@ -162,7 +162,9 @@ TABLE_FAULTS: dict[str, TableFault] = {
         clock_behind_of_corrections, ("ledger_suspects.entries_are_in_order_of_time",)
     ),
     "correction_of_1970": TableFault(
-        pushed_1970("adjustment", 100, "adjustment-1"), ("ledger_suspects.dates_are_plausible",)
+        pushed_1970("adjustment", 100, "adjustment-1"),
+        ("dispute_entries.dates_are_plausible", "ledger_suspects.dates_are_plausible"),
+        why=_SUSPECT,
     ),
     "clawback_of_1970": TableFault(
         pushed_1970("refund", -100, "refund-dispute_du_1-1"),
