@@ -3,6 +3,9 @@
 A text is compared where it lies in its column: hashes find, bytes decide. No text is made, and none is copied alone.
 """
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 from typing import NamedTuple
 
 import numpy as np

@@ -159,8 +159,9 @@ def _given_to_others(accounts: pd.DataFrame, purchases: pd.DataFrame) -> "pd.Ser
     # For each amount at once: a pair for every two top-ups of one pack would be too many.
     for units, same in accounts.groupby("topup_units"):
         at = purchases.loc[purchases["amount"] == units, "at"].sort_values()
-        after: np.ndarray = at.searchsorted(same["topup_at"] + _AT_THAT_TIME, side="right")
-        near.loc[same.index] = after - at.searchsorted(same["topup_at"] - _AT_THAT_TIME) > 1
+        until = np.asarray(at.searchsorted(same["topup_at"] + _AT_THAT_TIME, side="right"), dtype=np.int64)
+        since = np.asarray(at.searchsorted(same["topup_at"] - _AT_THAT_TIME), dtype=np.int64)
+        near.loc[same.index] = until - since > 1
     return near
 
 

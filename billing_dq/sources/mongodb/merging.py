@@ -117,7 +117,9 @@ def _seals(parts: Sequence[Part], until: str | None, followed: Followed) -> pd.D
     dark = keys.loc[keys["collection"] == "billingextrabalances", "organization_id"]
     organizations = earlier["organization_id"]
     # a document that names no organization may be any ledger's
-    unread = organizations.isin(dark) | dark.isna().any() | (until is not None and organizations > until)
+    unread = organizations.isin(dark) | bool(dark.isna().any())
+    if until is not None:
+        unread |= organizations > until
     carried = pd.DataFrame(
         {
             "organization_id": organizations,

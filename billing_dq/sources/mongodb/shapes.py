@@ -5,6 +5,9 @@ whole, so their other fields are counted there, too. Of the other collections on
 what else they hold is told by the server, names and types of the newest documents, and never a value.
 """
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 import re
 from collections import Counter
 from dataclasses import dataclass, field

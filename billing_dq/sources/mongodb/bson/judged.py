@@ -4,6 +4,9 @@ The contract is the one list of fields of `contract`; here it is applied to byte
 that break it. Both must agree, which the tests hold them to.
 """
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -4,6 +4,9 @@ Nothing is decoded and nothing is copied: a cell is a BSON type, a place in the 
 size. What a walk does not know it passes over by its size, so depth costs nothing.
 """
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 import math
 from typing import NamedTuple
 

@@ -1,5 +1,8 @@
 """Documents for one key, which the order of reading makes neighbours, and which of them is the newest."""
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
 

@@ -4,6 +4,9 @@ Digested is what an entry says (id, kind, amount, reference, session and both da
 change its BSON type, and a field that is none of these may come, without changing the ledger.
 """
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 from hashlib import sha256
 from typing import NamedTuple
 

@@ -1,5 +1,8 @@
 """Usage documents as `weekly_usage`: the keys that were consumed, and what a settlement charged."""
 
+# numpy does not tell a type checker how many dimensions remain of an array that is indexed:
+# pyright: reportArgumentType=false
+
 import numpy as np
 import pyarrow as pa
 
