@@ -27,7 +27,8 @@ SOUND, NIGHT = "2026-11-21", "2026-11-22"
 #: What a night reads; all else it makes of that.
 READ = (
     *(*OF_MONGODB, *OF_STRIPE, "quarantined_documents", "quarantined_stripe_objects", "unreadable_keys"),
-    *("followed_weeks", "followed_usage", "followed_entries", "document_shapes", "snapshot_facts", "stripe_reading"),
+    *("followed_weeks", "followed_usage", "followed_entries", "document_shapes", "ledger_seals"),
+    *("snapshot_facts", "stripe_reading"),
 )
 STOPPED = {"meter_extras_deltas", "meter_extras_evidence", "runaway_balances", "ledger_violations"}
 Results = dict[str, tuple[bool, str, str]]

@@ -94,7 +94,7 @@ def test_the_image_installs_the_lock_file_without_what_develops_or_demonstrates(
     for one in installs:
         assert "--locked" in one
         assert "--no-dev" in one
-        assert re.findall(r"--extra (\w+)", one) == ["postgres"]
+        assert re.findall(r"--extra (\w+)", one) == ["ui", "postgres"]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert "postgres" in extras
 

@@ -30,7 +30,6 @@ READING = (
     ["dispute", "du_1"],
     ["export", "findings"],
     ["schema"],
-    ["docs"],
     ["doctor", "--night", "2026-11-21"],
 )
 
