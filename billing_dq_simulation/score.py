@@ -40,6 +40,8 @@ _NOT_SCORED = {*MALFORMED, "large_document"}
 #: What is scored unless faults are chosen: all but malformed documents, and documents of many megabytes.
 SCORED = tuple(name for name in EVENTS if name not in _NOT_SCORED)
 _DIVERGENCE, _VIOLATION = "meter_extras_divergence", "ledger_violation"
+#: The one finding about entries that a wrong clock dated.
+_CLOCK: Key = (_VIOLATION, "", "clock")
 
 
 @dataclass
@@ -161,9 +163,20 @@ class _Found:
             key = (str(kind), organization if isinstance(organization, str) else "", str(subject))
             self.causes.setdefault(key, set()).add(str(cause))
             self._severities[key] = str(severity)
+        if _CLOCK in self.causes:
+            self._unfold_clock(night.violations)
         self._in_evidence = _in_evidence(night.meter.evidence)
         graded = night.meter.deltas[["organization_id", "week_key", "grade"]].itertuples(index=False, name=None)
         self._grades = {(_DIVERGENCE, str(organization), str(week)): str(grade) for organization, week, grade in graded}
+
+    def _unfold_clock(self, violations: pd.DataFrame) -> None:
+        """Count each entry of the one finding about a wrong clock: labels name entries."""
+        causes, severity = self.causes.pop(_CLOCK), self._severities.pop(_CLOCK)
+        ahead = violations.loc[violations["rule"] == "future_entry", ["organization_id", "entry_id"]]
+        for organization, entry in ahead.itertuples(index=False, name=None):
+            key = (_VIOLATION, str(organization), str(entry))
+            self.causes.setdefault(key, set()).update(causes)
+            self._severities.setdefault(key, severity)
 
     def causes_of(self, label: Label, alone: bool) -> set[str] | None:
         """The causes that were found for a label, None where nothing was.
