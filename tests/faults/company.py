@@ -150,7 +150,7 @@ def truth(company: int, night: int, version: int, with_stripe: bool) -> Truth:
 
 
 def told(findings: pd.DataFrame) -> frozenset[Finding]:
-    """Findings as they are compared: all but those that the seals of earlier nights show, for the truth is of one night."""
+    """Findings as they are compared, but for what seals of earlier nights show: the truth is of one night."""
     findings = findings[findings["cause"] != "history_changed"]
     columns = ["kind", "organization_id", "subject", "severity", "cause", "units"]
     rows = findings[columns].astype(object).where(findings[columns].notna(), "").itertuples(index=False, name=None)
