@@ -1,7 +1,8 @@
 """What a route is notified of: an alert that is new, worse by a step, over, or back (one severity higher).
 
-Pure: the open alerts and what the route knows go in, `ALERT_CHANGES` come out. Both are compared, so a run that is
-repeated notifies of nothing again, and what an earlier run could not send is sent by the next.
+See docs/tables.md, "What a route is told". Pure: the open alerts and what the route knows go in, `ALERT_CHANGES` come
+out. Both are compared, so a run that is repeated notifies of nothing again, and what an earlier run could not send is
+sent by the next.
 """
 
 from collections.abc import Collection

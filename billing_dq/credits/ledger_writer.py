@@ -1,5 +1,7 @@
 """The one write: the credit of a reinstated dispute, pushed into an organization's ledger. No other code writes there.
 
+See docs/domain.md, "What billing_dq changes".
+
 The update is guarded twice (docs/stripe.md, "The credit of a reinstated dispute", 6): the entry's `refId` must be
 absent and the ledger must have the length that the plan was made from. The ledger is append only, so an unchanged
 length is an unchanged ledger. It is never an upsert, and it is acknowledged by the majority's journal or counts as

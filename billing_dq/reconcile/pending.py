@@ -1,5 +1,7 @@
 """What is not judged yet, because it changed minutes before the snapshot: a webhook may be under way.
 
+See docs/domain.md, "Against Stripe".
+
 Both sides tell by their own instants: a document by `updated_at`, a subscription at Stripe by `changed_at`. The minutes
 are the setting ``stripe_pending_minutes`` everywhere.
 """

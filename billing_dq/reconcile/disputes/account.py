@@ -1,5 +1,7 @@
 """The units of one dispute as an account: what should have been taken and given back, and what is still open of it.
 
+See docs/domain.md, "Disputes of packs".
+
 The credit of a reinstatement mirrors the clawback that counts. Beside it the customer may be owed what a second
 clawback took, what the first one took too much, and what it took for units of the pack that had expired. Credits by
 hand settle these first: the system gives the mirrored units back itself, a person the rest. A correction

@@ -1,9 +1,9 @@
 """Findings that a person accepted: still listed, and red no more until they change.
 
-A ledger is append only and a closed week stays as it is, so some breaks can be understood but not undone. An acceptance
-is of one finding as it was on one night. It lapses, and the finding comes back, when the finding grows in units, money
-or severity, changes its cause, was resolved in between, or when the acceptance's last night is over. A finding that
-came back once stays back until somebody accepts it anew.
+See docs/tables.md, "Accepted findings". A ledger is append only and a closed week stays as it is, so some breaks can be
+understood but not undone. An acceptance is of one finding as it was on one night. It lapses, and the finding comes
+back, when the finding grows in units, money or severity, changes its cause, was resolved in between, or when the
+acceptance's last night is over. A finding that came back once stays back until somebody accepts it anew.
 """
 
 import pandas as pd

@@ -1,7 +1,8 @@
-"""Cumulative drift: an organization whose newest weeks are all within the tolerance, and all wrong in one direction.
+"""`meter_extras_drift`: an organization whose newest weeks are all within the tolerance and all wrong in one direction.
 
-docs/causes.md, "Match by key first, by time second": on a closed week with a stable quota, no settlement and nothing
-dropped expected equals actual exactly, so what stays below the tolerance every week is no noise.
+docs/domain.md, "Meter against extras"; docs/causes.md, "Match by key first, by time second": on a closed week with a
+stable quota, no settlement and nothing dropped expected equals actual exactly, so what stays below the tolerance every
+week is no noise.
 """
 
 import pandas as pd

@@ -1,5 +1,7 @@
 """Findings in plain form: one row for each thing a night found wrong, from all of its result tables.
 
+The rule of docs/domain.md, "Webhook queue", is here, because a dead letter needs no comparison.
+
 Kinds and subjects are those of docs/tables.md, "Finding kinds" and "Subjects and ids". A finding's way from night to
 night is `ageing`'s; how severe it is, `severity`'s. `units` are signed as money is: positive is owed to us, negative to
 the customer.

@@ -1,4 +1,4 @@
-"""Findings about subscriptions, and which drift is by design (docs/domain.md, "Plan changes")."""
+"""Findings about subscriptions, and which drift is by design (docs/domain.md, "Against Stripe")."""
 
 from collections.abc import Iterable, Iterator
 

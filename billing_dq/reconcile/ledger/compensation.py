@@ -1,4 +1,4 @@
-"""Entries that make a broken entry good.
+"""Entries that make a broken entry good (docs/domain.md, "Ledger").
 
 A ledger is append only: what is wrong in it is corrected by adding the opposite, and stays there for ever. A break that
 was corrected is still listed, with the entry that corrects it, and no units are at stake any more.

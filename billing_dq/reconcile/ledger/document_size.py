@@ -1,6 +1,6 @@
 """Ledgers near MongoDB's 16 MiB for a document, past which every debit is refused and lost.
 
-See docs/causes.md, "Known incidents".
+See docs/domain.md, "Ledger", and docs/causes.md, "Known incidents".
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """The meter against the extras: for every organization and week, what should have been debited and what was.
 
 `expected_units`, `actual_units` and `diverged` are the plain rule of docs/domain.md, "Meter against extras", and
-nothing else. The causes come from the evidence, and the grade from both.
+nothing else. The causes come from the evidence, and the grade from both:
+it says whether the row becomes a finding `meter_extras_divergence`.
 """
 
 from collections.abc import Iterable

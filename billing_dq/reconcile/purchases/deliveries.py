@@ -1,7 +1,7 @@
 """Whether every pack that was paid gave its units, once, to who paid, and no other gave any.
 
-See docs/stripe.md, "Money without its entry". The webhook that writes the top-up can be lost whole, and then nothing in
-the application tells of the payment.
+See docs/domain.md, "Purchases and refunds", and docs/stripe.md, "Money without its entry". The webhook that writes the
+top-up can be lost whole, and then nothing in the application tells of the payment.
 """
 
 import math

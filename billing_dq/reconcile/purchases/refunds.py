@@ -1,8 +1,8 @@
 """Whether every refund took its units, once, in the right share, and no units were taken for anything else.
 
-See docs/stripe.md, "The account of a purchase". The application hears of a refund by an event that may not tell it, and
-hears of one that fails later not at all. What was refunded and what was taken are compared in all for each charge, so
-that several refunds and one entry over their sum agree.
+See docs/domain.md, "Purchases and refunds", and docs/stripe.md, "The account of a purchase". The application hears of a
+refund by an event that may not tell it, and hears of one that fails later not at all. What was refunded and what was
+taken are compared in all for each charge, so that several refunds and one entry over their sum agree.
 """
 
 from datetime import timedelta

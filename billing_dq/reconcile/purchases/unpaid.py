@@ -1,7 +1,8 @@
 """Units that nobody paid: of a session that another ledger has too, of a payment that failed, of one that is not there.
 
-See docs/stripe.md, "Money without its entry". A branch of the application that gives units for a completed session
-without asking whether it was paid gives them for bank debits that fail days later.
+See docs/domain.md, "Purchases and refunds", and docs/stripe.md, "Money without its entry". A branch of the application
+that gives units for a completed session without asking whether it was paid gives them for bank debits that fail days
+later.
 """
 
 from collections.abc import Mapping

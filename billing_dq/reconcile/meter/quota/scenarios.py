@@ -3,7 +3,7 @@
 The live quota decides what is debited; the week's document shows the last one that was written to it. Where the two
 disagree, or where the document's own was rewritten in mid-week, the debits follow a quota that the document does not
 show (docs/domain.md, "How the application writes"). A scenario says which. It is *attested* where something shows that
-each of its quotas was in force in this very week (docs/causes.md, "Two stories"):
+each of its quotas was in force in this very week (docs/causes.md, "Which quotas count" and "Two stories"):
 
 =========================  =============================================================================================
 `document`                 the week's own document

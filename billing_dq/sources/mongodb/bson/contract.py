@@ -1,5 +1,5 @@
-"""What a sound document holds, collection by collection (docs/domain.md, "Collections"): one list of fields from which
-both the walk over bytes and the field-by-field explanation are made.
+"""What a sound document holds, collection by collection (docs/domain.md, "Collections" and "Malformed documents"): one
+list of fields from which both the walk over bytes and the field-by-field explanation are made.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """The walk over raw documents: where each field of a contract is, of which type, and which documents break it.
 
+See docs/domain.md, "Malformed documents".
+
 Nothing is decoded and nothing is copied: a cell is a BSON type, a place in the buffer (or the number itself) and a
 size. What a walk does not know it passes over by its size, so depth costs nothing.
 """
