@@ -188,7 +188,7 @@ def surroundings_of(
             server, "connect", lambda _uri, _settings: MemoryMongo(documents, trouble.mongodb, trouble.snapshots)
         )
         patch.setattr(client.requests, "Session", session_of(MemoryTransport(local, trouble.stripe)))
-        patch.setattr(client, "SystemClock", FakeClock)
+        patch.setattr(client, "time", FakeClock())
         patch.setattr(stripe_sdk.HTTPClient, "INITIAL_DELAY", 0)
         patch.setattr(stripe_sdk.HTTPClient, "MAX_DELAY", 0)
         patch.setattr(runner, "datetime", clock)

@@ -72,7 +72,7 @@ def take(home: Path, number: int) -> tuple[int, int]:
         patch.setattr(server, "connect", lambda _uri, _settings: MemoryMongo(documents, Edge(Process())))
         transport = MemoryTransport(LocalStripe(objects, Faults(), None), Edge(Process()))
         patch.setattr(client.requests, "Session", session_of(transport))
-        patch.setattr(client, "SystemClock", _NoClock)
+        patch.setattr(client, "time", _NoClock())
         followed = followed_by(lake, night, weeks, settings.follow_weeks)
         read = read_snapshot(settings, weeks, Path(directory), SilentProgress(), followed)
         reading = read_stripe(settings, as_of, [], SilentProgress())

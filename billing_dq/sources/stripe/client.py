@@ -6,6 +6,7 @@ like is decided once, in `objects`.
 """
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -17,7 +18,7 @@ import stripe
 
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.stripe.pace import Clock, Pace, SystemClock, seconds_after_refusal
+from billing_dq.sources.stripe.pace import Clock, Pace, seconds_after_refusal
 
 API_VERSION: Final = "2026-10-28.endive"
 PAGE_SIZE: Final = 100
@@ -29,26 +30,17 @@ UNREADABLE_ANSWERS: Final = 3
 JsonObject = dict[str, object]
 Parameter = str | int | list[str] | dict[str, int]
 
-#: What a restricted key must be granted to read a resource, as Stripe's dashboard calls it.
+#: What a restricted key must be granted to read a resource, as Stripe's dashboard calls it; others are called alike.
 _PERMISSIONS: Final = {
-    "subscriptions": "Subscriptions",
-    "subscription_items": "Subscriptions",
     "subscription": "Subscriptions",
-    "invoices": "Invoices",
+    "subscription_item": "Subscriptions",
     "invoice": "Invoices",
-    "disputes": "Disputes",
     "dispute": "Disputes",
-    "charges": "Charges and Refunds",
     "charge": "Charges and Refunds",
-    "refunds": "Charges and Refunds",
     "refund": "Charges and Refunds",
-    "payment_intents": "PaymentIntents",
     "payment_intent": "PaymentIntents",
-    "balance_transactions": "Balance transactions",
     "balance_transaction": "Balance transactions",
-    "events": "Events",
     "event": "Events",
-    "prices": "Prices",
     "price": "Prices",
     "plan": "Prices",
 }
@@ -75,8 +67,8 @@ def key_of(settings: Settings) -> str:
 
 def mode_of_key(settings: Settings) -> bool | None:
     """The mode that the key's prefix tells: live (True), test (False), or None where it does not tell."""
-    told = re.match(r"(?:sk|rk)_(live|test)_", key_of(settings))
-    return told[1] == "live" if told else None
+    prefix = re.match(r"(?:sk|rk)_(live|test)_", key_of(settings))
+    return prefix[1] == "live" if prefix else None
 
 
 class StripeConnection:
@@ -89,7 +81,7 @@ class StripeConnection:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.requests: Counter[str] = Counter()
         self._settings = settings
-        self._pace = Pace(clock or SystemClock(), settings.stripe_budget_seconds)
+        self._pace = Pace(clock or time, settings.stripe_budget_seconds)
         session = requests.Session()
         base = settings.stripe_base_url
         # A proxy of the environment, or a password of ~/.netrc, has no part in talking to this machine.
@@ -123,33 +115,28 @@ class StripeConnection:
         parameters: dict[str, Parameter] = {"expand": list(expand)} if expand else {}
         return self._get(resource, f"/v1/{resource}/{quote(object_id, safe='')}", parameters)
 
-    def list_one(self, resource: str) -> None:
-        """Ask for the shortest list there is, to see whether it may be read.
-
-        Raises:
-            SourceError: as in `retrieve`.
-        """
-        self._get(resource, f"/v1/{resource}", {"limit": 1})
-
     def pages(self, resource: str, parameters: Mapping[str, Parameter]) -> Iterator[list[JsonObject]]:
         """The pages of a list, newest first.
 
         Each page starts after the last object of the one before, so an object that is created meanwhile moves nothing.
 
+        Args:
+            resource: as in Stripe's addresses, such as ``subscriptions``.
+            parameters: of the list; ``limit`` is `PAGE_SIZE` by default.
+
         Raises:
             SourceError: an object comes twice or the list cannot go on, which would never end; and as in `retrieve`.
         """
-        seen: set[str] = set()
-        cursor: str | None = None
+        earlier_ids: set[str] = set()
+        cursor: dict[str, Parameter] = {}
         while True:
-            asked = {**parameters, "limit": PAGE_SIZE, **({"starting_after": cursor} if cursor else {})}
-            answer = self._get(resource, f"/v1/{resource}", asked)
+            answer = self._get(resource, f"/v1/{resource}", {"limit": PAGE_SIZE, **parameters, **cursor})
             data, more = answer.get("data"), answer.get("has_more")
             if not isinstance(data, list) or not isinstance(more, bool):
                 raise SourceError(f"Stripe answered something that is no list for {resource}")
             page = [entry if isinstance(entry, dict) else {} for entry in data]
             ids = [value for entry in page if isinstance(value := entry.get("id"), str) and value.isascii()]
-            repeated = seen.intersection(ids) or (set(ids) if len(set(ids)) < len(ids) else set[str]())
+            repeated = earlier_ids.intersection(ids) or (set(ids) if len(set(ids)) < len(ids) else set[str]())
             if repeated:
                 raise SourceError(
                     f"Stripe's list of {resource} does not move on: {min(repeated)} came twice; "
@@ -160,8 +147,8 @@ class StripeConnection:
                 return
             if not ids:
                 raise SourceError(f"Stripe's list of {resource} has more pages but a page without a single id")
-            seen.update(ids)
-            cursor = ids[-1]
+            earlier_ids.update(ids)
+            cursor = {"starting_after": ids[-1]}
 
     def _get(self, resource: str, path: str, parameters: Mapping[str, Parameter]) -> JsonObject:
         refusals = unreadable = 0
@@ -235,4 +222,5 @@ def _is_cut_off(error: stripe.StripeError) -> bool:
 def _permission(error: stripe.StripeError, resource: str) -> str:
     """What to grant: Stripe names it (`rak_invoice_read`), as an expanded field may need more than the resource."""
     named = re.search(r"rak_(\w+?)_read", error.user_message or "")
-    return _PERMISSIONS.get(named[1] if named else resource, named[1] if named else resource)
+    needed = named[1] if named else resource
+    return _PERMISSIONS.get(needed.removesuffix("s"), needed)

@@ -1,86 +1,74 @@
-"""What Stripe's own events tell of a subscription: its plan and status before and after each change.
+"""What Stripe's own events show of a subscription: its plan and status before and after each change.
 
 One list for all subscriptions, never a look at each. Stripe keeps events for 30 days and shows each as the API version
 of its day rendered it, so little of it is asked for. Events are evidence and nothing rests on them: where they cannot
 be read the night has less of it, and no error.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
-from billing_dq.sources.stripe.client import PAGE_SIZE, Parameter, StripeConnection
+from billing_dq.sources.stripe.client import PAGE_SIZE, StripeConnection
+from billing_dq.sources.stripe.invoices import SMALL_COMPANY
 from billing_dq.sources.stripe.objects import Item, Quarantine, SubscriptionEvent
-from billing_dq.sources.stripe.rows import Plans, moment
+from billing_dq.sources.stripe.rows import Plans, Row, moment
 
 #: Stripe lists events for so long.
-KEPT: Final = timedelta(days=30)
-#: The types that tell a plan or a status; of the others each comes with an `updated`.
+EVENTS_OF: Final = timedelta(days=30)
+#: The types that show a plan or a status; with each of the other types comes an `updated`.
 TYPES: Final = tuple(
     f"customer.subscription.{change}" for change in ("created", "updated", "deleted", "paused", "resumed")
 )
-#: Events read for each subscription, on average; a page more would cost the night more than it tells.
+#: Events read for each subscription, on average: a limit on the requests of a night.
 EVENTS_OF_SUBSCRIPTION: Final = 4
-#: A company of fewer subscriptions is read as one of so many.
-OF_SUBSCRIPTIONS: Final = 10_000
-
-
-@dataclass(frozen=True)
-class EventsReading:
-    """Rows of `stripe_subscription_events`, and the instant from which on none is missing."""
-
-    rows: list[dict[str, object]]
-    complete_since: datetime
 
 
 def read_subscription_events(
-    connection: StripeConnection, as_of: datetime, livemode: bool, plans: Plans, quarantine: Quarantine, known: int
-) -> EventsReading:
+    connection: StripeConnection,
+    as_of: datetime,
+    livemode: bool,
+    plans: Plans,
+    quarantine: Quarantine,
+    subscriptions: int,
+) -> tuple[list[Row], datetime]:
     """The events of the 30 days before the snapshot, newest first, as far as the allowance of requests goes.
 
     Args:
         connection: where to read.
         as_of: the night's instant; what happened after it is the next night's.
         livemode: the night's mode; an event of the other one says nothing about it.
-        plans: the same map that tells the plan of a subscription.
+        plans: the map by which a subscription's plan is read, too.
         quarantine: takes the events that cannot be read.
-        known: the number of subscriptions, which the allowance follows.
+        subscriptions: their number; the allowance grows with it.
+
+    Returns:
+        Rows of `stripe_subscription_events`, and the instant from which on none is missing.
 
     Raises:
         SourceError: the list may not be read, or fails; `TransientSourceError` where trying again may help.
     """
-    since = as_of - KEPT
-    pages_left = EVENTS_OF_SUBSCRIPTION * max(known, OF_SUBSCRIPTIONS) // PAGE_SIZE
-    rows: list[dict[str, object]] = []
-    asked: dict[str, Parameter] = {
-        "types": list(TYPES),
-        "created": {"gte": int(since.timestamp()), "lte": int(as_of.timestamp())},
-    }
-    oldest = as_of
-    for page in connection.pages("events", asked):
-        if pages_left == 0:
-            return EventsReading(rows, oldest)
-        pages_left -= 1
+    since, oldest = as_of - EVENTS_OF, as_of
+    allowance = EVENTS_OF_SUBSCRIPTION * max(subscriptions, SMALL_COMPANY) // PAGE_SIZE
+    rows: list[Row] = []
+    created = {"gte": int(since.timestamp()), "lte": int(as_of.timestamp())}
+    for number, page in enumerate(connection.pages("events", {"types": list(TYPES), "created": created})):
+        if number == allowance:
+            return rows, oldest
         for raw in page:
-            try:
+            with quarantine.instead_of_error("events", raw):
                 event = SubscriptionEvent.model_validate(raw)
-            except ValidationError as error:
-                quarantine.add_invalid("events", raw, error)
-                continue
-            oldest = moment(event.created)
-            if event.livemode == livemode:
-                rows.append(event_row(event, plans))
-    return EventsReading(rows, since)
+                oldest = moment(event.created)
+                if event.livemode == livemode:
+                    rows.append(event_row(event, plans))
+    return rows, since
 
 
-def event_row(event: SubscriptionEvent, plans: Plans) -> dict[str, object]:
-    """A row of `stripe_subscription_events`. What an event does not tell is null, and never a guess."""
-    now, before = event.data.object, event.data.previous_attributes
-    plan = _plan(now.priced, plans)
+def event_row(event: SubscriptionEvent, plans: Plans) -> Row:
+    """A row of `stripe_subscription_events`. What an event does not show is null, and never a guess."""
+    after, before = event.data.object, event.data.previous_attributes
+    plan = _plan(after.priced, plans)
     plan_before = plan if before.priced is None else _plan(before.priced, plans)
-    status_before = before.status or now.status
+    status_before = before.status or after.status
     if event.type == "customer.subscription.created":
         plan_before = status_before = None
     elif event.type != "customer.subscription.updated":
@@ -88,13 +76,13 @@ def event_row(event: SubscriptionEvent, plans: Plans) -> dict[str, object]:
         status_before = before.status
     return {
         "event_id": event.id,
-        "stripe_subscription_id": now.id,
+        "stripe_subscription_id": after.id,
         "type": event.type,
         "created": moment(event.created),
         "plan_before": plan_before,
         "plan_after": plan,
         "status_before": status_before,
-        "status_after": now.status,
+        "status_after": after.status,
     }
 
 

@@ -11,112 +11,114 @@ cheap ones first, until every subscription is decided or the allowance of reques
 A subscription that stays undecided has no row: what was not read is neither lagging nor in step.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from billing_dq.sources.stripe.client import JsonObject, StripeConnection
-from billing_dq.sources.stripe.objects import Invoice, Quarantine
-from billing_dq.sources.stripe.rows import moment
+from billing_dq.sources.stripe.objects import Invoice, Quarantine, Subscription
+from billing_dq.sources.stripe.rows import Row, moment
 
 #: An annual subscription's invoice of a year ago, and the weeks in which Stripe retries a payment.
 WINDOW: Final = timedelta(days=400)
 #: A night's requests in all, for a company of up to so many subscriptions; more for a larger one in proportion.
 NIGHT_REQUESTS: Final = 127
-OF_SUBSCRIPTIONS: Final = 10_000
+SMALL_COMPANY: Final = 10_000
 
 _LIVE: Final = frozenset({"active", "past_due", "trialing", "unpaid"})
 
 
 @dataclass
 class NewestInvoices:
-    """Keeps the newest paid invoice of each subscription; what was paid after ``as_of`` is the next night's."""
+    """The newest paid invoice of each subscription, of all that were added.
+
+    Attributes:
+        as_of: the night's instant; what was paid after it is the next night's.
+        quarantine: takes the invoices that cannot be read.
+        invoiced: the subscriptions that have an invoice, by id.
+        newest: the instant of payment in seconds, and the invoice, by subscription.
+        unreadable: subscriptions with an invoice that cannot be read, which may be the newest.
+    """
 
     as_of: datetime
     quarantine: Quarantine
-    newest: dict[str, Invoice] = field(default_factory=dict)
+    invoiced: dict[str, Subscription] = field(default_factory=dict)
+    newest: dict[str, tuple[int, Invoice]] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
 
-    def add(self, raw: JsonObject, subscription: str | None = None) -> None:
-        """Look at one invoice, of the subscription it came with or of the one it names itself."""
-        try:
-            invoice = Invoice.model_validate(raw)
-        except ValidationError as error:
-            self.quarantine.add_invalid("invoices", raw, error)
-            if subscription is not None:
-                self.unreadable.add(subscription)
-            return
-        subscription = subscription or invoice.subscription_id
-        if subscription is not None and self._is_paid(invoice):
-            known = self.newest.get(subscription)
-            if known is None or _paid_at(known) < _paid_at(invoice):
-                self.newest[subscription] = invoice
+    def add_latest(self, subscription: Subscription, invoice: object) -> None:
+        """Add the latest invoice of a subscription, expanded or an id; None where it has none."""
+        if invoice is not None:
+            self.invoiced[subscription.id] = subscription
+        if isinstance(invoice, dict):
+            self.add(invoice, subscription.id)
 
-    def rows(self) -> list[dict[str, object]]:
+    def add(self, raw: JsonObject, subscription_id: str | None = None) -> None:
+        """Add an invoice, of the subscription it came with or of the one it names itself."""
+        invoice = None
+        with self.quarantine.instead_of_error("invoices", raw):
+            invoice = Invoice.model_validate(raw)
+        if invoice is None:
+            self.unreadable.update([subscription_id] if subscription_id else [])
+            return
+        subscription_id = subscription_id or invoice.subscription_id
+        # A paid invoice may have no time of payment; one of nothing, paid out of the customer's balance, has one.
+        paid_at = invoice.status_transitions.paid_at
+        if subscription_id is None or invoice.status != "paid" or paid_at is None or paid_at > self.as_of.timestamp():
+            return
+        if subscription_id not in self.newest or self.newest[subscription_id][0] < paid_at:
+            self.newest[subscription_id] = paid_at, invoice
+
+    def undecided(self) -> list[Subscription]:
+        """The subscriptions that have invoices, none of them known to be paid."""
+        return [subscription for name, subscription in self.invoiced.items() if name not in self.newest]
+
+    def rows(self) -> list[Row]:
         """Rows of `stripe_invoices`; a subscription with an unreadable invoice has none: that may be its newest."""
         return [
             {
-                "stripe_subscription_id": subscription,
+                "stripe_subscription_id": subscription_id,
                 "invoice_id": invoice.id,
-                "paid_at": moment(_paid_at(invoice)),
+                "paid_at": moment(paid_at),
                 "out_of_band": invoice.is_out_of_band,
             }
-            for subscription, invoice in sorted(self.newest.items())
-            if subscription not in self.unreadable
+            for subscription_id, (paid_at, invoice) in sorted(self.newest.items())
+            if subscription_id not in self.unreadable
         ]
 
-    def _is_paid(self, invoice: Invoice) -> bool:
-        # A paid invoice may have no time of payment: one of nothing, paid out of the customer's balance, has it too.
-        paid_at = invoice.status_transitions.paid_at
-        return invoice.status == "paid" and paid_at is not None and paid_at <= self.as_of.timestamp()
 
+def read_invoices(connection: StripeConnection, invoices: NewestInvoices, subscriptions: int) -> tuple[str, ...]:
+    """Readings 2 and 3.
 
-@dataclass(frozen=True)
-class Subscriber:
-    """What is known of a subscription's invoices when only its latest has been seen."""
+    Args:
+        connection: where to read.
+        invoices: has the latest invoices of all subscriptions; those that are read are added.
+        subscriptions: their number; the allowance of requests grows with it.
 
-    subscription_id: str
-    status: str
-    created: int
-    has_invoice: bool
+    Returns:
+        The subscriptions that have no row although they may have a paid invoice.
 
-
-def read_invoices(
-    connection: StripeConnection, invoices: NewestInvoices, subscribers: Mapping[str, Subscriber]
-) -> tuple[str, ...]:
-    """Readings 2 and 3; the result names the subscriptions that have no row although they may have one."""
-    sent = connection.requests.total()
-    allowance = NIGHT_REQUESTS * max(len(subscribers), OF_SUBSCRIPTIONS) // OF_SUBSCRIPTIONS - sent
-    if not any(subscriber.has_invoice for subscriber in subscribers.values()):
+    Raises:
+        SourceError: a list may not be read, or fails; `TransientSourceError` where trying again may help.
+    """
+    if not invoices.invoiced:
         return ()
-
-    undecided = _undecided(subscribers.values(), invoices)
+    # all of a night's requests up to the invoices count, also those sent before
+    limit = NIGHT_REQUESTS * max(subscriptions, SMALL_COMPANY) // SMALL_COMPANY
+    undecided = invoices.undecided()
     since = int((invoices.as_of - WINDOW).timestamp())
     for page in connection.pages("invoices", {"status": "paid", "created": {"gte": since}}):
         for raw in page:
             invoices.add(raw)
-        before, undecided = len(undecided), _undecided(undecided, invoices)
-        left = allowance - (connection.requests.total() - sent)
+        before, undecided = len(undecided), invoices.undecided()
+        remaining = limit - connection.requests.total()
         # A list of its own decides one subscription a request; a page that decides fewer must not take their requests.
-        if left <= 0 or (left <= len(undecided) and before - len(undecided) < 2):
+        if remaining <= 0 or (remaining <= len(undecided) and before - len(undecided) < 2):
             break
 
-    undecided.sort(key=lambda s: (s.status not in _LIVE, -s.created, s.subscription_id))
-    left = max(0, allowance - (connection.requests.total() - sent))
-    for subscriber in undecided[:left]:
-        parameters = {"subscription": subscriber.subscription_id, "status": "paid"}
-        for raw in next(connection.pages("invoices", parameters)):
-            invoices.add(raw, subscriber.subscription_id)
-    return tuple(sorted({s.subscription_id for s in undecided[left:]} | invoices.unreadable))
-
-
-def _undecided(subscribers: Iterable[Subscriber], invoices: NewestInvoices) -> list[Subscriber]:
-    """Those that have invoices, none of them known to be paid."""
-    return [s for s in subscribers if s.has_invoice and s.subscription_id not in invoices.newest]
-
-
-def _paid_at(invoice: Invoice) -> int:
-    return invoice.status_transitions.paid_at or 0
+    undecided.sort(key=lambda subscription: (subscription.status not in _LIVE, -subscription.created, subscription.id))
+    remaining = max(0, limit - connection.requests.total())
+    for subscription in undecided[:remaining]:
+        for raw in next(connection.pages("invoices", {"subscription": subscription.id, "status": "paid"})):
+            invoices.add(raw, subscription.id)
+    return tuple(sorted({subscription.id for subscription in undecided[remaining:]} | invoices.unreadable))

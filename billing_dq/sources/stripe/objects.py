@@ -4,11 +4,15 @@ Validated is only what is used. A status, a category or a price that nobody has 
 adds values at any time, and what to make of them is not decided here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Self
 
+import pandas as pd
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from billing_dq.sources.stripe.client import JsonObject
+from billing_dq.tables import QUARANTINED_STRIPE_OBJECTS
 
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that a datetime can hold
 #: Stripe's amounts have twelve digits at most; no rate between two currencies is beyond these. Within them every sum of
@@ -32,9 +36,8 @@ def _rate(value: float | None) -> float | None:
     return value
 
 
-Id = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
-Reference = Annotated[Id, BeforeValidator(_id_of)]
+Reference = Annotated[Text, BeforeValidator(_id_of)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=_LAST_SECOND)]
 Minor = Annotated[int, Field(strict=True, gt=-_LARGEST_MINOR, lt=_LARGEST_MINOR)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -50,14 +53,14 @@ class _Object(BaseModel):
 class Price(_Object):
     """A price, or the legacy plan beside it; the id of both is the price's."""
 
-    id: Id
+    id: Text
     metadata: Metadata = Field(default_factory=dict)
 
 
 class Item(_Object):
     """What a subscription is for. Before 2020 an item had a plan and no price."""
 
-    id: Id
+    id: Text
     price: Price | None = None
     plan: Price | None = None
     created: Seconds | None = None
@@ -89,7 +92,7 @@ class Invoice(_Object):
 
         subscription_details: Details | None = None
 
-    id: Id
+    id: Text
     status: Text | None = None
     status_transitions: Transitions
     parent: Parent | None = None
@@ -123,7 +126,7 @@ class PausedCollection(_Object):
 class Subscription(_Object):
     """A subscription."""
 
-    id: Id
+    id: Text
     customer: Reference | None = None
     customer_account: Text | None = None
     status: Text
@@ -179,7 +182,7 @@ class SubscriptionEvent(_Object):
         class After(Priced):
             """The subscription as it was then."""
 
-            id: Id
+            id: Text
             status: Text
 
         class Before(Priced):
@@ -190,7 +193,7 @@ class SubscriptionEvent(_Object):
         object: After
         previous_attributes: Annotated[Before, BeforeValidator(_empty_for_none)] = Before()
 
-    id: Id
+    id: Text
     type: Text
     created: Seconds
     livemode: Flag
@@ -218,7 +221,7 @@ class Movement(_Object):
 class Dispute(_Object):
     """A dispute. ``amount`` is in the minor unit of the charge's ``currency``."""
 
-    id: Id
+    id: Text
     charge: Reference
     status: Text
     amount: Minor
@@ -251,7 +254,7 @@ class DisputedPurchase(Purchase):
 class Charge(Purchase):
     """A charge. The amounts are in the minor unit of its ``currency``, tax included."""
 
-    id: Id
+    id: Text
     amount: Minor
     amount_captured: Minor | None = None
     amount_refunded: Minor = 0
@@ -274,7 +277,7 @@ class Charge(Purchase):
 class Refund(_Object):
     """A refund. It may fail days after it succeeded: then the money is back, and Stripe has no later status for it."""
 
-    id: Id
+    id: Text
     charge: Reference | None = None
     status: Text | None = None
     amount: Minor
@@ -282,25 +285,37 @@ class Refund(_Object):
 
 
 class Quarantine:
-    """Collects the objects that could not be read, one row for each field (table `quarantined_stripe_objects`)."""
+    """Collects the objects that could not be read."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str, str], dict[str, object]] = {}
+        self.reasons: dict[tuple[str, str, str], str] = {}
         self._nameless = 0
 
-    def add(self, resource: str, document_id: str, field: str, reason: str) -> None:
+    def add(self, resource: str, object_id: str, field: str, reason: str) -> None:
         """One field of one object; the first reason stays."""
-        key = (f"stripe.{resource}", document_id, field)
-        row = dict(zip(("collection", "document_id", "field"), key, strict=True))
-        self.rows.setdefault(key, {**row, "reason": reason})
+        self.reasons.setdefault((f"stripe.{resource}", object_id, field), reason)
 
-    def add_invalid(self, resource: str, raw: JsonObject, error: ValidationError) -> None:
-        """Every field that broke the model. The values stay out: they may hold what a person wrote."""
-        object_id = raw.get("id")
-        if not isinstance(object_id, str) or not object_id:
-            self._nameless += 1
-            object_id = f"(no id) {self._nameless}"
-        object_id = object_id.encode("utf-8", "replace").decode()
-        for problem in error.errors(include_input=False, include_url=False, include_context=False):
-            field = ".".join(str(part) for part in problem["loc"]) or "object"
-            self.add(resource, object_id, field, problem["msg"].removeprefix("Value error, "))
+    @contextmanager
+    def instead_of_error(self, resource: str, raw: JsonObject) -> Iterator[None]:
+        """In this block an object that breaks its model is collected, every field of it, and no error is raised.
+
+        The values stay out: they may hold what a person wrote.
+        """
+        try:
+            yield
+        except ValidationError as error:
+            object_id = raw.get("id")
+            if not isinstance(object_id, str) or not object_id:
+                self._nameless += 1
+                object_id = f"(no id) {self._nameless}"
+            object_id = object_id.encode("utf-8", "replace").decode()
+            for problem in error.errors(include_input=False, include_url=False, include_context=False):
+                field = ".".join(str(part) for part in problem["loc"]) or "object"
+                self.add(resource, object_id, field, problem["msg"].removeprefix("Value error, "))
+
+    def frame(self) -> pd.DataFrame:
+        """The table `quarantined_stripe_objects`, a row for each field."""
+        names = ("collection", "document_id", "field", "reason")
+        return QUARANTINED_STRIPE_OBJECTS.from_rows(
+            dict(zip(names, (*place, reason), strict=True)) for place, reason in self.reasons.items()
+        )

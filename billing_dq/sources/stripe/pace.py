@@ -6,7 +6,6 @@ half of the smallest one, 25 requests a second for one endpoint.
 
 import random
 import re
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,27 +20,15 @@ LONGEST_WAIT_SECONDS = 60.0
 
 
 class Clock(Protocol):
-    """Time as the pace sees it, so that tests need not wait."""
+    """Time as the pace sees it: the module `time`, or a clock of a test that need not wait."""
 
     def monotonic(self) -> float:
         """Seconds since some fixed instant."""
         ...
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, /) -> None:
         """Wait."""
         ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def monotonic(self) -> float:
-        """See `Clock.monotonic`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
-        time.sleep(seconds)
 
 
 @dataclass
@@ -49,7 +36,7 @@ class Pace:
     """Lets a request start when the bucket holds a token, and gives up when the budget would be overrun.
 
     Args:
-        clock: where time comes from.
+        clock: tells the time and waits.
         budget_seconds: all of Stripe in one night (setting ``stripe_budget_seconds``).
     """
 
@@ -86,9 +73,9 @@ class Pace:
         self.clock.sleep(seconds)
 
     def _fill(self) -> None:
-        now = self.clock.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._filled_at) * REQUESTS_PER_SECOND)
-        self._filled_at = now
+        instant = self.clock.monotonic()
+        self._tokens = min(BURST, self._tokens + (instant - self._filled_at) * REQUESTS_PER_SECOND)
+        self._filled_at = instant
 
     def _overrun(self, resource: str) -> TransientSourceError:
         return TransientSourceError(
@@ -97,26 +84,25 @@ class Pace:
         )
 
 
-def seconds_after_refusal(retry_after: str | None, refusals: int, now: datetime | None = None) -> float:
-    """How long to wait after the n-th refusal (429) in a row, in seconds.
+def seconds_after_refusal(retry_after: str | None, refusals: int, instant: datetime | None = None) -> float:
+    """How long to wait after a refusal (429).
 
-    ``Retry-After`` is honoured as seconds or as a date, up to `LONGEST_WAIT_SECONDS`; anything else, and its absence,
-    is answered by a wait that doubles, with jitter so that several readers do not come back together.
+    Args:
+        retry_after: the answer's ``Retry-After``, seconds or a date; honoured up to `LONGEST_WAIT_SECONDS`.
+        refusals: how many came in a row. Without a usable ``Retry-After`` the wait doubles with each, with jitter, so
+            that several readers do not come back together.
+        instant: what a date is counted from; the present by default.
+
+    Returns:
+        Seconds.
     """
-    asked = _asked_seconds(retry_after, now or datetime.now(UTC)) if retry_after else None
-    if asked is not None:
-        return min(asked, LONGEST_WAIT_SECONDS)
+    if retry_after and re.fullmatch(r"\s*[0-9]+\s*", retry_after):
+        return min(float(retry_after), LONGEST_WAIT_SECONDS)
+    try:
+        date = parsedate_to_datetime(retry_after or "")
+    except ValueError:
+        date = None
+    if date is not None and date.tzinfo is not None:
+        return min(max(0.0, (date - (instant or datetime.now(UTC))).total_seconds()), LONGEST_WAIT_SECONDS)
     doubled = min(FIRST_WAIT_SECONDS * 2.0 ** (refusals - 1), LONGEST_WAIT_SECONDS)
     return doubled * random.uniform(0.75, 1.0)
-
-
-def _asked_seconds(retry_after: str, now: datetime) -> float | None:
-    if re.fullmatch(r"\s*[0-9]+\s*", retry_after):
-        return float(retry_after)
-    try:
-        then = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    if then.tzinfo is None:
-        return None
-    return max(0.0, (then - now).total_seconds())

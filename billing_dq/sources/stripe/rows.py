@@ -1,10 +1,10 @@
-"""Stripe's objects as rows of the tables: the plan of a subscription, the purchase behind a charge, what moved."""
+"""Stripe's objects as rows of the tables: the plan of a subscription, what was bought with a charge, what moved."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from billing_dq.sources.stripe.objects import Charge, Dispute, DisputedPurchase, Item, Purchase, Refund, Subscription
 
@@ -15,7 +15,7 @@ AMBIGUOUS: Final = "ambiguous"
 #: What the application writes where it does not know a value yet (docs/domain.md, "Disputes").
 PENDING: Final = "__pending__"
 
-PurchaseField = Literal["organizationId", "stripeSessionId", "packId"]
+Row = dict[str, object]
 
 
 def moment(seconds: int) -> datetime:
@@ -28,12 +28,12 @@ class Plans:
     """The application's plans, by price and by name."""
 
     of_price: Mapping[str, str]
-    known: frozenset[str]
+    names: frozenset[str]
 
     def of_items(self, items: Sequence[Item]) -> str:
-        """The plan of a subscription: of its items, those that name no known plan are passed over.
+        """The plan of a subscription; items that name no plan of the application are passed over.
 
-        None left is `UNRESOLVED`, two different ones are `AMBIGUOUS`; never a guess.
+        `UNRESOLVED` where none names one, `AMBIGUOUS` where two name different ones; never a guess.
         """
         plans = {plan for item in items if (plan := self._of_item(item)) is not None}
         if len(plans) > 1:
@@ -45,10 +45,9 @@ class Plans:
         price_id = price_id_of(item)
         if price_id is not None and price_id in self.of_price:
             return self.of_price[price_id]
-        named = (_plan_id(item.price.metadata) if item.price else "") or (
-            _plan_id(item.plan.metadata) if item.plan else ""
-        )
-        return named if named in self.known else None
+        noted = (_text(priced.metadata, "planId") for priced in (item.price, item.plan) if priced)
+        plan = next(filter(None, noted), None)
+        return plan if plan in self.names else None
 
 
 def price_id_of(item: Item) -> str | None:
@@ -57,9 +56,7 @@ def price_id_of(item: Item) -> str | None:
     return priced.id if priced else None
 
 
-def subscription_row(
-    subscription: Subscription, items: Sequence[Item], plans: Plans, until: datetime
-) -> dict[str, object]:
+def subscription_row(subscription: Subscription, items: Sequence[Item], plans: Plans, until: datetime) -> Row:
     """A row of `stripe_subscriptions`.
 
     Args:
@@ -82,12 +79,10 @@ def subscription_row(
     }
 
 
-def with_events(
-    subscriptions: Sequence[dict[str, object]], events: Sequence[Mapping[str, object]]
-) -> list[dict[str, object]]:
-    """Rows of `stripe_subscriptions` whose `changed_at` is no older than what an event changed of status or plan.
+def with_events(subscriptions: Sequence[Row], events: Sequence[Row]) -> list[Row]:
+    """Rows of `stripe_subscriptions` whose `changed_at` is no older than the last change of status or plan by an event.
 
-    An object shows no instant of many changes: of a price that was exchanged, of a payment that failed.
+    A subscription does not show when its price was exchanged or a payment failed.
     """
     newest: dict[object, datetime] = {}
     for event in events:
@@ -96,29 +91,33 @@ def with_events(
         if changed and isinstance(created, datetime):
             subscription = event["stripe_subscription_id"]
             newest[subscription] = max(created, newest.get(subscription, created))
-    return [row | {"changed_at": _latest(row, newest)} for row in subscriptions]
-
-
-def _latest(row: Mapping[str, object], newest: Mapping[object, datetime]) -> object:
-    known, told = row["changed_at"], newest.get(row["stripe_subscription_id"])
-    return max(known, told) if told is not None and isinstance(known, datetime) else known
+    rows: list[Row] = []
+    for row in subscriptions:
+        changed_at, by_event = row["changed_at"], newest.get(row["stripe_subscription_id"])
+        if by_event is not None and isinstance(changed_at, datetime):
+            changed_at = max(changed_at, by_event)
+        rows.append(row | {"changed_at": changed_at})
+    return rows
 
 
 def _changed_at(subscription: Subscription, items: Sequence[Item], until: datetime) -> datetime:
-    """The newest change that the object itself tells: it began, renewed, was canceled, ended, its trial ended."""
-    told = [subscription.current_period_start, subscription.trial_end, subscription.canceled_at, subscription.ended_at]
-    told += [instant for item in items for instant in (item.created, item.current_period_start)]
-    past = [instant for instant in told if instant is not None and instant <= until.timestamp()]
+    """The newest change that the object itself shows: it began, renewed, was canceled, ended, its trial ended."""
+    changes = [
+        subscription.current_period_start,
+        subscription.trial_end,
+        subscription.canceled_at,
+        subscription.ended_at,
+        *(instant for item in items for instant in (item.created, item.current_period_start)),
+    ]
+    past = [instant for instant in changes if instant is not None and instant <= until.timestamp()]
     return moment(max([subscription.created, *past]))
 
 
-def charge_row(charge: Charge, noted: Mapping[PurchaseField, str | None]) -> dict[str, object]:
-    """A row of `stripe_charges`; ``noted`` is what `purchase_of` found."""
+def charge_row(charge: Charge, purchase: Mapping[str, str | None]) -> Row:
+    """A row of `stripe_charges`; ``purchase`` are the columns of `purchase_of`."""
     return {
         "charge_id": charge.id,
-        "organization_id": noted["organizationId"],
-        "stripe_session_id": noted["stripeSessionId"],
-        "pack_id": noted["packId"],
+        **purchase,
         "amount_minor": charge.amount,
         "captured_minor": charge.paid_amount,
         "refunded_minor": charge.amount_refunded,
@@ -130,7 +129,7 @@ def charge_row(charge: Charge, noted: Mapping[PurchaseField, str | None]) -> dic
     }
 
 
-def refund_row(refund: Refund) -> dict[str, object]:
+def refund_row(refund: Refund) -> Row:
     """A row of `stripe_refunds`."""
     return {
         "refund_id": refund.id,
@@ -141,10 +140,8 @@ def refund_row(refund: Refund) -> dict[str, object]:
     }
 
 
-def dispute_row(
-    dispute: Dispute, charge: DisputedPurchase, noted: Mapping[PurchaseField, str | None]
-) -> dict[str, object]:
-    """A row of `stripe_disputes`; ``noted`` is what `purchase_of` found behind ``charge``."""
+def dispute_row(dispute: Dispute, charge: DisputedPurchase, purchase: Mapping[str, str | None]) -> Row:
+    """A row of `stripe_disputes`; ``purchase`` are the columns of `purchase_of` for ``charge``."""
     return {
         "dispute_id": dispute.id,
         "charge_id": dispute.charge,
@@ -152,9 +149,7 @@ def dispute_row(
         "amount_minor": dispute.amount,
         "charge_amount_minor": charge.paid_amount,
         "currency": dispute.currency,
-        "organization_id": noted["organizationId"],
-        "stripe_session_id": noted["stripeSessionId"],
-        "pack_id": noted["packId"],
+        **purchase,
         "created": moment(dispute.created),
         "movements": [
             {
@@ -171,38 +166,30 @@ def dispute_row(
     }
 
 
-def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[PurchaseField, str | None]:
-    """Organization, session and pack of a charge: field by field from the charge, else its payment intent.
+def purchase_of(charge: Purchase, intent: Callable[[], Purchase]) -> dict[str, str | None]:
+    """Organization, session and pack of a charge: field by field from the charge, else from its payment intent.
 
-    ``intent`` is asked only where the charge leaves a field open.
+    ``intent`` is called only where the charge leaves a field open.
     """
-    of_charge: dict[PurchaseField, str | None] = {
-        "organizationId": _organization(charge.metadata),
-        "stripeSessionId": _noted(charge, "stripeSessionId"),
-        "packId": _noted(charge, "packId"),
-    }
-    if all(of_charge.values()):
-        return of_charge
-    behind = intent()
+    columns = _purchase_columns(charge)
+    if all(columns.values()):
+        return columns
+    of_intent = _purchase_columns(intent())
+    return {name: value or of_intent[name] for name, value in columns.items()}
+
+
+def _purchase_columns(purchase: Purchase) -> dict[str, str | None]:
+    session, pack = (_text(purchase.metadata, field) for field in ("stripeSessionId", "packId"))
     return {
-        "organizationId": of_charge["organizationId"] or _organization(behind.metadata),
-        "stripeSessionId": of_charge["stripeSessionId"] or _noted(behind, "stripeSessionId"),
-        "packId": of_charge["packId"] or _noted(behind, "packId"),
+        "organization_id": _organization(purchase.metadata),
+        "stripe_session_id": None if session in ("", PENDING) else session,
+        "pack_id": None if pack in ("", PENDING) else pack,
     }
 
 
 def _organization(metadata: Mapping[str, object]) -> str | None:
-    noted = _text(metadata, "organizationId").lower()
-    return noted if re.fullmatch(r"[0-9a-f]{24}", noted) else None
-
-
-def _noted(purchase: Purchase, field: PurchaseField) -> str | None:
-    text = _text(purchase.metadata, field)
-    return text if text and text != PENDING else None
-
-
-def _plan_id(metadata: Mapping[str, object]) -> str:
-    return _text(metadata, "planId")
+    organization_id = _text(metadata, "organizationId").lower()
+    return organization_id if re.fullmatch(r"[0-9a-f]{24}", organization_id) else None
 
 
 def _text(metadata: Mapping[str, object], field: str) -> str:

@@ -124,7 +124,7 @@ def test_events_are_read_page_by_page() -> None:
 def test_beyond_the_allowance_the_newest_events_are_kept_and_the_reading_says_since_when(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(events_module, "OF_SUBSCRIPTIONS", 50)  # two pages
+    monkeypatch.setattr(events_module, "SMALL_COMPANY", 50)  # two pages
     events = [event(f"evt_{age}", subscription("sub_1"), created=AS_OF_SECONDS - age) for age in range(250)]
     with serve({"events": events}) as local:
         reading = read(local)

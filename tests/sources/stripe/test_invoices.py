@@ -99,6 +99,7 @@ def test_where_requests_are_short_pages_that_decide_nothing_do_not_take_them(mon
     assert set(reading.frames["stripe_invoices"]["invoice_id"]) == {"in_busy_0", "in_paid_0", "in_paid_1", "in_paid_2"}
 
 
+@pytest.mark.slow
 def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_requests() -> None:
     count = 10_000
     subscriptions, invoices = [], []

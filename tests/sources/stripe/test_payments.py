@@ -89,15 +89,15 @@ def test_the_charge_of_a_refund_and_of_a_dispute_comes_with_them_however_old_it_
 def test_a_charge_that_comes_as_an_id_alone_is_read_by_it_and_one_that_is_gone_says_nothing() -> None:
     known = PackCharges()
     for told in ("ch_1", "ch_gone", None, {"id": "ch_bad"}):
-        known.add_behind(told)
+        known.add_referenced(told)
     quarantine = Quarantine()
     with (
         serve({"charges": [charge("ch_1", created=AS_OF_SECONDS - 90 * DAY)]}) as local,
         StripeConnection(settings_for(local), FakeClock()) as connection,
     ):
-        rows = read_charges(connection, AS_OF, [], known, quarantine)
+        rows, _ = read_charges(connection, AS_OF, [], known, quarantine)
     assert [row["charge_id"] for row in rows] == ["ch_1"]
-    assert quarantine.rows == {}
+    assert quarantine.reasons == {}
 
 
 def test_what_the_charge_does_not_say_comes_from_its_payment_intent() -> None:
