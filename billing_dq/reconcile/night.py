@@ -265,12 +265,11 @@ def stripe_stage(
         unsound: tables of ours that break a critical expectation: what rests on them is left out.
     """
     disputes = None if stopped_by("disputes", unsound) else dispute_positions(ours, theirs, policy)
-    positions = None if disputes is None else disputes.positions
-    return StripeComparison(
-        None if stopped_by("subscription_drift", unsound) else _against_stripe(ours, theirs, policy),
-        disputes,
-        None if stopped_by("charges", unsound) else purchase_findings(ours, theirs, policy, positions),
-    )
+    drift = None if stopped_by("subscription_drift", unsound) else _against_stripe(ours, theirs, policy)
+    if stopped_by("charges", unsound):
+        return StripeComparison(drift, disputes, None)
+    purchases = purchase_findings(ours, theirs, policy, disputes)
+    return StripeComparison(drift, purchases.disputes, purchases.findings)
 
 
 def _against_stripe(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> pd.DataFrame:

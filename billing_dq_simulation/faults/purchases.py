@@ -268,6 +268,29 @@ def refund_and_dispute_overlap(case: Case) -> Outcome:
     return _end(case, _sold(case, both), "refund_and_dispute_overlap", lambda sale: -sale.units)
 
 
+def lost_after_a_refund_in_part(case: Case) -> Outcome:
+    """Half of a pack is refunded and taken back; all of it is disputed and lost, and nothing is taken for that."""
+
+    def lose(sale: _Sale) -> None:
+        sale.refund(sale.pack.price_cents // 2, sale.units / 2)
+        sale.lose_dispute(None)
+
+    told = _sold(case, lose)
+    if told is None:
+        return None
+    story, sale = told
+    dispute = next(one for one in story.account.objects["disputes"] if one["charge"] == sale.charge_id)
+    return case.end(story, [case.label("dispute_clawback_missing", str(dispute["id"]), sale.units / 2)])
+
+
+def old_clawback_of_no_refund(case: Case) -> Outcome:
+    """Units of a pack of long ago are taken under the older reference, and no refund was ever made."""
+    told = _sold(case, lambda sale: sale.take(sale.units, sale.old_ref(sale.pack.price_cents)), days=(40, 60))
+    if told is None:
+        return None
+    return case.end(told[0], [case.label("refund_unknown_at_stripe", told[1].session, -told[1].units)])
+
+
 def pack_expires_before_it_is_bought(case: Case) -> Outcome:
     """Seconds are written as the milliseconds of the expiry, and the sweep of the next day takes the pack."""
     packs: list[Entry] = []
@@ -303,6 +326,16 @@ def captured_in_part_and_lost(case: Case) -> Outcome:
 def lost_and_never_delivered(case: Case) -> Outcome:
     """A pack that was never delivered is disputed and lost: the money is back, and there is nothing to take."""
     return _sound(case, _sold(case, lambda sale: sale.lose_dispute(None), units=lambda pack: None))
+
+
+def lost_after_a_refund(case: Case) -> Outcome:
+    """A refunded pack, whose units were taken back, is disputed and lost: there is nothing left to take."""
+
+    def lose(sale: _Sale) -> None:
+        sale.refund(sale.pack.price_cents, sale.units)
+        sale.lose_dispute(None)
+
+    return _sound(case, _sold(case, lose))
 
 
 def refunded_and_never_delivered(case: Case) -> Outcome:
@@ -396,11 +429,14 @@ FAULTS = (
     refund_clawed_back_twice,
     refund_unknown_at_stripe,
     refund_and_dispute_overlap,
+    lost_after_a_refund_in_part,
+    old_clawback_of_no_refund,
     pack_expires_before_it_is_bought,
 )
 FALSE_FRIENDS = (
     captured_in_part_and_lost,
     lost_and_never_delivered,
+    lost_after_a_refund,
     refunded_and_never_delivered,
     paid_at_the_second_attempt,
     bank_debit_under_way,

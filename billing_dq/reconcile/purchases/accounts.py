@@ -71,7 +71,8 @@ def purchase_accounts(
         - ``topup_id``, ``topup_organization_id``, ``topup_units``, ``topup_at``: what it bought, null where no ledger
           has it; ``given_units``: the same with what people corrected;
         - ``pack_units``: what the pack gives by the settings; ``pack_cents`` its price there; null where unknown;
-        - ``disputed_units``: clawed back for disputes and not to be given back.
+        - ``disputed_units``: clawed back for disputes and not to be given back; ``to_dispute_units``: withdrawn by
+          disputes and not clawed back; ``lost_share``: of the money, what disputes withdrew and did not give back.
     """
     rows = payments.charges[payments.charges["livemode"] == payments.livemode].reset_index(drop=True)
     paid = rows["captured_minor"].fillna(rows["amount_minor"]).astype("float64")
@@ -83,7 +84,7 @@ def purchase_accounts(
     )
     rows = _with_refunds(rows, payments.refunds, pending.as_of)
     rows = _with_topups(rows, ledgers)
-    return rows.assign(disputed_units=_disputed_units(rows, payments))
+    return _with_disputes(rows, payments)
 
 
 def _is_ours(charges: pd.DataFrame, disputes: pd.DataFrame) -> "pd.Series[bool]":
@@ -169,15 +170,25 @@ def _of_nameless(rows: pd.DataFrame, topups: pd.DataFrame) -> "pd.Series[float]"
     return pd.Series(places, dtype="float64").reindex(rows.index)
 
 
-def _disputed_units(rows: pd.DataFrame, payments: Payments) -> "pd.Series[float]":
-    """Units that disputes took and no reinstatement gives back, for no more than the disputed share of each."""
+def _with_disputes(rows: pd.DataFrame, payments: Payments) -> pd.DataFrame:
+    """What disputes took and no reinstatement gives back, for no more than the disputed share of each."""
     if payments.positions is None:
-        return pd.Series(0.0, rows.index)
+        return rows.assign(disputed_units=0.0, to_dispute_units=0.0, lost_share=0.0)
     amounts = payments.disputes[["dispute_id", "amount_minor"]].rename(columns={"amount_minor": "disputed_minor"})
     of_charge = rows[["charge_id", "paid_minor", "given_units"]]
-    taken = payments.positions.merge(amounts, on="dispute_id").merge(of_charge, on="charge_id")
-    share = (taken["disputed_minor"] / taken["paid_minor"]).clip(upper=1.0)
-    right = (share * taken["given_units"]).apply(np.ceil)
-    kept = taken["clawed_back_units"].clip(upper=right) * (1 - taken["fraction"].fillna(0.0))
-    sums = kept.groupby(taken["charge_id"]).sum()
-    return rows["charge_id"].map(sums).fillna(0.0).astype("float64")
+    disputes = payments.positions.merge(amounts, on="dispute_id").merge(of_charge, on="charge_id")
+    share = (disputes["disputed_minor"] / disputes["paid_minor"]).clip(upper=1.0)
+    right = (share * disputes["given_units"]).apply(np.ceil)
+    withdrawn = 1 - disputes["fraction"].fillna(0.0)
+    clawed_back = disputes["clawed_back_units"]
+    is_missing = (clawed_back == 0) & (disputes["withdrawn_minor"] > 0)
+    units = pd.DataFrame(
+        {
+            "charge_id": disputes["charge_id"],
+            "disputed_units": clawed_back.clip(upper=right) * withdrawn,
+            "to_dispute_units": (right * withdrawn).where(is_missing, 0.0),
+            "lost_share": (share * withdrawn).where(disputes["withdrawn_minor"] > 0, 0.0),
+        }
+    )
+    sums = units.groupby("charge_id").sum().reindex(rows["charge_id"]).fillna(0.0).astype("float64")
+    return pd.concat([rows, sums.set_axis(rows.index)], axis=1)

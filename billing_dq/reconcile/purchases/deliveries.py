@@ -106,16 +106,19 @@ def topups_of_wrong_units(
     """Top-ups of other units than their pack gives, of kind `topup_wrong_units`; the subject is the charge.
 
     Returns:
-        As `findings_frame` has them; units are signed: too many are owed to us, too few to the customer.
+        As `findings_frame` has them; units are signed: too many are owed to us, too few to the customer. Of a disputed
+        pack it is the share whose money is ours: the clawback mirrors what was given for the other.
     """
     judged = has_wrong_units(accounts, ledgers, dollars_to_units) & _was_paid(accounts, pending)
     rows = accounts[judged & ~ledgers.unread(accounts["topup_organization_id"])]
+    kept = 1 - rows["lost_share"].clip(upper=1.0)
+    units: pd.Series[float] = ((rows["given_units"] - rows["pack_units"]) * kept).map(round_half_up)
+    rows = rows.assign(units=units).loc[units != 0]
     return findings_frame(
         rows.assign(
             kind="topup_wrong_units",
             organization_id=rows["topup_organization_id"],
             subject=rows["charge_id"],
-            units=rows["given_units"] - rows["pack_units"],
             cause=None,
             explanation=[
                 f"{row['paid_minor']:.0f} {row['currency']} (minor units) were paid for {row['pack_id']}, which gives "

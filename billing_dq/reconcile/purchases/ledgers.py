@@ -26,7 +26,7 @@ _DTYPES = {
     "explanation": "str",
 }
 _CORRECTION = r"^correction-(.+)$"
-_OLD_REFUND = r"^refund-(?P<session>cs_[^-]+)-(?P<cents>\d+)-(?P<topup_id>[^-]+)$"
+_OLD_REFUND = r"^refund-(?P<session>cs_[^-]+)-\d+-(?P<topup_id>[^-]+)$"
 _REFUND = r"^refund-(?P<refund_id>.+)-(?P<topup_id>[^-]+)$"
 
 
@@ -56,9 +56,9 @@ class PaidLedgers:
 
     @cached_property
     def refunds_taken(self) -> pd.DataFrame:
-        """Units taken back for refunds: ``organization_id``, ``refund_id`` (null of an old reference), ``topup_id``,
-        ``cents`` (of an old one), ``units`` above 0 and ``at``; a reference that is repeated counts once, because the
-        copy is a violation of its ledger.
+        """Units taken back for refunds: ``organization_id``, ``refund_id`` or (of an old reference) ``session``,
+        ``topup_id``, ``units`` above 0 and ``at``; a reference that is repeated counts once, because the copy is a
+        violation of its ledger.
         """
         entries = self.refund_entries[self.refund_entries["amount"] < 0].sort_values(["at", "entry_id"])
         entries = entries.drop_duplicates(["organization_id", "ref_id"]).reset_index(drop=True)
@@ -69,7 +69,7 @@ class PaidLedgers:
                 "organization_id": entries["organization_id"],
                 "refund_id": new["refund_id"],
                 "topup_id": old["topup_id"].fillna(new["topup_id"]),
-                "cents": pd.to_numeric(old["cents"]).astype("float64"),
+                "session": old["session"],
                 "units": -entries["amount"],
                 "at": entries["at"],
             }

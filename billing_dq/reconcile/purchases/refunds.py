@@ -12,11 +12,14 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.finding import records
 from billing_dq.reconcile.purchases.accounts import CAME_BACK, Payments
+from billing_dq.reconcile.purchases.deliveries import is_elsewhere
 from billing_dq.reconcile.purchases.ledgers import PaidLedgers, findings_frame, no_findings
 from billing_dq.units import round_half_up
 
 #: An entry may follow its refund so late: nothing is said of one that the list of refunds may just have left.
 _LATE_ENTRY = timedelta(days=7)
+#: The clock of the application may be behind Stripe's by so much.
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
@@ -52,60 +55,118 @@ def failed_refunds(refunds: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
     )
 
 
-def unknown_refunds(payments: Payments, ledgers: PaidLedgers) -> pd.DataFrame:
-    """Units taken for refunds that Stripe does not know, of kind `refund_unknown_at_stripe`; the subject is the refund.
+def unknown_refunds(accounts: pd.DataFrame, payments: Payments, ledgers: PaidLedgers) -> pd.DataFrame:
+    """Units taken for refunds that Stripe does not know, of kind `refund_unknown_at_stripe`.
 
     Only what the list of refunds would show is claimed.
+
+    Args:
+        accounts: as `purchase_accounts` makes them: what an entry of an older version took is judged with its account,
+            and here only where its session has none.
+        payments: refunds; without them nothing is claimed.
+        ledgers: what the ledgers say.
+
+    Returns:
+        As `findings_frame` has them; the subject is the refund, of an entry of an older version its session.
     """
     if payments.refunds is None:
         return no_findings()
-    rows = ledgers.refunds_taken[_is_unknown(ledgers.refunds_taken, payments, payments.refunds)]
-    owed: pd.Series[float] = rows["units"] - ledgers.corrected(rows["organization_id"], rows["refund_id"])
+    entries = ledgers.refunds_taken
+    nameless = _is_of_no_account(entries, accounts, payments, payments.refunds)
+    rows = entries[nameless | _is_unknown(entries, payments, payments.refunds)]
+    rows = rows.assign(subject=rows["refund_id"].fillna(rows["session"]))
+    owed: pd.Series[float] = rows["units"] - ledgers.corrected(rows["organization_id"], rows["subject"])
     rows = rows.assign(owed=owed).loc[owed > 0]
     return findings_frame(
         rows.assign(
             kind="refund_unknown_at_stripe",
-            subject=rows["refund_id"],
             units=-rows["owed"],
             cause=None,
             explanation=[
-                f"{row['owed']:,.10g} units were taken for the refund {row['refund_id']}, which Stripe does not know: "
-                "no money went back"
+                f"{row['owed']:,.10g} units were taken for the refund "
+                f"{'' if row['subject'] == row['refund_id'] else 'of the session '}{row['subject']}, which Stripe does "
+                "not know: no money went back"
                 for row in records(rows)
             ],
         )
     )
 
 
-def wrong_clawbacks(
+def refunded_accounts(
     accounts: pd.DataFrame, entitled: "pd.Series[float]", payments: Payments, ledgers: PaidLedgers
 ) -> pd.DataFrame:
-    """What refunds took too much of or too little, a finding for each charge.
+    """The accounts whose refunds can be judged, with what refunds took of each.
 
     Args:
         accounts: as `purchase_accounts` makes them.
         entitled: units of each account that its money was paid for.
-        payments: refunds; without them nothing is claimed.
+        payments: refunds; without them no account can be judged.
+        ledgers: what the ledgers say.
+
+    Returns:
+        ``accounts`` with ``entitled``; ``old`` and ``new``: units that entries of an older version and of a newer took
+        for refunds; ``taken``: both, less what people corrected.
+    """
+    held = (accounts["paid_minor"] > 0) & accounts["topup_id"].notna() & entitled.notna()
+    held &= ~accounts.duplicated(["topup_organization_id", "topup_id"], keep=False)
+    # Of a pack in another ledger all that is left there is one finding.
+    held &= ~is_elsewhere(accounts, ledgers) & ~ledgers.unread(accounts["topup_organization_id"])
+    held &= payments.refunds is not None
+    rows = accounts[held].assign(entitled=entitled[held])
+    if payments.refunds is None:
+        return rows.assign(old=0.0, new=0.0, taken=0.0)
+    taken = _taken(rows, payments, payments.refunds, ledgers)
+    rows = rows.assign(taken=taken["new"] + taken["old"], old=taken["old"], new=taken["new"])
+    return rows.assign(taken=rows["taken"] - _corrected(rows, payments.refunds, ledgers))
+
+
+def clawbacks_of_what_is_left(
+    findings: pd.DataFrame, positions: pd.DataFrame, refunded: pd.DataFrame, elsewhere: "pd.Series[str]"
+) -> pd.DataFrame:
+    """The findings of disputes, where no more is missing of a pack than refunds left of it.
+
+    Args:
+        findings: as `dispute_positions` has them.
+        positions: DISPUTE_POSITIONS of the same disputes.
+        refunded: as `refunded_accounts` makes them.
+        elsewhere: charges whose pack another ledger has: `topup_in_another_ledger` owns all that is left of it.
+
+    Returns:
+        ``findings``; a `dispute_clawback_missing` of which nothing is left is none.
+    """
+    charge = findings["subject"].map(positions.set_index("dispute_id")["charge_id"])
+    by_charge = refunded[refunded["taken"] > 0].drop_duplicates("charge_id").set_index("charge_id")
+    left = charge.map((by_charge["entitled"] - by_charge["taken"]).clip(lower=0).map(round_half_up)).astype("float64")
+    left = left.mask(charge.isin(elsewhere), 0.0)
+    less = (findings["kind"] == "dispute_clawback_missing") & (left < findings["units"])
+    text = [
+        f"{row['explanation']}; refunds of the charge took {taken:,.10g} units, so that {units:,.10g} are missing"
+        for row, taken, units in zip(records(findings), charge.map(by_charge["taken"]), left, strict=True)
+    ]
+    changed = findings.assign(
+        units=findings["units"].mask(less, left), explanation=findings["explanation"].mask(less, text)
+    )
+    return changed[~less | (changed["units"] >= 1)].reset_index(drop=True)
+
+
+def wrong_clawbacks(rows: pd.DataFrame, ledgers: PaidLedgers) -> pd.DataFrame:
+    """What refunds took too much of or too little, a finding for each charge.
+
+    Args:
+        rows: as `refunded_accounts` makes them.
         ledgers: what the ledgers say.
 
     Returns:
         Findings as `findings_frame` has them, the subject is the charge:
 
-        - `refund_clawback_missing`: nothing was taken; units that had expired, and those a dispute took, are gone.
+        - `refund_clawback_missing`: nothing was taken; units that had expired, and those a dispute took or still has to
+          take, are gone.
         - `refund_clawed_back_twice`: the entry of an older version and one of a newer took the same.
         - `refund_clawback_wrong_units`: any other difference; units are signed.
         - `refund_and_dispute_overlap`: both took their share, and that is more than the pack gave.
     """
-    if payments.refunds is None:
-        return no_findings()
-    held = (accounts["paid_minor"] > 0) & accounts["topup_id"].notna() & entitled.notna()
-    held &= ~accounts.duplicated(["topup_organization_id", "topup_id"], keep=False)
-    held &= ~ledgers.unread(accounts["topup_organization_id"])
-    rows = accounts[held].assign(entitled=entitled[held])
-    taken = _taken(rows, payments, payments.refunds, ledgers)
-    rows = rows.assign(taken=taken["new"] + taken["old"], old=taken["old"], new=taken["new"])
-    rows["taken"] -= _corrected(rows, payments.refunds, ledgers)
-    gone = rows["disputed_units"] + ledgers.expired(rows["topup_organization_id"], rows["topup_id"])
+    gone = rows["disputed_units"] + rows["to_dispute_units"]
+    gone += ledgers.expired(rows["topup_organization_id"], rows["topup_id"])
     left = (rows["entitled"] - gone).clip(lower=0)
     share = rows["entitled"] / rows["paid_minor"]
     least, most = (share * rows["refunded_least"]).clip(upper=left), share * rows["refunded_most"]
@@ -159,6 +220,22 @@ def _overlaps(rows: pd.DataFrame) -> pd.DataFrame:
             for row in records(overlaps)
         ],
     )
+
+
+def _is_of_no_account(
+    taken: pd.DataFrame, accounts: pd.DataFrame, payments: Payments, refunds: pd.DataFrame
+) -> "pd.Series[bool]":
+    """Whether an entry of an older version is of no refund: its session has no account, and no refund of that time is
+    of a charge that names nothing.
+    """
+    old = taken["session"].notna() & ~taken["topup_id"].isin(accounts["topup_id"].dropna())
+    old &= ~taken["session"].isin(accounts["stripe_session_id"].dropna())
+    if payments.refunds_since is None or payments.unreadable_refunds:
+        return pd.Series(data=False, index=taken.index)
+    of_nobody = refunds.loc[~refunds["charge_id"].isin(accounts["charge_id"]), "created"].sort_values()
+    until = np.asarray(of_nobody.searchsorted(taken["at"] + _CLOCKS_DIFFER, side="right"), dtype=np.int64)
+    since = np.asarray(of_nobody.searchsorted(taken["at"] - _LATE_ENTRY), dtype=np.int64)
+    return old & (until == since) & (taken["at"] >= payments.refunds_since + _LATE_ENTRY)
 
 
 def _is_unknown(taken: pd.DataFrame, payments: Payments, refunds: pd.DataFrame) -> "pd.Series[bool]":
