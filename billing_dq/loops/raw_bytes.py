@@ -51,15 +51,15 @@ def int64_at(buffer: Bytes, place: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def same_bytes(one: Bytes, place: int, other: Bytes, start: int, length: int) -> bool:
-    """Whether so many bytes at a place of one buffer are those at a place of another."""
+def same_bytes(first: Bytes, place: int, second: Bytes, start: int, length: int) -> bool:
+    """Whether so many bytes at ``place`` of the first buffer are those at ``start`` of the second."""
     compared = 0
     while compared + 8 <= length:
-        if word_at(one, place + compared) != word_at(other, start + compared):
+        if word_at(first, place + compared) != word_at(second, start + compared):
             return False
         compared += 8
     while compared < length:
-        if byte_at(one, place + compared) != byte_at(other, start + compared):
+        if byte_at(first, place + compared) != byte_at(second, start + compared):
             return False
         compared += 1
     return True

@@ -34,21 +34,21 @@ def pair_codes(texts: tuple[pd.Series, pd.Series], organizations: tuple[Codes, C
         texts: two columns, such as keys and references.
         organizations: the organization code of each text; texts of no organization (-1) get -1.
     """
-    one, other = (_column(part) for part in texts)
-    both = _Column(
-        np.concatenate([one.content, other.content]),
-        np.concatenate([one.ends, other.ends[1:] + one.ends[-1]]),
-        np.concatenate([one.present, other.present]),
+    first, second = (_column(part) for part in texts)
+    together = _Column(
+        np.concatenate([first.content, second.content]),
+        np.concatenate([first.ends, second.ends[1:] + first.ends[-1]]),
+        np.concatenate([first.present, second.present]),
     )
     owners = np.concatenate(organizations)
     # batches come in organization order, so this is two sorted parts: an organization's texts lie near each other
-    codes = _codes(both, owners, np.argsort(owners, kind="stable"))
-    return codes[: len(one.present)], codes[len(one.present) :]
+    codes = _codes(together, owners, np.argsort(owners, kind="stable"))
+    return codes[: len(first.present)], codes[len(first.present) :]
 
 
 def _column(texts: pd.Series) -> _Column:
-    made = pa.array(texts, pa.large_string())
-    array = made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+    array = pa.array(texts, pa.large_string())
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     present = texts.notna().to_numpy(dtype=np.bool_)
     _, ends, content = array.buffers()
     if ends is None or content is None or not len(present):
@@ -77,14 +77,14 @@ def _codes(column: _Column, owners: Numbers, order: Numbers) -> Numbers:
                 size = ends[item + 1] - place
                 slot = hash_of(content, place, size) & (slots - 1)
                 while codes[item] < 0:
-                    other = table[slot]
-                    if other < 0:
+                    earlier = table[slot]
+                    if earlier < 0:
                         table[slot], codes[item] = item, count
                         count += 1
                     else:
-                        start = ends[other]
-                        if ends[other + 1] - start == size and same_bytes(content, start, content, place, size):
-                            codes[item] = codes[other]
+                        start = ends[earlier]
+                        if ends[earlier + 1] - start == size and same_bytes(content, start, content, place, size):
+                            codes[item] = codes[earlier]
                     slot = (slot + 1) & (slots - 1)
         first = until
     return codes

@@ -3,8 +3,10 @@
 Nothing here reads or computes: a table is what others agree on.
 """
 
-from billing_dq.tables.acceptances import ACCEPTANCES
-from billing_dq.tables.alerts import ALERT_CHANGES, ALERTS, NOTIFIED_ALERTS
+from billing_dq.tables.acceptances import ACCEPTANCES as ACCEPTANCES
+from billing_dq.tables.alerts import ALERT_CHANGES as ALERT_CHANGES
+from billing_dq.tables.alerts import ALERTS as ALERTS
+from billing_dq.tables.alerts import NOTIFIED_ALERTS as NOTIFIED_ALERTS
 from billing_dq.tables.application import (
     DEAD_LETTERED_EVENTS,
     EXTRAS_BALANCES,
@@ -14,7 +16,10 @@ from billing_dq.tables.application import (
     SUBSCRIPTIONS,
     WEEKLY_USAGE,
 )
-from billing_dq.tables.contract import Column, Dtype, FrameError, Table
+from billing_dq.tables.contract import Column as Column
+from billing_dq.tables.contract import Dtype as Dtype
+from billing_dq.tables.contract import FrameError as FrameError
+from billing_dq.tables.contract import Table
 from billing_dq.tables.ledgers import (
     DISPUTE_ENTRIES,
     EXPIRING_LEDGERS,
@@ -85,50 +90,3 @@ TABLES: dict[str, Table] = {
         COLUMN_PROFILES,
     )
 }
-
-__all__ = [
-    "ACCEPTANCES",
-    "ALERTS",
-    "ALERT_CHANGES",
-    "COLUMN_PROFILES",
-    "DEAD_LETTERED_EVENTS",
-    "DISPUTE_ENTRIES",
-    "DISPUTE_POSITIONS",
-    "DOCUMENT_SHAPES",
-    "EXPIRING_LEDGERS",
-    "EXTRAS_BALANCES",
-    "FINDINGS",
-    "FOLLOWED_ENTRIES",
-    "FOLLOWED_USAGE",
-    "FOLLOWED_WEEKS",
-    "LEDGER_ENTRIES",
-    "LEDGER_SEALS",
-    "LEDGER_SUSPECTS",
-    "LEDGER_VIOLATIONS",
-    "METER_EXTRAS_DELTAS",
-    "METER_EXTRAS_EVIDENCE",
-    "NIGHTLY_REPORT",
-    "NIGHT_MEASURES",
-    "NOTIFIED_ALERTS",
-    "ORGANIZATIONS",
-    "PACK_PURCHASES",
-    "QUARANTINED_DOCUMENTS",
-    "QUARANTINED_STRIPE_OBJECTS",
-    "REFUND_ENTRIES",
-    "RUNAWAY_BALANCES",
-    "STRIPE_CHARGES",
-    "STRIPE_DISPUTES",
-    "STRIPE_INVOICES",
-    "STRIPE_REFUNDS",
-    "STRIPE_SUBSCRIPTIONS",
-    "STRIPE_SUBSCRIPTION_EVENTS",
-    "SUBSCRIPTIONS",
-    "SUBSCRIPTION_DRIFT",
-    "TABLES",
-    "UNREADABLE_KEYS",
-    "WEEKLY_USAGE",
-    "Column",
-    "Dtype",
-    "FrameError",
-    "Table",
-]

@@ -36,12 +36,7 @@ WEEKLY_USAGE = Table(
         ORGANIZATION_ID,
         WEEK_KEY,
         Column("meter_used", "float64", "units used, settlements included", unit="units"),
-        Column(
-            "meter_quota",
-            "float64",
-            "units included, as snapshotted in the document",
-            unit="units",
-        ),
+        Column("meter_quota", "float64", "units included, as snapshotted in the document", unit="units"),
         Column("plan_version", "str", "label of the plan's definition", nullable=True),
         Column(
             "settled_units",

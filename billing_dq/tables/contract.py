@@ -16,11 +16,7 @@ from pandas.api.types import pandas_dtype
 
 Dtype = Literal["str", "float64", "int64", "Int64", "bool", "boolean", "time", "list<str>", "list<movement>"]
 
-_PANDAS: dict[Dtype, str] = {
-    "time": "datetime64[ms, UTC]",
-    "list<str>": "object",
-    "list<movement>": "object",
-}
+_PANDAS: dict[Dtype, str] = {"time": "datetime64[ms, UTC]", "list<str>": "object", "list<movement>": "object"}
 
 
 class FrameError(ValueError):

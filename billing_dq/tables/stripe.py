@@ -55,12 +55,7 @@ STRIPE_DISPUTES = Table(
         Column("dispute_id", "str", "du_... or dp_..."),
         Column("charge_id", "str", "ch_..."),
         Column("status", "str", "status at Stripe, passed on as it is"),
-        Column(
-            "amount_minor",
-            "int64",
-            "disputed amount in the charge's currency, minor units",
-            unit="minor units",
-        ),
+        Column("amount_minor", "int64", "disputed amount in the charge's currency, minor units", unit="minor units"),
         Column(
             "charge_amount_minor",
             "Int64",
@@ -89,10 +84,7 @@ STRIPE_CHARGES = Table(
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
         Column("pack_id", "str", "likewise", nullable=True),
         Column(
-            "amount_minor",
-            "int64",
-            "amount in the charge's currency, minor units, tax included",
-            unit="minor units",
+            "amount_minor", "int64", "amount in the charge's currency, minor units, tax included", unit="minor units"
         ),
         Column(
             "captured_minor",

@@ -21,10 +21,10 @@ _BARE_ID = re.compile(r"(?<![a-z0-9])[a-z0-9]{16,}(?![a-z0-9])")
 def comparable(text: str) -> str:
     """The text with what a reader cannot see taken away: NFKC, case-folded, space as one blank each."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    seen = "".join(
+    visible = "".join(
         sign for sign in _INVISIBLE.sub("", folded) if sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf")
     )
-    return " ".join(seen.split())
+    return " ".join(visible.split())
 
 
 def looks_like(first: str, second: str) -> bool:
@@ -39,10 +39,10 @@ def dispute_key(dispute_id: str) -> str:
 
 def disputes_named(reference: str) -> frozenset[str]:
     """The keys of the disputes that a reference may name; where the end of an id is not clear, every one it may be."""
-    seen = comparable(reference)
-    names = [match[1] for match in _DISPUTE.finditer(seen)]
-    ours = _OUR_CREDIT.fullmatch(seen.replace(" ", ""))
-    keys = {*_BARE_ID.findall(seen), *([_SEPARATORS.sub("", ours[1])] if ours else [])}
+    text = comparable(reference)
+    names = [match[1] for match in _DISPUTE.finditer(text)]
+    our_credit = _OUR_CREDIT.fullmatch(text.replace(" ", ""))
+    keys = {*_BARE_ID.findall(text), *([_SEPARATORS.sub("", our_credit[1])] if our_credit else [])}
     for name in names:
         parts = name.split("_")
         keys |= {"".join(parts[:end]) for end in range(1, len(parts) + 1)}

@@ -51,14 +51,14 @@ def expiration_ref(topup_id: str) -> str:
 
 def clawback_of(ref: str) -> ClawbackReference | None:
     """What a clawback's reference names; None where it is no such reference. The kind of its entry is not asked."""
-    found = _CLAWBACK.fullmatch(ref)
-    return None if found is None else ClawbackReference(found["dispute"] or found["old"], found["topup"])
+    match = _CLAWBACK.fullmatch(ref)
+    return None if match is None else ClawbackReference(match["dispute"] or match["old"], match["topup"])
 
 
 def reinstated_dispute(ref: str) -> str | None:
     """The dispute that this system's credit is of; None where it is no such reference."""
-    found = _REINSTATEMENT.fullmatch(ref)
-    return None if found is None else found[1]
+    match = _REINSTATEMENT.fullmatch(ref)
+    return None if match is None else match[1]
 
 
 def is_clawback_of(ref: str, dispute_id: str) -> bool:
@@ -68,5 +68,5 @@ def is_clawback_of(ref: str, dispute_id: str) -> bool:
 
 def session_livemode(session: str) -> bool | None:
     """The mode that the id of a checkout session tells: live, test, or None where it tells neither."""
-    told = _SESSION_MODE.match(session)
-    return None if told is None else told[1] == "live"
+    mode = _SESSION_MODE.match(session)
+    return None if mode is None else mode[1] == "live"

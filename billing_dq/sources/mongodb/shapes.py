@@ -17,18 +17,17 @@ import numpy as np
 
 from billing_dq.loops.raw_bytes import Bytes
 from billing_dq.sources.mongodb.bson import types as bson
-from billing_dq.sources.mongodb.bson.contract import GRACE, Field, Type
-from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.contract import CLOCK_TOLERANCE, Field
+from billing_dq.sources.mongodb.bson.contract_table import ACCEPTED, milliseconds
 from billing_dq.sources.mongodb.bson.judged import Rows, parents
 from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
 from billing_dq.sources.mongodb.bson.tally import WORDS, tally
 from billing_dq.sources.mongodb.bson.types import after_zero
 from billing_dq.sources.mongodb.bson.walker import OTHERS, Cells, Others, walk
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, Key
-from billing_dq.sources.mongodb.documents.entry_choices import KINDS
 from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
+from billing_dq.vocabulary.statuses import ENTRY_KINDS
 
-MISSING, NULL = "missing", "null"
 #: What stands for words that are not named: too long, or of other letters than words of the domain have.
 LONG_TEXT, OTHER_TEXT = "(long text)", "(text)"
 LONGEST_WORD = 40
@@ -45,41 +44,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Milliseconds that no `datetime` holds any more.
 _LAST = 253_402_300_800_000
 #: The words of enumerations that have no list in the contract: an unknown one is no broken document.
-_WORDS: dict[str, tuple[str, ...]] = {"ledger.kind": KINDS, "ledger.source": ("signup_grant", "referral", "adjustment")}
-#: The types as MongoDB's `$type` names them.
-TYPE_NAMES = {
-    bson.ABSENT: MISSING,
-    bson.DOUBLE: "double",
-    bson.TEXT: "string",
-    bson.OBJECT: "object",
-    bson.ARRAY: "array",
-    bson.BINARY: "binData",
-    bson.UNDEFINED: "undefined",
-    bson.OBJECT_ID: "objectId",
-    bson.BOOL: "bool",
-    bson.DATE: "date",
-    bson.NULL: NULL,
-    bson.REGEX: "regex",
-    bson.DB_POINTER: "dbPointer",
-    bson.JAVASCRIPT: "javascript",
-    bson.SYMBOL: "symbol",
-    bson.SCOPED_JAVASCRIPT: "javascriptWithScope",
-    bson.INT32: "int",
-    bson.TIMESTAMP: "timestamp",
-    bson.INT64: "long",
-    bson.DECIMAL128: "decimal",
-    bson.MAX_KEY: "maxKey",
-    bson.MIN_KEY: "minKey",
-}
-_NUMBERS = ("double", "int", "long")
-_DECLARED: dict[Type, tuple[str, ...]] = {
-    "objectId": ("objectId",),
-    "string": ("string", "symbol"),
-    "number": _NUMBERS,
-    "date": ("date",),
-    "bool": ("bool",),
-    "object": ("object",),
-    "array": ("array",),
+_WORDS: dict[str, tuple[str, ...]] = {
+    "ledger.kind": ENTRY_KINDS,
+    "ledger.source": ("signup_grant", "referral", "adjustment"),
 }
 
 
@@ -136,9 +103,9 @@ class Shape:
 
     def _types(self, path: str, one: Field, kinds: np.ndarray, documents: np.ndarray, whole: Rows) -> None:
         for kind, count in _counted(kinds).items():
-            key = (path, "type", TYPE_NAMES[kind])
-            optional = kind in (bson.ABSENT, bson.NULL, bson.UNDEFINED) and not one.required
-            if optional or key[2] in _DECLARED[one.type]:
+            key = (path, "type", bson.NAMES[kind][0])
+            optional = kind in bson.NOTHING and not one.required
+            if optional or kind in ACCEPTED[one.type]:
                 self._declared.add(key)
             elif key not in self._examples:
                 self._example(key, int(documents[np.argmax(kinds == kind)]), whole)
@@ -180,13 +147,13 @@ class Shape:
             name, kind = _named(level.buffer, int(found.places[slot]))
             if count <= 0 or (not prefix and name == "_id"):
                 continue
-            key = (prefix + (FURTHER_FIELDS if slot == OTHERS else name), "type", TYPE_NAMES[kind])
+            key = (prefix + (FURTHER_FIELDS if slot == OTHERS else name), "type", bson.NAMES[kind][0])
             if key not in self._examples:
                 self._example(key, int(documents[int(found.rows[slot])]), whole)
             self._counts[key] += count
 
     def _dates(self, kinds: np.ndarray, values: np.ndarray) -> None:
-        latest, dates = milliseconds(self.as_of + GRACE), values[kinds == bson.DATE]
+        latest, dates = milliseconds(self.as_of + CLOCK_TOLERANCE), values[kinds == bson.DATE]
         self.newest = _newest(self.newest, dates[dates <= latest])
         self.later = _newest(self.later, dates[(dates > latest) & (dates < _LAST)])
 

@@ -18,14 +18,13 @@ from typing import Final
 from billing_dq.sources.stripe.client import JsonObject, StripeConnection
 from billing_dq.sources.stripe.objects import Invoice, Quarantine, Subscription
 from billing_dq.sources.stripe.rows import Row, moment
+from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
 #: An annual subscription's invoice of a year ago, and the weeks in which Stripe retries a payment.
 WINDOW: Final = timedelta(days=400)
 #: A night's requests in all, for a company of up to so many subscriptions; more for a larger one in proportion.
 NIGHT_REQUESTS: Final = 127
 SMALL_COMPANY: Final = 10_000
-
-_LIVE: Final = frozenset({"active", "past_due", "trialing", "unpaid"})
 
 
 @dataclass
@@ -116,7 +115,9 @@ def read_invoices(connection: StripeConnection, invoices: NewestInvoices, subscr
         if remaining <= 0 or (remaining <= len(undecided) and before - len(undecided) < 2):
             break
 
-    undecided.sort(key=lambda subscription: (subscription.status not in _LIVE, -subscription.created, subscription.id))
+    undecided.sort(
+        key=lambda subscription: (subscription.status not in LIVE_SUBSCRIPTION, -subscription.created, subscription.id)
+    )
     remaining = max(0, limit - connection.requests.total())
     for subscription in undecided[:remaining]:
         for raw in next(connection.pages("invoices", {"subscription": subscription.id, "status": "paid"})):

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from billing_dq import weeks
+from billing_dq.vocabulary.statuses import SUBSCRIPTION_STATUSES
 from billing_dq.weeks import Week
 
 Type = Literal["objectId", "string", "number", "date", "bool", "object", "array"]
 
 #: Markers and entries may be this far ahead of the snapshot: clocks differ.
-GRACE = timedelta(minutes=5)
-
-STATUSES = ("incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 #: The dates that Python and pandas can show. One beyond, such as JavaScript's last for "never", is stored as the
 #: nearest of them.
@@ -75,7 +74,7 @@ def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime)
         plans: the plans there are.
         as_of: the instant of the snapshot, for what may not lie in the future.
     """
-    latest = as_of + GRACE
+    latest = as_of + CLOCK_TOLERANCE
     plan = Field("plan", "string", one_of=plans)
     written = (Field("createdAt", "date"), Field("updatedAt", "date"))
     organization = Field("organization", "objectId", required=True)
@@ -86,7 +85,7 @@ def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime)
             (
                 organization,
                 plan,
-                Field("status", "string", one_of=STATUSES),
+                Field("status", "string", one_of=SUBSCRIPTION_STATUSES),
                 Field("stripeCustomerId", "string"),
                 Field("stripeSubscriptionId", "string"),
                 Field("planVersion", "string"),
@@ -143,8 +142,8 @@ def contracts(names: Mapping[str, str], plans: tuple[str, ...], as_of: datetime)
         ),
     }
     return {
-        domain_name: CollectionContract(domain_name, names[domain_name], own, key)
-        for domain_name, (key, own) in fields.items()
+        domain_name: CollectionContract(domain_name, names[domain_name], top_fields, organization_field)
+        for domain_name, (organization_field, top_fields) in fields.items()
     }
 
 

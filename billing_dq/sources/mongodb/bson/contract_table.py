@@ -6,19 +6,20 @@ from typing import NamedTuple
 import numpy as np
 
 from billing_dq.loops.raw_bytes import Bytes
+from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import Field, Type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The types a contract knows, by the number that compiled code compares.
-TYPE_NUMBERS: dict[Type, int] = {
-    "objectId": 0,
-    "string": 1,
-    "number": 2,
-    "date": 3,
-    "bool": 4,
-    "object": 5,
-    "array": 6,
+#: The BSON types that a type of the contract accepts; all of them are smaller than 32.
+ACCEPTED: dict[Type, tuple[int, ...]] = {
+    "objectId": (bson.OBJECT_ID,),
+    "string": bson.TEXTS,
+    "number": bson.NUMBERS,
+    "date": (bson.DATE,),
+    "bool": (bson.BOOL,),
+    "object": (bson.OBJECT,),
+    "array": (bson.ARRAY,),
 }
 
 
@@ -28,7 +29,7 @@ class FieldTable(NamedTuple):
     Attributes:
         names: the names one after the other, a zero after each; ``name_ends`` are where they end, the zero included.
         heads: the first eight bytes of each name and its zero as one number; ``masks`` are which of the eight are its.
-        types: numbers of `TYPE_NUMBERS`.
+        accepted: a bit for each BSON type that the field may have.
         required: whether a missing or null value breaks the contract.
         smallest, largest: bounds of a number, both included.
         latest: of a date, in milliseconds since 1970, included.
@@ -39,7 +40,7 @@ class FieldTable(NamedTuple):
     lengths: np.ndarray
     heads: np.ndarray
     masks: np.ndarray
-    types: np.ndarray
+    accepted: np.ndarray
     required: np.ndarray
     smallest: np.ndarray
     largest: np.ndarray
@@ -49,28 +50,19 @@ class FieldTable(NamedTuple):
 def field_table(fields: tuple[Field, ...]) -> FieldTable:
     """The fields of one level; their items and their own fields are levels of their own."""
     names = [field.name.encode() + b"\0" for field in fields]
+    last = [field.not_after for field in fields]
     return FieldTable(
         names=np.frombuffer(b"".join(names), dtype=np.uint8),
         name_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
         lengths=np.array([len(name) for name in names], dtype=np.int64),
         heads=np.array([int.from_bytes(name[:8], "little") for name in names], dtype=np.uint64),
         masks=np.array([256 ** min(len(name), 8) - 1 for name in names], dtype=np.uint64),
-        types=np.array([TYPE_NUMBERS[field.type] for field in fields], dtype=np.int64),
+        accepted=np.array([sum(1 << kind for kind in ACCEPTED[field.type]) for field in fields], dtype=np.int64),
         required=np.array([field.required for field in fields], dtype=np.bool_),
         smallest=np.array([-np.inf if field.minimum is None else field.minimum for field in fields], dtype=np.float64),
-        largest=np.array([_largest(field) for field in fields], dtype=np.float64),
-        latest=np.array([_latest(field) for field in fields], dtype=np.int64),
+        largest=np.array([np.inf if instant is None else instant.timestamp() for instant in last], dtype=np.float64),
+        latest=np.array([2**63 - 1 if instant is None else milliseconds(instant) for instant in last], dtype=np.int64),
     )
-
-
-def _largest(field: Field) -> float:
-    return np.inf if field.type != "number" or field.not_after is None else field.not_after.timestamp()
-
-
-def _latest(field: Field) -> int:
-    if field.type != "date" or field.not_after is None:
-        return int(np.iinfo(np.int64).max)
-    return milliseconds(field.not_after)
 
 
 def milliseconds(instant: datetime) -> int:

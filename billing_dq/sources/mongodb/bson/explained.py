@@ -11,19 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import LATEST, CollectionContract, Field, Type, is_week_key
-from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.sources.mongodb.bson.contract_table import ACCEPTED, milliseconds
 from billing_dq.sources.mongodb.bson.raw_document import Element, Malformed, elements
 
-_KINDS: dict[Type, tuple[int, ...]] = {
-    "objectId": (bson.OBJECT_ID,),
-    "string": (bson.TEXT, bson.SYMBOL),
-    "number": (bson.DOUBLE, bson.INT32, bson.INT64),
-    "date": (bson.DATE,),
-    "bool": (bson.BOOL,),
-    "object": (bson.OBJECT,),
-    "array": (bson.ARRAY,),
-}
-_SAID: dict[Type, str] = {
+_WORDS: dict[Type, str] = {
     "objectId": "an ObjectId",
     "string": "text",
     "number": "a number",
@@ -31,29 +22,6 @@ _SAID: dict[Type, str] = {
     "bool": "true or false",
     "object": "an object",
     "array": "a list",
-}
-_FOUND = {
-    bson.DOUBLE: "a double",
-    bson.TEXT: "text",
-    bson.OBJECT: "an object",
-    bson.ARRAY: "a list",
-    bson.BINARY: "binary data",
-    bson.UNDEFINED: "null",
-    bson.OBJECT_ID: "an ObjectId",
-    bson.BOOL: "a bool",
-    bson.DATE: "a date",
-    bson.NULL: "null",
-    bson.REGEX: "a BSON Regex",
-    bson.DB_POINTER: "a DBRef",
-    bson.JAVASCRIPT: "JavaScript",
-    bson.SYMBOL: "text",
-    bson.SCOPED_JAVASCRIPT: "JavaScript",
-    bson.INT32: "an int32",
-    bson.TIMESTAMP: "a BSON Timestamp",
-    bson.INT64: "an int64",
-    bson.DECIMAL128: "a Decimal128",
-    bson.MAX_KEY: "a BSON MaxKey",
-    bson.MIN_KEY: "a BSON MinKey",
 }
 _NUMBERS = {bson.DOUBLE: "<d", bson.INT32: "<i", bson.INT64: "<q"}
 _LIKE_A_WEEK = re.compile(r"[0-9W-]{1,10}")
@@ -65,10 +33,10 @@ DOCUMENT = "(document)"
 
 def faults(contract: CollectionContract, raw: bytes) -> dict[str, str]:
     """Every field of a raw document that breaks the contract, with the reason; empty where it is sound."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for path, reason in _object_faults(contract.fields, raw, ""):
-        found.setdefault(path or DOCUMENT, reason)
-    return found
+        reasons.setdefault(path or DOCUMENT, reason)
+    return reasons
 
 
 def _object_faults(fields: tuple[Field, ...], raw: bytes, prefix: str) -> Iterator[tuple[str, str]]:
@@ -90,11 +58,9 @@ def _object_faults(fields: tuple[Field, ...], raw: bytes, prefix: str) -> Iterat
         elif element is None:
             if field.required and malformed is None:
                 yield path, "is missing"
-        elif element.kind in (bson.NULL, bson.UNDEFINED):
+        elif element.kind in bson.NOTHING:
             if field.required:
                 yield path, "is null"
-        elif element.kind not in _KINDS[field.type]:
-            yield path, _wrong_type(field.type, element)
         else:
             yield from _value_faults(field, element, path)
     if malformed is not None:
@@ -102,22 +68,21 @@ def _object_faults(fields: tuple[Field, ...], raw: bytes, prefix: str) -> Iterat
 
 
 def _value_faults(field: Field, element: Element, path: str) -> Iterator[tuple[str, str]]:
-    match field.type:
-        case "array":
-            for place, item in enumerate(_items(element)):
-                yield from _item_faults(field, item, f"{path}[{place}]")
-        case "object" if field.items is not None:
-            # the names inside such an object are data, and are not repeated
-            for item in _items(element):
-                yield from _item_faults(field, item, f"{path}.*")
-        case "number":
-            yield from _number_faults(field, element, path)
-        case "date":
-            yield from _date_faults(field, element, path)
-        case "string":
-            yield from _text_faults(field, element, path)
-        case _:
-            pass
+    if element.kind not in ACCEPTED[field.type]:
+        yield path, f"is {bson.NAMES[element.kind][1]} where {_WORDS[field.type]} belongs"
+    elif field.items is not None:
+        item_field = Field(field.name, field.items, fields=field.fields)
+        for place, item in enumerate(_items(element)):
+            # the names inside of an object are data, and are not repeated
+            item_path = f"{path}[{place}]" if field.type == "array" else f"{path}.*"
+            if item is None:
+                yield item_path, "is no BSON"
+            else:
+                yield from _value_faults(item_field, item, item_path)
+    elif field.type == "object":
+        yield from _object_faults(field.fields, element.value, f"{path}.")
+    elif reason := _reason(field, element):
+        yield path, reason
 
 
 def _items(element: Element) -> Iterator[Element | None]:
@@ -128,48 +93,36 @@ def _items(element: Element) -> Iterator[Element | None]:
         yield None
 
 
-def _item_faults(field: Field, item: Element | None, path: str) -> Iterator[tuple[str, str]]:
-    if field.items is None:
-        return
-    if item is None:
-        yield path, "is no BSON"
-    elif item.kind not in _KINDS[field.items]:
-        yield path, _wrong_type(field.items, item)
-    elif field.items == "object":
-        yield from _object_faults(field.fields, item.value, f"{path}.")
-    else:
-        yield from _value_faults(Field(field.name, field.items), item, path)
+def _reason(field: Field, element: Element) -> str | None:
+    """What is wrong with a number, a date or text of the right type; None where nothing is."""
+    match field.type:
+        case "number":
+            (value,) = struct.unpack(_NUMBERS[element.kind], element.value)
+            if not math.isfinite(value):
+                return f"is not finite ({value})"
+            if field.minimum is not None and value < field.minimum:
+                return f"is negative ({value:g})"
+            if field.not_after is not None and value > field.not_after.timestamp():
+                return f"lies in the future ({value:.15g})"
+        case "date":
+            value = int.from_bytes(element.value, "little", signed=True)
+            if field.not_after is not None and value > milliseconds(field.not_after):
+                date = _EPOCH + timedelta(milliseconds=value) if value <= milliseconds(LATEST) else None
+                return f"lies in the future ({date.isoformat() if date else 'a date past the year 9999'})"
+        case "string":
+            return _text_reason(field, element)
+        case _:
+            pass
+    return None
 
 
-def _number_faults(field: Field, element: Element, path: str) -> Iterator[tuple[str, str]]:
-    (value,) = struct.unpack(_NUMBERS[element.kind], element.value)
-    if not math.isfinite(value):
-        yield path, f"is not finite ({value})"
-    elif field.minimum is not None and value < field.minimum:
-        yield path, f"is negative ({value:g})"
-    elif field.not_after is not None and value > field.not_after.timestamp():
-        yield path, f"lies in the future ({value:.15g})"
-
-
-def _date_faults(field: Field, element: Element, path: str) -> Iterator[tuple[str, str]]:
-    value = int.from_bytes(element.value, "little", signed=True)
-    if field.not_after is not None and value > milliseconds(field.not_after):
-        shown = _EPOCH + timedelta(milliseconds=value) if value <= milliseconds(LATEST) else None
-        yield path, f"lies in the future ({shown.isoformat() if shown else 'a date past the year 9999'})"
-
-
-def _text_faults(field: Field, element: Element, path: str) -> Iterator[tuple[str, str]]:
+def _text_reason(field: Field, element: Element) -> str | None:
     try:
         text = element.value[4:-1].decode()
     except UnicodeDecodeError:
         text = None
     if field.week and not is_week_key(text):
-        yield path, "is an impossible week key" + (f" ({text})" if text and _LIKE_A_WEEK.fullmatch(text) else "")
-    elif field.one_of is not None and text not in field.one_of:
-        yield path, f"is none of {', '.join(field.one_of)}"
-    elif text is None:
-        yield path, "is not UTF-8 text"
-
-
-def _wrong_type(wanted: Type, element: Element) -> str:
-    return f"is {_FOUND[element.kind]} where {_SAID[wanted]} belongs"
+        return "is an impossible week key" + (f" ({text})" if text and _LIKE_A_WEEK.fullmatch(text) else "")
+    if field.one_of is not None and text not in field.one_of:
+        return f"is none of {', '.join(field.one_of)}"
+    return "is not UTF-8 text" if text is None else None

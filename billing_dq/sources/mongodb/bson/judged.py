@@ -16,7 +16,7 @@ from billing_dq.errors import SourceError
 from billing_dq.loops.raw_bytes import Bytes, int32_at
 from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import WEEKS_BY_YEAR, CollectionContract, Field
-from billing_dq.sources.mongodb.bson.contract_table import FieldTable, field_table
+from billing_dq.sources.mongodb.bson.contract_table import ACCEPTED, FieldTable, field_table
 from billing_dq.sources.mongodb.bson.texts import not_utf8, week_codes, word_codes
 from billing_dq.sources.mongodb.bson.walker import Cells, Items, Walk, documents, items, walk
 
@@ -107,8 +107,8 @@ def judge_documents(level: Level, contract: CollectionContract, data: bytes) -> 
 
 
 def _judge(buffer: Bytes, starts: np.ndarray, level: Level) -> Rows:
-    found = walk(buffer, starts, level.table)
-    rows = Rows(buffer, level, starts, found, {}, {}, found.broken.copy())
+    walked = walk(buffer, starts, level.table)
+    rows = Rows(buffer, level, starts, walked, {}, {}, walked.broken.copy())
     for field in level.fields:
         cells = rows.cells(field.name)
         if field.type == "string":
@@ -120,7 +120,7 @@ def _judge(buffer: Bytes, starts: np.ndarray, level: Level) -> Rows:
 
 def _unfit_text(buffer: Bytes, cells: Cells, field: Field, level: Level) -> Mask:
     """Which texts are not what the field may hold."""
-    present = (cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL)
+    present = cells.are(bson.TEXTS)
     if field.one_of is not None:
         return present & (level.words[field.name].codes(buffer, cells) < 0)
     if field.week:
@@ -130,35 +130,29 @@ def _unfit_text(buffer: Bytes, cells: Cells, field: Field, level: Level) -> Mask
 
 def _judge_items(rows: Rows, field: Field, cells: Cells) -> None:
     """Judge the items of a list, or the values of an object; a broken item breaks its row."""
-    found = items(rows.buffer, cells)
-    rows.lists[field.name] = found
-    kinds = found.cells.kinds
-    match field.items:
-        case "string":
-            unfit = (kinds != bson.TEXT) & (kinds != bson.SYMBOL) | not_utf8(rows.buffer, found.cells)
-        case "objectId":
-            unfit = kinds != bson.OBJECT_ID
-        case "number":
-            unfit = ~np.isin(kinds, (bson.DOUBLE, bson.INT32, bson.INT64))
-            unfit |= ~np.isfinite(found.cells.values.view(np.float64))
-        case "object":
-            unfit = kinds != bson.OBJECT
-            objects = np.flatnonzero(~unfit)
-            inner = _judge(rows.buffer, found.cells.values[objects], rows.level.below[field.name])
-            rows.objects[field.name] = inner
-            rows.lists[field.name] = _only(found, objects)
-            unfit[objects[inner.broken]] = True
-        case _:
-            raise AssertionError(f"{field.name}: no rule for items of type {field.items}")
+    children = items(rows.buffer, cells)
+    rows.lists[field.name] = children
+    assert field.items is not None
+    unfit = ~children.cells.are(ACCEPTED[field.items])
+    if field.items == "string":
+        unfit |= not_utf8(rows.buffer, children.cells)
+    elif field.items == "number":
+        unfit |= ~np.isfinite(children.cells.values.view(np.float64))
+    elif field.items == "object":
+        objects = np.flatnonzero(~unfit)
+        inner = _judge(rows.buffer, children.cells.values[objects], rows.level.below[field.name])
+        rows.objects[field.name] = inner
+        rows.lists[field.name] = _only(children, objects)
+        unfit[objects[inner.broken]] = True
     broken = rows.broken
-    broken |= found.broken
-    broken[parents(found)[unfit]] = True
+    broken |= children.broken
+    broken[parents(children)[unfit]] = True
 
 
-def _only(found: Items, chosen: np.ndarray) -> Items:
+def _only(children: Items, chosen: np.ndarray) -> Items:
     """The chosen items of lists."""
-    firsts = np.searchsorted(chosen, found.firsts)
-    return Items(firsts, Cells(*(part[chosen] for part in found.cells)), found.broken)
+    firsts = np.searchsorted(chosen, children.firsts)
+    return Items(firsts, Cells(*(part[chosen] for part in children.cells)), children.broken)
 
 
 def week_numbers(buffer: Bytes, cells: Cells) -> np.ndarray:
@@ -166,6 +160,6 @@ def week_numbers(buffer: Bytes, cells: Cells) -> np.ndarray:
     return week_codes(buffer, cells, _WEEKS_BY_YEAR)
 
 
-def parents(found: Items) -> np.ndarray:
+def parents(children: Items) -> np.ndarray:
     """The row of each item."""
-    return np.repeat(np.arange(len(found.firsts) - 1), np.diff(found.firsts))
+    return np.repeat(np.arange(len(children.firsts) - 1), np.diff(children.firsts))

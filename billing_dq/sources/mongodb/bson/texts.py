@@ -3,6 +3,8 @@
 Cells are those of one field, or of items; cells of other types than text are passed over. Sizes are in bytes.
 """
 
+from contextlib import suppress
+
 import numpy as np
 from numba import njit
 
@@ -34,58 +36,33 @@ def is_text(kind: int) -> bool:
     return kind == bson.TEXT or kind == bson.SYMBOL
 
 
-@njit(cache=True, nogil=True)
 def not_utf8(buffer: Bytes, cells: Cells) -> Flags:
     """Which texts are not UTF-8 (which surrogates alone are not)."""
+    unfit = _beyond_ascii(buffer, cells)
+    for row in np.flatnonzero(unfit):  # such texts are few
+        place = cells.values[row]
+        with suppress(UnicodeDecodeError):
+            buffer[place : place + cells.sizes[row]].tobytes().decode()
+            unfit[row] = False
+    return unfit
+
+
+@njit(cache=True, nogil=True)
+def _beyond_ascii(buffer: Bytes, cells: Cells) -> Flags:
+    """Which texts have a byte that is not ASCII."""
     kinds, places, sizes = cells
-    wrong = np.zeros(len(kinds), dtype=np.bool_)
-    for row in range(len(wrong)):
+    beyond = np.zeros(len(kinds), dtype=np.bool_)
+    for row in range(len(beyond)):
         if is_text(kinds[row]):
-            place, end = places[row], places[row] + sizes[row]
-            wrong[row] = not _is_ascii(buffer, place, end) and not _is_utf8(buffer, place, end)
-    return wrong
-
-
-@njit(cache=True, nogil=True)
-def _is_ascii(buffer: Bytes, place: int, end: int) -> bool:
-    every = np.uint64(0)
-    while place + 8 <= end:
-        every |= word_at(buffer, place)
-        place += 8
-    while place < end:
-        every |= np.uint64(byte_at(buffer, place))
-        place += 1
-    return every & _NOT_ASCII == 0
-
-
-@njit(cache=True, nogil=True)
-def _is_utf8(buffer: Bytes, place: int, end: int) -> bool:
-    while place < end:
-        lead = int(buffer[place])
-        place += 1
-        if lead < 0x80:
-            continue
-        low, high = 0x80, 0xBF  # of the second byte: no overlong form, no surrogate, nothing above U+10FFFF
-        if 0xC2 <= lead <= 0xDF:
-            more = 1
-        elif 0xE0 <= lead <= 0xEF:
-            more = 2
-            low = 0xA0 if lead == 0xE0 else 0x80
-            high = 0x9F if lead == 0xED else 0xBF
-        elif 0xF0 <= lead <= 0xF4:
-            more = 3
-            low = 0x90 if lead == 0xF0 else 0x80
-            high = 0x8F if lead == 0xF4 else 0xBF
-        else:
-            return False
-        if place + more > end:
-            return False
-        for byte in range(more):
-            if not low <= buffer[place + byte] <= high:
-                return False
-            low, high = 0x80, 0xBF
-        place += more
-    return True
+            place, end, bits = places[row], places[row] + sizes[row], np.uint64(0)
+            while place + 8 <= end:
+                bits |= word_at(buffer, place)
+                place += 8
+            while place < end:
+                bits |= np.uint64(byte_at(buffer, place))
+                place += 1
+            beyond[row] = bits & _NOT_ASCII != 0
+    return beyond
 
 
 @njit(cache=True, nogil=True)
@@ -169,7 +146,7 @@ def repeated(buffer: Bytes, cells: Cells, firsts: Numbers) -> Flags:
 
 def gathered(buffer: Bytes, cells: Cells) -> tuple[np.ndarray, Bytes]:
     """The texts of cells one after the other: their ends, the first of which is 0, and their bytes."""
-    sizes = np.where((cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL), cells.sizes, np.int32(0))
+    sizes = np.where(cells.are(bson.TEXTS), cells.sizes, np.int32(0))
     ends = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=ends[1:])
     if ends[-1] > _LONGEST_COLUMN:

@@ -1,4 +1,4 @@
-"""The BSON types by their byte (bsonspec.org), and the size of a value."""
+"""The BSON types by their byte (bsonspec.org), what they are called, and the size of a value."""
 
 from numba import njit
 
@@ -26,6 +26,37 @@ INT64 = 0x12
 DECIMAL128 = 0x13
 MAX_KEY = 0x7F
 MIN_KEY = 0xFF
+
+TEXTS = (TEXT, SYMBOL)
+NUMBERS = (DOUBLE, INT32, INT64)
+#: What counts as no value.
+NOTHING = (ABSENT, NULL, UNDEFINED)
+
+#: Each type as MongoDB's `$type` names it, and in the words of a reason.
+NAMES = {
+    ABSENT: ("missing", "missing"),
+    DOUBLE: ("double", "a double"),
+    TEXT: ("string", "text"),
+    OBJECT: ("object", "an object"),
+    ARRAY: ("array", "a list"),
+    BINARY: ("binData", "binary data"),
+    UNDEFINED: ("undefined", "null"),
+    OBJECT_ID: ("objectId", "an ObjectId"),
+    BOOL: ("bool", "a bool"),
+    DATE: ("date", "a date"),
+    NULL: ("null", "null"),
+    REGEX: ("regex", "a BSON Regex"),
+    DB_POINTER: ("dbPointer", "a DBRef"),
+    JAVASCRIPT: ("javascript", "JavaScript"),
+    SYMBOL: ("symbol", "text"),
+    SCOPED_JAVASCRIPT: ("javascriptWithScope", "JavaScript"),
+    INT32: ("int", "an int32"),
+    TIMESTAMP: ("timestamp", "a BSON Timestamp"),
+    INT64: ("long", "an int64"),
+    DECIMAL128: ("decimal", "a Decimal128"),
+    MAX_KEY: ("maxKey", "a BSON MaxKey"),
+    MIN_KEY: ("minKey", "a BSON MinKey"),
+}
 
 #: The smallest document: its length and the closing zero.
 SMALLEST_DOCUMENT = 5

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from billing_dq.sources.mongodb.bson.contract import GRACE
+from billing_dq.sources.mongodb.bson.contract import CLOCK_TOLERANCE
 from billing_dq.sources.mongodb.bson.contract_table import milliseconds
+from billing_dq.vocabulary.statuses import ENTRY_KINDS
 
-KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
-TOPUP, DEBIT, REFUND, EXPIRATION, ADJUSTMENT = range(len(KINDS))
+TOPUP, DEBIT, REFUND, EXPIRATION, ADJUSTMENT = range(len(ENTRY_KINDS))
 
 #: A top-up this long past its expiry must have been swept (docs/domain.md, "Ledger").
 SWEEP_GRACE = timedelta(hours=48)
@@ -32,7 +32,7 @@ class EntryColumns:
     """Ledger entries by column.
 
     Attributes:
-        kinds: places in `KINDS`, -1 for an unknown kind.
+        kinds: places in `ENTRY_KINDS`, -1 for an unknown kind.
         amounts: units.
         referenced: whether there is a reference that is not empty.
         settles: whether it is that of a settlement.
@@ -58,7 +58,7 @@ def suspected(entries: EntryColumns, as_of: datetime) -> Mask:
     kinds, amounts = entries.kinds, entries.amounts
     credit = _among(kinds, TOPUP, ADJUSTMENT) & (amounts > 0)
     debit = _among(kinds, DEBIT, REFUND, EXPIRATION) & (amounts < 0)
-    past = entries.at <= milliseconds(as_of + GRACE)
+    past = entries.at <= milliseconds(as_of + CLOCK_TOLERANCE)
     ordinary = (credit | debit) & past & ((kinds == TOPUP) | entries.referenced)
     correcting = _among(kinds, REFUND, EXPIRATION) | ((kinds == ADJUSTMENT) & ~entries.settles)
     return ~ordinary | correcting

@@ -18,7 +18,6 @@ from billing_dq.sources.mongodb.bson.texts import repeated, starts_with
 from billing_dq.sources.mongodb.bson.walker import Cells
 from billing_dq.sources.mongodb.documents.entry_choices import (
     DEBIT,
-    KINDS,
     TOPUP,
     EntryColumns,
     naming_a_dispute,
@@ -43,9 +42,10 @@ from billing_dq.tables import (
     REFUND_ENTRIES,
     Table,
 )
+from billing_dq.vocabulary.statuses import ENTRY_KINDS
 from billing_dq.weeks import NightWeeks
 
-_KINDS = Words(KINDS)
+_KINDS = Words(ENTRY_KINDS)
 _SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
 
 
