@@ -21,6 +21,7 @@ COMMANDS = {
     "nightly": "Reconcile one night: read MongoDB and Stripe, compare, print the findings.",
     "explain": "Explain how an organization's usage of a week became its debits.",
     "dispute": "Show what became of one dispute, at Stripe and in the ledger.",
+    "trace": "Show everything that the stored nights know of one id, in time order.",
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
@@ -28,6 +29,8 @@ COMMANDS = {
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
     "rules": "Try rules of your own on a stored night, without a run.",
+    "sql": "Query all stored nights with one SELECT, read only.",
+    "catalog": "Write a DuckDB file of views over all stored nights, for notebooks and BI tools.",
     "export": "Write one table of a stored night as CSV, JSON or Parquet.",
     "doctor": "Try every part this installation needs, and say how to mend what fails.",
 }
