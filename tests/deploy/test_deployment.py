@@ -141,7 +141,7 @@ def test_the_example_variables_are_settings_and_hold_every_secret(monkeypatch: p
 
 def test_the_proxy_guards_both_webservers_and_its_variables_are_in_the_example(services: dict[str, Any]) -> None:
     caddy = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
-    assert caddy.count("basic_auth") == caddy.count("reverse_proxy") == 2
+    assert caddy.count("import own_pages_only") == caddy.count("basic_auth") == caddy.count("reverse_proxy") == 2
     assert set(re.findall(r"reverse_proxy ([\w-]+):3000", caddy)) == {"webserver", "webserver-read-only"}
     assert set(re.findall(r"\{\$(\w+)\}", caddy)) == set(variables("proxy.example.env"))
     assert {port.split(":")[1] for port in services["proxy"]["ports"]} == set(re.findall(r"\}:(\d+) \{", caddy))
