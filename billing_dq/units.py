@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+#: Units are doubles: whole ones are exact, and sums of parts of units differ by less than this.
+EPSILON = 1e-6
+
 
 def round_half_up(value: float) -> float:
     """Round as JavaScript's ``Math.round`` does: ``floor(x + 0.5)``, so -2.5 becomes -2."""

@@ -10,9 +10,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from billing_dq import tables
 from billing_dq.reconcile.disputes.cases import PackPrice
 from billing_dq.reconcile.meter.context import no_earlier_plans
-from billing_dq.tables import ACCEPTANCES, FOLLOWED_WEEKS, LEDGER_SEALS, METER_EXTRAS_DELTAS, WEEKLY_USAGE
 from billing_dq.units import Tolerance
 from billing_dq.weeks import NightWeeks
 
@@ -39,6 +39,20 @@ class Policy:
     change_resets_usage: bool = False
 
 
+class _Frame:
+    """A table of a bundle, under the name of its contract."""
+
+    def __init__(self, table: tables.Table, *, empty_if_absent: bool = False) -> None:
+        self._table, self._empty_if_absent = table, empty_if_absent
+
+    def __get__(self, bundle: "ApplicationTables | StripeTables", owner: type) -> pd.DataFrame:
+        if self._table.name in bundle.frames:
+            return bundle.frames[self._table.name]
+        if not self._empty_if_absent:
+            raise MissingTableError(f"{self._table.name} was not read")
+        return self._table.empty()
+
+
 @dataclass(frozen=True)
 class ApplicationTables:
     """The application's side: the weeks and the instant of its snapshot, and tables by name.
@@ -55,65 +69,19 @@ class ApplicationTables:
     frames: Mapping[str, pd.DataFrame]
     is_whole: bool = True
 
-    @property
-    def organizations(self) -> pd.DataFrame:
-        """`ORGANIZATIONS`."""
-        return _table(self.frames, "organizations")
-
-    @property
-    def subscriptions(self) -> pd.DataFrame:
-        """`SUBSCRIPTIONS`."""
-        return _table(self.frames, "subscriptions")
-
-    @property
-    def balances(self) -> pd.DataFrame:
-        """`EXTRAS_BALANCES`."""
-        return _table(self.frames, "extras_balances")
-
-    @property
-    def ledger_suspects(self) -> pd.DataFrame:
-        """`LEDGER_SUSPECTS`."""
-        return _table(self.frames, "ledger_suspects")
-
-    @property
-    def dispute_entries(self) -> pd.DataFrame:
-        """`DISPUTE_ENTRIES`."""
-        return _table(self.frames, "dispute_entries")
-
-    @property
-    def pack_purchases(self) -> pd.DataFrame:
-        """`PACK_PURCHASES`."""
-        return _table(self.frames, "pack_purchases")
-
-    @property
-    def refund_entries(self) -> pd.DataFrame:
-        """`REFUND_ENTRIES`."""
-        return _table(self.frames, "refund_entries")
-
-    @property
-    def followed_weeks(self) -> pd.DataFrame:
-        """`FOLLOWED_WEEKS`; none where the caller looks at the weeks of the window only."""
-        return self.frames.get("followed_weeks", FOLLOWED_WEEKS.empty())
-
-    @property
-    def ledger_seals(self) -> pd.DataFrame:
-        """`LEDGER_SEALS`; none where the caller seals no ledger, as a night before there were seals."""
-        return self.frames.get("ledger_seals", LEDGER_SEALS.empty())
-
-    @property
-    def dead_lettered_events(self) -> pd.DataFrame:
-        """`DEAD_LETTERED_EVENTS`."""
-        return _table(self.frames, "dead_lettered_events")
-
-    @property
-    def quarantined(self) -> pd.DataFrame:
-        """`QUARANTINED_DOCUMENTS`."""
-        return _table(self.frames, "quarantined_documents")
-
-    @property
-    def unreadable(self) -> pd.DataFrame:
-        """`UNREADABLE_KEYS`."""
-        return _table(self.frames, "unreadable_keys")
+    organizations = _Frame(tables.ORGANIZATIONS)
+    subscriptions = _Frame(tables.SUBSCRIPTIONS)
+    balances = _Frame(tables.EXTRAS_BALANCES)
+    ledger_suspects = _Frame(tables.LEDGER_SUSPECTS)
+    dispute_entries = _Frame(tables.DISPUTE_ENTRIES)
+    pack_purchases = _Frame(tables.PACK_PURCHASES)
+    refund_entries = _Frame(tables.REFUND_ENTRIES)
+    dead_lettered_events = _Frame(tables.DEAD_LETTERED_EVENTS)
+    quarantined = _Frame(tables.QUARANTINED_DOCUMENTS)
+    unreadable = _Frame(tables.UNREADABLE_KEYS)
+    # Absent where only the weeks of the window are looked at, and in nights from before ledgers were sealed.
+    followed_weeks = _Frame(tables.FOLLOWED_WEEKS, empty_if_absent=True)
+    ledger_seals = _Frame(tables.LEDGER_SEALS, empty_if_absent=True)
 
 
 @dataclass(frozen=True)
@@ -134,25 +102,10 @@ class StripeTables:
     events_since: datetime | None = None
     since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
-    @property
-    def subscriptions(self) -> pd.DataFrame:
-        """`STRIPE_SUBSCRIPTIONS`."""
-        return _table(self.frames, "stripe_subscriptions")
-
-    @property
-    def invoices(self) -> pd.DataFrame:
-        """`STRIPE_INVOICES`."""
-        return _table(self.frames, "stripe_invoices")
-
-    @property
-    def disputes(self) -> pd.DataFrame:
-        """`STRIPE_DISPUTES`."""
-        return _table(self.frames, "stripe_disputes")
-
-    @property
-    def quarantined(self) -> pd.DataFrame:
-        """`QUARANTINED_STRIPE_OBJECTS`."""
-        return _table(self.frames, "quarantined_stripe_objects")
+    subscriptions = _Frame(tables.STRIPE_SUBSCRIPTIONS)
+    invoices = _Frame(tables.STRIPE_INVOICES)
+    disputes = _Frame(tables.STRIPE_DISPUTES)
+    quarantined = _Frame(tables.QUARANTINED_STRIPE_OBJECTS)
 
     @property
     def subscription_events(self) -> pd.DataFrame | None:
@@ -201,7 +154,7 @@ class LargeTables:
 
 
 def _no_quotas() -> pd.DataFrame:
-    return WEEKLY_USAGE.empty()[QUOTA_COLUMNS]
+    return tables.WEEKLY_USAGE.empty()[QUOTA_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -225,13 +178,7 @@ class Earlier:
     plans: pd.DataFrame = field(default_factory=no_earlier_plans)
     quotas_of_followed: pd.DataFrame = field(default_factory=_no_quotas)
     plans_of_followed: pd.DataFrame = field(default_factory=no_earlier_plans)
-    closed_weeks: pd.DataFrame = field(default_factory=METER_EXTRAS_DELTAS.empty)
+    closed_weeks: pd.DataFrame = field(default_factory=tables.METER_EXTRAS_DELTAS.empty)
     findings: pd.DataFrame | None = None
     quarantined: pd.DataFrame | None = None
-    acceptances: pd.DataFrame = field(default_factory=ACCEPTANCES.empty)
-
-
-def _table(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    if name not in frames:
-        raise MissingTableError(f"{name} was not read")
-    return frames[name]
+    acceptances: pd.DataFrame = field(default_factory=tables.ACCEPTANCES.empty)

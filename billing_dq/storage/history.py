@@ -11,8 +11,7 @@ from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
-from billing_dq.reconcile.ledger.past import RULE as HISTORY_CHANGED
-from billing_dq.reconcile.ledger.past import seals_to_continue
+from billing_dq.reconcile.ledger.past import HISTORY_CHANGED, seals_to_continue
 from billing_dq.reconcile.meter.context import no_earlier_plans
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.followed import SEAL_COLUMNS, Followed

@@ -19,7 +19,7 @@ from billing_dq.reconcile.findings.incidents import incident_sentences
 from billing_dq.reconcile.findings.mirrors import MOVED, mirrored_weeks
 from billing_dq.reconcile.findings.quarantine import quarantine_findings
 from billing_dq.reconcile.findings.subscriptions import subscription_findings
-from billing_dq.reconcile.ledger.document_size import PAGE_BYTES
+from billing_dq.reconcile.ledger.document_size import CRITICAL_BYTES
 from billing_dq.reconcile.ledger.entry_rules import OF_NO_MONEY
 from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, RESETS_BY_DESIGN, STORIES, Cause
 from billing_dq.tables import FINDINGS
@@ -265,7 +265,7 @@ def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
         return
     full: set[str] = set()
     if inputs.balances is not None:
-        full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= PAGE_BYTES, "organization_id"])
+        full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= CRITICAL_BYTES, "organization_id"])
     states = weeks.states()
     of_clock, clock = of_a_wrong_clock(inputs.violations, inputs.suspects, weeks.as_of)
     if clock is not None:

@@ -11,21 +11,23 @@ from billing_dq.reconcile.inputs import ApplicationTables, Policy
 from billing_dq.tables import RUNAWAY_BALANCES
 
 
-def runaway_balances(usage: pd.DataFrame, ours: ApplicationTables, policy: Policy) -> pd.DataFrame:
+def runaway_balances(usage: pd.DataFrame, application: ApplicationTables, policy: Policy) -> pd.DataFrame:
     """The balances below ``-quota_multiple * quota``, strictly, in `RUNAWAY_BALANCES`.
 
     Args:
         usage: organization_id, week_key and meter_quota of `WEEKLY_USAGE` at least. The quota of the open week's
             document counts (rule ``week_quota``).
-        ours: balances; subscriptions, the quota of whose plan counts where the organization has no usage document of
-            the open week (``plan_quota``); unreadable keys: where the open week's document is one of them, nothing is
-            checked.
+        application: balances; subscriptions, the quota of whose plan counts where the organization has no usage
+            document of the open week (``plan_quota``); unreadable keys: where the open week's document is one of them,
+            nothing is checked.
         policy: the quotas of the plans; ``quota_multiple``, how many weekly quotas a debt may reach; ``floor_units``,
             the debt that organizations with quota 0 may reach (``floor``; None: they are not checked).
     """
-    balances, unreadable, week_key = ours.balances, ours.unreadable, ours.weeks.keys[-1]
+    balances, unreadable, week_key = application.balances, application.unreadable, application.weeks.keys[-1]
     week = usage.loc[usage["week_key"] == week_key].set_index("organization_id")["meter_quota"]
-    plan = ours.subscriptions.set_index("organization_id")["plan"].map(dict(policy.quota_of_plan)).astype("float64")
+    plan = (
+        application.subscriptions.set_index("organization_id")["plan"].map(dict(policy.quota_of_plan)).astype("float64")
+    )
     week_quota = balances["organization_id"].map(week).astype("float64")
     plan_quota = balances["organization_id"].map(plan).astype("float64")
     quota = week_quota.fillna(plan_quota)

@@ -51,29 +51,31 @@ def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars
     breaks = violations.loc[violations["rule"].isin(CORRECTABLE) & (violations["units"] != 0)]
     # An entry that breaks several rules is undone once; an entry that stands twice under one id is to be undone twice.
     breaks = breaks.assign(row=breaks.index, copy=breaks.groupby(["organization_id", "entry_id", "rule"]).cumcount())
-    breaks = breaks.merge(_places(suspects), on=["organization_id", "entry_id"])
+    breaks = breaks.merge(_first_positions(suspects), on=["organization_id", "entry_id"])
     breaks = breaks.sort_values(["organization_id", "position", "rule"])
     corrections = _corrections(suspects, breaks)
-    by: dict[tuple[str, str, int, float], tuple[str, str]] = {}
-    columns = ["organization_id", "entry_id", "copy", "units", "position", "ref_id"]
+    by_break: dict[tuple[str, str, int, float], tuple[str, str] | None] = {}
+    by_row: dict[int, tuple[str, str]] = {}
+    columns = ["row", "position", "ref_id", "organization_id", "entry_id", "copy", "units"]
     # Each correction is used once, by the earliest break that it fits: a loop. Breaks are few.
-    for *undone, position, reference in breaks[columns].itertuples(index=False, name=None):
-        organization, entry, copy, units = undone
-        if (organization, entry, copy, units) not in by:
+    for row, position, reference, *entry in breaks[columns].itertuples(index=False, name=None):
+        organization, entry_id, copy, units = entry
+        key = (organization, entry_id, copy, units)
+        if by_break.get(key) is None:
             of_clawback = isinstance(reference, str) and reference.startswith(_CLAWBACKS)
-            found = corrections[organization].take(position, -units, of_clawback, dollars_to_units)
-            if found is not None:
-                by[organization, entry, copy, units] = found
-    keys = zip(breaks["organization_id"], breaks["entry_id"], breaks["copy"], breaks["units"], strict=True)
-    of_row = {row: by[key] for row, key in zip(breaks["row"], keys, strict=True) if key in by}
+            by_break[key] = corrections[organization].use(position, -units, of_clawback, dollars_to_units)
+        correction = by_break[key]
+        if correction is not None:
+            by_row[row] = correction
+    ids = {row: entry_id for row, (entry_id, _) in by_row.items()}
     return LEDGER_VIOLATIONS.conform(
         violations.assign(
-            units=violations["units"].mask(violations.index.isin(list(of_row)), 0.0),
+            units=violations["units"].mask(violations.index.isin(list(by_row)), 0.0),
             detail=[
-                f"{detail}; {of_row[row][1]} makes it good" if row in of_row else detail
+                f"{detail}; {by_row[row][1]} makes it good" if row in by_row else detail
                 for row, detail in enumerate(violations["detail"])
             ],
-            compensated_by=pd.Series({row: entry for row, (entry, _) in of_row.items()}, violations.index, dtype="str"),
+            compensated_by=pd.Series(ids, violations.index, dtype="str"),
         )
     )
 
@@ -89,38 +91,42 @@ class _Corrections:
     by_tool: defaultdict[float, deque[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(deque))
     clawbacks: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
 
-    def take(self, after: int, units: float, of_clawback: bool, dollars_to_units: float) -> tuple[str, str] | None:
+    def use(self, after: int, units: float, of_clawback: bool, dollars_to_units: float) -> tuple[str, str] | None:
         """The first correction of these units after a position, which is then used up: its id and words."""
-        found = _first(self.by_hand[_key(units)], after, math.inf)
-        if found is None and units > 0:
-            given = units_of_cents(math.ceil(units / dollars_to_units * 100), dollars_to_units)
-            of_a_dispute = [place for place, taken in self.clawbacks if taken / 2 <= given <= taken * 2]
-            until = min(of_a_dispute, default=math.inf)
-            found = _first(self.by_tool[_key(given)], after, math.inf if of_clawback else until)
-        return found
+        correction = _first(self.by_hand[_key(units)], after, math.inf)
+        if correction is None and units > 0:
+            # The tool takes whole cents, so it may give less than a cent too much.
+            by_tool = units_of_cents(math.ceil(units / dollars_to_units * 100), dollars_to_units)
+            of_a_dispute = [place for place, clawed in self.clawbacks if clawed / 2 <= by_tool <= clawed * 2]
+            until = math.inf if of_clawback else min(of_a_dispute, default=math.inf)
+            correction = _first(self.by_tool[_key(by_tool)], after, until)
+        return correction
 
 
 def _corrections(suspects: pd.DataFrame, breaks: pd.DataFrame) -> defaultdict[str, _Corrections]:
     """By organization; an entry that is a break itself corrects nothing."""
-    of_breaks = suspects.loc[suspects["organization_id"].isin(breaks["organization_id"])]
+    rows = suspects.loc[suspects["organization_id"].isin(breaks["organization_id"])]
     broken = pd.MultiIndex.from_frame(breaks[["organization_id", "entry_id"]])
-    whole = ~pd.MultiIndex.from_frame(of_breaks[["organization_id", "entry_id"]]).isin(broken)
-    reference = of_breaks["ref_id"].fillna("")
-    by_tool = (of_breaks["kind"] == "adjustment") & reference.str.startswith(TOOL_CREDIT)
-    clawback = (of_breaks["kind"] == "refund") & reference.str.startswith(_CLAWBACKS)
-    told = of_breaks.assign(by_hand=is_correction(of_breaks), by_tool=by_tool, clawback=clawback, whole=whole)
-    found: defaultdict[str, _Corrections] = defaultdict(_Corrections)
-    columns = ["organization_id", "position", "entry_id", "kind", "amount", "by_hand", "by_tool", "clawback", "whole"]
-    for organization, position, entry, kind, amount, by_hand, by_tool, clawback, whole in (
-        told[columns].sort_values(["organization_id", "position"]).itertuples(index=False, name=None)
+    is_sound = ~pd.MultiIndex.from_frame(rows[["organization_id", "entry_id"]]).isin(broken)
+    reference = rows["ref_id"].fillna("")
+    by_tool = (rows["kind"] == "adjustment") & reference.str.startswith(TOOL_CREDIT)
+    rows = rows.assign(
+        is_clawback=(rows["kind"] == "refund") & reference.str.startswith(_CLAWBACKS),
+        by_hand=is_sound & is_correction(rows),
+        by_tool=is_sound & by_tool,
+    ).sort_values(["organization_id", "position"])
+    corrections: defaultdict[str, _Corrections] = defaultdict(_Corrections)
+    columns = ["organization_id", "position", "entry_id", "kind", "amount", "is_clawback", "by_hand", "by_tool"]
+    for organization, position, entry, kind, amount, is_clawback, by_hand, by_tool in rows[columns].itertuples(
+        index=False, name=None
     ):
-        corrections = found[organization]
-        if clawback:
-            corrections.clawbacks.append((position, -amount))
-        if whole and (by_hand or by_tool):
-            units_of = corrections.by_hand if by_hand else corrections.by_tool
-            units_of[_key(amount)].append((position, entry, f"the {kind} {entry} of {amount:,.10g} units"))
-    return found
+        of_ledger = corrections[organization]
+        if is_clawback:
+            of_ledger.clawbacks.append((position, -amount))
+        if by_hand or by_tool:
+            by_units = of_ledger.by_hand if by_hand else of_ledger.by_tool
+            by_units[_key(amount)].append((position, entry, f"the {kind} {entry} of {amount:,.10g} units"))
+    return corrections
 
 
 def _first(corrections: deque[tuple[int, str, str]], after: int, until: float) -> tuple[str, str] | None:
@@ -132,7 +138,7 @@ def _first(corrections: deque[tuple[int, str, str]], after: int, until: float) -
     return entry, what
 
 
-def _places(suspects: pd.DataFrame) -> pd.DataFrame:
+def _first_positions(suspects: pd.DataFrame) -> pd.DataFrame:
     """organization_id, entry_id, position; of an id that stands twice the first place."""
     columns = ["organization_id", "entry_id", "position"]
     return suspects[columns].sort_values(columns).drop_duplicates(["organization_id", "entry_id"])

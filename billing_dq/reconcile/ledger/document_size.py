@@ -6,11 +6,11 @@ See docs/domain.md, "Ledger", and docs/causes.md, "Known incidents".
 import numpy as np
 import pandas as pd
 
-from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.reconcile.ledger.violation_rows import violations_of
 
 LIMIT_BYTES = 16 * 1024 * 1024
 WARN_BYTES = LIMIT_BYTES // 2
-PAGE_BYTES = LIMIT_BYTES * 4 // 5
+CRITICAL_BYTES = LIMIT_BYTES * 4 // 5
 
 
 def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataFrame, weeks: float) -> pd.DataFrame:
@@ -28,22 +28,10 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
     size = large["document_bytes"]
     entries = large["organization_id"].map(entries_in_window.set_index("organization_id")["entries"]).astype("float64")
     bytes_a_week = size / large["entry_count"] * entries / weeks
-    weeks_left = ((LIMIT_BYTES - size) / bytes_a_week).where(entries > 0)
-    detail = [
+    weeks_to_full = ((LIMIT_BYTES - size) / bytes_a_week).where(entries > 0)
+    sentences = [
         f"the document has {bytes_:,.0f} bytes, {bytes_ / LIMIT_BYTES:.0%} of 16 MiB, with {count:,} entries; "
-        + ("it did not grow in the night's weeks" if np.isnan(left) else f"at its pace it is full in {left:.1f} weeks")
-        for bytes_, count, left in zip(size, large["entry_count"], weeks_left, strict=True)
+        + ("it did not grow in the night's weeks" if np.isnan(full) else f"at its pace it is full in {full:.1f} weeks")
+        for bytes_, count, full in zip(size, large["entry_count"], weeks_to_full, strict=True)
     ]
-    return LEDGER_VIOLATIONS.conform(
-        pd.DataFrame(
-            {
-                "organization_id": large["organization_id"],
-                "rule": "document_size",
-                "entry_id": None,
-                "ref_id": None,
-                "units": 0.0,
-                "detail": detail,
-                "compensated_by": None,
-            }
-        )
-    )
+    return violations_of(large, "document_size", 0.0, sentences)

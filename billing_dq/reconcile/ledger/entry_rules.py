@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.reconcile.ledger.violation_rows import violations_of
 from billing_dq.vocabulary.references import EXPIRATION, OLD_CLAWBACK, REFUND, SETTLEMENT, TOOL_CREDIT
 
-KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
+ENTRY_KINDS = ("topup", "debit", "refund", "expiration", "adjustment")
 #: An entry dated later than this after the snapshot is dated in the future; less is a difference of clocks.
 CLOCK_GRACE = timedelta(minutes=5)
 #: Rules that question an entry's form and not its amount: nobody owes its units to anybody.
@@ -51,10 +51,11 @@ def entry_violations(suspects: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         "zero_amount": (amount == 0) & (kind != "expiration"),
         "future_entry": rows["at"] > pd.Timestamp(as_of + CLOCK_GRACE),
         "missing_ref": kind.isin(["debit", "adjustment"]) & reference.isna(),
-        "unknown_kind": ~kind.isin(KINDS),
+        "unknown_kind": ~kind.isin(ENTRY_KINDS),
     }
-    found = [_violations(rows.loc[is_broken], rule) for rule, is_broken in broken.items()]
-    return LEDGER_VIOLATIONS.conform(pd.concat(found))
+    of_rule = {rule: rows.loc[is_broken] for rule, is_broken in broken.items()}
+    violations = [violations_of(rows, rule, rows["amount"], _sentences(rows, rule)) for rule, rows in of_rule.items()]
+    return pd.concat(violations, ignore_index=True)
 
 
 def is_correction(entries: pd.DataFrame) -> pd.Series:
@@ -69,26 +70,16 @@ def _is_repeated(rows: pd.DataFrame, reference: pd.Series) -> pd.Series:
     return pairs.duplicated() & reference.notna()
 
 
-def _violations(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
+def _sentences(rows: pd.DataFrame, rule: str) -> list[str]:
     columns = ["kind", "amount", "ref_id", "stripe_session_id", "at"]
-    return pd.DataFrame(
-        {
-            "organization_id": rows["organization_id"],
-            "rule": rule,
-            "entry_id": rows["entry_id"],
-            "ref_id": rows["ref_id"],
-            "units": rows["amount"],
-            "detail": [
-                _SENTENCES[rule].format(
-                    a="an" if kind in ("adjustment", "expiration") else "a",
-                    kind=kind,
-                    amount=f"{amount:,.10g}",
-                    ref=ref,
-                    session=session,
-                    at=f"{at:%F %T}",
-                )
-                for kind, amount, ref, session, at in rows[columns].itertuples(index=False, name=None)
-            ],
-            "compensated_by": None,
-        }
-    )
+    return [
+        _SENTENCES[rule].format(
+            a="an" if kind in ("adjustment", "expiration") else "a",
+            kind=kind,
+            amount=f"{amount:,.10g}",
+            ref=ref,
+            session=session,
+            at=f"{at:%F %T}",
+        )
+        for kind, amount, ref, session, at in rows[columns].itertuples(index=False, name=None)
+    ]

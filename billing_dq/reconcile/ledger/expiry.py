@@ -15,13 +15,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.units import EPSILON
 from billing_dq.vocabulary.references import expiration_ref
 from billing_dq.weeks import NightWeeks
 
-SWEEP_HOURS = 48
-#: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
-ROUNDING = 1e-6
-_SWEEP_MS = SWEEP_HOURS * 3_600_000
+_HOUR_MS = 3_600_000
+#: The sweep runs once a day; a second day is for a run that failed.
+_SWEEP_MS = 48 * _HOUR_MS
 _NEVER = float("inf")
 
 
@@ -39,25 +39,26 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Lot:
-    """A credit and what is left of it; `order` is its place in the ledger."""
+    """A credit and its units that nothing has drawn yet."""
 
     entry: Entry
-    order: int
-    left: float
-    expires_at: float
+    balance: float
     is_swept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """An expiration entry: what it took, and what was left of its top-up before it."""
+    """An expiration entry: what it took, what was left of its top-up before it, and what that gave; 0 without one."""
 
     entry: Entry
-    taken: float
-    left: float
+    expired: float
+    balance: float
     is_second: bool
-    #: what its top-up gave, 0 where it names none
-    given: float
+    topup_units: float
+
+
+#: A break: the rule, the entry that breaks it, signed units, and a sentence for people.
+Break = tuple[str, Entry, float, str]
 
 
 def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
@@ -81,37 +82,36 @@ def replay(entries: Iterable[Entry]) -> tuple[list[Lot], list[Sweep]]:
                 continue  # of a wrong sign, a violation of its own: it gives nothing
             repaid = min(uncovered, entry.amount)
             uncovered -= repaid
-            lot = Lot(entry, order, entry.amount - repaid, entry.expires_at)
+            lot = Lot(entry, entry.amount - repaid)
             lots.append(lot)
             by_sweep[expiration_ref(entry.entry_id)] = lot
             if entry.kind == "topup" and entry.stripe_session_id is not None:
                 by_session.setdefault(entry.stripe_session_id, lot)
-            insort(drawable, (lot.expires_at, order, lot))
+            insort(drawable, (entry.expires_at, order, lot))
             continue
-        wanted = -entry.amount
-        own = None
+        units = -entry.amount
+        pack = None
         if entry.kind == "refund" and entry.stripe_session_id is not None:
-            own = by_session.get(entry.stripe_session_id)
+            pack = by_session.get(entry.stripe_session_id)
         elif entry.kind == "expiration":
-            own = by_sweep.get(entry.ref_id)
-            left, given = (own.left, own.entry.amount) if own else (0.0, 0.0)
-            sweeps.append(Sweep(entry, wanted, left, own is not None and own.is_swept, given))
-        if own is not None:
-            taken = min(own.left, wanted)
-            own.left -= taken
-            wanted -= taken
+            pack = by_sweep.get(entry.ref_id)
+            balance, topup_units = (pack.balance, pack.entry.amount) if pack else (0.0, 0.0)
+            sweeps.append(Sweep(entry, units, balance, pack is not None and pack.is_swept, topup_units))
+        if pack is not None:
+            drawn = min(pack.balance, units)
+            pack.balance -= drawn
+            units -= drawn
             if entry.kind == "expiration":
-                own.is_swept = True
-                own.left = 0.0
+                pack.is_swept, pack.balance = True, 0.0
         for expires_at, _, lot in drawable:
-            if not wanted:
+            if not units:
                 break
             if expires_at > entry.at:
-                taken = min(lot.left, wanted)
-                lot.left -= taken
-                wanted -= taken
-        uncovered += wanted
-        drawable = [item for item in drawable if item[2].left]
+                drawn = min(lot.balance, units)
+                lot.balance -= drawn
+                units -= drawn
+        uncovered += units
+        drawable = [item for item in drawable if item[2].balance]
     return lots, sweeps
 
 
@@ -139,68 +139,72 @@ def expiry_violations(ledgers: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for organization, entries in _by_organization(ledgers):
         lots, sweeps = replay(entries)
-        rows += (dict(row, organization_id=organization) for row in _not_swept(lots, end))
-        rows += (dict(row, organization_id=organization) for row in _twice(sweeps))
         excess = _excess(sweeps)
         if excess:
             without_copies = _excess(replay(_first_of_each_reference(entries))[1])
             excess = {
                 entry: min(units, without_copies[entry]) for entry, units in excess.items() if entry in without_copies
             }
-        rows += (dict(row, organization_id=organization) for row in _too_much(sweeps, excess, first))
-        rows += (dict(row, organization_id=organization) for row in _before_purchase(lots, sweeps))
-    return LEDGER_VIOLATIONS.from_rows(dict(row, compensated_by=None) for row in rows)
-
-
-def _not_swept(lots: list[Lot], end: float) -> Iterator[dict[str, object]]:
-    for lot in lots:
-        if lot.entry.kind == "topup" and lot.expires_at + _SWEEP_MS < end and not lot.is_swept:
-            hours = (end - lot.expires_at) / 3_600_000
-            yield {
-                "rule": "expiry_not_swept",
-                "entry_id": lot.entry.entry_id,
-                "ref_id": lot.entry.ref_id,
-                "units": lot.left,
-                "detail": f"a top-up of {lot.entry.amount:,.10g} units expired {hours:,.0f} hours ago "
-                f"and has no expiration entry; {lot.left:,.10g} units are left of it",
+        breaks = (
+            *_not_swept(lots, end),
+            *_twice(sweeps),
+            *_too_much(sweeps, excess, first),
+            *_before_purchase(lots, sweeps),
+        )
+        rows.extend(
+            {
+                "organization_id": organization,
+                "rule": rule,
+                "entry_id": entry.entry_id,
+                "ref_id": entry.ref_id,
+                "units": units,
+                "detail": sentence,
+                "compensated_by": None,
             }
+            for rule, entry, units, sentence in breaks
+        )
+    return LEDGER_VIOLATIONS.from_rows(rows)
 
 
-def _twice(sweeps: list[Sweep]) -> Iterator[dict[str, object]]:
+def _not_swept(lots: list[Lot], end: float) -> Iterator[Break]:
+    for lot in lots:
+        topup = lot.entry
+        if topup.kind == "topup" and topup.expires_at + _SWEEP_MS < end and not lot.is_swept:
+            hours = (end - topup.expires_at) / _HOUR_MS
+            sentence = (
+                f"a top-up of {topup.amount:,.10g} units expired {hours:,.0f} hours ago "
+                f"and has no expiration entry; {lot.balance:,.10g} units are left of it"
+            )
+            yield "expiry_not_swept", topup, lot.balance, sentence
+
+
+def _twice(sweeps: list[Sweep]) -> Iterator[Break]:
     for sweep in sweeps:
         if sweep.is_second:
-            yield {
-                "rule": "expiry_twice",
-                "entry_id": sweep.entry.entry_id,
-                "ref_id": sweep.entry.ref_id,
-                "units": sweep.entry.amount,
-                "detail": f"the top-up was expired before; this entry takes {sweep.taken:,.10g} units once more",
-            }
+            sentence = f"the top-up was expired before; this entry takes {sweep.expired:,.10g} units once more"
+            yield "expiry_twice", sweep.entry, sweep.entry.amount, sentence
 
 
 def _excess(sweeps: list[Sweep]) -> dict[str, float]:
     """Units beyond what was left, by entry, of the first expiration of each top-up."""
-    beyond = {sweep.entry.entry_id: sweep.taken - sweep.left for sweep in sweeps if not sweep.is_second}
-    return {entry: units for entry, units in beyond.items() if units > ROUNDING}
+    beyond = {sweep.entry.entry_id: sweep.expired - sweep.balance for sweep in sweeps if not sweep.is_second}
+    return {entry: units for entry, units in beyond.items() if units > EPSILON}
 
 
-def _too_much(sweeps: list[Sweep], excess: dict[str, float], first: float) -> Iterator[dict[str, object]]:
+def _too_much(sweeps: list[Sweep], excess: dict[str, float], first: float) -> Iterator[Break]:
     """Expirations of too much; those from before the instant `first` that took all of their top-up apart."""
     for sweep in sweeps:
         if not sweep.is_second and sweep.entry.entry_id in excess:
             units = excess[sweep.entry.entry_id]
-            in_full = sweep.entry.at < first and abs(sweep.taken - sweep.given) <= ROUNDING
-            yield {
-                "rule": "expiry_in_full" if in_full else "expiry_too_much",
-                "entry_id": sweep.entry.entry_id,
-                "ref_id": sweep.entry.ref_id,
-                "units": -units,
-                "detail": f"the expiration takes {sweep.taken:,.10g} units of a top-up "
-                f"that had {sweep.taken - units:,.10g} left: {units:,.10g} too many",
-            }
+            in_full = sweep.entry.at < first and abs(sweep.expired - sweep.topup_units) <= EPSILON
+            sentence = (
+                f"the expiration takes {sweep.expired:,.10g} units of a top-up "
+                f"that had {sweep.expired - units:,.10g} left: {units:,.10g} too many"
+            )
+            yield "expiry_in_full" if in_full else "expiry_too_much", sweep.entry, -units, sentence
 
 
-def _before_purchase(lots: list[Lot], sweeps: list[Sweep]) -> Iterator[dict[str, object]]:
+def _before_purchase(lots: list[Lot], sweeps: list[Sweep]) -> Iterator[Break]:
     """Bought packs that were over before they began: seconds written where milliseconds belong, or a wrong year."""
     first_sweeps = {sweep.entry.ref_id: sweep for sweep in sweeps if not sweep.is_second}
     for lot in lots:
@@ -208,26 +212,20 @@ def _before_purchase(lots: list[Lot], sweeps: list[Sweep]) -> Iterator[dict[str,
         if pack.kind != "topup" or pack.stripe_session_id is None or pack.expires_at > pack.at:
             continue
         sweep = first_sweeps.get(expiration_ref(pack.entry_id))
-        taken = sweep.taken if sweep else 0.0
-        yield {
-            "rule": "expiry_before_purchase",
-            "entry_id": sweep.entry.entry_id if sweep else pack.entry_id,
-            "ref_id": sweep.entry.ref_id if sweep else pack.ref_id,
-            "units": -taken,
-            "detail": f"the pack of {pack.amount:,.10g} units expired {(pack.at - pack.expires_at) / 86_400_000:,.0f} "
-            f"days before it was bought, and its expiration took {taken:,.10g}",
-        }
+        expired = sweep.expired if sweep else 0.0
+        sentence = (
+            f"the pack of {pack.amount:,.10g} units expired {(pack.at - pack.expires_at) / (24 * _HOUR_MS):,.0f} "
+            f"days before it was bought, and its expiration took {expired:,.10g}"
+        )
+        yield "expiry_before_purchase", sweep.entry if sweep else pack, -expired, sentence
 
 
 def _first_of_each_reference(entries: list[Entry]) -> list[Entry]:
-    seen: set[str] = set()
-    firsts: list[Entry] = []
-    for entry in entries:
-        if entry.ref_id is None or entry.ref_id not in seen:
-            firsts.append(entry)
-        if entry.ref_id is not None:
-            seen.add(entry.ref_id)
-    return firsts
+    # an entry without a reference repeats none: its place tells it from all others
+    firsts: dict[str | int, Entry] = {}
+    for place, entry in enumerate(entries):
+        firsts.setdefault(place if entry.ref_id is None else entry.ref_id, entry)
+    return list(firsts.values())
 
 
 def _by_organization(ledgers: pd.DataFrame) -> Iterator[tuple[str, list[Entry]]]:

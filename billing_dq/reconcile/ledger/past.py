@@ -8,9 +8,10 @@ from collections.abc import Hashable, Mapping
 
 import pandas as pd
 
-from billing_dq.tables import LEDGER_SEALS, LEDGER_VIOLATIONS
+from billing_dq.reconcile.ledger.violation_rows import violations_of
+from billing_dq.tables import LEDGER_SEALS
 
-RULE = "history_changed"
+HISTORY_CHANGED = "history_changed"
 
 
 def history_violations(seals: pd.DataFrame) -> pd.DataFrame:
@@ -23,20 +24,13 @@ def history_violations(seals: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         LEDGER_VIOLATIONS, rule `history_changed`, a row an organization. Units are what the sealed entries add up to
-        now, less what they added up to: positive where the organization has more.
+        tonight, less what they added up to: positive where the organization has more.
     """
     changed = seals[_is_changed(seals)]
     gone, shorter = changed["reading"] == "gone", changed["entry_count"] < changed["earlier_count"]
-    now = changed["first_sum"].where(~shorter, changed["ledger_sum"]).where(~gone, 0.0)
-    rows = changed.assign(
-        rule=RULE,
-        entry_id=None,
-        ref_id=None,
-        units=now - changed["earlier_sum"],
-        detail=[_detail(row) for row in changed.to_dict("records")],
-        compensated_by=None,
-    )
-    return LEDGER_VIOLATIONS.conform(rows[LEDGER_VIOLATIONS.column_names])
+    sum_tonight = changed["first_sum"].where(~shorter, changed["ledger_sum"]).where(~gone, 0.0)
+    sentences = [_sentence(row) for row in changed.to_dict("records")]
+    return violations_of(changed, HISTORY_CHANGED, sum_tonight - changed["earlier_sum"], sentences)
 
 
 def seals_to_continue(seals: pd.DataFrame, accepted: set[str]) -> pd.DataFrame:
@@ -53,18 +47,12 @@ def seals_to_continue(seals: pd.DataFrame, accepted: set[str]) -> pd.DataFrame:
         ``organization_id``, ``entry_count``, ``ledger_sum``, ``digest``; each organization once.
     """
     keeps = (seals["reading"] != "read") | (_is_changed(seals) & ~seals["organization_id"].isin(accepted))
-    own = seals.loc[~keeps, ["organization_id", "entry_count", "ledger_sum", "digest"]]
-    earlier = seals.loc[keeps & ~((seals["reading"] == "gone") & seals["organization_id"].isin(accepted))]
-    kept = pd.DataFrame(
-        {
-            "organization_id": earlier["organization_id"],
-            "entry_count": earlier["earlier_count"],
-            "ledger_sum": earlier["earlier_sum"],
-            "digest": earlier["earlier_digest"],
-        }
-    )
-    return pd.concat([own, kept], ignore_index=True).astype(
-        {column.name: column.pandas_dtype for column in LEDGER_SEALS.columns if column.name in own.columns}
+    is_accepted_loss = (seals["reading"] == "gone") & seals["organization_id"].isin(accepted)
+    columns = ["organization_id", "entry_count", "ledger_sum", "digest"]
+    earlier = ["organization_id", "earlier_count", "earlier_sum", "earlier_digest"]
+    earlier_seals = seals.loc[keeps & ~is_accepted_loss, earlier].set_axis(columns, axis="columns")
+    return pd.concat([seals.loc[~keeps, columns], earlier_seals], ignore_index=True).astype(
+        {name: LEDGER_SEALS.column(name).pandas_dtype for name in columns}
     )
 
 
@@ -73,7 +61,7 @@ def _is_changed(seals: pd.DataFrame) -> pd.Series:
     return seals["earlier_digest"].notna() & (seals["earlier_count"] > 0) & (seals["reading"] != "unread") & differs
 
 
-def _detail(seal: Mapping[Hashable, object]) -> str:
+def _sentence(seal: Mapping[Hashable, object]) -> str:
     first = seal["earlier_count"]
     sealed = f"{first:,} entries of {seal['earlier_sum']:,.10g} units were sealed ({seal['earlier_digest']})"
     if seal["reading"] == "gone":

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pandas as pd
 
+from billing_dq.reconcile.ledger.violation_rows import violations_of
 from billing_dq.reconcile.meter.quota.resets import Resets
-from billing_dq.tables import LEDGER_VIOLATIONS
+from billing_dq.units import EPSILON
 from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import NightWeeks
 
-GRACE = timedelta(hours=48)
-#: Amounts are doubles; whole units are exact, and parts of units differ by rounding only.
-ROUNDING = 1e-6
+#: One side of a settlement may be this much older than the other: its writes are retried for two days.
+SETTLEMENT_GRACE = timedelta(hours=48)
 
 
 def settlement_violations(
@@ -42,22 +42,22 @@ def settlement_violations(
         Rule `settlement_half_applied`, ref_id `settle:<week>`. Units are signed as money is: positive where the
         customer was credited more than charged.
     """
-    both = _charged(usage, keys, night).merge(
+    sides = _charged(usage, keys, night).merge(
         _credited(entries, night), how="outer", on=["organization_id", "week_key"]
     )
-    both = both.loc[~_is_dark(both, usage, unreadable)]
-    latest = pd.Timestamp(night.as_of - GRACE)
-    only_key = both["at"].isna() & (both["written_at"] < latest)
-    only_entry = both["written_at"].isna() & (both["at"] < latest)
+    sides = sides.loc[~_is_dark(sides, usage, unreadable)].assign(ref_id=lambda rows: SETTLEMENT + rows["week_key"])
+    latest = pd.Timestamp(night.as_of - SETTLEMENT_GRACE)
+    only_key = sides.loc[sides["at"].isna() & (sides["written_at"] < latest)]
+    only_entry = sides.loc[sides["written_at"].isna() & (sides["at"] < latest)]
     # A side that is missing has no amount, and nothing differs from none.
-    too_little = both.loc[(both["settled_units"] > 0) & (both["amount"] - both["settled_units"] > ROUNDING)]
-    differ = too_little.loc[~resets.possible(too_little)]
-    frames = [
-        _violations(both.loc[only_key], -both.loc[only_key, "settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
-        _violations(both.loc[only_entry], both.loc[only_entry, "amount"], _only_entry),
+    differ = sides.loc[(sides["settled_units"] > 0) & (sides["amount"] - sides["settled_units"] > EPSILON)]
+    differ = differ.loc[~resets.possible(differ)]
+    violations = [
+        _violations(only_key, -only_key["settled_units"].clip(lower=0.0).fillna(0.0), _only_key),
+        _violations(only_entry, only_entry["amount"], _only_entry),
         _violations(differ, differ["amount"] - differ["settled_units"], _differ),
     ]
-    return LEDGER_VIOLATIONS.conform(pd.concat(frames).sort_values(["organization_id", "ref_id"]))
+    return pd.concat(violations).sort_values(["organization_id", "ref_id"], ignore_index=True)
 
 
 def _charged(usage: pd.DataFrame, keys: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
@@ -85,36 +85,25 @@ def _credited(entries: pd.DataFrame, night: NightWeeks) -> pd.DataFrame:
     return rows[["organization_id", "week_key", "entry_id", "amount", "at"]]
 
 
-def _is_dark(both: pd.DataFrame, usage: pd.DataFrame, unreadable: pd.DataFrame) -> pd.Series:
-    """Whether one of the two sides could not be read. An untold week is any that has no other document."""
+def _is_dark(sides: pd.DataFrame, usage: pd.DataFrame, unreadable: pd.DataFrame) -> pd.Series:
+    """Whether a side could not be read. A document without a readable week may be of any week that has no other."""
     ledgers = unreadable.loc[unreadable["collection"] == "billingextrabalances", "organization_id"]
     documents = unreadable.loc[unreadable["collection"] == "billingusages"]
     of_week = pd.MultiIndex.from_frame(documents.loc[documents["week_key"].notna(), ["organization_id", "week_key"]])
     of_any = documents.loc[documents["week_key"].isna(), "organization_id"]
-    week = pd.MultiIndex.from_frame(both[["organization_id", "week_key"]])
+    week = pd.MultiIndex.from_frame(sides[["organization_id", "week_key"]])
     has_document = week.isin(pd.MultiIndex.from_frame(usage[["organization_id", "week_key"]]))
-    dark = both["organization_id"].isin(ledgers) | week.isin(of_week)
-    return dark | (both["organization_id"].isin(of_any) & ~has_document)
+    dark = sides["organization_id"].isin(ledgers) | week.isin(of_week)
+    return dark | (sides["organization_id"].isin(of_any) & ~has_document)
 
 
 def _violations(rows: pd.DataFrame, units: pd.Series, sentence: Callable[[str, float, float], str]) -> pd.DataFrame:
-    details = [
+    columns = ["week_key", "settled_units", "amount"]
+    sentences = [
         sentence(str(week), float(settled), float(amount))
-        for week, settled, amount in rows[["week_key", "settled_units", "amount"]].itertuples(index=False, name=None)
+        for week, settled, amount in rows[columns].itertuples(index=False, name=None)
     ]
-    return LEDGER_VIOLATIONS.conform(
-        pd.DataFrame(
-            {
-                "organization_id": rows["organization_id"],
-                "rule": "settlement_half_applied",
-                "entry_id": rows["entry_id"],
-                "ref_id": SETTLEMENT + rows["week_key"],
-                "units": units,
-                "detail": details,
-                "compensated_by": None,
-            }
-        )
-    )
+    return violations_of(rows, "settlement_half_applied", units, sentences)
 
 
 def _only_key(week: str, settled: float, amount: float) -> str:

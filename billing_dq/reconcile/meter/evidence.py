@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.ledger.settlements import GRACE
+from billing_dq.reconcile.ledger.settlements import SETTLEMENT_GRACE
 from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
@@ -258,7 +258,7 @@ def _settlement_mismatch(batch: MatchedBatch, in_document: Booleans, context: Me
     """
     usage, ledger = batch.usage, batch.ledger
     as_of = int(context.night.as_of.timestamp() * 1000)
-    grace = as_of - int(GRACE.total_seconds() * 1000)
+    grace = as_of - int(SETTLEMENT_GRACE.total_seconds() * 1000)
     meter_only = in_document & ~ledger.present & (usage.updated_at > 0) & (usage.updated_at < grace)
     ledger_only = ledger.present & ~in_document & (ledger.at < grace)
     comparable = in_document & ledger.present & (usage.settled_at_most > 0)

@@ -3,7 +3,7 @@ import pytest
 
 from billing_dq.reconcile.findings.night_findings import PLAIN_COLUMNS, FindingInputs, plain_findings
 from billing_dq.reconcile.findings.severity import OF_KIND
-from billing_dq.reconcile.ledger.document_size import PAGE_BYTES, WARN_BYTES
+from billing_dq.reconcile.ledger.document_size import CRITICAL_BYTES, WARN_BYTES
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
 from tests.support.finding_rows import (
     deltas,
@@ -376,7 +376,7 @@ def test_a_violation_without_an_entry_is_about_the_organization():
     assert only(FindingInputs(violations=violations(violation("cached_balance", None))))["subject"] == ORG
 
 
-@pytest.mark.parametrize(("bytes_", "severity"), [(WARN_BYTES, "warning"), (PAGE_BYTES, "critical")])
+@pytest.mark.parametrize(("bytes_", "severity"), [(WARN_BYTES, "warning"), (CRITICAL_BYTES, "critical")])
 def test_a_full_document_pages(bytes_: int, severity: str):
     inputs = FindingInputs(
         violations=violations(violation("document_size", None, 0.0)),

@@ -290,10 +290,10 @@ def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
     for order, row in enumerate(entries):
         plain.write(order, row)
     lots, sweeps = replay(entries)
-    assert {lot.order: lot.left for lot in lots} == {order: plain.left(order) for order in plain.ids.values()}
-    assert {sweep.entry.entry_id: sweep.left for sweep in sweeps} == plain.before_sweep
+    assert [lot.balance for lot in lots] == [plain.left(order) for order in plain.ids.values()]
+    assert {sweep.entry.entry_id: sweep.balance for sweep in sweeps} == plain.before_sweep
     # What is left of credits, less what was spent without any, is the balance, but for what sweeps left lying.
-    forgone = sum(max(0.0, sweep.left - sweep.taken) for sweep in sweeps)
+    forgone = sum(max(0.0, sweep.balance - sweep.expired) for sweep in sweeps)
     assert len(plain.units) - plain.uncovered + forgone == sum(row.amount for row in entries)
 
 
@@ -302,7 +302,7 @@ def test_the_replay_agrees_with_a_replay_of_single_units(entries: list[Entry]):
 def test_all_units_times_k_leave_k_times_as_much(entries: list[Entry], factor: int):
     lots, _ = replay(entries)
     scaled, _ = replay([row._replace(amount=row.amount * factor) for row in entries])
-    assert [lot.left * factor for lot in lots] == [lot.left for lot in scaled]
+    assert [lot.balance * factor for lot in lots] == [lot.balance for lot in scaled]
 
 
 def test_no_ledger_no_violation():

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from billing_dq.reconcile.ledger.document_size import (
+    CRITICAL_BYTES,
     LIMIT_BYTES,
-    PAGE_BYTES,
     WARN_BYTES,
     document_size_violations,
 )
@@ -84,7 +84,7 @@ def size(bytes_: int, entries: int = 0, count: int = 100_000) -> list[str]:
 
 
 def test_a_document_of_half_the_limit_is_a_violation():
-    assert (LIMIT_BYTES, WARN_BYTES, PAGE_BYTES) == (16_777_216, 8_388_608, 13_421_772)
+    assert (LIMIT_BYTES, WARN_BYTES, CRITICAL_BYTES) == (16_777_216, 8_388_608, 13_421_772)
     assert size(WARN_BYTES - 1) == []
     assert len(size(WARN_BYTES)) == 1
 
