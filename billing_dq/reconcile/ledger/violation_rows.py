@@ -1,4 +1,4 @@
-"""The rows of `LEDGER_VIOLATIONS`, as every rule of a ledger makes them (docs/domain.md, "Ledger")."""
+"""The rows of `LEDGER_VIOLATIONS`, as every rule of a ledger makes them."""
 
 from collections.abc import Sequence
 
