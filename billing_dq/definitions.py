@@ -1,4 +1,7 @@
-"""The Dagster definitions: all of `defs/`, put together from the settings. They load without a database."""
+"""The Dagster definitions: all of `defs/`, put together from the settings. They load without a database.
+
+Not here: what an asset, a check or a sensor does.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -7,6 +10,8 @@ import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.alerts import alert_definitions
+from billing_dq.defs.asset_names import MONGODB_TABLES
+from billing_dq.defs.checks.credit_checks import credit_check
 from billing_dq.defs.checks.data_checks import data_checks
 from billing_dq.defs.checks.expectation_checks import expectation_checks
 from billing_dq.defs.checks.night_checks import finding_checks
@@ -16,7 +21,7 @@ from billing_dq.defs.conclusions import conclusion_assets
 from billing_dq.defs.dispute_credits import dispute_credit_definitions
 from billing_dq.defs.executors import executor_of
 from billing_dq.defs.io_manager import PARTS, LakeIOManager, PartsIOManager
-from billing_dq.defs.jobs import Part, conclude_night, part_of, reconcile_night
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, DESCRIPTIONS, RECONCILE_NIGHT, Part, part_of
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nightly, nights_of, read_by_morning
 from billing_dq.defs.outside import outside_assets
@@ -24,7 +29,6 @@ from billing_dq.defs.quality import quality_assets
 from billing_dq.defs.reconciliation import reconciliation_assets
 from billing_dq.defs.resources import resources_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights
-from billing_dq.defs.snapshot import TABLES as TABLES_OF_MONGODB
 from billing_dq.defs.snapshot import snapshot_assets
 from billing_dq.defs.stripe import stripe_assets
 from billing_dq.rules.reading import read_folder
@@ -36,7 +40,7 @@ from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 
 #: What the sources give of every night that they do not refuse.
-OF_EVERY_NIGHT = {*TABLES_OF_MONGODB, SnapshotFactsRecord.name, StripeReadingRecord.name}
+_OF_EVERY_NIGHT = {*MONGODB_TABLES, SnapshotFactsRecord.name, StripeReadingRecord.name}
 
 
 def build_definitions(
@@ -50,41 +54,41 @@ def build_definitions(
 
     Args:
         settings: every knob.
-        progress: where long reads tell how far they are; the runs' own log by default.
+        progress: where long reads report how far they are; the runs' own log by default.
         settings_now: reads the settings again, for the credits' kill switch; ``settings`` as they are by default.
         locks: through which runs hold their night; an owner's that holds one already, so that its own run may too.
         night: a night that is about to be read, which is a partition beside tonight and those that are stored.
     """
-    nights = nights_of(settings, night)
+    locks, nights = locks or NightLocks(settings.home), nights_of(settings, night)
+    resources = {
+        "io_manager": LakeIOManager(Lake(settings.home)),
+        PARTS: PartsIOManager(settings.home),
+        **resources_of(settings, progress, locks),
+    }
     with warnings.catch_warnings():
         # Dagster calls the partitions of checks a preview, and warns of a beta parameter that it passes itself
         warnings.simplefilter("ignore", PreviewWarning)
         warnings.simplefilter("ignore", BetaWarning)
-        now = settings_now or (lambda: settings)
-        definitions = _build(settings, progress, now, locks or NightLocks(settings.home), nights)
+        credits = dispute_credit_definitions(settings_now or (lambda: settings))
+        nightly_definitions = _of_nights(settings, nights, executor_of(settings, locks))
+        definitions = dg.Definitions.merge(nightly_definitions, credits, dg.Definitions(resources=resources))
         definitions.get_repository_def()  # resolves, and keeps, everything
     return definitions
 
 
-def _build(
-    settings: Settings,
-    progress: Progress | None,
-    settings_now: Callable[[], Settings],
-    locks: NightLocks,
-    nights: dg.PartitionsDefinition,
-) -> dg.Definitions:
-    executor = executor_of(settings, locks)
-    credits = dispute_credit_definitions(nights, settings_now)
-    sources = [snapshot_assets(nights, settings.shards), stripe_assets(nights)]
+def _of_nights(settings: Settings, nights: dg.PartitionsDefinition, executor: dg.ExecutorDefinition) -> dg.Definitions:
+    """The assets and checks of a night, and what runs and watches them."""
+    rules = read_folder(settings.rules_folder, names_in_use())
     alerts, alert_check = alert_definitions(nights)
-    own_checks = [
+    checks = [
         *finding_checks(nights),
         population_checks(nights),
         *data_checks(nights),
         alert_check,
+        *expectation_checks(rules, nights),
+        credit_check(nights),
     ]
-    rules = read_folder(settings.rules_folder, names_in_use())
-    checks = [*own_checks, *expectation_checks(rules, nights)]
+    sources = [snapshot_assets(nights, settings.shards), stripe_assets(nights)]
     derived = [
         soundness_asset(nights, rules.usable),
         reconciliation_assets(nights, settings.shards),
@@ -93,29 +97,18 @@ def _build(
         manifest_asset(nights),
         alerts,
     ]
-    credit_checks = [check for check in credits.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
-    concluding = (
-        dg.AssetSelection.assets(*derived)
-        | dg.AssetSelection.checks(*checks)
-        | dg.AssetSelection.checks(*credit_checks)
-    )
-    by_morning = read_by_morning([*sources, *derived], OF_EVERY_NIGHT)
-    night_job = reconcile_night(dg.AssetSelection.assets(*sources) | concluding, executor)
+    concluding = dg.AssetSelection.assets(*derived) | dg.AssetSelection.checks(*checks)
+    selections = {RECONCILE_NIGHT: dg.AssetSelection.assets(*sources) | concluding, CONCLUDE_NIGHT: concluding}
+    jobs = {
+        name: dg.define_asset_job(name, selection, executor_def=executor, description=DESCRIPTIONS[name])
+        for name, selection in selections.items()
+    }
     return dg.Definitions(
-        assets=[*outside_assets(settings), *by_morning, *(credits.assets or ())],
-        asset_checks=[*checks, *credit_checks],
-        jobs=[
-            night_job,
-            conclude_night(concluding, executor),
-            *(credits.jobs or ()),
-        ],
-        schedules=[nightly(night_job)],
-        sensors=[failed_checks([*checks, *credit_checks]), failed_runs, missing_nights, *(credits.sensors or ())],
-        resources={
-            "io_manager": LakeIOManager(Lake(settings.home)),
-            PARTS: PartsIOManager(settings.home),
-            **resources_of(settings, progress, locks),
-        },
+        assets=[*outside_assets(settings), *read_by_morning([*sources, *derived], _OF_EVERY_NIGHT)],
+        asset_checks=checks,
+        jobs=list(jobs.values()),
+        schedules=[nightly(jobs[RECONCILE_NIGHT])],
+        sensors=[failed_checks(checks), failed_runs, missing_nights],
         executor=executor,
     )
 

@@ -1,4 +1,4 @@
-"""The operator's decisions in the settings, as the pure rules are given them."""
+"""The operator's decisions in the settings, in the form that the pure rules take."""
 
 from billing_dq.reconcile.inputs import Policy
 from billing_dq.settings import Settings

@@ -1,4 +1,7 @@
-"""Runs a night through Dagster in this process, with its history kept, and says what came of it."""
+"""Runs a night through Dagster in this process, keeps its history, and returns its results.
+
+Not here: what a night reads and concludes (`defs/`), and what a command prints.
+"""
 
 import os
 import time
@@ -8,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -19,10 +23,11 @@ from upath import UPath
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.alerts import DELIVERED
-from billing_dq.defs.checks.night_checks import told_by_the_night
-from billing_dq.defs.executors import LOCKED
+from billing_dq.defs.checks.night_checks import sums_up_the_night
+from billing_dq.defs.executors import LOCKED_TAG
 from billing_dq.defs.jobs import RECONCILE_NIGHT, Part, part_of, what_is_missing
 from billing_dq.defs.nights import REFUSED_TAG
+from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.sensors import notify_of_checks
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.reconcile.findings.ageing import seen_open
@@ -35,7 +40,7 @@ from billing_dq.storage.night_locks import NightLocks
 from billing_dq.storage.places import dagster_directory, why_not_writable
 from billing_dq.storage.placing import put_text
 from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT, Table
+from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, NIGHTLY_REPORT
 
 #: Written into an empty Dagster home. `nux` is a sign-up window that would cover the UI. A night is judged by the
 #: nights before it, so that one run at a time holds the pool of nights, from its start to its end.
@@ -62,28 +67,24 @@ CODE_LOCATION = "billing_dq.definitions"
 _DEFINITIONS = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), "__repository__")
 
 
-@dataclass(frozen=True)
-class CheckOutcome:
-    """What a check said of a night."""
+class CheckOutcome(NamedTuple):
+    """The result of a check of a night, with its sentence."""
 
     asset: str
     name: str
     passed: bool
     severity: str
-    said: str
+    sentence: str
 
     @property
     def speaks_for_itself(self) -> bool:
-        """Whether it says what no finding says and no other part of the night: what it is about needs somebody."""
-        return self.name not in {*told_by_the_night(), DELIVERED}
+        """Whether it reports what no finding and no other part of the night reports: a red one needs somebody."""
+        return self.name != DELIVERED and not sums_up_the_night(self.name)
 
 
 @dataclass(frozen=True)
 class StoredNight:
-    """A night that was taken: where it is stored, and what the command shows of it.
-
-    ``absent`` are the results that it could not compute, with the reasons.
-    """
+    """A stored night, as commands show it. ``absent`` are the results that it could not compute, with the reasons."""
 
     night: str
     run_id: str
@@ -98,7 +99,7 @@ class StoredNight:
 
     @property
     def open_findings(self) -> pd.DataFrame:
-        """What this night itself found."""
+        """The findings that this night itself saw."""
         return seen_open(self.findings, self.night)
 
 
@@ -131,9 +132,9 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.get() as instance:
             yield instance
     except DBAPIError as error:  # of SQLite in that directory, or of the database that its dagster.yaml names
-        said = " ".join(str(error.orig).split())
+        reason = " ".join(str(error.orig).split())
         raise SourceError(
-            f"Dagster's history cannot be written: {said}; see that {directory} (DAGSTER_HOME), or the database that "
+            f"Dagster's history cannot be written: {reason}; see that {directory} (DAGSTER_HOME), or the database that "
             "its dagster.yaml names, has room and can be reached"
         ) from error
 
@@ -148,14 +149,14 @@ def run_night(
     """Take a night: read, reconcile, check, report. Of one that ended half-way only what is missing is made, and so is
     what earlier nights lack that were read and not concluded.
 
-    Of two processes that take one night at once, one does and the other is refused.
+    Of two processes that take one night at once, the second is refused.
 
     Args:
         settings: every knob.
         instance: where Dagster keeps the history.
         as_of: the instant of the snapshot; now by default. The night is its UTC date.
         again: replace what the night has read before.
-        progress: where long reads tell how far they are.
+        progress: where long reads report how far they are.
 
     Raises:
         SourceError: the night cannot be taken; the message is one line.
@@ -172,82 +173,71 @@ def run_night(
         raise SourceError(f"the night of {night} has not begun: this machine's clock stands at {now:%Y-%m-%d}, UTC")
     locks = NightLocks(settings.home)
     for earlier in unfinished_before(Lake(settings.home), night):
-        with suppress(SourceError):  # the night says by itself that it waits for an earlier one, once it is read
-            _take(settings, instance, earlier, _Wanted(), progress, locks)
-    result = _take(settings, instance, night, _Wanted(as_of, again), progress, locks)
+        with suppress(SourceError):  # the night itself fails with the reason that it waits for an earlier one
+            _Taking(settings, instance, locks, progress).take(earlier, NightConfig())
+    config = NightConfig(as_of=as_of.isoformat() if as_of else "", again=again)
+    result = _Taking(settings, instance, locks, progress).take(night, config)
     return stored_night(settings, night, result.run_id, tuple(_outcomes(result)))
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """How a night is to be taken; `run_night` says what the fields mean."""
+class _Taking(NamedTuple):
+    """What every night of a command is taken with."""
 
-    as_of: datetime | None = None
-    again: bool = False
+    settings: Settings
+    instance: dg.DagsterInstance
+    locks: NightLocks
+    progress: Progress | None
 
-    @property
-    def config(self) -> dict[str, object]:
-        return {"as_of": self.as_of.isoformat() if self.as_of else "", "again": self.again}
+    def take(self, night: str, config: NightConfig) -> dg.JobExecutionResult:
+        """Run what a night lacks, and hold it meanwhile.
 
+        Raises:
+            SourceError: it lacks nothing, or did not come to its end.
+            SettingsError: Dagster does not know the configuration of `[execution]`.
+            KeyboardInterrupt: it was stopped on the way.
+        """
+        with self.locks.hold(night):
+            missing = (RECONCILE_NIGHT, "all") if config.again else what_is_missing(self.settings, night)
+            if missing is None:
+                raise SourceError(
+                    f"the night of {night} is stored and is not read again; --again replaces it knowingly"
+                )
+            job = self._job(night, *missing)
+            try:
+                result = _execute(job, self.instance, night, config)
+            except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
+                raise SettingsError(f"execution.config: {_invalid_fields(error)}") from None
+        if not result.success:
+            raise KeyboardInterrupt if _was_interrupted(result) else SourceError(_first_error(result))
+        run = self.instance.get_run_by_id(result.run_id)
+        if run is not None and REFUSED_TAG in run.tags:
+            raise SourceError(run.tags[REFUSED_TAG])
+        notify_of_checks(self.settings, self.instance, job.get_definition().asset_layer.asset_graph.asset_check_keys)
+        return result
 
-def _take(
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    night: str,
-    wanted: _Wanted,
-    progress: Progress | None,
-    locks: NightLocks,
-) -> dg.JobExecutionResult:
-    """Run what a night lacks, and hold it meanwhile.
-
-    Raises:
-        SourceError: it lacks nothing, or did not come to its end.
-        SettingsError: Dagster does not know the configuration of `[execution]`.
-        KeyboardInterrupt: it was stopped on the way.
-    """
-    with locks.hold(night):
-        missing = (RECONCILE_NIGHT, "all") if wanted.again else what_is_missing(settings, night)
-        if missing is None:
-            raise SourceError(f"the night of {night} is stored and is not read again; --again replaces it knowingly")
-        definition = _job(settings, missing, night, progress, locks)
-        try:
-            result = _execute(definition, instance, night, wanted.config)
-        except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
-            raise SettingsError(f"execution.config: {_not_taken(error)}") from None
-    if not result.success:
-        if _was_interrupted(result):
-            raise KeyboardInterrupt
-        raise SourceError(_first_error(result))
-    run = instance.get_run_by_id(result.run_id)
-    if run is not None and REFUSED_TAG in run.tags:
-        raise SourceError(run.tags[REFUSED_TAG])
-    notify_of_checks(settings, instance, definition.get_definition().asset_layer.asset_graph.asset_check_keys)
-    return result
+    def _job(self, night: str, name: str, part: Part) -> IJob:
+        """A job, of these very settings where its steps run in this process; other processes make it anew."""
+        if self.settings.execution.engine == "in_process":
+            definitions = build_definitions(self.settings, self.progress, locks=self.locks, night=night)
+            return InMemoryJob(part_of(definitions.resolve_job_def(name), part))
+        arguments = {"name": name, "night": night, "part": part}
+        return dg.build_reconstructable_job("billing_dq.definitions", "job_of_night", reconstructable_kwargs=arguments)
 
 
-def _job(
-    settings: Settings, missing: tuple[str, Part], night: str, progress: Progress | None, locks: NightLocks
-) -> IJob:
-    """A job, of these very settings where its steps run in this process; other processes make it anew."""
-    name, part = missing
-    if settings.execution.engine == "in_process":
-        definitions = build_definitions(settings, progress, locks=locks, night=night)
-        return InMemoryJob(part_of(definitions.resolve_job_def(name), part))
-    arguments = {"name": name, "night": night, "part": part}
-    return dg.build_reconstructable_job("billing_dq.definitions", "job_of_night", reconstructable_kwargs=arguments)
-
-
-def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: dict[str, object]) -> dg.JobExecutionResult:
+def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: NightConfig) -> dg.JobExecutionResult:
     """Run a job of a night, as a run of our code location: the UI's time line and `failed_runs` see no others."""
     definition, run_id = job.get_definition(), str(uuid.uuid4())
     run = instance.create_run_for_job(
         definition,
         run_id=run_id,
-        run_config={"loggers": _QUIET, "resources": {"night": {"config": config}}},
+        run_config={
+            "loggers": _QUIET,
+            "resources": {"night": {"config": {"as_of": config.as_of, "again": config.again}}},
+        },
         tags={
             **definition.run_tags,
             **definition.get_tags_for_partition_key(night, selected_asset_keys=None),
-            LOCKED: run_id,
+            LOCKED_TAG: run_id,
         },
         remote_job_origin=_DEFINITIONS.get_job_origin(definition.name),
     )
@@ -282,8 +272,8 @@ def stored_night(
         stripe,
         lake.frame_or_empty(METER_EXTRAS_DELTAS, night),
         incidents(lake.frame_or_empty(METER_EXTRAS_EVIDENCE, night)),
-        _frame(lake, FINDINGS, night),
-        _frame(lake, NIGHTLY_REPORT, night),
+        lake.require(FINDINGS, night).frame(),
+        lake.require(NIGHTLY_REPORT, night).frame(),
         checks,
         {} if reconciliation is None else reconciliation.absent,
     )
@@ -300,18 +290,14 @@ def require_home(settings: Settings) -> None:
         raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME")
 
 
-def _not_taken(error: dg.DagsterInvalidConfigError) -> str:
-    """What of a configuration Dagster does not take, in one line; never a value, which may hold a password."""
-    names = [" ".join(one.message.split()) for one in error.errors if "FIELD" in one.reason.value]
+def _invalid_fields(error: dg.DagsterInvalidConfigError) -> str:
+    """The fields that Dagster does not accept, in one line; never a value, which may hold a password."""
+    names = [" ".join(detail.message.split()) for detail in error.errors if "FIELD" in detail.reason.value]
     return "; ".join(names) or "a value is not of the type that the engine takes"
 
 
-def _frame(lake: Lake, table: Table, night: str) -> pd.DataFrame:
-    return lake.require(table, night).frame()
-
-
 def _outcomes(result: dg.JobExecutionResult) -> list[CheckOutcome]:
-    found = [
+    outcomes = [
         CheckOutcome(
             evaluation.asset_key.path[-1],
             evaluation.check_name,
@@ -321,7 +307,7 @@ def _outcomes(result: dg.JobExecutionResult) -> list[CheckOutcome]:
         )
         for evaluation in result.get_asset_check_evaluations()
     ]
-    return sorted(found, key=lambda check: (check.passed, check.asset, check.name))
+    return sorted(outcomes, key=lambda check: (check.passed, check.asset, check.name))
 
 
 def _was_interrupted(result: dg.JobExecutionResult) -> bool:
@@ -331,17 +317,16 @@ def _was_interrupted(result: dg.JobExecutionResult) -> bool:
 
 
 def _first_error(result: dg.JobExecutionResult) -> str:
-    """The first failed step's reason as one line; our own failures say all there is to say."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data is not None:
-                return data.user_failure_data.description or "a step failed"
-            error = data.error
-            while error is not None and error.cause is not None and not error.message.startswith(_OUR_ERRORS):
-                error = error.cause
-            reason = " ".join(error.message.split()) if error else "unknown"
-            if reason.startswith(_OUR_ERRORS):
-                return reason.partition(": ")[2]
-            return f"{event.step_key} failed: {reason}; run {result.run_id} in Dagster has the details"
-    return f"run {result.run_id} failed; Dagster has the details"
+    """The first failed step's reason as one line; our own failures need no more words."""
+    event = next((event for event in result.all_events if event.is_step_failure), None)
+    if event is None:
+        return f"run {result.run_id} failed; Dagster has the details"
+    failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+    if failure is not None:
+        return failure.description or "a step failed"
+    while error is not None and error.cause is not None and not error.message.startswith(_OUR_ERRORS):
+        error = error.cause
+    reason = " ".join(error.message.split()) if error else "unknown"
+    if reason.startswith(_OUR_ERRORS):
+        return reason.partition(": ")[2]
+    return f"{event.step_key} failed: {reason}; run {result.run_id} in Dagster has the details"

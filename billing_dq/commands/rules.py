@@ -9,8 +9,7 @@ from billing_dq.commands.shared.console import print_line, table_of, text_of
 from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.reading import OWN_CHECKS, read_file
 from billing_dq.rules.results import Verdict, verdicts_of
-from billing_dq.rules.rule import Rule
-from billing_dq.rules.suites import names_in_use
+from billing_dq.rules.suites import Rule, names_in_use
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord

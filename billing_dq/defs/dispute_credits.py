@@ -1,70 +1,58 @@
-"""The one correction, as Dagster sees it: the job that credits a dispute, the sensor that starts it, what is observed.
+"""The one correction, as Dagster sees it: the job that credits a dispute, the sensor that starts it, the observation.
 
-Nothing is decided here. `credits` plans, checks and writes; `dispatch` says which credits are to be started.
+Not here: any decision. `credits` plans, checks and writes; `credits/dispatch` says which credits are to be started.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Literal
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from billing_dq.credits import validation
-from billing_dq.credits.agreement import said_of_a_night
-from billing_dq.credits.anchor import anchor_of, whole_log
+from billing_dq.credits.anchor import whole_log
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import OnRecord
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import credits_off, open_applier, plan_now
-from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.pages.metadata import Metadata, table_of, tags_of
-from billing_dq.defs.pages.texts import OWNERS, TEXTS
+from billing_dq.defs.asset_names import DISPUTE_CREDITS, asset_key
+from billing_dq.defs.pages.texts import OWNERS, TEXTS, tags_of
 from billing_dq.errors import SettingsError, SourceError, TransientSourceError
-from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings, load_settings
-from billing_dq.storage.lake import Lake
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import DISPUTE_ENTRIES, DISPUTE_POSITIONS, Table
+from billing_dq.tables import DISPUTE_POSITIONS
 
 JOB = "apply_dispute_credit"
 #: Not the job's name: a graph and an op of one name are refused when the location loads.
 OP = "credit_dispute"
 SENSOR = "reinstated_disputes"
-CHECK = "every_reinstated_dispute_is_credited"
 DISPUTE_TAG = "billing_dq/dispute"
 PLAN_TAG = "billing_dq/plan"
 ATTEMPT_TAG = "billing_dq/attempt"
 #: What is transient is tried again so often, after 5, 10 and 20 seconds.
 CREDIT_RETRIES = 3
 RETRY_SECONDS = 5
-_IN_FLIGHT = frozenset(
-    {
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-        dg.DagsterRunStatus.MANAGED,
-    }
-)
+_FINISHED: dict[dg.DagsterRunStatus, Literal["succeeded", "failed"]] = {
+    dg.DagsterRunStatus.SUCCESS: "succeeded",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "failed",
+}
 
 dispute_credits = dg.AssetSpec(
-    "dispute_credits",
-    deps=["dispute_positions"],
-    description=TEXTS["dispute_credits"].markdown(),
+    asset_key(DISPUTE_CREDITS),
+    deps=[asset_key(DISPUTE_POSITIONS.name)],
+    description=TEXTS[DISPUTE_CREDITS].markdown(),
     group_name="credits",
     kinds={"mongodb"},
     owners=list(OWNERS),
-    tags=tags_of("dispute_credits"),
+    tags=tags_of(DISPUTE_CREDITS),
 )
 
 
 class DisputeCreditConfig(dg.Config):
-    """A credit that is asked for: the launchpad's form. Any text is taken; `refusals` says what is wrong with it."""
+    """The request for a credit: the launchpad's form. Any text is taken; `refusals` says what is wrong with it."""
 
     dispute_id: str = Field(description="The dispute at Stripe, du_... or dp_...")
     plan_hash: str = Field(description="The plan's hash, from `billing-dq credits show`: that very plan or nothing.")
@@ -73,7 +61,7 @@ class DisputeCreditConfig(dg.Config):
 
     def refusals(self) -> dict[str, str]:
         """What is wrong, one sentence a field; Dagster itself would show only types, and no sentence for a person."""
-        found: dict[str, str] = {}
+        refusals: dict[str, str] = {}
         for name, check in _FIELDS.items():
             text = getattr(self, name)
             try:
@@ -81,8 +69,8 @@ class DisputeCreditConfig(dg.Config):
                     raise ValueError("this is still the example's: put your own")
                 check(text)
             except ValueError as error:
-                found[name] = str(error)
-        return found
+                refusals[name] = str(error)
+        return refusals
 
 
 _FIELDS: dict[str, Callable[[str], str]] = {
@@ -100,13 +88,10 @@ EXAMPLE = {
 }
 
 
-def dispute_credit_definitions(
-    nights: dg.PartitionsDefinition, settings_now: Callable[[], Settings] = load_settings
-) -> dg.Definitions:
-    """Asset, check, job and sensor of the credits, to be merged into the definitions.
+def dispute_credit_definitions(settings_now: Callable[[], Settings] = load_settings) -> dg.Definitions:
+    """Asset, job and sensor of the credits, to be merged into the definitions.
 
     Args:
-        nights: the partitions of `dispute_positions`.
         settings_now: reads the settings again; kill switch and mode count at the last moment.
     """
 
@@ -115,16 +100,17 @@ def dispute_credit_definitions(
         """Credit one dispute, exactly once; what is refused for good fails at once, what is transient is retried."""
         refusals = config.refusals()
         if refusals:
-            said = "; ".join(f"{name}: {sentence}" for name, sentence in refusals.items())
-            raise dg.Failure(f"nothing was written: {said}", metadata=dict(refusals), allow_retries=False)
-        context.instance.add_run_tags(
-            context.run_id, {DISPUTE_TAG: config.dispute_id, PLAN_TAG: config.plan_hash}
-        )  # a run from the launchpad has none yet, and the sensor looks for them
+            sentences = "; ".join(f"{name}: {sentence}" for name, sentence in refusals.items())
+            raise dg.Failure(f"nothing was written: {sentences}", metadata=dict(refusals), allow_retries=False)
+        # a run from the launchpad has no tags yet, and the sensor looks for them
+        context.instance.add_run_tags(context.run_id, {DISPUTE_TAG: config.dispute_id, PLAN_TAG: config.plan_hash})
         try:
             outcome = _apply(config, settings_now)
         except TransientSourceError as error:  # a policy of the op would try an invalid config again as well
             wait = RETRY_SECONDS * 2**context.retry_number
             raise dg.RetryRequested(max_retries=CREDIT_RETRIES, seconds_to_wait=wait) from error
+        except (SettingsError, SourceError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
         context.log_event(_observation(config, outcome))
         context.log.info(_line(outcome))
 
@@ -138,10 +124,13 @@ def dispute_credit_definitions(
         config={"ops": {OP: {"config": EXAMPLE}}},
         description="Give back the units of one reinstated dispute.",
     )
+    return dg.Definitions(assets=[dispute_credits], jobs=[apply_job], sensors=[_sensor(apply_job, settings_now)])
 
+
+def _sensor(job: dg.JobDefinition, settings_now: Callable[[], Settings]) -> dg.SensorDefinition:
     @dg.sensor(
         name=SENSOR,
-        job=apply_job,
+        job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` a run only shows
         description="Starts a credit for each reinstated dispute that is due and not credited yet; in the mode propose "
@@ -151,100 +140,51 @@ def dispute_credit_definitions(
         """Compare what is due with what is done; `dispatch` decides."""
         try:
             settings = settings_now()
-            off = credits_off(settings)
-            if off is not None:
-                return dg.SensorResult(skip_reason=off)
-            reading = whole_log(settings)
-            night = plans_of_night(settings, OnRecord.of(reading))
+            reason = credits_off(settings)
+            if reason is not None:
+                return dg.SensorResult(skip_reason=reason)
+            log = whole_log(settings)
+            night = plans_of_night(settings, OnRecord.of(log))
         except (SettingsError, SourceError) as error:
             return dg.SensorResult(skip_reason=str(error))
         runs = {plan.dispute_id: _runs(context.instance, plan.dispute_id) for plan in night.plans if plan.units}
-        found = dispatch(night, reading.records, runs, settings.credits)
-        if not found.starts:
-            return dg.SensorResult(skip_reason=found.looked_at)
-        context.log.info(found.looked_at)
-        return dg.SensorResult(run_requests=[_run_request(start) for start in found.starts])
+        decision = dispatch(night, log.records, runs, settings.credits)
+        if not decision.starts:
+            return dg.SensorResult(skip_reason=decision.looked_at)
+        context.log.info(decision.looked_at)
+        return dg.SensorResult(run_requests=[_run_request(start) for start in decision.starts])
 
-    @dg.multi_asset_check(
-        name="credit_checks",
-        specs=[
-            night_check(
-                CHECK,
-                StripeReadingRecord.name,
-                "No dispute whose money came back waits for its units; names those that do.",
-                nights,
-                deps=("findings",),
-            )
-        ],
-        ins={StripeReadingRecord.name: dg.AssetIn(StripeReadingRecord.name)},
-        can_subset=True,
-    )
-    def credit_checks(
-        context: dg.AssetCheckExecutionContext,
-        stripe_reading: StripeReadingRecord,
-        settings: dg.ResourceParam[Settings],
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Judge the night's positions; nothing is said where Stripe was not asked."""
-        if stripe_reading.state == "failed":
-            why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
-            yield _result(passed=False, description=why, metadata={})
-        elif stripe_reading.state == "read":
-            night = context.partition_key
-            disagreement = said_of_a_night(
-                settings,
-                _stored(settings, DISPUTE_ENTRIES, night),
-                SnapshotFactsRecord.require(settings.home, night).as_of,
-            )
-            yield _judge(_stored(settings, DISPUTE_POSITIONS, night), anchor_of(settings.state_directory), disagreement)
-
-    return dg.Definitions(
-        assets=[dispute_credits],
-        asset_checks=[credit_checks],
-        jobs=[apply_job],
-        sensors=[reinstated_disputes],
-    )
-
-
-def _stored(settings: Settings, table: Table, night: str) -> pd.DataFrame:
-    stored = Lake(settings.home).stored(table, night)
-    if stored is None:
-        raise dg.Failure(f"{table.name} of {night} is gone", allow_retries=False)
-    return stored.frame()
+    return reinstated_disputes
 
 
 def _apply(config: DisputeCreditConfig, settings_now: Callable[[], Settings]) -> CreditOutcome:
-    asking = validation.person(config.requested_by)
+    """Have the credit written; without an address to write to, show the plan as it is now.
+
+    Raises:
+        dg.Failure: the credit is refused.
+        SettingsError, SourceError: it cannot be done; a `TransientSourceError` may pass by itself.
+    """
+    person, settings = validation.person(config.requested_by), settings_now()
+    if settings.credits.mode == "propose" and settings.mongodb_write_uri is None:
+        plan = plan_now(settings, config.dispute_id)
+        state = "proposed" if plan.decision in ("due", "needs_approval") else plan.decision
+        return CreditOutcome(plan.dispute_id, state, plan.reason, 0.0, plan)
     request = CreditRequest(
         dispute_id=config.dispute_id,
-        actor=asking,
+        actor=person,
         why=validation.why(config.why),
         plan_hash=config.plan_hash,
-        asking=(asking,),
+        asking=(person,),
     )
-    try:
-        settings = settings_now()
-        if settings.credits.mode == "propose" and settings.mongodb_write_uri is None:
-            return _shown(settings, config)
-        with open_applier(settings, settings_now) as applier:
-            outcome = applier.apply(request, RunBudget.of(settings))
-    except TransientSourceError:
-        raise
-    except (SettingsError, SourceError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+    with open_applier(settings, settings_now) as applier:
+        outcome = applier.apply(request, RunBudget.of(settings))
     if outcome.state not in ("credited", "nothing_due", "proposed"):
-        said = f"{config.dispute_id}: nothing was written: {outcome.state}: {outcome.reason}"
-        raise dg.Failure(said, allow_retries=False)
+        reason = f"{config.dispute_id}: nothing was written: {outcome.state}: {outcome.reason}"
+        raise dg.Failure(reason, allow_retries=False)
     return outcome
 
 
-def _shown(settings: Settings, config: DisputeCreditConfig) -> CreditOutcome:
-    """The plan as it is now; without an address to write to nothing more can be done about it."""
-    plan = plan_now(settings, config.dispute_id)
-    state = "proposed" if plan.decision in ("due", "needs_approval") else plan.decision
-    return CreditOutcome(plan.dispute_id, state, plan.reason, 0.0, plan)
-
-
-def how_to_approve(plan: CreditPlan) -> str:
+def _how_to_approve(plan: CreditPlan) -> str:
     """What a person does with a plan that was shown."""
     return (
         f"nothing was written. To give these {plan.units:,.0f} units: `billing-dq credits approve {plan.dispute_id} "
@@ -255,11 +195,12 @@ def how_to_approve(plan: CreditPlan) -> str:
 
 def _line(outcome: CreditOutcome) -> str:
     if outcome.state == "proposed" and outcome.plan is not None:
-        return f"{outcome.dispute_id}: {how_to_approve(outcome.plan)}"
+        return f"{outcome.dispute_id}: {_how_to_approve(outcome.plan)}"
     return f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})"
 
 
 def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.AssetObservation:
+    plan = outcome.plan
     return dg.AssetObservation(
         asset_key=dispute_credits.key,
         description=f"{outcome.dispute_id}: {outcome.state}",
@@ -268,29 +209,23 @@ def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.Asse
             "state": outcome.state,
             "reason": outcome.reason,
             "units": outcome.units,
-            "organization_id": (outcome.plan.organization_id if outcome.plan else None) or "",
+            "organization_id": (plan.organization_id if plan else None) or "",
             "plan_hash": config.plan_hash,
             "entry_id": outcome.entry_id or "",
             "requested_by": config.requested_by,
-            "evidence": dg.MetadataValue.json(asdict(outcome.plan) if outcome.plan else {}),
-            "to_approve": how_to_approve(outcome.plan) if outcome.plan and outcome.state == "proposed" else "",
+            "evidence": dg.MetadataValue.json(asdict(plan) if plan else {}),
+            "to_approve": _how_to_approve(plan) if plan and outcome.state == "proposed" else "",
             "why": config.why,
         },
     )
 
 
 def _runs(instance: dg.DagsterInstance, dispute_id: str) -> list[PastRun]:
-    filters = dg.RunsFilter(job_name=JOB, tags={DISPUTE_TAG: dispute_id})
+    runs = instance.get_runs(dg.RunsFilter(job_name=JOB, tags={DISPUTE_TAG: dispute_id}))
     return [
-        PastRun(run.tags.get(PLAN_TAG, ""), _state(run.status), run.tags.get(ATTEMPT_TAG) == "0")
-        for run in instance.get_runs(filters)
+        PastRun(run.tags.get(PLAN_TAG, ""), _FINISHED.get(run.status, "in_flight"), run.tags.get(ATTEMPT_TAG) == "0")
+        for run in runs
     ]
-
-
-def _state(status: dg.DagsterRunStatus) -> Literal["in_flight", "succeeded", "failed"]:
-    if status in _IN_FLIGHT:
-        return "in_flight"
-    return "succeeded" if status is dg.DagsterRunStatus.SUCCESS else "failed"
 
 
 def _run_request(start: Start) -> dg.RunRequest:
@@ -305,46 +240,4 @@ def _run_request(start: Start) -> dg.RunRequest:
         run_key=start.run_key,
         run_config=dg.RunConfig(ops={OP: config}),
         tags={DISPUTE_TAG: plan.dispute_id, PLAN_TAG: plan.plan_hash, ATTEMPT_TAG: str(start.attempt)},
-    )
-
-
-def _judge(positions: pd.DataFrame, audit_anchor: str, disagreement: str | None) -> dg.AssetCheckResult:
-    """Red where a credit is due, or where audit log and ledgers disagree, which forbids every credit; what waits for a
-    person (parked or refused with money back) is named beside it.
-    """
-    came_back = positions["reinstated_minor"] > 0
-    waiting = positions.loc[
-        (positions["decision"] == "due") | (positions["decision"].isin(["parked", "refused"]) & came_back)
-    ]
-    due = int((waiting["decision"] == "due").sum())
-    rows = rows_of(waiting, ("dispute_id", "organization_id", "decision", "reason", "due_units"))
-    named = "; ".join(f"{row['dispute_id']} {row['decision']} ({row['reason']})" for row in rows[:20])
-    return _result(
-        passed=due == 0 and disagreement is None,
-        description=(f"{disagreement}; " if disagreement else "")
-        + (
-            f"{due} {'dispute' if due == 1 else 'disputes'} of which the money came back "
-            f"{'waits' if due == 1 else 'wait'} for {waiting['due_units'].sum():,.0f} units, {len(rows) - due} wait "
-            f"for a person: {named}"
-            if rows
-            else "no dispute waits"
-        ),
-        metadata={
-            "due": due,
-            "for_a_person": len(rows) - due,
-            "due_units": float(waiting["due_units"].sum()),
-            "disputes": table_of(rows[:50]),
-            "audit_anchor": audit_anchor,
-        },
-    )
-
-
-def _result(passed: bool, description: str, metadata: Metadata) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=passed,
-        asset_key=dg.AssetKey(StripeReadingRecord.name),
-        check_name=CHECK,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=description,
-        metadata=metadata,
     )

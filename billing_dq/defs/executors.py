@@ -1,11 +1,10 @@
 """What runs the steps of a night: this process, or others, by the settings `[execution]`.
 
-Only engines that Dagster itself keeps: no executor is written here. What a step does belongs to its asset.
+Only engines that Dagster itself keeps. Not here: what a step does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
 from importlib import import_module
 
 import dagster as dg
@@ -21,10 +20,9 @@ _EXECUTORS = {
     "celery": ("dagster_celery", "celery_executor"),
     "k8s": ("dagster_k8s", "k8s_job_executor"),
 }
-Steps = Callable[[PlanOrchestrationContext, ExecutionPlan], Iterator[dg.DagsterEvent]]
-#: The tag of a run whose night is locked already by the process that started it. Its value is the id of the run: who
-#: starts it again copies its tags.
-LOCKED = "billing_dq/night_is_locked"
+#: The tag of a run whose night is locked already by the process that started it. Its value is the id of the run, since
+#: a run that is started again has a copy of the tags.
+LOCKED_TAG = "billing_dq/night_is_locked"
 
 
 def executor_of(settings: Settings, locks: NightLocks) -> dg.ExecutorDefinition:
@@ -47,32 +45,28 @@ def executor_of(settings: Settings, locks: NightLocks) -> dg.ExecutorDefinition:
             f"execution.engine: {execution.engine} needs a package that is not installed ({error.name}); "
             f"install billing-dq with the extra {execution.engine}"
         ) from None
-    return _holding(executor, locks).configured(dict(execution.config), name=executor.name)
+    return _locking(executor, locks).configured(dict(execution.config), name=executor.name)
 
 
-def _holding(executor: dg.ExecutorDefinition, locks: NightLocks) -> dg.ExecutorDefinition:
-    """The same executor; a run holds its night's lock. One of several nights holds none: it can read no night anyway.
-
-    Executors ask whether they are of their own class, so that theirs is kept and its method replaced.
-    """
+def _locking(executor: dg.ExecutorDefinition, locks: NightLocks) -> dg.ExecutorDefinition:
+    """The same executor, under whose runs the night is locked. A run of several nights locks none: it reads none."""
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
-        made = executor.executor_creation_fn
-        if made is None:
+        if executor.executor_creation_fn is None:
             raise AssertionError(f"{executor.name} makes no executor")
-        own = made(context)
-        vars(own)["execute"] = partial(_execute, own.execute, locks)
-        return own
+        engine = executor.executor_creation_fn(context)
+        execute = engine.execute
+
+        def execute_locked(context: PlanOrchestrationContext, plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+            run = context.dagster_run
+            night = None if run.tags.get(LOCKED_TAG) == run.run_id else run.tags.get("dagster/partition")
+            with nullcontext() if night is None else locks.hold(night):
+                yield from execute(context, plan)
+
+        # no subclass and no wrapper: engines ask whether an executor is of their own class
+        vars(engine)["execute"] = execute_locked
+        return engine
 
     return dg.ExecutorDefinition(
         executor.name, executor.config_schema.as_field(), executor.get_requirements, create, executor.description
     )
-
-
-def _execute(
-    execute: Steps, locks: NightLocks, context: PlanOrchestrationContext, plan: ExecutionPlan
-) -> Iterator[dg.DagsterEvent]:
-    run = context.dagster_run
-    night = None if run.tags.get(LOCKED) == run.run_id else run.tags.get("dagster/partition")
-    with nullcontext() if night is None else locks.hold(night):
-        yield from execute(context, plan)

@@ -5,9 +5,11 @@ the night is hidden from readers; its manifest shows it again. A run that does n
 a single asset, hides no whole night: it puts its file and has the manifest say so. A table that grows with the ledger
 comes as a `StoredTable` and is copied, never held; it is loaded as what the asset's parameter is typed as, a frame or a
 `StoredTable`.
+Not here: what a table holds, and which assets there are.
 """
 
 import re
+from typing import get_args
 
 import dagster as dg
 import pandas as pd
@@ -35,8 +37,7 @@ from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, 
 #: The name of the resource that keeps parts.
 PARTS = "parts_io_manager"
 Record = SnapshotFactsRecord | StripeReadingRecord | SoundTablesRecord | ReconciliationRecord
-_RECORDS = (SnapshotFactsRecord, StripeReadingRecord, SoundTablesRecord, ReconciliationRecord)
-RECORDS: dict[str, type[Record]] = {record.name: record for record in _RECORDS}
+RECORDS: dict[str, type[Record]] = {record.name: record for record in get_args(Record)}
 #: A night that was stored before there were followed weeks has none of these tables: it followed no week.
 _NOT_IN_OLD_NIGHTS = {table.name for table in (FOLLOWED_WEEKS, FOLLOWED_USAGE, FOLLOWED_ENTRIES)}
 Storable = pd.DataFrame | StoredTable | Record
@@ -54,12 +55,13 @@ class LakeIOManager(dg.IOManager):
         Raises:
             dg.Failure: it is no asset of ours.
         """
-        name = _asset(context)
+        name = context.asset_key.path[-1]
         if name not in RECORDS and name not in TABLES:
             raise dg.Failure(
                 f"{name} is no table of billing_dq; give its asset another IO manager", allow_retries=False
             )
-        path, night = self._path(context, context.asset_partition_key), context.asset_partition_key
+        night = context.asset_partition_key
+        path = self._path(name, night)
         is_alone = not ends_with_the_manifest(context.step_context.dagster_run) and self._lake.is_whole(night)
         self._lake.begin(night)
         if isinstance(obj, Record):
@@ -74,8 +76,8 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Storable:
         """Read what the parameter's type asks for."""
-        name, night = _asset(context), context.asset_partition_key
-        path = self._path(context, night)
+        name, night = context.asset_key.path[-1], context.asset_partition_key
+        path = self._path(name, night)
         if not path.exists() and SnapshotFactsRecord.of(self._lake.home, night) is None:
             raise dg.Failure(
                 f"the night of {night} is not stored under {self._lake.root}: `billing-dq nightly`, or the job "
@@ -87,9 +89,8 @@ class LakeIOManager(dg.IOManager):
         stored = stored_evidence(self._lake, TABLES[name], path.stem)
         return frame_of(stored) if context.dagster_type.typing_type is pd.DataFrame else stored
 
-    def _path(self, context: dg.InputContext | dg.OutputContext, night: str) -> UPath:
+    def _path(self, name: str, night: str) -> UPath:
         """`<asset>/<night>.parquet`, or `.json` for a record."""
-        name = _asset(context)
         return self._lake.root / name / f"{night}{'.json' if name in RECORDS else '.parquet'}"
 
 
@@ -115,13 +116,13 @@ def frame_of(stored: StoredTable) -> pd.DataFrame:
 
 
 class PartsIOManager(dg.IOManager):
-    """The IO manager of what the steps of a shared-out night hand each other: on shared storage, never in memory."""
+    """The IO manager of what the steps of a sharded night hand each other: on shared storage, never in memory."""
 
     def __init__(self, home: str) -> None:
         self._home = home
 
     def handle_output(self, context: dg.OutputContext, obj: ShardPart) -> None:
-        """Store a part."""
+        """Store a part of the night."""
         put_part(obj, self._place(context))
 
     def load_input(self, context: dg.InputContext) -> ShardPart:
@@ -133,10 +134,6 @@ class PartsIOManager(dg.IOManager):
     def _place(self, context: dg.OutputContext) -> UPath:
         names = [re.sub(r"[^\w.-]+", "_", name) for name in context.get_identifier()]
         return shards_directory(self._home).joinpath(*names)
-
-
-def _asset(context: dg.InputContext | dg.OutputContext) -> str:
-    return context.asset_key.path[-1]
 
 
 def _put(table: Table, frame: pd.DataFrame, path: UPath) -> None:

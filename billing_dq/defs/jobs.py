@@ -1,10 +1,13 @@
-"""The jobs of a night: the whole of it, and what follows the sources; and what of them a night needs."""
+"""The jobs of a night, and which part of which job a night needs that ended half-way.
+
+Not here: which assets a job selects (`definitions`), and what they do.
+"""
 
 from typing import Literal
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from billing_dq.defs.asset_names import DATA_PAGE, REPORT, STRIPE_TABLES, asset_key, asset_keys
 from billing_dq.settings import Settings
 from billing_dq.storage.earlier_nights import is_read
 from billing_dq.storage.lake import Lake
@@ -13,45 +16,24 @@ from billing_dq.tables import NIGHTLY_REPORT, TABLES
 
 RECONCILE_NIGHT = "reconcile_night"
 CONCLUDE_NIGHT = "conclude_night"
-#: The asset that ends the writing of a night, and its step.
-MANIFEST = "night_manifest"
-#: The assets that are pages of a night.
-PAGES = ("report", "data_page")
+DESCRIPTIONS = {
+    RECONCILE_NIGHT: "Read MongoDB and Stripe once, reconcile them, and report the findings.",
+    CONCLUDE_NIGHT: "Reconcile a stored night again, from what it read and without reading anything anew: the same "
+    "tables give the same bytes.",
+}
 #: What of a job is run: all of it, what follows the reading of MongoDB, or the pages.
 Part = Literal["all", "after_mongodb", "pages"]
-#: What every reading of Stripe has.
-OF_EVERY_READING = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
-
-
-def reconcile_night(selection: dg.AssetSelection, executor: dg.ExecutorDefinition) -> UnresolvedAssetJobDefinition:
-    """The whole night. In one process by default: a process for each step would cost seconds each."""
-    return dg.define_asset_job(
-        RECONCILE_NIGHT,
-        selection=selection,
-        executor_def=executor,
-        description="Read MongoDB and Stripe once, reconcile them, and say what was found.",
-    )
-
-
-def conclude_night(selection: dg.AssetSelection, executor: dg.ExecutorDefinition) -> UnresolvedAssetJobDefinition:
-    """Everything after the sources, from what a night has stored: the same frames give the same bytes."""
-    return dg.define_asset_job(
-        CONCLUDE_NIGHT,
-        selection=selection,
-        executor_def=executor,
-        description="Reconcile a stored night again, from what it read and without reading anything anew.",
-    )
 
 
 def part_of(job: dg.JobDefinition, part: Part) -> dg.JobDefinition:
-    """The part of a job that a night lacks, as a run of the same job; of the pages no check is asked."""
+    """The part of a job that a night lacks, as a run of the same job; the pages have no check."""
     layer = job.asset_layer
     if part == "pages":
-        return job.get_subset(asset_selection={dg.AssetKey(page) for page in PAGES}, asset_check_selection=set())
+        return job.get_subset(asset_selection=asset_keys(REPORT, DATA_PAGE), asset_check_selection=set())
     if part == "after_mongodb":
-        evidence = layer.asset_graph.get(dg.AssetKey(SnapshotFactsRecord.name)).execution_set_entity_keys
+        snapshot = layer.asset_graph.get(asset_key(SnapshotFactsRecord.name)).execution_set_entity_keys
         checks = set(layer.asset_graph.asset_check_keys)
-        return job.get_subset(asset_selection=set(layer.selected_asset_keys) - evidence, asset_check_selection=checks)
+        return job.get_subset(asset_selection=set(layer.selected_asset_keys) - snapshot, asset_check_selection=checks)
     return job
 
 
@@ -64,7 +46,7 @@ def what_is_missing(settings: Settings, night: str) -> tuple[str, Part] | None:
     if not is_read(lake, night):
         return RECONCILE_NIGHT, "all"
     stripe = StripeReadingRecord.of(settings.home, night)
-    is_there = all(lake.stored(TABLES[name], night) for name in OF_EVERY_READING)
-    if stripe is None or (stripe.state == "read" and not is_there):
+    has_tables = all(lake.stored(TABLES[name], night) for name in STRIPE_TABLES)
+    if stripe is None or (stripe.state == "read" and not has_tables):
         return RECONCILE_NIGHT, "after_mongodb"
     return CONCLUDE_NIGHT, "all"

@@ -1,32 +1,29 @@
-"""The manifest of a night: the step that shows the night, whole, to its readers; then what is old may go."""
+"""The manifest of a night: the step that shows the night to its readers; then what is old may go.
+
+Not here: what a manifest holds (`storage/manifests`).
+"""
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from billing_dq.defs.jobs import CONCLUDE_NIGHT, MANIFEST, RECONCILE_NIGHT
-from billing_dq.defs.pages.metadata import table_of, tags_of
-from billing_dq.defs.pages.texts import OWNERS, TEXTS
+from billing_dq.defs.asset_names import MANIFEST
+from billing_dq.defs.declarations import night_asset
+from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
+from billing_dq.defs.pages.metadata import table_of
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import finish, manifest_path
 from billing_dq.storage.retention import remove_old_evidence
-from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, FINDINGS, NIGHT_MEASURES, NIGHTLY_REPORT
+
+#: When these are stored, all tables of the night are.
+_LAST_TABLES = ("nightly_report", "findings", "night_measures", "document_shapes", "column_profiles")
 
 
 def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """The asset that ends the writing of a night."""
 
-    @dg.asset(
-        name=MANIFEST,
-        partitions_def=nights,
-        group_name="conclusions",
-        deps=[table.name for table in (NIGHTLY_REPORT, FINDINGS, NIGHT_MEASURES, DOCUMENT_SHAPES, COLUMN_PROFILES)],
-        kinds={"json"},
-        description=TEXTS[MANIFEST].markdown(),
-        owners=list(OWNERS),
-        tags=tags_of(MANIFEST),
-    )
+    @night_asset(MANIFEST, nights, "conclusions", deps=_LAST_TABLES)
     def night_manifest(
         context: dg.AssetExecutionContext,
         night_lock: dg.ResourceParam[None],
@@ -58,9 +55,9 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def forget_old_runs(instance: dg.DagsterInstance, days: int | None, now: datetime) -> int:
-    """Have Dagster forget the ended runs of nights that are older than so many days, and say how many.
+    """Delete the ended runs of nights that are older than so many days from Dagster's history; return their number.
 
-    Their events are the most that a night leaves on the disk. What the nights found stays in the lake, and runs of
+    Their events are the most that a night leaves on the disk. The tables of the nights stay in the lake, and runs of
     credits stay. None: all runs stay.
     """
     if days is None:

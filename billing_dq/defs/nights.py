@@ -1,6 +1,7 @@
-"""The nights, when they are taken, and by when they are expected.
+"""The nights, when they are read, and by when they are expected.
 
-A night is the UTC date on which its snapshot is taken; today's is there from 00:00 on.
+A night is the UTC date on which its snapshot is taken; today's partition exists from 00:00 on.
+Not here: what a night reads or concludes.
 """
 
 import warnings
@@ -12,7 +13,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster_shared.utils.warnings import BetaWarning
 
-from billing_dq.defs.jobs import MANIFEST
+from billing_dq.defs.asset_names import MANIFEST, asset_key
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.storage.earlier_nights import require_nights_before, require_sound_nights_before
@@ -26,15 +27,10 @@ POOL = "billing_dq_nights"
 #: The tag of a run that read nothing, with the reason.
 REFUSED_TAG = "billing_dq/refused"
 
-
-def _night_before() -> dg.TimeWindowPartitionMapping:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BetaWarning)  # the first night has none before it, and may say so in beta only
-        return dg.TimeWindowPartitionMapping(-1, -1, allow_nonexistent_upstream_partitions=True)
-
-
 #: What reads history hangs on the same asset of the night before: Dagster backfills nights in their order.
-NIGHT_BEFORE = _night_before()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", BetaWarning)  # the first night has none before it, and may say so in beta only
+    NIGHT_BEFORE = dg.TimeWindowPartitionMapping(-1, -1, allow_nonexistent_upstream_partitions=True)
 
 
 def nights_of(settings: Settings, night: str | None = None) -> dg.DailyPartitionsDefinition:
@@ -48,8 +44,8 @@ def nights_of(settings: Settings, night: str | None = None) -> dg.DailyPartition
         night: one more, that is about to be read.
     """
     today = datetime.now(UTC).date()
-    taken = {*_read_nights(settings), *([date.fromisoformat(night)] if night else [])}
-    nights = {day for day in taken if day >= settings.first_night} | {today}
+    days_read = {*_read_nights(settings), *([date.fromisoformat(night)] if night else [])}
+    nights = {day for day in days_read if day >= settings.first_night} | {today}
     first = max(min(nights), settings.first_night)
     days = (first + timedelta(days=number) for number in range((today - first).days))
     return dg.DailyPartitionsDefinition(
@@ -61,8 +57,9 @@ def nights_of(settings: Settings, night: str | None = None) -> dg.DailyPartition
 
 
 def refuse(context: dg.OpExecutionContext | dg.AssetExecutionContext, reason: str) -> None:
-    """Say why a source reads nothing, beside the run in every list of runs. The step then gives nothing, so that all
-    that follows is skipped: what the night has stays, and nothing is red for it.
+    """Tell why a source reads nothing, in a tag of the run that every list of runs shows.
+
+    The step then gives nothing, so that all that follows is skipped: what the night has stays, and nothing is red.
     """
     context.log.warning(reason)
     context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: reason})
@@ -83,21 +80,7 @@ def after_the_nights_before(lake: Lake, night: str, concluding: bool = True) -> 
 def ends_with_the_manifest(run: dg.DagsterRun) -> bool:
     """Whether a run writes the manifest of its night, as all of a job does; a selection of assets may not."""
     assets, steps = run.asset_selection, run.step_keys_to_execute
-    return (assets is None or dg.AssetKey(MANIFEST) in assets) and (steps is None or MANIFEST in steps)
-
-
-def _read_nights(settings: Settings) -> Iterator[date]:
-    """The nights whose reading is stored; none where the home cannot be listed: the definitions load all the same."""
-    directory = SnapshotFactsRecord.path(settings.home, "any").parent
-    try:
-        names = [path.stem for path in directory.iterdir()] if directory.exists() else []
-    except Exception as error:  # a store has its own errors
-        if why_not_usable(error) is None:
-            raise
-        return
-    for name in names:
-        with suppress(ValueError):  # a copy, or a file that is being put there
-            yield date.fromisoformat(name)
+    return (assets is None or asset_key(MANIFEST) in assets) and (steps is None or MANIFEST in steps)
 
 
 def nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
@@ -127,3 +110,17 @@ def read_by_morning(
         return spec if may_lack else dg.apply_freshness_policy(spec, policy)
 
     return [asset.map_asset_specs(expected) for asset in assets]
+
+
+def _read_nights(settings: Settings) -> Iterator[date]:
+    """The nights whose reading is stored; none where the home cannot be listed: the definitions load all the same."""
+    directory = SnapshotFactsRecord.path(settings.home, "any").parent
+    try:
+        names = [path.stem for path in directory.iterdir()] if directory.exists() else []
+    except Exception as error:  # a store has its own errors
+        if why_not_usable(error) is None:
+            raise
+        return
+    for name in names:
+        with suppress(ValueError):  # a copy, or a file that is being put there
+            yield date.fromisoformat(name)

@@ -1,16 +1,19 @@
-"""What the night's data is like, beside the nights before: the measures, the profiles of the tables, their page."""
+"""What the night's data is like, beside the nights before: the measures, the profiles of the tables, their page.
+
+Not here: what is usual (`quality/`), and which check is red for it (`checks/data_checks`).
+"""
 
 from datetime import timedelta
 
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.jobs import MANIFEST
+from billing_dq.defs.asset_names import DATA_PAGE, MANIFEST, asset_key
+from billing_dq.defs.declarations import night_asset
 from billing_dq.defs.nights import NIGHT_BEFORE, after_the_nights_before
-from billing_dq.defs.pages.metadata import first_rows, table_asset, table_metadata, tags_of
-from billing_dq.defs.pages.texts import OWNERS, TEXTS
+from billing_dq.defs.pages.metadata import first_rows, scalar_columns, table_metadata
 from billing_dq.quality.judgement import is_unusual, judged
-from billing_dq.quality.measures import Read, Weeks, measures
+from billing_dq.quality.measures import CollectionReading, WeekAmounts, measures
 from billing_dq.quality.profiles import profile, profiles
 from billing_dq.report.figures import rows_of
 from billing_dq.storage.batches import frames_by_batch
@@ -21,18 +24,18 @@ from billing_dq.storage.stored_table import StoredTable
 from billing_dq.storage.week_amounts import entries_by_week, usage_by_week
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, NIGHTLY_REPORT, TABLES
 
-GROUP = "quality"
-PAGE = "data_page"
 #: What is written later, or about the data itself.
 _NOT_PROFILED = {NIGHTLY_REPORT.name, NIGHT_MEASURES.name, COLUMN_PROFILES.name, DOCUMENT_SHAPES.name}
-_SHOWN = ("collection", "measure", "week_key", "value", "unit", "lowest", "highest", "verdict")
+_MEASURE_COLUMNS = ("collection", "measure", "week_key", "value", "unit", "lowest", "highest", "verdict")
 
 
 def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets that tell what the data of a night is like."""
-    of_the_night_before = dg.AssetIn(NIGHT_MEASURES.name, partition_mapping=NIGHT_BEFORE, dagster_type=dg.Nothing)
+    """The assets that show what the data of a night is like."""
+    of_the_night_before = dg.AssetIn(
+        asset_key(NIGHT_MEASURES.name), partition_mapping=NIGHT_BEFORE, dagster_type=dg.Nothing
+    )
 
-    @table_asset(NIGHT_MEASURES.name, nights, GROUP, ins={"night_before": of_the_night_before})
+    @night_asset(NIGHT_MEASURES.name, nights, "quality", ins={"night_before": of_the_night_before})
     def night_measures(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
@@ -41,59 +44,47 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         ledger_entries: StoredTable,
         lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
-        """Measure the night's data, and say what of it is unusual."""
-        key = context.partition_key
-        after_the_nights_before(lake, key)
-        table = measured(lake, key, snapshot_facts, (weekly_usage, ledger_entries), extras_balances)
-        unusual = table[is_unusual(table)]
-        return dg.Output(
-            table,
-            metadata=table_metadata(
-                lake,
-                key,
-                NIGHT_MEASURES,
-                {
-                    "unusual": len(unusual),
-                    "not_judged": int((table["verdict"] == "not_judged").sum()),
-                    "measures": len(table),
-                },
-                rows_of(pd.concat([unusual, table[~is_unusual(table)]]), _SHOWN),
-            ),
-        )
+        """Measure the night's data, and judge what of it is unusual."""
+        night, weeks = context.partition_key, snapshot_facts.weeks
+        after_the_nights_before(lake, night)
+        amounts = WeekAmounts(usage_by_week(weekly_usage, weeks), entries_by_week(ledger_entries, weeks))
+        table = measured(lake, night, snapshot_facts, amounts, float(extras_balances["entry_count"].sum()))
+        unusual = is_unusual(table)
+        figures = {
+            "unusual": int(unusual.sum()),
+            "not_judged": int((table["verdict"] == "not_judged").sum()),
+            "measures": len(table),
+        }
+        rows = rows_of(pd.concat([table[unusual], table[~unusual]]), _MEASURE_COLUMNS)
+        return dg.Output(table, metadata=table_metadata(lake, night, NIGHT_MEASURES, figures, rows))
 
-    @table_asset(COLUMN_PROFILES.name, nights, GROUP, ins={"findings": dg.AssetIn(dagster_type=dg.Nothing)})
+    findings_in = dg.AssetIn(asset_key("findings"), dagster_type=dg.Nothing)
+
+    @night_asset(COLUMN_PROFILES.name, nights, "quality", ins={"findings": findings_in})
     def column_profiles(
         context: dg.AssetExecutionContext, night_measures: pd.DataFrame, lake: dg.ResourceParam[Lake]
     ) -> dg.Output[pd.DataFrame]:
         """Profile every table that the night has, once all of them stand."""
-        key = context.partition_key
-        tables = {name: lake.stored(TABLES[name], key) for name in TABLES if name not in _NOT_PROFILED}
-        rows = [
+        night = context.partition_key
+        stored = [lake.stored(table, night) for name, table in TABLES.items() if name not in _NOT_PROFILED]
+        table = profiles(
             row
-            for stored in tables.values()
-            if stored is not None
-            for row in profile(stored.table, frames_by_batch(stored, _profiled_columns(stored)))
-        ]
-        table = profiles(rows)
+            for rows in stored
+            if rows is not None
+            for row in profile(rows.table, frames_by_batch(rows, scalar_columns(rows.table)))
+        )
         figures = {"tables": table["table_name"].nunique(), "facts": len(table)}
-        shown = table_metadata(lake, key, COLUMN_PROFILES, figures, first_rows(table, COLUMN_PROFILES))
-        return dg.Output(table, metadata=shown)
+        metadata = table_metadata(lake, night, COLUMN_PROFILES, figures, first_rows(table, COLUMN_PROFILES))
+        return dg.Output(table, metadata=metadata)
 
-    @dg.asset(
-        name=PAGE,
-        partitions_def=nights,
-        group_name=GROUP,
-        deps=[MANIFEST, NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name],
-        kinds={"html"},
-        description=TEXTS[PAGE].markdown(),
-        owners=list(OWNERS),
-        tags=tags_of(PAGE),
-    )
+    upstream = [MANIFEST, NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name]
+
+    @night_asset(DATA_PAGE, nights, "quality", upstream, kinds=["html"])
     def data_page(
         context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         """Write the page from the stored tables."""
-        from billing_dq.report.data_page import store_data_page
+        from billing_dq.report.data_page import store_data_page  # its pictures cost a second
 
         return dg.MaterializeResult(
             metadata={"page": dg.MetadataValue.path(store_data_page(lake, context.partition_key))}
@@ -103,35 +94,26 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
 
 
 def measured(
-    lake: Lake,
-    night: str,
-    facts: SnapshotFactsRecord,
-    grown: tuple[StoredTable, StoredTable],
-    extras_balances: pd.DataFrame,
+    lake: Lake, night: str, facts: SnapshotFactsRecord, amounts: WeekAmounts, ledger_entries: float
 ) -> pd.DataFrame:
-    """`NIGHT_MEASURES` of a night, judged by the nights before; ``grown`` are `weekly_usage` and `ledger_entries`."""
-    weeks, read, history = facts.weeks, reads_of(facts), measures_before(lake, night)
-    amounts = Weeks(usage_by_week(grown[0], weeks), entries_by_week(grown[1], weeks))
-    entries = float(extras_balances["entry_count"].sum())
-    found = measures(read, amounts, entries, facts.as_of, night_before(lake, night, history))
-    examined = {name: float(one.examined) for name, one in read.items()}
+    """`NIGHT_MEASURES` of a night, judged by the nights before; ``ledger_entries`` are those of all ledgers."""
+    weeks, readings, history = facts.weeks, readings_of(facts), measures_before(lake, night)
+    of_night = measures(readings, amounts, ledger_entries, facts.as_of, night_before(lake, night, history))
+    examined = {name: float(reading.examined) for name, reading in readings.items()}
     closed = {
         week.key: (week.end + timedelta(hours=weeks.settling_hours)).date() + timedelta(days=1)
         for week in weeks.weeks
         if weeks.states()[week.key] == "closed"
     }
-    return judged(found, examined, closed, pd.Timestamp(night).date(), history)
+    return judged(of_night, examined, closed, pd.Timestamp(night).date(), history)
 
 
-def _profiled_columns(table: StoredTable) -> list[str]:
-    """All columns but lists: only their rows count."""
-    return [column.name for column in table.table.columns if not column.dtype.startswith("list")]
-
-
-def reads_of(facts: SnapshotFactsRecord) -> dict[str, Read]:
+def readings_of(facts: SnapshotFactsRecord) -> dict[str, CollectionReading]:
     """What a night read, by collection; those that are missing are left out."""
     return {
-        name: Read(one.counted, one.read + one.quarantined, one.quarantined, facts.newest.get(name))
-        for name, one in facts.counts.items()
+        name: CollectionReading(
+            count.counted, count.read + count.quarantined, count.quarantined, facts.newest.get(name)
+        )
+        for name, count in facts.counts.items()
         if name not in facts.missing_collections
     }

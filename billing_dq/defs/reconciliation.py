@@ -1,11 +1,11 @@
 """The rules over the night's MongoDB tables. What grows with the ledger is walked by batches of organizations.
 
-A result that rests on a table which breaks a critical expectation is not computed, and absent. `reconciliation` is
-always there and says which results are absent and why, and what concludes the night hangs on it: so everything else is
-found and told all the same.
+A result that rests on a table which breaks a critical expectation is not computed, and absent. The record
+`reconciliation` always exists and says which results are absent and why, and what concludes the night hangs on it: so
+all other findings are made all the same.
 
-One step holds all organizations to the rules, or one for each range of them (`shards`). No rule belongs here: each is
-called as a stage of `reconcile/night.py`.
+One step holds all organizations to the rules, or one for each range of them (`shards`).
+Not here: any rule; each is called as a stage of `reconcile/night.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,10 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 from upath import UPath
 
-from billing_dq.defs.inputs import OF_EVERY_RESULT, NightEvidence, stored_evidence
-from billing_dq.defs.pages.metadata import record_out, table_out
+from billing_dq.defs.asset_names import asset_keys
+from billing_dq.defs.declarations import asset_out
+from billing_dq.defs.inputs import OF_EVERY_RESULT, NightEvidence
+from billing_dq.defs.io_manager import stored_evidence
 from billing_dq.defs.pages.results import deltas_page, evidence_page, runaway_page, violations_page
 from billing_dq.defs.shards import NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.policy import policy_of
@@ -48,9 +50,6 @@ from billing_dq.tables import (
 )
 from billing_dq.vocabulary.kinds import Result
 
-GROUP = "reconciliation"
-
-
 #: The results in the order in which they are stored, with the tables that hold them.
 RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
     ("deltas", (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)),
@@ -58,6 +57,8 @@ RESULTS: tuple[tuple[Result, tuple[Table, ...]], ...] = (
     ("violations", (LEDGER_VIOLATIONS,)),
 )
 _METER = (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE)
+#: A page of rows, by the table that it shows.
+_PAGES = {RUNAWAY_BALANCES: runaway_page, LEDGER_VIOLATIONS: violations_page}
 
 
 class MeterRows(NamedTuple):
@@ -79,11 +80,11 @@ def reconciliation_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.As
         name="rules",
         steps=("plan_rules", "hold_shard_to_rules", "join_rules"),
         outs={
-            **{table.name: table_out(table.name, required=False) for _, tables in RESULTS for table in tables},
-            ReconciliationRecord.name: record_out(ReconciliationRecord.name),
+            **{table.name: asset_out(table.name, required=False) for _, tables in RESULTS for table in tables},
+            ReconciliationRecord.name: asset_out(ReconciliationRecord.name),
         },
         deps=_deps(),
-        group=GROUP,
+        group="reconciliation",
         resources=frozenset(),
         plan=_plan,
         do=_hold_to_rules,
@@ -95,11 +96,11 @@ def reconciliation_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.As
 
 def _deps() -> dict[str, set[dg.AssetKey]]:
     """What each of these assets hangs on."""
-    records = _keys(SnapshotFactsRecord.name, StripeReadingRecord.name, SoundTablesRecord.name)
-    rests_on = {table.name: records | _keys(*RESTS_ON[result]) for result, tables in RESULTS for table in tables}
+    records = asset_keys(SnapshotFactsRecord.name, StripeReadingRecord.name, SoundTablesRecord.name)
+    rests_on = {table.name: records | asset_keys(*RESTS_ON[result]) for result, tables in RESULTS for table in tables}
     return {
-        **{name: keys | _keys(*OF_EVERY_RESULT) for name, keys in rests_on.items()},
-        ReconciliationRecord.name: records | _keys(*rests_on),
+        **{name: keys | asset_keys(*OF_EVERY_RESULT) for name, keys in rests_on.items()},
+        ReconciliationRecord.name: records | asset_keys(*rests_on),
     }
 
 
@@ -111,57 +112,49 @@ def _plan(step: NightStep) -> list[OrganizationRange]:
 
 
 def _hold_to_rules(
-    step: NightStep, of: OrganizationRange, directory: Path
+    step: NightStep, organizations: OrganizationRange, directory: Path
 ) -> tuple[MeterEnds, Mapping[str, StoredTable]]:
     """Hold the organizations of a range to their rules, but for those that rest on a table which breaks a critical
     expectation.
     """
-    night, policy = NightEvidence(step.lake, step.key, of), policy_of(step.settings)
+    night, policy = NightEvidence(step.lake, step.key, organizations), policy_of(step.settings)
     unsound = SoundTablesRecord.require(step.lake.home, step.key).unsound
     ends, tables = MeterEnds(), dict[str, StoredTable]()
     if not stopped_by("deltas", unsound):
         ends = _store_meter(night, policy, directory, tables)
     if not stopped_by("runaway", unsound):
         usage = frames_by_batch(night.window.usage, QUOTA_COLUMNS)
-        runaway = to_arrow(RUNAWAY_BALANCES, runaway_stage(usage, night.ours, policy))
-        with _writer(RUNAWAY_BALANCES, directory, tables) as writer:
-            writer.write(runaway)
+        _store(RUNAWAY_BALANCES, runaway_stage(usage, night.ours, policy), directory, tables)
     if not stopped_by("violations", unsound):
         large = LargeTables(night.batches, frames_by_batch(night.expiring_ledgers), night.followed_batches)
-        violations = to_arrow(LEDGER_VIOLATIONS, ledger_stage(large, night.ours, night.at_stripe, policy))
-        with _writer(LEDGER_VIOLATIONS, directory, tables) as writer:
-            writer.write(violations)
+        violations = ledger_stage(large, night.ours, night.at_stripe, policy)
+        _store(LEDGER_VIOLATIONS, violations, directory, tables)
     return ends, tables
 
 
 def _join(step: NightStep, shards: RuleShards, directory: Path) -> Iterator[dg.Output]:
     """Bring together what was computed of all shards; at last, which results are absent."""
-    sound_tables = SoundTablesRecord.require(step.lake.home, step.key)
-    weeks = SnapshotFactsRecord.require(step.lake.home, step.key).weeks
+    lake, night, settings = step.lake, step.key, step.settings
+    sound_tables = SoundTablesRecord.require(lake.home, night)
     absent: dict[str, str] = {}
     for result, tables in RESULTS:
         stopped = stopped_by(result, sound_tables.unsound)
         for table in tables if stopped else ():
-            step.lake.remove(table, step.key)  # what a run before this one left behind
+            lake.remove(table, night)  # what a run before this one left behind
             absent[table.name] = sound_tables.reason(stopped)
             step.context.log.warning(f"no {table.name} tonight: {absent[table.name]}")
     if METER_EXTRAS_DELTAS.name not in absent:
         deltas, evidence = _meter_of_all(shards, directory)
-        shown = deltas_page(step.lake, step.key, deltas.frame(), weeks, step.settings)
-        yield dg.Output(deltas, METER_EXTRAS_DELTAS.name, metadata=shown)
-        yield dg.Output(
-            evidence, METER_EXTRAS_EVIDENCE.name, metadata=evidence_page(step.lake, step.key, evidence.frame())
-        )
-    if RUNAWAY_BALANCES.name not in absent:
-        runaway = _rows_of_all(RUNAWAY_BALANCES, shards)
-        shown = runaway_page(step.lake, step.key, runaway, step.settings)
-        yield dg.Output(runaway, RUNAWAY_BALANCES.name, metadata=shown)
-    if LEDGER_VIOLATIONS.name not in absent:
-        violations = _rows_of_all(LEDGER_VIOLATIONS, shards)
-        shown = violations_page(step.lake, step.key, violations, step.settings)
-        yield dg.Output(violations, LEDGER_VIOLATIONS.name, metadata=shown)
-    shown = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
-    yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=shown)
+        weeks = SnapshotFactsRecord.require(lake.home, night).weeks
+        metadata = deltas_page(lake, night, deltas.frame(), weeks, settings)
+        yield dg.Output(deltas, METER_EXTRAS_DELTAS.name, metadata=metadata)
+        yield dg.Output(evidence, METER_EXTRAS_EVIDENCE.name, metadata=evidence_page(lake, night, evidence.frame()))
+    for table, page in _PAGES.items():
+        if table.name not in absent:
+            rows = table.conform(pd.concat([shard.tables[table.name].frame() for shard in shards]))
+            yield dg.Output(rows, table.name, metadata=page(lake, night, rows, settings))
+    metadata = {"results_absent": len(absent), "absent": dg.MetadataValue.json(absent)}
+    yield dg.Output(ReconciliationRecord(absent=absent), ReconciliationRecord.name, metadata=metadata)
 
 
 def _store_meter(night: NightEvidence, policy: Policy, directory: Path, tables: dict[str, StoredTable]) -> MeterEnds:
@@ -192,6 +185,11 @@ def _batches_and_last(results: Iterator[MeterResult]) -> tuple[Iterator[MeterRes
             last[:] = [result]
 
     return before_the_last(), iter(last)
+
+
+def _store(table: Table, rows: pd.DataFrame, directory: Path, tables: dict[str, StoredTable]) -> None:
+    with _writer(table, directory, tables) as writer:
+        writer.write(to_arrow(table, rows))
 
 
 def _writer(table: Table, directory: Path, tables: dict[str, StoredTable]) -> TableWriter:
@@ -225,11 +223,3 @@ def _rows_between(stored: StoredTable, start: int, end: int) -> Iterator[pa.Tabl
         if first < last:
             yield batch.slice(first, last - first)
         place += batch.num_rows
-
-
-def _rows_of_all(table: Table, shards: RuleShards) -> pd.DataFrame:
-    return table.conform(pd.concat([shard.tables[table.name].frame() for shard in shards]))
-
-
-def _keys(*names: str) -> set[dg.AssetKey]:
-    return {dg.AssetKey(name) for name in names}

@@ -1,7 +1,7 @@
-"""What assets are given: the settings, the stored nights, how progress is told, the night's instant and its lock.
+"""What every asset may ask for: the settings, the stored nights, progress, the night's instant and its lock.
 
-Settings hold secrets, so they are passed as a plain object and never as resource config, which the UI would show.
-Where an asset's table goes does not belong here: `io_manager` says it.
+Settings hold secrets, so they are a plain object and never resource config, which the UI would show.
+Not here: where an asset's table goes (`io_manager`).
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class NightConfig(dg.ConfigurableResource):
 
 
 class ProgressTo:
-    """Where long reads tell how far they are: the given progress, else the run's own log."""
+    """Where long reads report how far they are: to ``progress``, else to the run's own log."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -48,13 +48,26 @@ class ProgressTo:
         return self._progress or LineProgress(context.log.info)
 
 
-def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
-    """The lock of a run's night: held from the run's start to its end by what asks for this resource, as the sources
-    and the last asset of every job of a night do. A run of several nights holds none: it can read no night anyway.
+def resources_of(settings: Settings, progress: Progress | None, locks: NightLocks) -> dict[str, object]:
+    """The resources of every asset and sensor, by name; the IO manager is added by the definitions."""
+    in_process = settings.execution.engine == "in_process"
+    return {
+        "settings": settings,
+        "lake": Lake(settings.home),
+        "progress": ProgressTo(progress),
+        "night": NightConfig(),
+        # where the steps are several processes the executor holds the lock
+        "night_lock": _night_lock(locks) if in_process else dg.ResourceDefinition.none_resource(),
+    }
+
+
+def _night_lock(locks: NightLocks) -> dg.ResourceDefinition:
+    """The lock of a run's night, held from the run's start to its end by what asks for this resource: the sources, and
+    the last asset of every job of a night. A run of several nights holds none: it can read no night anyway.
     """
 
     @dg.resource
-    def locked(context: dg.InitResourceContext) -> Iterator[None]:
+    def lock(context: dg.InitResourceContext) -> Iterator[None]:
         night = context.run.tags.get("dagster/partition") if context.run else None
         if night is None:
             yield
@@ -62,17 +75,4 @@ def night_lock(locks: NightLocks) -> dg.ResourceDefinition:
         with locks.hold(night):
             yield
 
-    return locked
-
-
-def resources_of(settings: Settings, progress: Progress | None, locks: NightLocks) -> dict[str, object]:
-    """The resources of every asset and sensor, by name; the IO manager is added by the definitions."""
-    return {
-        "settings": settings,
-        "lake": Lake(settings.home),
-        "progress": ProgressTo(progress),
-        "night": NightConfig(),
-        "night_lock": night_lock(locks)
-        if settings.execution.engine == "in_process"
-        else dg.ResourceDefinition.none_resource(),  # the executor holds it: the steps are several processes
-    }
+    return lock

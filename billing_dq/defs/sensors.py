@@ -1,7 +1,7 @@
 """What watches the nights: red checks, failed runs and nights that are missing become alerts, each sent once.
 
-A sensor says what is wrong now; `billing_dq/alerts` knows what was sent before. A tick also sends again what a target
-did not take.
+A tick also sends again what a target did not take.
+Not here: what was sent before, and to whom (`billing_dq/alerts`).
 """
 
 from collections.abc import Collection, Sequence
@@ -13,18 +13,14 @@ from dagster import DagsterInstance
 from billing_dq.alerts.current_alerts import of_operations, operation
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
-from billing_dq.defs.checks.night_checks import told_by_the_night
+from billing_dq.defs.checks.night_checks import sums_up_the_night
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.vocabulary.severities import Severity
 
 
 def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
-    """A sensor over the newest execution of every check.
-
-    Args:
-        checks: all of them.
-    """
+    """A sensor over the newest execution of every check."""
     keys = {key for check in checks for key in check.check_keys}
 
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
@@ -38,15 +34,15 @@ def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefini
 def notify_of_checks(
     settings: Settings, instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]
 ) -> dg.SkipReason:
-    """Alert for those of some checks whose newest execution is red, but for what a night tells by itself.
+    """Alert for those of some checks whose newest execution is red, but for those that sum up the night's findings.
 
     `billing-dq nightly` does so as well as the sensor: where cron takes the nights, no daemon runs sensors. What one of
     them has notified of, the other does not notify of again.
     """
-    own = sorted((key for key in keys if key.name not in told_by_the_night()), key=lambda key: key.to_user_string())
-    red = red_checks(instance, own)
+    watched = sorted((key for key in keys if not sums_up_the_night(key.name)), key=lambda key: key.to_user_string())
+    red = red_checks(instance, watched)
     batch = AlertBatch("checks", "checks of a night", of_operations(red))
-    return _notified(settings, batch, f"looked at {len(own)} checks: {len(red)} are red")
+    return _notified(settings, batch, f"looked at {len(watched)} checks: {len(red)} are red")
 
 
 def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dict[str, object]]:
@@ -81,7 +77,7 @@ def missing_nights(context: dg.SensorEvaluationContext, settings: dg.ResourcePar
 
 
 def _notified(settings: Settings, batch: AlertBatch, looked_at: str) -> dg.SkipReason:
-    """Notify the routes of what changed and send what waits; an outbox that cannot be used is sentence in the tick."""
+    """Notify the routes of what changed and send what waits; an outbox that cannot be used is named in the tick."""
     notifier = Notifier(settings)
     try:
         count = notifier.notify(batch)

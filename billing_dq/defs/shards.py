@@ -4,8 +4,7 @@ What is planned, what is done with a range, and how the ranges come together are
 a night of one shard is the night of N shards with N = 1. In one step they hand each other local files. Several steps
 hand each other texts and files in the home (`PartsIOManager`), so that each may run on another machine. One shard is no
 mapped step, because a small night would take four steps more.
-
-What is read or held to rules does not belong here: `snapshot` and `reconciliation` say it.
+Not here: what is read or held to rules (`snapshot`, `reconciliation`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Generic, TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
+from billing_dq.defs.asset_names import Group, asset_key, asset_keys
 from billing_dq.defs.io_manager import PARTS
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.settings import Settings
@@ -30,12 +30,12 @@ Task = TypeVar("Task")
 Account = TypeVar("Account")
 #: Further attempts at a shard, and at a night whose server cannot be read right now; an election takes about ten
 #: seconds.
-RETRIES = 2
+FURTHER_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
 class NightStep:
-    """What a step of a night is given."""
+    """The night, the settings and the stored nights of a step."""
 
     context: StepContext
     key: str
@@ -43,14 +43,14 @@ class NightStep:
     lake: Lake
 
     @property
-    def asked(self) -> NightConfig:
+    def config(self) -> NightConfig:
         """When the night is to be read, and whether again; of a step that asks for the resource ``night``."""
         night: NightConfig = self.context.resources.night
         return night
 
     @property
     def progress(self) -> Progress:
-        """Where a long read tells how far it is; of a step that asks for the resource ``progress``."""
+        """Where a long read reports how far it is; of a step that asks for the resource ``progress``."""
         progress: ProgressTo = self.context.resources.progress
         return progress.of(self.context)
 
@@ -85,7 +85,7 @@ class ShardedWork(Generic[Task, Account]):
     steps: tuple[str, str, str]
     outs: Mapping[str, dg.AssetOut]
     deps: Mapping[str, set[dg.AssetKey]]
-    group: str
+    group: Group
     resources: frozenset[str]
     plan: Callable[[NightStep], Sequence[Task]]
     do: Callable[[NightStep, Task, Path], tuple[Account, Mapping[str, StoredTable]]]
@@ -95,7 +95,7 @@ class ShardedWork(Generic[Task, Account]):
     @property
     def upstream(self) -> list[dg.AssetKey]:
         """The assets of others that these hang on."""
-        return sorted(set().union(*self.deps.values()) - {dg.AssetKey(name) for name in self.outs})
+        return sorted(set().union(*self.deps.values()) - asset_keys(*self.outs))
 
 
 _ALWAYS = frozenset({"settings", "lake"})
@@ -127,8 +127,8 @@ def _in_one_step(work: ShardedWork[Task, Account], nights: dg.PartitionsDefiniti
         step, shards = _step(context), list[Shard[Task, Account]]()
         with scratch_directory(work.name) as directory:
             for number, task in enumerate(work.plan(step)):
-                (own := directory / f"{number:03}").mkdir()
-                shards.append(Shard(task, *work.do(step, task, own)))
+                (part := directory / f"{number:03}").mkdir()
+                shards.append(Shard(task, *work.do(step, task, part)))
             if shards:
                 yield from work.join(step, shards, directory)
 
@@ -157,7 +157,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
     @dg.op(
         name=shard_name,
         out=dg.Out(io_manager_key=PARTS),
-        retry_policy=dg.RetryPolicy(max_retries=RETRIES),
+        retry_policy=dg.RetryPolicy(max_retries=FURTHER_ATTEMPTS),
         required_resource_keys={*_OF_A_SHARD},
     )
     def shard(context: dg.OpExecutionContext, task: ShardPart) -> Iterator[dg.Output]:
@@ -196,7 +196,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
     return dg.AssetsDefinition.from_graph(
         in_several_steps,
         keys_by_input_name=inputs,
-        keys_by_output_name={name: dg.AssetKey(name) for name in work.outs},
+        keys_by_output_name={name: asset_key(name) for name in work.outs},
         internal_asset_deps={name: set(keys) for name, keys in work.deps.items()},
         partitions_def=nights,
         group_name=work.group,

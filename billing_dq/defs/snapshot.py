@@ -1,7 +1,7 @@
 """The night's reading of MongoDB: one snapshot, every table of it. Evidence: read once, then never again.
 
-One step reads it, or one for each range of organizations (`shards`). How documents become rows does not belong here:
-`sources/mongodb/` reads and merges.
+One step reads it, or one for each range of organizations (`shards`).
+Not here: how documents become rows (`sources/mongodb/`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,11 +13,13 @@ from typing import TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
+from billing_dq.defs.asset_names import MONGODB_TABLES
+from billing_dq.defs.declarations import asset_out
+from billing_dq.defs.io_manager import RECORDS
 from billing_dq.defs.nights import refuse
 from billing_dq.defs.outside import collections_of
-from billing_dq.defs.pages.metadata import record_out, table_out
 from billing_dq.defs.pages.sources import snapshot_page, snapshot_table_page
-from billing_dq.defs.shards import RETRIES, NightStep, Shard, ShardedWork, sharded_assets
+from billing_dq.defs.shards import FURTHER_ATTEMPTS, NightStep, Shard, ShardedWork, sharded_assets
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.sources.mongodb.facts import Part, PartFacts, refuse_a_living_database
 from billing_dq.sources.mongodb.merging import merged
@@ -27,43 +29,23 @@ from billing_dq.storage.followed import Followed
 from billing_dq.storage.history import followed_by
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.organization_ranges import OrganizationRange
-from billing_dq.storage.records import (
-    EvidenceRemovedRecord,
-    ReconciliationRecord,
-    SnapshotFactsRecord,
-    SoundTablesRecord,
-    StripeReadingRecord,
-)
+from billing_dq.storage.records import EvidenceRemovedRecord, SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable
-from billing_dq.tables import TABLES as CONTRACTS
-from billing_dq.tables.sources import OF_MONGODB
+from billing_dq.tables import TABLES
 from billing_dq.weeks import NightWeeks
 
-TABLES = (
-    *OF_MONGODB,
-    "ledger_seals",
-    "followed_weeks",
-    "followed_usage",
-    "followed_entries",
-    "quarantined_documents",
-    "unreadable_keys",
-    "document_shapes",
-)
-GROUP = "mongodb"
-Read = TypeVar("Read")
+ReadResult = TypeVar("ReadResult")
 
 
 def snapshot_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDefinition:
-    """The assets of the MongoDB snapshot: what is told of it, and its tables; none where the reading is refused."""
+    """The assets of the snapshot of MongoDB: its tables and the record of it; none where the reading is refused."""
+    names = (SnapshotFactsRecord.name, *MONGODB_TABLES)
     work = ShardedWork(
         name="mongo_snapshot",
         steps=("plan_shards", "read_shard", "join_shards"),
-        outs={
-            SnapshotFactsRecord.name: record_out(SnapshotFactsRecord.name, "mongodb", required=False),
-            **{name: table_out(name, required=False, kinds=("mongodb",)) for name in TABLES},
-        },
-        deps={name: collections_of(name) for name in (SnapshotFactsRecord.name, *TABLES)},
-        group=GROUP,
+        outs={name: asset_out(name, "mongodb", required=False) for name in names},
+        deps={name: collections_of(name) for name in names},
+        group="mongodb",
         resources=frozenset({"night", "night_lock"}),
         plan=_plan,
         do=_read,
@@ -75,10 +57,10 @@ def snapshot_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDe
 
 @dataclass(frozen=True)
 class ReadingTask:
-    """A range of organizations to be read, and how all of them are."""
+    """A range of organizations to be read, and the plan by which all of them are read."""
 
     plan: ReadingPlan
-    of: OrganizationRange
+    organizations: OrganizationRange
 
 
 def _plan(step: NightStep) -> list[ReadingTask]:
@@ -87,29 +69,29 @@ def _plan(step: NightStep) -> list[ReadingTask]:
     if instant is None:
         return []
     plan = tried_again(step, lambda: plan_reading(step.settings, instant))
-    return [ReadingTask(plan, of) for of in plan.ranges]
+    return [ReadingTask(plan, organizations) for organizations in plan.ranges]
 
 
 def _read(step: NightStep, task: ReadingTask, directory: Path) -> tuple[PartFacts, Mapping[str, StoredTable]]:
     """Read organizations, subscriptions, usage and balances of the night's weeks, of a range of organizations."""
     weeks, followed = _weeks_to_read(step, task.plan)
-    reading = Reading(step.settings, weeks, followed, directory, step.progress, task.of)
+    reading = Reading(step.settings, weeks, followed, directory, step.progress, task.organizations)
     part = tried_again(step, lambda: read_part(reading, task.plan))
     return part.facts, part.tables
 
 
 def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], directory: Path) -> Iterator[dg.Output]:
-    """Bring the shards together as one snapshot, and store it; what was there of the night goes away before."""
+    """Bring the shards together as one snapshot, and store it; before, remove what is stored of the night."""
     plan = shards[0].task.plan
     weeks, followed = _weeks_to_read(step, plan)
     parts = [Part(dict(shard.tables), shard.account) for shard in shards]
     snapshot = tried_again(step, lambda: merged(parts, plan.server, step.settings, weeks, followed, directory))
     tried_again(step, lambda: refuse_a_living_database(snapshot.facts, weeks.as_of, datetime.now(UTC)))
-    _forget(step.lake, step.key)
-    for name in TABLES:
+    _remove_night(step.lake, step.key)
+    for name in MONGODB_TABLES:
         table = snapshot.tables[name]
         yield dg.Output(table, name, metadata=snapshot_table_page(step.lake, step.key, table, snapshot.facts))
-    # at last that it was taken: a run that ends before leaves a night that is plainly not there
+    # the record comes last: a run that ends before leaves a night that is not there
     record = SnapshotFactsRecord.model_validate(
         {
             "as_of": weeks.as_of,
@@ -135,15 +117,15 @@ def instant_to_read(step: NightStep) -> datetime | None:
     """The instant at which a night is to be read; None where that is refused: a snapshot of now would belong to another
     night, or the night is stored and is not to be replaced.
     """
-    key, instant = step.key, step.asked.instant()
-    taken_on = instant.date().isoformat()
-    if key != taken_on:
+    key, instant = step.key, step.config.instant()
+    date = instant.date().isoformat()
+    if key != date:
         refuse(
             step.context,
-            f"a snapshot taken on {taken_on} belongs to that night and not to {key}; a past night cannot be read any "
+            f"a snapshot taken on {date} belongs to that night and not to {key}; a past night cannot be read any "
             "more (as_of is for simulated and restored databases)",
         )
-    elif not step.asked.again and is_read(step.lake, key):
+    elif not step.config.again and is_read(step.lake, key):
         refuse(
             step.context,
             f"the night of {key} is stored, and what a night read is never read again; ask for it with `again` "
@@ -154,29 +136,23 @@ def instant_to_read(step: NightStep) -> datetime | None:
     return None
 
 
-def _forget(lake: Lake, night: str) -> None:
-    """Take away that a night was read and what was concluded from it, before its evidence is replaced.
+def _remove_night(lake: Lake, night: str) -> None:
+    """Remove the records of a night and what was concluded from it, before its evidence is replaced.
 
-    A run that ends in between leaves a night that is plainly not there, and no old conclusions beside new evidence.
+    A run that ends in between leaves a night that is not there, and no old conclusions beside new evidence.
     """
     lake.begin(night)
     # Stripe's first: without it the night is no night
-    for record in (
-        StripeReadingRecord,
-        SnapshotFactsRecord,
-        SoundTablesRecord,
-        ReconciliationRecord,
-        EvidenceRemovedRecord,
-    ):
+    for record in (StripeReadingRecord, *RECORDS.values(), EvidenceRemovedRecord):
         record.remove(lake.home, night)
-    for name in CONTRACTS.keys() - set(TABLES):
-        lake.remove(CONTRACTS[name], night)
+    for name in TABLES.keys() - set(MONGODB_TABLES):
+        lake.remove(TABLES[name], night)
     for page in (lake.report_path(night), lake.report_path(night).with_suffix(".md")):
         page.unlink(missing_ok=True)
 
 
-def tried_again(step: NightStep, read: Callable[[], Read]) -> Read:
-    """Read; what may pass by itself (an election, a lost connection) is tried again, all else is told at once.
+def tried_again(step: NightStep, read: Callable[[], ReadResult]) -> ReadResult:
+    """Read; what may pass by itself (an election, a lost connection) is tried again; all else fails at once.
 
     The driver's patience for a connection is waited before the second attempt, and twice as long before the third.
 
@@ -188,9 +164,9 @@ def tried_again(step: NightStep, read: Callable[[], Read]) -> Read:
     try:
         return read()
     except TransientSourceError as error:
-        if context.retry_number < RETRIES:
+        if context.retry_number < FURTHER_ATTEMPTS:
             context.log.warning(f"attempt {context.retry_number + 1}: {error}")
-            raise dg.RetryRequested(RETRIES, seconds * 2**context.retry_number) from None
+            raise dg.RetryRequested(FURTHER_ATTEMPTS, seconds * 2**context.retry_number) from None
         raise dg.Failure(str(error), allow_retries=False) from None
     except SourceError as error:
         raise dg.Failure(str(error), allow_retries=False) from None

@@ -3,18 +3,17 @@ newest write is. Frames and counts in, rows out.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import pandas as pd
 
 USAGE, LEDGERS, EVENTS = "billingusages", "billingextrabalances", "processedstripeevents"
-#: Hours between two nights from which a day's measure is told: half a day to three days.
+#: Hours between two nights from which a day's measure is calculated: half a day to three days.
 _SHORTEST, _LONGEST = 12.0, 72.0
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """A measure of a collection, or of a week of it where ``week_key`` is not empty."""
 
     collection: str
@@ -25,12 +24,11 @@ class Measure:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it apart."""
-        return self.collection, self.name, self.week_key
+        """Collection, name and week."""
+        return self[:3]
 
 
-@dataclass(frozen=True)
-class Read:
+class CollectionReading(NamedTuple):
     """What a night read of a collection: documents, of these the unreadable ones, and when it was last written."""
 
     documents: int
@@ -39,16 +37,14 @@ class Read:
     newest: datetime | None
 
 
-@dataclass(frozen=True)
-class Weeks:
+class WeekAmounts(NamedTuple):
     """Amounts by week of the night: rows and units of usage and of debits, each indexed by week key, oldest first."""
 
     usage: pd.DataFrame
     entries: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Before:
+class Before(NamedTuple):
     """The night before: its measures by key, and when it was taken."""
 
     values: Mapping[tuple[str, str, str], float]
@@ -56,34 +52,38 @@ class Before:
 
 
 def measures(
-    read: Mapping[str, Read], weeks: Weeks, ledger_entries: float, as_of: datetime, before: Before | None
+    readings: Mapping[str, CollectionReading],
+    amounts: WeekAmounts,
+    ledger_entries: float,
+    as_of: datetime,
+    before: Before | None,
 ) -> list[Measure]:
     """All measures of a night.
 
     Args:
-        read: what was read, by collection.
-        weeks: the amounts by week.
+        readings: what was read, by collection.
+        amounts: the amounts by week.
         ledger_entries: entries of all ledgers, of whatever age.
         as_of: the instant of the snapshot.
         before: the newest earlier night; None: there is none.
     """
-    found = [one for collection, told in read.items() for one in _of_collection(collection, told, as_of)]
-    if LEDGERS in read:
-        found.append(Measure(LEDGERS, "entries", "", ledger_entries, "entries"))
-    for collection, frame, rows in ((USAGE, weeks.usage, "documents"), (LEDGERS, weeks.entries, "entries")):
-        if collection in read:
+    of_night = [measure for name, reading in readings.items() for measure in _of_collection(name, reading, as_of)]
+    if LEDGERS in readings:
+        of_night.append(Measure(LEDGERS, "entries", "", ledger_entries, "entries"))
+    for collection, frame, rows in ((USAGE, amounts.usage, "documents"), (LEDGERS, amounts.entries, "entries")):
+        if collection in readings:
             by_week = list(_by_week(collection, frame, rows))
-            found += by_week
-            found += _a_day(by_week, rows, as_of, before)
-    return found
+            of_night += by_week
+            of_night += _a_day(by_week, rows, as_of, before)
+    return of_night
 
 
-def _of_collection(collection: str, told: Read, as_of: datetime) -> Iterator[Measure]:
-    yield Measure(collection, "documents", "", float(told.documents), "documents")
-    share = told.unreadable / told.examined if told.examined else 0.0
+def _of_collection(collection: str, reading: CollectionReading, as_of: datetime) -> Iterator[Measure]:
+    yield Measure(collection, "documents", "", float(reading.documents), "documents")
+    share = reading.unreadable / reading.examined if reading.examined else 0.0
     yield Measure(collection, "unreadable", "", share, "share")
-    if told.newest is not None:
-        yield Measure(collection, "age", "", max(0.0, (as_of - told.newest).total_seconds() / 3600), "hours")
+    if reading.newest is not None:
+        yield Measure(collection, "age", "", max(0.0, (as_of - reading.newest).total_seconds() / 3600), "hours")
 
 
 def _by_week(collection: str, frame: pd.DataFrame, rows: str) -> Iterator[Measure]:
@@ -92,16 +92,11 @@ def _by_week(collection: str, frame: pd.DataFrame, rows: str) -> Iterator[Measur
         yield Measure(collection, "units_of_week", str(week), float(units), "units")
 
 
-def _a_day(by_week: list[Measure], rows: str, as_of: datetime, before: Before | None) -> list[Measure]:
+def _a_day(by_week: list[Measure], rows: str, as_of: datetime, before: Before | None) -> Iterator[Measure]:
     """What came since the night before, as so much a day: what the same weeks have more than they had."""
     hours = 0.0 if before is None else (as_of - before.as_of).total_seconds() / 3600
     if before is None or not by_week or not _SHORTEST <= hours <= _LONGEST:
-        return []
-    more = {rows: 0.0, "units": 0.0}
-    for one in by_week:
-        more[one.unit] += one.value - before.values.get(one.key, 0.0)
-    collection = by_week[0].collection
-    return [
-        Measure(collection, f"{unit}_a_day", "", max(0.0, came) / hours * 24, f"{unit} a day")
-        for unit, came in more.items()
-    ]
+        return
+    for unit in (rows, "units"):
+        more = sum(m.value - before.values.get(m.key, 0.0) for m in by_week if m.unit == unit)
+        yield Measure(by_week[0].collection, f"{unit}_a_day", "", max(0.0, more) / hours * 24, f"{unit} a day")

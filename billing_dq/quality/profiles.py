@@ -26,9 +26,8 @@ _NUMBERS = ("float64", "int64", "Int64")
 
 @dataclass
 class _ColumnFacts:
-    """What was seen of a column so far."""
+    """The counts of a column in the batches so far."""
 
-    rows: int = 0
     nulls: int = 0
     least: float | None = None
     greatest: float | None = None
@@ -45,11 +44,11 @@ def profile(table: Table, batches: Iterable[pd.DataFrame]) -> list[dict[str, obj
         for column in table.columns:
             if column.name in batch.columns:
                 _add(facts[column.name], column, batch[column.name])
-    told = [_row(table, "", "rows", "", rows)]
+    profile_rows = [_row(table, "", "rows", "", rows)]
     for column in table.columns:
         if not column.dtype.startswith("list"):
-            told += _rows_of(table, column, facts[column.name])
-    return told
+            profile_rows += _rows_of(table, column, facts[column.name])
+    return profile_rows
 
 
 def profiles(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
@@ -58,17 +57,16 @@ def profiles(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 
 
 def _add(facts: _ColumnFacts, column: Column, values: pd.Series) -> None:
-    known = values.dropna()
-    facts.rows += len(values)
-    facts.nulls += len(values) - len(known)
-    if known.empty:
+    present = values.dropna()
+    facts.nulls += len(values) - len(present)
+    if present.empty:
         return
     if column.name in WORDS or column.dtype in ("bool", "boolean"):
-        facts.words.update({str(word)[:_WORD_LENGTH]: int(count) for word, count in known.value_counts().items()})
+        facts.words.update({str(word)[:_WORD_LENGTH]: int(count) for word, count in present.value_counts().items()})
     elif column.dtype == "time":
-        _range(facts, known.astype("int64").to_numpy(dtype="float64"))
+        _range(facts, present.astype("int64").to_numpy(dtype="float64"))
     elif column.dtype in _NUMBERS:
-        numbers = known.to_numpy(dtype="float64")
+        numbers = present.to_numpy(dtype="float64")
         _range(facts, numbers)
         places = np.searchsorted(_BOUNDS, numbers, side="right")
         facts.ranges.update({int(place): int(count) for place, count in enumerate(np.bincount(places)) if count})
@@ -87,8 +85,7 @@ def _rows_of(table: Table, column: Column, facts: _ColumnFacts) -> Iterator[dict
             label = pd.Timestamp(number, unit="ms", tz="UTC").isoformat() if column.dtype == "time" else ""
             yield _row(table, column.name, part, label, None if label else number)
     words = facts.words.most_common()
-    shown = sorted(words[:_MOST_WORDS])
-    for word, count in shown:
+    for word, count in sorted(words[:_MOST_WORDS]):
         yield _row(table, column.name, "value", word, count)
     if len(words) > _MOST_WORDS:
         yield _row(table, column.name, "value", OTHER_WORDS, sum(count for _, count in words[_MOST_WORDS:]))

@@ -1,8 +1,8 @@
 """What is usual for a measure, by the nights before: the median, and how far from it values have been (MAD).
 
 A measure that follows the week (usage, debits, ages) is compared with the same weekday of the last four weeks. Until
-there are three of them, the range of the nights so far has to do, once there is a week of them; and before that nothing
-is said. A lasting change of level becomes usual by itself, when half of the nights that are compared have it.
+there are three of them, it is compared with the range of the nights so far, once there is a week of them; before that
+it is not judged. A lasting change of level becomes usual by itself, when half of the nights that are compared have it.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
+from typing import NamedTuple
 
 #: A MAD as the standard deviation of values that are normally distributed.
 _MAD_TO_DEVIATION = 1.4826
@@ -18,8 +19,7 @@ _DEVIATIONS = 6.0
 _SAME_WEEKDAYS, _WEEKS, _ANY_NIGHTS = 3, 4, 7
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """A value of an earlier night; ``was_usual`` is false where that night found it too low or too high."""
 
     night: date
@@ -48,8 +48,7 @@ class Rule:
     scatters: bool = True
 
 
-@dataclass(frozen=True)
-class Usual:
+class Usual(NamedTuple):
     """What is usual: the expected value, the range (None: that side is open), by how many earlier nights."""
 
     expected: float
@@ -65,23 +64,18 @@ class Usual:
 
 
 def usual(past: Sequence[Past], night: date, rule: Rule) -> Usual | None:
-    """What is usual for a night; None where the earlier nights are too few to tell.
-
-    Args:
-        past: the values of earlier nights, in any order.
-        night: the night that is judged.
-        rule: how.
-    """
-    earlier = [one for one in past if one.night < night]
+    """What is usual for a night; None where the earlier nights are too few to tell. ``past`` may have any order."""
     if not rule.weekly:
-        return _around_the_median(_newest(earlier, night, rule.nights[0]), rule, rule.nights[1])
-    recent = _newest(earlier, night, 7 * _WEEKS)
-    same = [one for one in recent if one.night.weekday() == night.weekday()]
-    return _around_the_median(same, rule, _SAME_WEEKDAYS) or _in_the_range(recent, rule)
+        days, fewest = rule.nights
+        return _around_the_median(_recent(past, night, days), rule, fewest)
+    recent = _recent(past, night, 7 * _WEEKS)
+    same_weekday = [value for value in recent if value.night.weekday() == night.weekday()]
+    return _around_the_median(same_weekday, rule, _SAME_WEEKDAYS) or _in_the_range(recent, rule)
 
 
-def _newest(past: Sequence[Past], night: date, days: int) -> list[Past]:
-    return [one for one in past if one.night >= night - timedelta(days=days)]
+def _recent(past: Sequence[Past], night: date, days: int) -> list[Past]:
+    """The values of the nights before one, back to so many days."""
+    return [value for value in past if night - timedelta(days=days) <= value.night < night]
 
 
 def _around_the_median(past: Sequence[Past], rule: Rule, fewest: int) -> Usual | None:
@@ -90,7 +84,7 @@ def _around_the_median(past: Sequence[Past], rule: Rule, fewest: int) -> Usual |
     """
     if len(past) < fewest:
         return None
-    values = [one.value for one in past]
+    values = [earlier.value for earlier in past]
     expected, spread = median(values), _spread(values, rule)
     base = max(expected, rule.smallest)
     lowest = None if rule.low is None or expected < rule.smallest else expected * min(rule.low, 1 / spread)
@@ -104,7 +98,7 @@ def _in_the_range(past: Sequence[Past], rule: Rule) -> Usual | None:
     """
     if len(past) < _ANY_NIGHTS:
         return None
-    values = [one.value for one in past if one.was_usual] or [one.value for one in past]
+    values = [earlier.value for earlier in past if earlier.was_usual] or [earlier.value for earlier in past]
     expected, spread, least, most = median(values), _spread(values, rule), min(values), max(values)
     base = max(expected, rule.smallest)
     lowest = None if rule.low is None or least < rule.smallest else min(least * rule.low, expected / spread)
@@ -118,21 +112,16 @@ def _spread(values: Sequence[float], rule: Rule) -> float:
         return 1.0
     logs = [math.log(max(value, rule.smallest)) for value in values]
     middle = median(logs)
-    return math.exp(_DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - middle) for one in logs))
+    return math.exp(_DEVIATIONS * _MAD_TO_DEVIATION * median(abs(log - middle) for log in logs))
 
 
 def usual_share(past: Sequence[Past], night: date, documents: float) -> Usual | None:
     """What is usual for a share of documents that is mostly nothing: the median, a point or six deviations more, and at
-    least five documents more.
-
-    Args:
-        past: the shares of earlier nights, 0 to 1.
-        night: the night that is judged.
-        documents: how many documents the night has.
+    least five of the night's documents more.
     """
-    recent = [one.value for one in _newest(past, night, 14) if one.night < night]
+    recent = [earlier.value for earlier in _recent(past, night, 14)]
     if len(recent) < _ANY_NIGHTS or documents <= 0:
         return None
     expected = median(recent)
-    spread = _DEVIATIONS * _MAD_TO_DEVIATION * median(abs(one - expected) for one in recent)
+    spread = _DEVIATIONS * _MAD_TO_DEVIATION * median(abs(share - expected) for share in recent)
     return Usual(expected, None, expected + max(0.01, spread, 5 / documents), len(recent))

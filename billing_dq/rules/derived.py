@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pandas as pd
 from billing_dq.vocabulary.collections import Collection
 
 #: The columns of a table of the night by its name; None where the night has no such table.
-Columns = Callable[[str, list[str]], pd.DataFrame | None]
+ReadColumns = Callable[[str, list[str]], pd.DataFrame | None]
 FRACTION, ORDER = "fraction_of_", "seconds_since_the_entry_before"
 
 
@@ -44,22 +46,21 @@ REFERENCES = {
 }
 
 
-@dataclass(frozen=True)
-class DerivedColumn:
+class DerivedColumn(NamedTuple):
     """A column that is computed.
 
     Attributes:
         name: of the column.
         columns: of the table, that it is computed from.
-        of: computes it for a frame of whole organizations; what is null is not judged.
+        compute: its values for a frame that holds all rows of its organizations; what is null is not judged.
     """
 
     name: str
     columns: tuple[str, ...]
-    of: Callable[[pd.DataFrame], pd.Series]
+    compute: Callable[[pd.DataFrame], pd.Series]
 
 
-def derived_columns(names: Iterable[str], read: Columns, unreadable: pd.DataFrame) -> list[DerivedColumn]:
+def derived_columns(names: Iterable[str], read: ReadColumns, unreadable: pd.DataFrame) -> list[DerivedColumn]:
     """Those of some columns that are derived.
 
     Args:
@@ -67,32 +68,30 @@ def derived_columns(names: Iterable[str], read: Columns, unreadable: pd.DataFram
         read: what references lead to.
         unreadable: `UNREADABLE_KEYS` of the night: the row that is missing may be of such a document.
     """
-    return [made for name in names if (made := _derived(name, read, unreadable)) is not None]
-
-
-def _derived(name: str, read: Columns, unreadable: pd.DataFrame) -> DerivedColumn | None:
-    if name == ORDER:
-        return DerivedColumn(name, ("organization_id", "at"), _seconds_since_the_row_before)
-    if name.startswith(FRACTION):
-        column = name.removeprefix(FRACTION)
-        return DerivedColumn(name, (column,), lambda frame: _fraction(frame[column]))
-    reference = REFERENCES.get(name)
-    if reference is None:
-        return None
-    known = _known_values(reference, read, unreadable)
-    return DerivedColumn(name, reference.columns, lambda frame: _leads_somewhere(reference, frame, known))
+    columns: list[DerivedColumn] = []
+    for name in names:
+        if name == ORDER:
+            columns.append(DerivedColumn(name, ("organization_id", "at"), _seconds_since_the_row_before))
+        elif name.startswith(FRACTION):
+            column = name.removeprefix(FRACTION)
+            columns.append(DerivedColumn(name, (column,), partial(_fraction, column)))
+        elif name in REFERENCES:
+            reference = REFERENCES[name]
+            compute = partial(_leads_somewhere, reference, _targets(reference, read, unreadable))
+            columns.append(DerivedColumn(name, reference.columns, compute))
+    return columns
 
 
 def _seconds_since_the_row_before(frame: pd.DataFrame) -> pd.Series:
     return frame.groupby("organization_id", sort=False)["at"].diff().dt.total_seconds()
 
 
-def _fraction(numbers: pd.Series) -> pd.Series:
-    values = numbers.to_numpy(dtype="float64")
-    return pd.Series(np.abs(values - np.round(values)), index=numbers.index)
+def _fraction(column: str, frame: pd.DataFrame) -> pd.Series:
+    values = frame[column].to_numpy(dtype="float64")
+    return pd.Series(np.abs(values - np.round(values)), index=frame.index)
 
 
-def _known_values(reference: Reference, read: Columns, unreadable: pd.DataFrame) -> pd.Series | None:
+def _targets(reference: Reference, read: ReadColumns, unreadable: pd.DataFrame) -> pd.Series | None:
     """What a reference may lead to, by key; None where it cannot be judged tonight."""
     key = reference.through or reference.column
     target = read(reference.table, [*dict.fromkeys((key, reference.column))])
@@ -104,13 +103,13 @@ def _known_values(reference: Reference, read: Columns, unreadable: pd.DataFrame)
     return pd.Series(True, index=pd.Index(pd.concat([target[key], lost]).unique()))
 
 
-def _leads_somewhere(reference: Reference, frame: pd.DataFrame, known: pd.Series | None) -> pd.Series:
+def _leads_somewhere(reference: Reference, targets: pd.Series | None, frame: pd.DataFrame) -> pd.Series:
     """Whether each row's reference leads somewhere; null where there is none to judge."""
     values = frame[reference.column]
-    if known is None:
+    if targets is None:
         return pd.Series(None, index=frame.index, dtype="object")
     if reference.through is None:
-        return values.isin(known.index).astype("object").where(values.notna(), None)
-    expected = frame[reference.through].map(known)
+        return values.isin(targets.index).astype("object").where(values.notna(), None)
+    expected = frame[reference.through].map(targets)
     same = (values == expected) | (values.isna() & expected.isna())
-    return same.astype("object").where(frame[reference.through].isin(known.index), None)
+    return same.astype("object").where(frame[reference.through].isin(targets.index), None)

@@ -3,11 +3,10 @@
 The list is closed: a rule is judged when it is read, without an import of the library, which costs seconds.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """An expectation.
 
     Attributes:
@@ -35,33 +34,32 @@ _STRICT = ("strict_min", "strict_max")
 _PAIR = ("column_A", "column_B")
 
 
-def _rows(*required: str) -> Kind:
+def _by_row(*required: str) -> Kind:
     return Kind(required, optional=("mostly",))
 
 
-def _of_all(ordered: bool = True) -> Kind:
-    return Kind(("column",), _BOUNDS, _STRICT, ordered, by_row=False)
+def _of_all_rows(*required: str, ordered: bool = False) -> Kind:
+    return Kind(required, _BOUNDS, _STRICT, ordered, by_row=False)
 
 
 KINDS: dict[str, Kind] = {
-    "expect_column_values_to_not_be_null": _rows("column"),
-    "expect_column_values_to_be_null": _rows("column"),
-    "expect_column_values_to_be_unique": _rows("column"),
-    "expect_column_values_to_be_in_set": _rows("column", "value_set"),
-    "expect_column_values_to_not_be_in_set": _rows("column", "value_set"),
-    "expect_column_values_to_match_regex": _rows("column", "regex"),
-    "expect_column_values_to_not_match_regex": _rows("column", "regex"),
+    "expect_column_values_to_not_be_null": _by_row("column"),
+    "expect_column_values_to_be_null": _by_row("column"),
+    "expect_column_values_to_be_unique": _by_row("column"),
+    "expect_column_values_to_be_in_set": _by_row("column", "value_set"),
+    "expect_column_values_to_not_be_in_set": _by_row("column", "value_set"),
+    "expect_column_values_to_match_regex": _by_row("column", "regex"),
+    "expect_column_values_to_not_match_regex": _by_row("column", "regex"),
     "expect_column_values_to_be_between": Kind(("column",), _BOUNDS, (*_STRICT, "mostly"), ordered=True),
     "expect_column_value_lengths_to_be_between": Kind(("column",), _BOUNDS, (*_STRICT, "mostly")),
-    "expect_column_pair_values_to_be_equal": _rows(*_PAIR),
+    "expect_column_pair_values_to_be_equal": _by_row(*_PAIR),
     "expect_column_pair_values_a_to_be_greater_than_b": Kind(_PAIR, optional=("or_equal", "mostly"), ordered=True),
-    "expect_compound_columns_to_be_unique": _rows("column_list"),
-    "expect_table_row_count_to_be_between": Kind((), _BOUNDS, _STRICT, by_row=False),
-    "expect_column_sum_to_be_between": _of_all(),
-    "expect_column_mean_to_be_between": _of_all(),
-    "expect_column_median_to_be_between": _of_all(),
-    "expect_column_min_to_be_between": _of_all(),
-    "expect_column_max_to_be_between": _of_all(),
-    "expect_column_unique_value_count_to_be_between": _of_all(ordered=False),
-    "expect_column_proportion_of_non_null_values_to_be_between": _of_all(ordered=False),
+    "expect_compound_columns_to_be_unique": _by_row("column_list"),
+    "expect_table_row_count_to_be_between": _of_all_rows(),
+    **{
+        f"expect_column_{amount}_to_be_between": _of_all_rows("column", ordered=True)
+        for amount in ("sum", "mean", "median", "min", "max")
+    },
+    "expect_column_unique_value_count_to_be_between": _of_all_rows("column"),
+    "expect_column_proportion_of_non_null_values_to_be_between": _of_all_rows("column"),
 }

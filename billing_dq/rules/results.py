@@ -7,10 +7,9 @@ Plain JSON throughout, so that nothing here needs the library. `<home>/lake/vali
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from upath import UPath
 
@@ -25,8 +24,7 @@ _COUNTS = ("element_count", "unexpected_count", "missing_count")
 _SAMPLES = ("partial_unexpected_list", "partial_unexpected_counts", "partial_unexpected_index_list")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of an expectation.
 
     Attributes:
@@ -35,8 +33,8 @@ class Verdict:
         passed: whether it is met.
         checked: rows that were looked at.
         broken: rows that break it; of an expectation about a whole table 0 or 1.
-        rows: the first of them: the columns by which a row is known, and the value in question.
-        sentence: what to say of it in one line.
+        rows: the first of them: the columns by which a row is recognized, and the value in question.
+        sentence: the result in one line.
         source: owner and file of an analyst's rule.
     """
 
@@ -71,8 +69,7 @@ def _merged(results: Sequence[Result]) -> Result:
         return raised or results[0]
     details = [result["result"] for result in results]
     rows, broken, missing = (sum(detail[name] for detail in details) for name in _COUNTS)
-    there = rows - missing
-    share = broken / there if there else 0.0
+    share = broken / (rows - missing) if rows - missing else 0.0
     counts = {
         **dict(zip(_COUNTS, (rows, broken, missing), strict=True)),
         "missing_percent": 100 * missing / rows if rows else None,
@@ -80,39 +77,9 @@ def _merged(results: Sequence[Result]) -> Result:
         "unexpected_percent_nonmissing": 100 * share,
         "unexpected_percent_total": 100 * broken / rows if rows else None,
     }
-    samples = {name: [one for detail in details for one in detail.get(name, ())][:ROWS] for name in _SAMPLES}
+    samples = {name: [sample for detail in details for sample in detail.get(name, ())][:ROWS] for name in _SAMPLES}
     mostly = results[0]["expectation_config"]["kwargs"].get("mostly", 1.0)
     return {**results[0], "success": 1 - share >= mostly, "result": {**details[0], **counts, **samples}}
-
-
-def of_suite(table: str, night: str, as_of: datetime, results: Sequence[Result]) -> Result:
-    """The validation result of a table: the same rows give the same bytes, so nothing of now is in it."""
-    met = sum(bool(result["success"]) for result in results)
-    return _finite(
-        {
-            "success": met == len(results),
-            "results": list(results),
-            "suite_name": table,
-            "suite_parameters": {},
-            "statistics": {
-                "evaluated_expectations": len(results),
-                "successful_expectations": met,
-                "unsuccessful_expectations": len(results) - met,
-                "success_percent": 100 * met / len(results) if results else None,
-            },
-            "meta": {
-                "great_expectations_version": version("great_expectations"),
-                "run_id": {"run_name": night, "run_time": as_of.isoformat()},
-                "active_batch_definition": {
-                    "datasource_name": "billing_dq",
-                    "data_connector_name": "fluent",
-                    "data_asset_name": table,
-                    "batch_identifiers": {"night": night},
-                },
-            },
-            "id": None,
-        }
-    )
 
 
 def path_of(lake: Lake, night: str, table: str) -> UPath:
@@ -120,22 +87,46 @@ def path_of(lake: Lake, night: str, table: str) -> UPath:
     return lake.root / "validations" / night / f"{table}.json"
 
 
-def forget(lake: Lake, night: str) -> None:
+def remove(lake: Lake, night: str) -> None:
     """Remove the validation results of a night, before it is judged anew."""
     directory = path_of(lake, night, "any").parent
     for path in directory.iterdir() if directory.exists() else ():
         path.unlink()
 
 
-def store(lake: Lake, night: str, result: Result) -> None:
-    """Store the validation result of a table of a night."""
-    put_text(json.dumps(result, indent=1, allow_nan=False), path_of(lake, night, result["suite_name"]))
+def store(lake: Lake, night: str, table: str, as_of: datetime, results: Sequence[Result]) -> None:
+    """Store the validation result of a table: the same rows give the same bytes, so it has no time of its own."""
+    met = sum(bool(result["success"]) for result in results)
+    validation = {
+        "success": met == len(results),
+        "results": list(results),
+        "suite_name": table,
+        "suite_parameters": {},
+        "statistics": {
+            "evaluated_expectations": len(results),
+            "successful_expectations": met,
+            "unsuccessful_expectations": len(results) - met,
+            "success_percent": 100 * met / len(results) if results else None,
+        },
+        "meta": {
+            "great_expectations_version": version("great_expectations"),
+            "run_id": {"run_name": night, "run_time": as_of.isoformat()},
+            "active_batch_definition": {
+                "datasource_name": "billing_dq",
+                "data_connector_name": "fluent",
+                "data_asset_name": table,
+                "batch_identifiers": {"night": night},
+            },
+        },
+        "id": None,
+    }
+    put_text(json.dumps(_finite(validation), indent=1, allow_nan=False), path_of(lake, night, table))
 
 
-def stored(lake: Lake, night: str, table: str) -> Result | None:
-    """The stored validation result of a table; None: it was not judged."""
+def stored(lake: Lake, night: str, table: str) -> list[Result]:
+    """The stored results of a table; none where it was not judged."""
     path = path_of(lake, night, table)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
 
 
 def verdicts_of(results: Iterable[Result]) -> list[Verdict]:
@@ -149,8 +140,8 @@ def _verdict(result: Result) -> Verdict:
     checked, broken = 0, int(not result["success"])
     if "unexpected_count" in details:
         checked, broken = details["element_count"], details["unexpected_count"]
-        shown = details.get("unexpected_index_column_names", ())  # by which a row is known; they stand first
-        rows = [dict.fromkeys(shown) | row for row in details.get("partial_unexpected_index_list") or []]
+        names = details.get("unexpected_index_column_names", ())  # by which a row is recognized; they stand first
+        rows = [dict.fromkeys(names) | row for row in details.get("partial_unexpected_index_list") or []]
         sentence = f"{broken:,} of {checked:,} rows break it"
     elif "details" in details:  # of a query
         broken, rows = details["observed_value"], details["details"]["unexpected_rows"]

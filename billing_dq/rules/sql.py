@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from billing_dq.report.figures import plain
 from billing_dq.rules.results import ROWS, Plain, Result
-from billing_dq.rules.rule import SQL
-from billing_dq.rules.suites import Expectation
+from billing_dq.rules.suites import SQL, Expectation
 from billing_dq.storage.arrow import arrow_schema
 from billing_dq.tables import TABLES
 
@@ -25,7 +24,7 @@ MEMORY = "1GB"
 SECONDS = 60.0
 #: A table of one row beside those of the night: ``as_of``, the instant of the snapshot, and ``night``, its date.
 NIGHT = "this_night"
-_LOCKED: dict[str, str | bool | int | float | list[str]] = {
+_LOCKED_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -76,21 +75,21 @@ def wrong_rows(expected: Expectation, tables: Mapping[str, object], as_of: datet
         tables: Arrow tables or data sets by the names of the tables that it reads.
         as_of: the instant of the night's snapshot.
     """
-    wrong, rows, problem = 0, list[dict[str, Plain]](), None
+    count, rows, problem = 0, list[dict[str, Plain]](), None
     try:
         with _database({**tables, NIGHT: night_table(as_of)}) as database, _interrupted_after(database, SECONDS):
             result = database.execute(str(expected.kwargs[SQL]))
             names = [str(column[0]) for column in result.description or []]
             while batch := result.fetchmany(_BATCH):
-                wrong += len(batch)
+                count += len(batch)
                 rows += [dict(zip(names, map(plain, row), strict=True)) for row in batch[: ROWS - len(rows)]]
     except duckdb.InterruptException:
         problem = f"the query took more than {SECONDS:.0f} seconds and was stopped"
     except duckdb.Error as error:
         problem = f"the query failed: {_line(error)}"
-    details = {"observed_value": wrong, "details": {"unexpected_rows": rows, "unexpected_rows_count": wrong}}
+    details = {"observed_value": count, "details": {"unexpected_rows": rows, "unexpected_rows_count": count}}
     return {
-        "success": not wrong and problem is None,
+        "success": not count and problem is None,
         "expectation_config": asdict(expected),
         "result": details if problem is None else {},
         "meta": {},
@@ -114,26 +113,25 @@ def _named_tables(sql: str) -> set[str]:
     with _database({}) as empty:
         row = empty.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     tree = json.loads(row[0]) if row else {}
-    named: set[str] = set()
-    common: set[str] = set()
-    waiting: list[object] = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            if part.get("type") == "BASE_TABLE":
-                named.add(str(part.get("table_name")))
-            of_common = part.get("cte_map")
-            if isinstance(of_common, dict):
-                common |= {str(one["key"]) for one in of_common.get("map", [])}
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
+    named, common = set[str](), set[str]()
+    nodes: list[object] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "BASE_TABLE":
+                named.add(str(node.get("table_name")))
+            common_tables = node.get("cte_map")
+            if isinstance(common_tables, dict):
+                common |= {str(entry["key"]) for entry in common_tables.get("map", [])}
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
     return named - (common - set(TABLES))
 
 
 @contextmanager
 def _database(tables: Mapping[str, object]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:", config=_LOCKED) as database:
+    with duckdb.connect(":memory:", config=_LOCKED_SETTINGS) as database:
         for name, table in tables.items():
             database.register(name, table)
         database.execute("SET TimeZone = 'UTC'")

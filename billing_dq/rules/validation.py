@@ -19,13 +19,13 @@ class Suite:
     Attributes:
         table: its name.
         expectations: of its suite, or of analysts.
-        shown: the columns by which a failing row is shown.
+        row_names: the columns by which a failing row is recognized.
         parameters: the values of the night that arguments stand for.
     """
 
     table: str
     expectations: Sequence[Expectation]
-    shown: Sequence[str]
+    row_names: Sequence[str]
     parameters: Mapping[str, object]
 
 
@@ -37,8 +37,6 @@ def validate(frames: Iterable[pd.DataFrame], suite: Suite) -> list[Result]:
             at a time, and the counts of the parts are added up; so what is expected of all rows at once takes one part.
         suite: what is expected.
     """
-    if not suite.expectations:
-        return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own, about what it imports and calls
         return merged(_validator()(frame, suite) for frame in frames)
@@ -57,18 +55,18 @@ def _validator() -> Callable[[pd.DataFrame, Suite], list[Result]]:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("billing_dq")
-    whole = cache(lambda table: source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("night"))
+    definition_of = cache(lambda table: source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("night"))
 
     def of_frame(frame: pd.DataFrame, suite: Suite) -> list[Result]:
         expectations = [asdict(expectation) for expectation in suite.expectations]
-        shown = {"unexpected_index_column_names": list(suite.shown)} if suite.shown else {}
+        row_names = {"unexpected_index_column_names": list(suite.row_names)} if suite.row_names else {}
         validated = (
-            whole(suite.table)
+            definition_of(suite.table)
             .get_batch(batch_parameters={"dataframe": frame})
             .validate(
                 gx.ExpectationSuite(name=suite.table, expectations=expectations),
                 expectation_parameters=dict(suite.parameters),
-                result_format={"result_format": "SUMMARY", "partial_unexpected_count": ROWS, **shown},
+                result_format={"result_format": "SUMMARY", "partial_unexpected_count": ROWS, **row_names},
             )
         )
         return [result.to_json_dict() for result in validated.results]

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from billing_dq.commands.rules import command
 from billing_dq.errors import SourceError
-from billing_dq.rules.rule import RuleError
+from billing_dq.rules.suites import RuleError
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
 from tests.support.snapshot_facts import snapshot_facts

@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 
 from billing_dq.alerts.night import alerts_of_missing_nights
-from billing_dq.defs.alerts import ASSET, DELIVERED, alert_definitions
+from billing_dq.defs.alerts import DELIVERED, alert_definitions
+from billing_dq.defs.asset_names import ALERTS
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nights_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights, red_checks
@@ -135,7 +136,7 @@ def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds
     assert said.endswith("JSON: the target answered with HTTP 500")
     assert taking.asked == 3
     logged = " ".join(record.user_message for record in instance.all_logs(result.run_id))
-    metadata = str(result.asset_materializations_for_node(ASSET)[0].metadata)
+    metadata = str(result.asset_materializations_for_node(ALERTS)[0].metadata)
     assert SECRET not in said + logged + metadata + (Path(settings.home) / FILE_NAME).read_text(encoding="latin-1")
     taking.status = 200
     assert checked(take(settings, instance)) == (True, "nothing waits")

@@ -86,7 +86,9 @@ def nights(
 def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(nights) -> None:
     sound, *_ = nights
     assert sound.absent == {}
-    red = {f"{check.asset}.{check.name}": (check.severity, check.said) for check in sound.checks if not check.passed}
+    red = {
+        f"{check.asset}.{check.name}": (check.severity, check.sentence) for check in sound.checks if not check.passed
+    }
     assert set(red) == {
         "dead_lettered_events.no_event_is_dead_lettered",
         "weekly_usage.expectations_are_met",

@@ -43,7 +43,7 @@ def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
     taken: SampleNight,
 ) -> None:
     settings, night = taken.settings, taken.result
-    said = {check.name: check.said for check in night.checks if check.name in NAMES}
+    said = {check.name: check.sentence for check in night.checks if check.name in NAMES}
     assert set(said) == NAMES
     assert all(told.startswith("not judged") for told in said.values())
     lake = Lake(settings.home)

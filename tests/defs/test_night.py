@@ -213,7 +213,7 @@ def test_a_failed_stripe_hides_nothing_and_resolves_nothing_and_a_missing_key_ru
     failed = run_night(nowhere, taken.instance, SAMPLE_AS_OF + timedelta(days=1))
     assert failed.stripe.state == "failed"
     assert len(failed.deltas) >= 386
-    red = {check.name: check.said for check in failed.checks if not check.passed}
+    red = {check.name: check.sentence for check in failed.checks if not check.passed}
     assert {"stripe_was_read", "subscriptions_agree_with_stripe", "every_invoice_marker_is_current"} <= set(red)
     assert "Stripe could not be read" in red["subscriptions_agree_with_stripe"]
     for name in ("stripe_subscriptions", "subscription_drift", "dispute_positions"):

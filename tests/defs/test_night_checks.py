@@ -6,14 +6,12 @@ import pandas as pd
 import pytest
 
 from billing_dq.commands.nightly import at_or_above, red_at_or_above
-from billing_dq.defs.checks.night_checks import FINDING_CHECKS, judge
+from billing_dq.defs.checks.night_checks import judge
 from billing_dq.report.figures import headlines
 from billing_dq.runner import CheckOutcome
 from billing_dq.settings import Settings
-from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
+from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS
-
-SOUND_LEDGERS = next(check for check in FINDING_CHECKS if check.name == "every_ledger_is_sound")
 
 
 def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
@@ -42,7 +40,8 @@ def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
 def test_a_check_is_red_where_a_finding_of_error_or_above_is_not_accepted(
     rows: list[tuple[str, str | None]], passed: bool, said: str
 ) -> None:
-    result = judge(SOUND_LEDGERS, findings(*rows), Settings())
+    sound = SoundTablesRecord(broken={})
+    result = judge("every_ledger_is_sound", "ledger_violations", findings(*rows), sound, Settings())
     assert (result.passed, result.description) == (passed, said)
 
 

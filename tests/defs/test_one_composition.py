@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pymongo import MongoClient
 
+from billing_dq.defs.asset_names import MONGODB_TABLES
 from billing_dq.defs.inputs import stripe_tables
-from billing_dq.defs.snapshot import TABLES as APPLICATION_TABLES
 from billing_dq.policy import policy_of
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
@@ -91,7 +91,7 @@ def pure_night(settings: Settings, night: str) -> NightResult:
     lake, weeks = Lake(settings.home), SnapshotFactsRecord.require(settings.home, night).weeks
     reading = StripeReadingRecord.of(settings.home, night)
     assert reading is not None
-    tables = {name: stored(lake, name, night) for name in APPLICATION_TABLES}
+    tables = {name: stored(lake, name, night) for name in MONGODB_TABLES}
     frames = {name: frame for name, frame in tables.items() if frame is not None}
     ours, known = ApplicationTables(weeks, frames), earlier_than(lake, night, weeks)
     evidence = earlier_evidence(lake, night, ours)

@@ -31,7 +31,7 @@ def test_the_graph_begins_outside_and_nowhere_else() -> None:
     graph = build_definitions(Settings()).get_repository_def().asset_graph
     roots = {key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).parent_keys}
     collections = {f"mongodb/{name}" for names in COLLECTIONS.values() for name in names}
-    assert roots == collections | {f"stripe/{name}" for names in RESOURCES.values() for name in names}
+    assert roots == collections | {f"stripe/{name}" for name in RESOURCES.values()}
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from billing_dq.defs.shards import RETRIES, NightStep
+from billing_dq.defs.shards import FURTHER_ATTEMPTS, NightStep
 from billing_dq.defs.snapshot import tried_again
 from billing_dq.errors import SourceError, TransientSourceError
 from billing_dq.settings import Settings
@@ -30,12 +30,12 @@ def test_what_passes_by_itself_is_tried_again_after_a_while(number: int, seconds
     with pytest.raises(dg.RetryRequested) as asked:
         attempt(number, TransientSourceError("an election"))
     assert asked.value.seconds_to_wait == seconds
-    assert asked.value.max_retries == RETRIES
+    assert asked.value.max_retries == FURTHER_ATTEMPTS
 
 
 def test_after_enough_attempts_the_reason_is_told() -> None:
     with pytest.raises(dg.Failure, match="an election") as told:
-        attempt(RETRIES, TransientSourceError("an election"))
+        attempt(FURTHER_ATTEMPTS, TransientSourceError("an election"))
     assert told.value.allow_retries is False
 
 

@@ -1,21 +1,18 @@
 """The credit as Dagster runs it: the sensor finds it, the job writes it, the launchpad's form is checked."""
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from bson import ObjectId
-from dagster_shared.utils.warnings import PreviewWarning
 from pymongo.database import Database
 
 from billing_dq.credits.approvals import approve
 from billing_dq.credits.audit import AuditLog
 from billing_dq.credits.run import plan_now
 from billing_dq.defs import dispute_credits as defs
-from billing_dq.defs.nights import nights_of
 from billing_dq.errors import TransientSourceError
 from billing_dq.settings import Settings, load_settings
 from tests.support import credit_night as night
@@ -40,10 +37,7 @@ def settings(
 
 @pytest.fixture
 def definitions(settings: Settings) -> dg.Definitions:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)  # Dagster calls the partitions of checks a preview
-        credits = defs.dispute_credit_definitions(nights_of(settings), load_settings)
-    return dg.Definitions(assets=credits.assets, jobs=credits.jobs, sensors=credits.sensors)
+    return defs.dispute_credit_definitions(load_settings)
 
 
 @pytest.fixture

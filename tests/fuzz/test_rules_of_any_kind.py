@@ -11,9 +11,9 @@ from billing_dq.rules import sql
 from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.kinds import KINDS
 from billing_dq.rules.reading import read_file, read_folder
-from billing_dq.rules.results import of_suite, verdicts_of
 from billing_dq.rules.results import store as store_result
-from billing_dq.rules.rule import Rule, RuleError
+from billing_dq.rules.results import verdicts_of
+from billing_dq.rules.suites import Rule, RuleError
 from billing_dq.tables import TABLES
 from tests.support.examples import hostile_examples
 from tests.support.stored_company import CONFIG, NIGHT, store
@@ -164,4 +164,4 @@ def test_a_rule_that_is_read_is_judged_or_says_in_one_line_why_not(
     for rule in rules:
         results = judge_rules(night, rule.table, [rule])
         assert all(is_one_line(verdict.sentence) for verdict in verdicts_of(results))
-        store_result(night.lake, NIGHT, of_suite(rule.table, NIGHT, CONFIG.as_of, results))
+        store_result(night.lake, NIGHT, rule.table, CONFIG.as_of, results)

@@ -8,10 +8,11 @@ import pytest
 
 from billing_dq.defs.quality import measured
 from billing_dq.quality.judgement import is_unusual
-from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE
+from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE, WeekAmounts
 from billing_dq.quality.shape import changes
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.quality_history import nights_before
+from billing_dq.storage.week_amounts import entries_by_week, usage_by_week
 from billing_dq.tables import DOCUMENT_SHAPES, EXTRAS_BALANCES, LEDGER_ENTRIES, NIGHT_MEASURES, WEEKLY_USAGE
 from billing_dq_simulation.config import WorldConfig
 from billing_dq_simulation.labels import Document
@@ -48,8 +49,10 @@ class Company:
         key = night.date().isoformat()
         facts = read_held(documents, night, self._home)
         store_record(self._home, facts, key)
-        grown = (self._lake.require(WEEKLY_USAGE, key), self._lake.require(LEDGER_ENTRIES, key))
-        table = measured(self._lake, key, facts, grown, self._lake.require(EXTRAS_BALANCES, key).frame())
+        usage, entries = self._lake.require(WEEKLY_USAGE, key), self._lake.require(LEDGER_ENTRIES, key)
+        amounts = WeekAmounts(usage_by_week(usage, facts.weeks), entries_by_week(entries, facts.weeks))
+        ledger_entries = float(self._lake.require(EXTRAS_BALANCES, key).frame()["entry_count"].sum())
+        table = measured(self._lake, key, facts, amounts, ledger_entries)
         store(self._home, NIGHT_MEASURES.name, key, table)
         shapes = self._lake.require(DOCUMENT_SHAPES, key).frame()
         changed = changes(shapes, nights_before(self._lake, DOCUMENT_SHAPES, key), night.date())

@@ -1,14 +1,13 @@
 """Thirty nights of a sound company are green, whatever it goes through; each break is seen the same night."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
 import pytest
 
 from billing_dq.quality.judgement import is_lost, is_unusual
-from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE, Read, Weeks
+from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE, CollectionReading, WeekAmounts
 from tests.support.company_nights import FIRST_DAY, Company, nights
 
 FIRST, LAST = 35, 65  # thirty nights; the company is older than its first night
@@ -48,10 +47,10 @@ def test_nothing_is_said_in_the_first_nights_and_nearly_everything_is_judged_aft
     }
 
 
-def broken(change: Callable[[dict[str, Read], Weeks], None]) -> Company:
+def broken(change: Callable[[dict[str, CollectionReading], WeekAmounts], None]) -> Company:
     """A company whose data is changed from one night on."""
 
-    def from_then_on(night: int, read: dict[str, Read], weeks: Weeks) -> None:
+    def from_then_on(night: int, read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
         if night >= BROKEN:
             change(read, weeks)
 
@@ -60,10 +59,10 @@ def broken(change: Callable[[dict[str, Read], Weeks], None]) -> Company:
 
 @pytest.mark.parametrize("collection", [USAGE, LEDGERS, EVENTS])
 def test_a_collection_that_is_written_no_more_is_seen_the_next_night(collection: str) -> None:
-    def old(read: dict[str, Read], weeks: Weeks) -> None:
+    def old(read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
         newest = read[collection].newest
         assert newest is not None
-        read[collection] = replace(read[collection], newest=newest - timedelta(hours=12))
+        read[collection] = read[collection]._replace(newest=newest - timedelta(hours=12))
 
     history = nights(broken(old), FIRST, LAST)
     assert unusual(history, BROKEN - 1) == set()
@@ -71,7 +70,7 @@ def test_a_collection_that_is_written_no_more_is_seen_the_next_night(collection:
 
 
 def test_a_day_without_debits_is_seen() -> None:
-    def none(read: dict[str, Read], weeks: Weeks) -> None:
+    def none(read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
         weeks.entries.iloc[-1] = weeks.entries.iloc[-1] * 0.4  # nothing was added since
 
     assert unusual(nights(broken(none), FIRST, LAST), BROKEN) == {
@@ -82,8 +81,8 @@ def test_a_day_without_debits_is_seen() -> None:
 
 @pytest.mark.parametrize("collection", ["organizations", "subscriptions", USAGE, LEDGERS])
 def test_half_of_the_documents_missing_is_an_error(collection: str) -> None:
-    def halve(read: dict[str, Read], weeks: Weeks) -> None:
-        read[collection] = replace(read[collection], documents=read[collection].documents // 2)
+    def halve(read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
+        read[collection] = read[collection]._replace(documents=read[collection].documents // 2)
 
     history = nights(broken(halve), FIRST, LAST)
     assert unusual(history, BROKEN) == {(collection, "documents", "too_low")}
@@ -92,7 +91,7 @@ def test_half_of_the_documents_missing_is_an_error(collection: str) -> None:
 
 
 def test_half_of_the_usage_of_closed_weeks_missing_is_an_error_for_each_of_them() -> None:
-    def halve(read: dict[str, Read], weeks: Weeks) -> None:
+    def halve(read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
         weeks.usage.iloc[:-1] = weeks.usage.iloc[:-1] / 2
 
     rows = nights(broken(halve), FIRST, LAST)
@@ -109,8 +108,8 @@ def test_half_of_all_entries_missing_is_an_error() -> None:
 
 def test_a_jump_of_unreadable_documents_is_seen_and_five_of_them_are_not() -> None:
     def some(count: int) -> Company:
-        def spoil(read: dict[str, Read], weeks: Weeks) -> None:
-            read[USAGE] = replace(read[USAGE], unreadable=read[USAGE].unreadable + count)
+        def spoil(read: dict[str, CollectionReading], weeks: WeekAmounts) -> None:
+            read[USAGE] = read[USAGE]._replace(unreadable=read[USAGE].unreadable + count)
 
         return broken(spoil)
 

@@ -10,7 +10,7 @@ from billing_dq.commands.rules import command
 from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.reading import read_file, read_folder
 from billing_dq.rules.results import Verdict, verdicts_of
-from billing_dq.rules.rule import Rule
+from billing_dq.rules.suites import Rule
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
 from tests.support.snapshot_facts import snapshot_facts

@@ -118,7 +118,7 @@ def test_the_parts_of_a_table_add_up_to_the_table(tmp_path: Path, monkeypatch: p
 def stored_result(tmp_path: Path, edited: Mapping[str, pd.DataFrame]) -> tuple[NightTables, str]:
     night = store(tmp_path, edited)
     judged_now = judge_suite(night, "weekly_usage", suite_of("weekly_usage"))
-    stored_results.store(night.lake, NIGHT, stored_results.of_suite("weekly_usage", NIGHT, night.as_of, judged_now))
+    stored_results.store(night.lake, NIGHT, "weekly_usage", night.as_of, judged_now)
     return night, stored_results.path_of(night.lake, NIGHT, "weekly_usage").read_text(encoding="utf-8")
 
 
@@ -132,8 +132,8 @@ def test_a_stored_result_opens_in_great_expectations_and_is_the_same_bytes_again
     opened = expectationSuiteValidationResultSchema.loads(text)
     assert not opened.success
     assert opened.statistics["unsuccessful_expectations"] == 1
-    stored = stored_results.stored(night.lake, NIGHT, "weekly_usage") or {}
-    (verdict,) = [one for one in verdicts_of(stored["results"]) if not one.passed]
+    stored = stored_results.stored(night.lake, NIGHT, "weekly_usage")
+    (verdict,) = [verdict for verdict in verdicts_of(stored) if not verdict.passed]
     assert (verdict.name, verdict.broken, len(verdict.rows)) == ("meter_quota_is_whole", len(usage), ROWS)
 
 

@@ -8,7 +8,7 @@ import pytest
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.checks.expectation_checks import CHECKS, RULES_USABLE
 from billing_dq.rules.reading import OWN_CHECKS, read_file, read_folder
-from billing_dq.rules.rule import RuleError
+from billing_dq.rules.suites import RuleError
 from billing_dq.settings import Settings
 
 SOUND = """\

@@ -7,9 +7,8 @@ import pytest
 
 from billing_dq.rules import sql
 from billing_dq.rules.results import Verdict, verdicts_of
-from billing_dq.rules.rule import QUERY, SQL
 from billing_dq.rules.sql import QueryError, tables_of, wrong_rows
-from billing_dq.rules.suites import Expectation
+from billing_dq.rules.suites import QUERY, SQL, Expectation
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 ENTRIES = pa.table({"amount": [1.0, -2.0, -3.0], "at": pa.array([AS_OF] * 3, pa.timestamp("ms", "UTC"))})

@@ -8,7 +8,16 @@ from random import Random
 import pandas as pd
 
 from billing_dq.quality.judgement import judged
-from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE, Before, Measure, Read, Weeks, measures
+from billing_dq.quality.measures import (
+    EVENTS,
+    LEDGERS,
+    USAGE,
+    Before,
+    CollectionReading,
+    Measure,
+    WeekAmounts,
+    measures,
+)
 from billing_dq.weeks import NightWeeks, Week
 
 FIRST_DAY = date(2026, 6, 1)  # a Monday
@@ -28,7 +37,7 @@ class Company:
 
     factor: Callable[[int], float] = lambda day: 1.0
     seed: int = 1
-    change: Callable[[int, dict[str, Read], Weeks], None] = lambda night, read, weeks: None
+    change: Callable[[int, dict[str, CollectionReading], WeekAmounts], None] = lambda night, read, weeks: None
     entries_lost: Callable[[int], float] = lambda night: 0.0
     _busy: list[float] = field(default_factory=list[float])
 
@@ -37,7 +46,7 @@ class Company:
         random = Random(self.seed * 1000 + day)
         return WEEKDAYS[day % 7] * self.factor(day) * random.lognormvariate(0, 0.12)
 
-    def night(self, night: int) -> tuple[dict[str, Read], Weeks, float, datetime]:
+    def night(self, night: int) -> tuple[dict[str, CollectionReading], WeekAmounts, float, datetime]:
         """What the night before the day of that number reads."""
         as_of = datetime.combine(FIRST_DAY + timedelta(days=night), datetime.min.time(), UTC) + timedelta(hours=2.25)
         weeks = NightWeeks(as_of, 3, 6)
@@ -53,13 +62,13 @@ class Company:
         quiet = Random(night + self.seed).random() * 0.4 + (3 if as_of.weekday() in (6, 0) else 0)
         newest = as_of - timedelta(hours=quiet)
         read = {
-            "organizations": Read(growth, growth, 0, None),
-            "subscriptions": Read(growth, growth, night % 2, None),
-            USAGE: Read(growth * (20 + night // 7), growth * 5, night % 3, newest),
-            LEDGERS: Read(growth - 50, growth - 50, 0, newest),
-            EVENTS: Read(round(events), round(events), 0, newest),
+            "organizations": CollectionReading(growth, growth, 0, None),
+            "subscriptions": CollectionReading(growth, growth, night % 2, None),
+            USAGE: CollectionReading(growth * (20 + night // 7), growth * 5, night % 3, newest),
+            LEDGERS: CollectionReading(growth - 50, growth - 50, 0, newest),
+            EVENTS: CollectionReading(round(events), round(events), 0, newest),
         }
-        lasting = Weeks(usage, entries)
+        lasting = WeekAmounts(usage, entries)
         self.change(night, read, lasting)
         return read, lasting, ledgers, as_of
 

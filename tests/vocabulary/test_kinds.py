@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
+from billing_dq.defs.checks.credit_checks import CREDITED
 from billing_dq.defs.checks.night_checks import FINDING_CHECKS, STRIPE_CHECKS
-from billing_dq.defs.dispute_credits import CHECK
 from billing_dq.reconcile.findings.night_findings import FindingInputs
 from billing_dq.vocabulary.kinds import KINDS, Result, kinds_of_check, kinds_of_result
 
@@ -20,9 +20,9 @@ def test_every_kind_has_a_section_in_the_runbooks(name: str) -> None:
 
 
 def test_every_kind_is_judged_by_a_check_that_exists() -> None:
-    checks = {check.name for check in (*FINDING_CHECKS, *STRIPE_CHECKS)}
-    assert {kind.check for kind in KINDS.values()} == checks | {CHECK, "every_document_was_read_or_quarantined"}
-    assert all(check.kinds for check in (*FINDING_CHECKS, *STRIPE_CHECKS))
+    checks = {*STRIPE_CHECKS, *(name for checks in FINDING_CHECKS.values() for name in checks)}
+    assert {kind.check for kind in KINDS.values()} == checks | {CREDITED, "every_document_was_read_or_quarantined"}
+    assert all(kinds_of_check(check) for check in checks)
 
 
 def test_every_result_is_a_table_that_the_findings_are_made_of() -> None:

@@ -46,7 +46,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "resolved": int((result.findings["state"] == "resolved").sum()),
         "worst_findings": worst_findings(seen),
         "checks": [
-            {"asset": c.asset, "name": c.name, "passed": c.passed, "severity": c.severity, "said": c.said}
+            {"asset": c.asset, "name": c.name, "passed": c.passed, "severity": c.severity, "said": c.sentence}
             for c in result.checks
         ],
         "report": {str(row["name"]): row["value"] for row in result.report.to_dict("records")},
@@ -148,7 +148,7 @@ def _meter(console: Console, result: StoredNight) -> None:
 def _checks(console: Console, result: StoredNight) -> None:
     red = [check for check in result.checks if not check.passed]
     print_line(console, f"Checks: {len(result.checks) - len(red)} green, {len(red)} red")
-    _table(console, "Red checks", ("check", "on", "said"), [(check.name, check.asset, check.said) for check in red])
+    _table(console, "Red checks", ("check", "on", "said"), [(check.name, check.asset, check.sentence) for check in red])
 
 
 def _table(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[Plain]]) -> None:

@@ -1,21 +1,21 @@
 """Checks of the night's data against the nights before: freshness, volume, unreadable documents, shape.
 
-None blocks anything: unusual data is reconciled all the same. What is lost (`quality/judgement`) is an error, all else
-a warning, for it can be by design.
+None blocks anything: unusual data is reconciled all the same. What is lost is an error, all else a warning, for it can
+be by design. Not here: what is usual (`quality/`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.checks.night_checks import night_check
-from billing_dq.defs.pages.metadata import Metadata, table_of
+from billing_dq.defs.declarations import check_result, night_check
+from billing_dq.defs.pages.metadata import table_of
 from billing_dq.defs.pages.runbook import runbook
 from billing_dq.quality.judgement import is_lost, is_unusual, sentence
 from billing_dq.quality.measures import EVENTS, LEDGERS, USAGE
-from billing_dq.quality.shape import FEWEST_NIGHTS, Change, changes
+from billing_dq.quality.shape import FEWEST_NIGHTS, changes
 from billing_dq.report.figures import rows_of
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
@@ -23,91 +23,79 @@ from billing_dq.storage.quality_history import is_complete, nights_before
 from billing_dq.tables import DOCUMENT_SHAPES, NIGHT_MEASURES
 
 KEEPS_ITS_SHAPE = "documents_keep_their_shape"
-_SHOWN = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
+_COLUMNS = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
 _MOST_CHANGES = 20
+_GREEN = "as in the nights before"
 
 
-@dataclass(frozen=True)
-class DataCheck:
-    """A check of some measures; collection None stands for all of them."""
+class DataCheck(NamedTuple):
+    """A check of some measures of a collection, or of all collections (None)."""
 
     name: str
-    asset: str
-    description: str
-    runbook: str
     collection: str | None
     measures: tuple[str, ...]
+    description: str
 
-    def of(self, measured: pd.DataFrame) -> pd.DataFrame:
-        """Its rows of `NIGHT_MEASURES`."""
-        mine = measured["measure"].isin(self.measures)
-        return measured[mine if self.collection is None else mine & (measured["collection"] == self.collection)]
+    @property
+    def asset(self) -> str:
+        """The table that it is about."""
+        return "quarantined_documents" if self.collection is None else _TABLES.get(self.collection, self.collection)
+
+    @property
+    def runbook(self) -> str:
+        """The section of the runbooks that is about it."""
+        return "stale_data" if "age" in self.measures else "unusual_volume"
 
 
+_TABLES = {USAGE: "weekly_usage", LEDGERS: "ledger_entries", EVENTS: "dead_lettered_events"}
 DATA_CHECKS = (
     DataCheck(
         "usage_is_written_as_ever",
-        "weekly_usage",
-        "The newest write of a usage document is not older than it usually is.",
-        "stale-data",
         USAGE,
         ("age",),
+        "The newest write of a usage document is not older than it usually is.",
     ),
     DataCheck(
         "ledgers_are_written_as_ever",
-        "ledger_entries",
-        "The newest ledger entry is not older than it usually is.",
-        "stale-data",
         LEDGERS,
         ("age",),
+        "The newest ledger entry is not older than it usually is.",
     ),
     DataCheck(
         "webhook_events_are_applied_as_ever",
-        "dead_lettered_events",
-        "The newest applied Stripe event is not older than it usually is.",
-        "stale-data",
         EVENTS,
         ("age", "documents"),
+        "The newest applied Stripe event is not older than it usually is.",
     ),
     DataCheck(
         "usage_has_its_usual_size",
-        "weekly_usage",
-        "As much usage as ever came since the night before, and no week lost any.",
-        "unusual-volume",
         USAGE,
         ("units_a_day", "documents_a_day", "documents", "documents_of_week", "units_of_week"),
+        "As much usage as ever came since the night before, and no week lost any.",
     ),
     DataCheck(
         "ledgers_have_their_usual_size",
-        "ledger_entries",
-        "As many entries as ever came since the night before, and no ledger or week lost any.",
-        "unusual-volume",
         LEDGERS,
         ("entries_a_day", "units_a_day", "documents", "entries", "entries_of_week", "units_of_week"),
+        "As many entries as ever came since the night before, and no ledger or week lost any.",
     ),
     DataCheck(
         "organizations_have_their_usual_number",
         "organizations",
-        "No organizations are missing, and there are not suddenly twice as many.",
-        "unusual-volume",
-        "organizations",
         ("documents",),
+        "No organizations are missing, and there are not suddenly twice as many.",
     ),
     DataCheck(
         "subscriptions_have_their_usual_number",
         "subscriptions",
-        "No subscriptions are missing, and there are not suddenly twice as many.",
-        "unusual-volume",
-        "subscriptions",
         ("documents",),
+        "No subscriptions are missing, and there are not suddenly twice as many.",
     ),
     DataCheck(
         "unreadable_documents_are_no_more_than_ever",
-        "quarantined_documents",
-        "No greater share of documents than ever could not be read.",
-        "unusual-volume",
         None,
         ("unreadable",),
+        "No greater share of documents than ever could not be read.",
     ),
 )
 
@@ -118,7 +106,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     @dg.multi_asset_check(
         name="data_checks",
         specs=[
-            night_check(check.name, check.asset, check.description, nights, deps=(NIGHT_MEASURES.name,))
+            night_check(check.name, check.asset, check.description, nights, deps=[NIGHT_MEASURES.name])
             for check in DATA_CHECKS
         ],
         ins={NIGHT_MEASURES.name: dg.AssetIn(NIGHT_MEASURES.name)},
@@ -130,10 +118,9 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what was measured."""
-        night = context.partition_key
-        not_judged = _why_not_judged(lake, night)
+        not_judged = _why_not_judged(lake, context.partition_key)
         for check in DATA_CHECKS:
-            yield _judged(check, check.of(night_measures), not_judged, settings)
+            yield _judged(check, night_measures, not_judged, settings)
 
     @dg.asset_check(
         asset=DOCUMENT_SHAPES.name,
@@ -147,22 +134,30 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         settings: dg.ResourceParam[Settings],
         lake: dg.ResourceParam[Lake],
     ) -> dg.AssetCheckResult:
+        """Compare the documents' shape with that of the nights before."""
         night = context.partition_key
         history = nights_before(lake, DOCUMENT_SHAPES, night)
-        found = changes(document_shapes, history, pd.Timestamp(night).date())
-        said = "; ".join(change.sentence for change in found[:3]) if found else "as in the nights before"
+        of_night = changes(document_shapes, history, pd.Timestamp(night).date())
+        description = "; ".join(change.sentence for change in of_night[:3]) or _GREEN
         if history["night"].nunique() < FEWEST_NIGHTS:
-            said = _why_not_judged(lake, night)
-        return dg.AssetCheckResult(
-            passed=not found,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=said,
-            metadata={
-                "changes": len(found),
-                "changed": table_of([_row(change) for change in found[:_MOST_CHANGES]]),
-                "runbook": runbook(settings, "changed_shape"),
-            },
-        )
+            description = _why_not_judged(lake, night)
+        rows = [
+            {
+                "collection": change.collection,
+                "field": change.field,
+                "what": change.what.replace("_", " "),
+                "example": change.example_id or "",
+                "sentence": change.sentence,
+            }
+            for change in of_night[:_MOST_CHANGES]
+        ]
+        metadata = {
+            "changes": len(of_night),
+            "changed": table_of(rows),
+            "runbook": runbook(settings, "changed_shape"),
+        }
+        warning = dg.AssetCheckSeverity.WARN
+        return check_result(KEEPS_ITS_SHAPE, DOCUMENT_SHAPES.name, not of_night, description, metadata, warning)
 
     return [of_measures, of_shape]
 
@@ -172,37 +167,21 @@ def _why_not_judged(lake: Lake, night: str) -> str:
     return f"not judged: {why}"
 
 
-def _judged(check: DataCheck, tonight: pd.DataFrame, not_judged: str, settings: Settings) -> dg.AssetCheckResult:
-    unusual, lost = tonight[is_unusual(tonight)], bool(is_lost(tonight).any())
-    said = "; ".join(sentence(row) for row in rows_of(unusual, _SHOWN))
-    green = "as in the nights before" if (tonight["verdict"] != "not_judged").any() else not_judged
-    details: Metadata = {
-        **_figures(tonight),
-        "measures": table_of(rows_of(tonight.round(2), _SHOWN)),
+def _judged(check: DataCheck, measures: pd.DataFrame, not_judged: str, settings: Settings) -> dg.AssetCheckResult:
+    """What a check says of `NIGHT_MEASURES` of the night."""
+    rows = measures[measures["measure"].isin(check.measures)]
+    if check.collection is not None:
+        rows = rows[rows["collection"] == check.collection]
+    unusual, lost = rows[is_unusual(rows)], bool(is_lost(rows).any())
+    green = _GREEN if (rows["verdict"] != "not_judged").any() else not_judged
+    description = "; ".join(sentence(row) for row in rows_of(unusual, _COLUMNS)) or green
+    # under steady names, so that Dagster plots them over the nights; of a week none is steady
+    steady = rows[rows["week_key"] == ""]
+    names = steady["collection"] + "_" + steady["measure"]
+    metadata = {
+        **{str(name): float(value) for name, value in zip(names, steady["value"].round(2), strict=True)},
+        "measures": table_of(rows_of(rows.round(2), _COLUMNS)),
         "runbook": runbook(settings, check.runbook),
     }
-    return dg.AssetCheckResult(
-        passed=unusual.empty,
-        check_name=check.name,
-        asset_key=check.asset,
-        severity=dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN,
-        description=said or green,
-        metadata=details,
-    )
-
-
-def _figures(tonight: pd.DataFrame) -> dict[str, float]:
-    """The measures as numbers under steady names, which Dagster plots over the nights; of weeks none is steady."""
-    steady = tonight[tonight["week_key"] == ""]
-    names = steady["collection"] + "_" + steady["measure"]
-    return {str(name): float(value) for name, value in zip(names, steady["value"].round(2), strict=True)}
-
-
-def _row(change: Change) -> dict[str, str]:
-    return {
-        "collection": change.collection,
-        "field": change.field,
-        "what": change.what.replace("_", " "),
-        "example": change.example_id or "",
-        "told": change.sentence,
-    }
+    severity = dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN
+    return check_result(check.name, check.asset, unusual.empty, description, metadata, severity)

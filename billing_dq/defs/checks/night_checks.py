@@ -1,17 +1,20 @@
 """Checks: sentences that are true when green. Each judges what the night itself found of its kinds of finding.
 
 A check is red where a finding of its kinds is `error` or above; what is explained, provisional or accepted by a person
-leaves it green. The
-checks that need Stripe hang on `stripe_reading`, which is always there: they fail where Stripe failed, and are not run
-where Stripe was not asked.
+leaves it green. In an incomplete night one check is red and says why; those of findings are not run, for a green one
+would speak of organizations that nobody read. Checks that need Stripe hang on `stripe_reading`, which always exists:
+they fail where Stripe failed, and are not run where Stripe was not asked.
+Not here: which kind of finding is red (`vocabulary/kinds`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.declarations import check_result, night_check
+from billing_dq.defs.pages.conclusions import owed_either_way
 from billing_dq.defs.pages.metadata import Metadata, finding_rows, short, table_of
 from billing_dq.defs.pages.runbook import runbook
 from billing_dq.reconcile.findings.acceptance import is_accepted
@@ -21,146 +24,85 @@ from billing_dq.report.figures import findings_by_kind
 from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.words import money_either_way
 from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord, StripeReadingRecord
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_check
 
 _RED = ("error", "critical")
 #: Order of work within a check: what is red, then what is not, then what somebody accepted.
-_VERDICT = {"critical": "unexplained", "error": "unexplained", "warning": "undecided", "info": "by_design"} | {
-    "accepted": "accepted"
+_VERDICT = {
+    "critical": "unexplained",
+    "error": "unexplained",
+    "warning": "undecided",
+    "info": "by_design",
+    "accepted": "accepted",
 }
 
 
-@dataclass(frozen=True)
-class FindingCheck:
-    """A check that is green where no finding of its kinds is red."""
-
-    name: str
-    asset: str
-    description: str
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of finding that it judges (`vocabulary.kinds`)."""
-        return kinds_of_check(self.name)
-
-
-FINDING_CHECKS = (
-    FindingCheck(
-        "no_week_diverges",
-        "meter_extras_deltas",
-        "No closed week of an organization differs from its debits for a reason that is a defect.",
-    ),
-    FindingCheck(
-        "no_small_difference_adds_up",
-        "meter_extras_deltas",
-        "No organization's differences below the tolerance add up over the weeks.",
-    ),
-    FindingCheck(
-        "no_balance_is_running_away",
-        "runaway_balances",
-        "No balance is below its multiple of the week's quota.",
-    ),
-    FindingCheck(
-        "every_balance_belongs_to_an_organization",
-        "extras_balances",
-        "Every balance document's organization exists, or its subscription does.",
-    ),
-    FindingCheck(
-        "every_ledger_is_sound",
-        "ledger_violations",
-        "Every ledger adds up to its balance and keeps the rules of its entries.",
-    ),
-    FindingCheck(
-        "no_subscription_is_past_due_and_active",
-        "subscriptions",
-        "No active subscription is still marked as past due.",
-    ),
-    FindingCheck(
-        "every_paid_plan_has_its_own_subscription",
-        "subscriptions",
-        "Every paid plan has a subscription of its own, or a person set it by hand.",
-    ),
-    FindingCheck(
-        "no_event_is_dead_lettered",
-        "dead_lettered_events",
-        "The application gave up on no webhook event.",
-    ),
-)
-STRIPE_CHECKS = (
-    FindingCheck(
-        "subscriptions_agree_with_stripe",
-        StripeReadingRecord.name,
-        "Every subscription has the same status, plan and customer on both sides, is known on both, and collects.",
-    ),
-    FindingCheck(
-        "every_invoice_marker_is_current",
-        StripeReadingRecord.name,
-        "No subscription's invoice marker is older than its newest paid invoice.",
-    ),
-    FindingCheck(
-        "every_dispute_is_settled_in_the_ledger",
-        StripeReadingRecord.name,
-        "Every withdrawal of a pack's money has one clawback, and every credit a reinstatement.",
-    ),
-    FindingCheck(
-        "every_paid_pack_is_delivered",
-        StripeReadingRecord.name,
-        "Every pack that was paid has its top-up of its units in its own ledger, and no failed refund keeps units.",
-    ),
-    FindingCheck(
-        "every_topup_was_paid",
-        StripeReadingRecord.name,
-        "No ledger was given units for a payment that failed, for test mode, or for another ledger's session.",
-    ),
-    FindingCheck(
-        "every_refund_is_settled_in_the_ledger",
-        StripeReadingRecord.name,
-        "Every refund took its share of the pack's units, once, and no units were taken for any other.",
-    ),
-)
+#: The checks of findings about the application's data: by asset, name and description.
+FINDING_CHECKS = {
+    "meter_extras_deltas": {
+        "no_week_diverges": "No closed week of an organization differs from its debits for a reason that is a defect.",
+        "no_small_difference_adds_up": "No organization's differences below the tolerance add up over the weeks.",
+    },
+    "runaway_balances": {"no_balance_is_running_away": "No balance is below its multiple of the week's quota."},
+    "extras_balances": {
+        "every_balance_belongs_to_an_organization": "Every balance document's organization exists, or its subscription "
+        "does.",
+    },
+    "ledger_violations": {
+        "every_ledger_is_sound": "Every ledger adds up to its balance and keeps the rules of its entries.",
+    },
+    "subscriptions": {
+        "no_subscription_is_past_due_and_active": "No active subscription is still marked as past due.",
+        "every_paid_plan_has_its_own_subscription": "Every paid plan has a subscription of its own, or a person set it "
+        "by hand.",
+    },
+    "dead_lettered_events": {"no_event_is_dead_lettered": "The application gave up on no webhook event."},
+}
 STRIPE_WAS_READ = "stripe_was_read"
+#: The checks that compare with Stripe, all of `stripe_reading`.
+STRIPE_CHECKS = {
+    "subscriptions_agree_with_stripe": "Every subscription has the same status, plan and customer on both sides, is "
+    "known on both, and collects.",
+    "every_invoice_marker_is_current": "No subscription's invoice marker is older than its newest paid invoice.",
+    "every_dispute_is_settled_in_the_ledger": "Every withdrawal of a pack's money has one clawback, and every credit a "
+    "reinstatement.",
+    "every_paid_pack_is_delivered": "Every pack that was paid has its top-up of its units in its own ledger, and no "
+    "failed refund keeps units.",
+    "every_topup_was_paid": "No ledger was given units for a payment that failed, for test mode, or for another "
+    "ledger's session.",
+    "every_refund_is_settled_in_the_ledger": "Every refund took its share of the pack's units, once, and no units were "
+    "taken for any other.",
+}
+_STRIPE = StripeReadingRecord.name
 
 
-def told_by_the_night() -> frozenset[str]:
-    """The checks that sum up what the alerts of a night tell by themselves: findings, and a Stripe that failed."""
-    return frozenset({STRIPE_WAS_READ, *(check.name for check in (*FINDING_CHECKS, *STRIPE_CHECKS))})
-
-
-def night_check(
-    name: str,
-    asset: str,
-    description: str,
-    nights: dg.PartitionsDefinition,
-    deps: tuple[str, ...] = (),
-    blocking: bool = False,
-) -> dg.AssetCheckSpec:
-    """A check of an asset's night."""
-    return dg.AssetCheckSpec(
-        name, asset=asset, description=description, additional_deps=deps, blocking=blocking, partitions_def=nights
-    )
+def sums_up_the_night(check: str) -> bool:
+    """Whether a check says what the alerts of a night say anyway: findings, and a Stripe that failed."""
+    return check in {STRIPE_WAS_READ, *STRIPE_CHECKS, *(name for checks in FINDING_CHECKS.values() for name in checks)}
 
 
 def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """All checks that judge findings, and the one that proves that no document was left out."""
+    # a step for each asset: Dagster skips a step one of whose assets could not be computed
+    return [*(_checks_of(asset, nights) for asset in FINDING_CHECKS), _stripe_checks(nights), _document_check(nights)]
 
+
+def _stripe_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="stripe_checks",
         specs=[
             night_check(
                 STRIPE_WAS_READ,
-                StripeReadingRecord.name,
+                _STRIPE,
                 "Stripe answered what the night asked of it.",
                 nights,
-                deps=(SoundTablesRecord.name,),
+                [SoundTablesRecord.name],
             ),
-            *(_spec(check, nights) for check in STRIPE_CHECKS),
+            *_specs(_STRIPE, STRIPE_CHECKS, nights),
         ],
-        ins={
-            "findings": dg.AssetIn("findings"),
-            "stripe_reading": dg.AssetIn(StripeReadingRecord.name),
-            "sound_tables": dg.AssetIn(SoundTablesRecord.name),
-        },
+        ins={name: dg.AssetIn(asset_key(name)) for name in ("findings", _STRIPE, SoundTablesRecord.name)},
         can_subset=True,
     )
     def of_stripe(
@@ -168,71 +110,38 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
         findings: pd.DataFrame,
         stripe_reading: StripeReadingRecord,
         sound_tables: SoundTablesRecord,
+        lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
-        """Judge what the comparison with Stripe came to; nothing is said where Stripe was not asked."""
+        """Judge what the comparison with Stripe came to; nothing where Stripe was not asked."""
         if stripe_reading.state == "not_run":
             context.log.info(f"not run: {stripe_reading.reason}")
             return
-        wanted = {key.name for key in context.selected_asset_check_keys}
+        selected = {key.name for key in context.selected_asset_check_keys}
         failed = stripe_reading.state == "failed"
-        if STRIPE_WAS_READ in wanted:
+        if STRIPE_WAS_READ in selected:
             absent = "; ".join(f"no {name}: {reason}" for name, reason in stripe_reading.absent.items())
-            said = stripe_reading.reason or absent or "read"
-            yield _result(STRIPE_WAS_READ, StripeReadingRecord.name, not failed, said, {})
-        seen = seen_open(findings, context.partition_key)
-        for check in STRIPE_CHECKS:
-            if check.name in wanted and failed:
-                why = f"not examined, Stripe could not be read: {stripe_reading.reason}"
-                yield _result(check.name, check.asset, False, why, {"error": stripe_reading.reason})
-            elif check.name in wanted and not _lacks_a_table(check, stripe_reading):
-                yield _not_computed(check, sound_tables) or judge(check, seen, settings)
+            yield check_result(STRIPE_WAS_READ, _STRIPE, not failed, stripe_reading.reason or absent or "read")
+        open_findings = seen_open(findings, context.partition_key)
+        is_incomplete = SnapshotFactsRecord.require(lake.home, context.partition_key).incomplete_because
+        for check in () if is_incomplete else STRIPE_CHECKS:
+            if check in selected and failed:
+                reason = f"not examined, Stripe could not be read: {stripe_reading.reason}"
+                yield check_result(check, _STRIPE, False, reason, {"error": stripe_reading.reason})
+            elif check in selected and not _lacks_a_table(check, stripe_reading):
+                yield judge(check, _STRIPE, open_findings, sound_tables, settings)
 
-    @dg.asset_check(
-        asset="quarantined_documents",
-        additional_ins={"snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name)},
-        partitions_def=nights,
-        description="Documents counted = read + quarantined (+ those of weeks that the night does not cover).",
-    )
-    def every_document_was_read_or_quarantined(
-        quarantined_documents: pd.DataFrame, snapshot_facts: SnapshotFactsRecord
-    ) -> dg.AssetCheckResult:
-        counts = snapshot_facts.counts
-        off = {
-            name: count.counted - count.read - count.quarantined - count.out_of_scope for name, count in counts.items()
-        }
-        lost = {name: rest for name, rest in off.items() if rest}
-        said = f"{sum(count.counted for count in counts.values()):,} documents are accounted for"
-        if lost:
-            said = f"{sum(lost.values()):,} documents are neither read nor quarantined: {lost}"
-        why = snapshot_facts.incomplete_because
-        return dg.AssetCheckResult(
-            passed=not lost and not why,
-            description=f"the night is incomplete: {why}" if why else said,
-            metadata={
-                "quarantined": sum(count.quarantined for count in counts.values()),
-                "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
-            },
-        )
-
-    return [*_of_mongodb(nights), of_stripe, every_document_was_read_or_quarantined]
+    return of_stripe
 
 
-def _of_mongodb(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """A step for each asset: Dagster skips a step one of whose assets could not be computed."""
-    assets = dict.fromkeys(check.asset for check in FINDING_CHECKS)
-    return [_of_asset(asset, [check for check in FINDING_CHECKS if check.asset == asset], nights) for asset in assets]
+def _checks_of(asset: str, nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    inputs = ("findings", SnapshotFactsRecord.name, SoundTablesRecord.name)
 
-
-def _of_asset(asset: str, checks: list[FindingCheck], nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{asset}_finding_checks",
-        specs=[_spec(check, nights, SnapshotFactsRecord.name) for check in checks],
-        ins={
-            "findings": dg.AssetIn("findings"),
-            "snapshot_facts": dg.AssetIn(SnapshotFactsRecord.name),
-            "sound_tables": dg.AssetIn(SoundTablesRecord.name),
-        },
+        specs=_specs(asset, FINDING_CHECKS[asset], nights, SnapshotFactsRecord.name),
+        ins={name: dg.AssetIn(asset_key(name)) for name in inputs},
+        can_subset=True,
     )
     def of_asset(
         context: dg.AssetCheckExecutionContext,
@@ -241,80 +150,108 @@ def _of_asset(asset: str, checks: list[FindingCheck], nights: dg.PartitionsDefin
         sound_tables: SoundTablesRecord,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
-        """Judge what the night found about the asset; an incomplete night is never green."""
-        seen, why = seen_open(findings, context.partition_key), snapshot_facts.incomplete_because
-        for check in checks:
-            if why:
-                yield _result(check.name, check.asset, False, f"the night is incomplete: {why}", {"error": why})
-            else:
-                yield _not_computed(check, sound_tables) or judge(check, seen, settings)
+        """Judge what the night found about the asset; nothing in an incomplete night."""
+        if snapshot_facts.incomplete_because:
+            context.log.info("not run: the night is incomplete")
+            return
+        open_findings = seen_open(findings, context.partition_key)
+        for check in {key.name for key in context.selected_asset_check_keys} & FINDING_CHECKS[asset].keys():
+            yield judge(check, asset, open_findings, sound_tables, settings)
 
     return of_asset
 
 
-def _lacks_a_table(check: FindingCheck, reading: StripeReadingRecord) -> bool:
-    """Whether the night had no table for a kind of the check: then the check is not run, as without Stripe."""
-    return any(f"stripe_{KINDS[kind].result}" in reading.absent for kind in check.kinds)
-
-
-def _not_computed(check: FindingCheck, sound_tables: SoundTablesRecord) -> dg.AssetCheckResult | None:
-    """The red result of a check whose findings rest on a table that breaks a critical expectation."""
-    stopped = {table for kind in check.kinds for table in stopped_by(KINDS[kind].result, sound_tables.unsound)}
-    if not stopped:
-        return None
-    why = sound_tables.reason(tuple(sorted(stopped)))
-    return _result(check.name, check.asset, False, f"not examined: {why}", {"error": why})
-
-
-def _spec(check: FindingCheck, nights: dg.PartitionsDefinition, *more: str) -> dg.AssetCheckSpec:
-    return night_check(
-        check.name, check.asset, check.description, nights, deps=("findings", SoundTablesRecord.name, *more)
+def _document_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("quarantined_documents"),
+        additional_ins={"snapshot_facts": dg.AssetIn(asset_key(SnapshotFactsRecord.name))},
+        partitions_def=nights,
+        description="Documents counted = read + quarantined (+ those of weeks that the night does not cover), and the "
+        "night is complete.",
     )
+    def every_document_was_read_or_quarantined(
+        quarantined_documents: pd.DataFrame, snapshot_facts: SnapshotFactsRecord
+    ) -> dg.AssetCheckResult:
+        """Add up the documents of each collection."""
+        counts = snapshot_facts.counts
+        differences = {
+            name: count.counted - count.read - count.quarantined - count.out_of_scope for name, count in counts.items()
+        }
+        lost = {name: difference for name, difference in differences.items() if difference}
+        if snapshot_facts.incomplete_because:
+            description = (
+                f"the night is incomplete: {snapshot_facts.incomplete_because}; checks of findings are not run"
+            )
+        elif lost:
+            description = f"{sum(lost.values()):,} documents are neither read nor quarantined: {lost}"
+        else:
+            description = f"{sum(count.counted for count in counts.values()):,} documents are accounted for"
+        return dg.AssetCheckResult(
+            passed=not lost and not snapshot_facts.incomplete_because,
+            description=description,
+            metadata={
+                "quarantined": sum(count.quarantined for count in counts.values()),
+                "counts": table_of([{"collection": name, **count.model_dump()} for name, count in counts.items()]),
+            },
+        )
+
+    return every_document_was_read_or_quarantined
 
 
-def judge(check: FindingCheck, seen: pd.DataFrame, settings: Settings) -> dg.AssetCheckResult:
-    """What a check says of the findings that a night itself saw; those that people accepted turn nothing red."""
-    mine = seen[seen["kind"].isin(check.kinds)]
-    accepted = is_accepted(mine)
-    red = mine[mine["severity"].isin(_RED) & ~accepted]
-    order = in_order_of_work(mine, mine["severity"].where(~accepted, "accepted").map(_VERDICT))
-    cents = red["usd_cents"]
-    details: Metadata = {
+def judge(
+    check: str, asset: str, open_findings: pd.DataFrame, sound_tables: SoundTablesRecord, settings: Settings
+) -> dg.AssetCheckResult:
+    """What a check says of the findings that a night itself saw; those that people accepted turn nothing red.
+
+    It is red, too, where its findings rest on a table that breaks a critical expectation.
+    """
+    kinds = kinds_of_check(check)
+    stopped = {table for kind in kinds for table in stopped_by(KINDS[kind].result, sound_tables.unsound)}
+    if stopped:
+        reason = sound_tables.reason(tuple(sorted(stopped)))
+        return check_result(check, asset, False, f"not examined: {reason}", {"error": reason})
+    of_check = open_findings[open_findings["kind"].isin(kinds)]
+    accepted = is_accepted(of_check)
+    red = of_check[of_check["severity"].isin(_RED) & ~accepted]
+    in_order = in_order_of_work(of_check, of_check["severity"].where(~accepted, "accepted").map(_VERDICT))
+    metadata: Metadata = {
         "red": len(red),
-        "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
-        "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
-        "findings": len(mine),
+        **owed_either_way(red["usd_cents"]),
+        "findings": len(of_check),
         "accepted": int(accepted.sum()),
         "units": float(red["units"].sum()),
-        "first_rows": table_of(finding_rows(order)),
-        "by_kind": table_of(findings_by_kind(mine)),
-        "runbook": runbook(settings, str(order["kind"].iloc[0]) if len(order) else check.kinds[0]),
+        "first_rows": table_of(finding_rows(in_order)),
+        "by_kind": table_of(findings_by_kind(of_check)),
+        "runbook": runbook(settings, str(in_order["kind"].iloc[0]) if len(in_order) else kinds[0]),
     }
-    said = _red_sentence(red, order) if len(red) else _green_sentence(len(mine), int(accepted.sum()))
-    return _result(check.name, check.asset, red.empty, said, details)
+    if len(red):
+        description = _red_sentence(red, in_order.iloc[0])
+    else:
+        description = _green_sentence(len(of_check), int(accepted.sum()))
+    return check_result(check, asset, red.empty, description, metadata)
 
 
-def _red_sentence(red: pd.DataFrame, order: pd.DataFrame) -> str:
+def _red_sentence(red: pd.DataFrame, first: "pd.Series") -> str:
     """What is wrong, with what money, since when, and what to look at first."""
-    new = int((red["state"] == "new").sum())
-    first = order.iloc[0]
+    need = "finding needs" if len(red) == 1 else "findings need"
     return (
-        f"{len(red):,} {'finding needs' if len(red) == 1 else 'findings need'} somebody, {new:,} of them new: "
+        f"{len(red):,} {need} somebody, {int((red['state'] == 'new').sum()):,} of them new: "
         f"{money_either_way(red['usd_cents'])}. First: {first['subject']}: {short(first['explanation'])}"
     )
 
 
-def _green_sentence(found: int, accepted: int) -> str:
-    below = f"; {found - accepted:,} below error" if found - accepted else ""
+def _green_sentence(findings: int, accepted: int) -> str:
+    below = f"; {findings - accepted:,} below error" if findings - accepted else ""
     return f"Nothing needs anybody{below}{f'; {accepted:,} accepted' if accepted else ''}."
 
 
-def _result(name: str, asset: str, passed: bool, said: str, details: Metadata) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=passed,
-        check_name=name,
-        asset_key=asset,
-        description=said,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata=details,
-    )
+def _lacks_a_table(check: str, reading: StripeReadingRecord) -> bool:
+    """Whether the night had no table for a kind of the check: then the check is not run, as without Stripe."""
+    return any(f"stripe_{KINDS[kind].result}" in reading.absent for kind in kinds_of_check(check))
+
+
+def _specs(
+    asset: str, checks: Mapping[str, str], nights: dg.PartitionsDefinition, *deps: str
+) -> list[dg.AssetCheckSpec]:
+    upstream = ("findings", SoundTablesRecord.name, *deps)
+    return [night_check(name, asset, description, nights, upstream) for name, description in checks.items()]

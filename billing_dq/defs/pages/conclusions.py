@@ -1,16 +1,18 @@
 """What the pages that people read first show: the night in one sentence, the money, what to look at first.
 
-What is concluded does not belong here.
+Not here: what is concluded.
 """
 
 import re
+from collections.abc import Mapping
 
 import dagster as dg
 import pandas as pd
 
 from billing_dq.defs.pages.metadata import Metadata, finding_rows, table_metadata, table_of
 from billing_dq.defs.pages.runbook import runbook
-from billing_dq.report.figures import Plain, findings_by_kind, rows_of
+from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.report.figures import findings_by_kind, rows_of
 from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
 from billing_dq.report.words import commands
 from billing_dq.settings import Settings
@@ -20,17 +22,25 @@ from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSC
 #: Figures of `nightly_report` that its page shows first.
 _FIRST = ("findings.critical", "findings.error", "findings.warning", "findings.new", "findings.resolved")
 _DECISIONS = ("due", "parked", "refused", "nothing_due")
+_DRIFT_COLUMNS = ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe")
+_POSITION_COLUMNS = (
+    *("dispute_id", "organization_id", "status", "decision"),
+    *("due_units", "clawed_back_units", "reason"),
+)
 
 
-def money(seen: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
-    """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
-    breaks = seen[verdicts(seen, deltas) == "unexplained"]
-    cents = breaks["usd_cents"]
+def owed_either_way(cents: pd.Series) -> dict[str, float]:
+    """Dollars that are owed to us, and to customers."""
     return {
         "usd_owed_to_us": float(cents.clip(lower=0).sum()) / 100,
         "usd_owed_to_customers": float(-cents.clip(upper=0).sum()) / 100,
-        "new_breaks": int((breaks["state"] == "new").sum()),
     }
+
+
+def money(open_findings: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
+    """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
+    breaks = open_findings[verdicts(open_findings, deltas) == "unexplained"]
+    return {**owed_either_way(breaks["usd_cents"]), "new_breaks": int((breaks["state"] == "new").sum())}
 
 
 def sentence_of(verdict: str, sentence: str) -> dg.MetadataValue:
@@ -46,23 +56,26 @@ def link_to_report(settings: Settings, night: str) -> dg.MetadataValue:
     return dg.MetadataValue.path(str(Lake(settings.home).report_path(night)))
 
 
-def first_figures(report: pd.DataFrame) -> list[dict[str, Plain]]:
-    """Findings by severity and change, and the organization-weeks by grade; the table has the others."""
-    name = report["name"]
-    return rows_of(report[name.isin(_FIRST) | name.str.startswith("meter.grade_")], NIGHTLY_REPORT.column_names)
+def report_page(lake: Lake, night: str, report: pd.DataFrame, figures: Mapping[str, float]) -> Metadata:
+    """The money, findings by severity and change, and organization-weeks by grade; the table has the others."""
+    is_first = report["name"].isin(_FIRST) | report["name"].str.startswith("meter.grade_")
+    rows = rows_of(report[is_first], NIGHTLY_REPORT.column_names)
+    return table_metadata(lake, night, NIGHTLY_REPORT, figures, rows)
 
 
-def findings_page(lake: Lake, night: str, seen: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
+def findings_page(lake: Lake, night: str, findings: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
     """The findings that a night saw open, in the order in which to work, and where to begin."""
-    verdict = verdicts(seen, deltas)
-    figures = money(seen, deltas) | {name: amounts.findings for name, amounts in sums(seen, verdict).items()}
-    in_order = in_order_of_work(seen, verdict)
+    open_findings = seen_open(findings, night)
+    verdict = verdicts(open_findings, deltas)
+    figures = money(open_findings, deltas)
+    figures |= {name: amounts.findings for name, amounts in sums(open_findings, verdict).items()}
+    in_order = in_order_of_work(open_findings, verdict)
     metadata = table_metadata(lake, night, FINDINGS, figures, finding_rows(in_order))
     if len(in_order):
         (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
         metadata["look_at_the_first"] = commands(first, night)[0]
         metadata["runbook"] = runbook(settings, str(first["kind"]))
-    return {**metadata, "by_kind": table_of(findings_by_kind(seen))}
+    return {**metadata, "by_kind": table_of(findings_by_kind(open_findings))}
 
 
 def drift_page(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> Metadata:
@@ -74,11 +87,8 @@ def drift_page(drift: pd.DataFrame, settings: Settings, lake: Lake, night: str) 
         "unknown_here": int(drift["organization_id"].isna().sum()),
         **kinds,
     }
-    rows = rows_of(drift.head(10), ("kind", "organization_id", "stripe_subscription_id", "in_database", "in_stripe"))
-    return {
-        **table_metadata(lake, night, SUBSCRIPTION_DRIFT, figures, rows),
-        "runbook": runbook(settings, "subscription_status"),
-    }
+    metadata = table_metadata(lake, night, SUBSCRIPTION_DRIFT, figures, rows_of(drift.head(10), _DRIFT_COLUMNS))
+    return {**metadata, "runbook": runbook(settings, "subscription_status")}
 
 
 def positions_page(positions: pd.DataFrame, settings: Settings, lake: Lake, night: str) -> Metadata:
@@ -89,9 +99,7 @@ def positions_page(positions: pd.DataFrame, settings: Settings, lake: Lake, nigh
         "due_units": float(positions["due_units"].sum()),
         "for_a_person": int(decisions.get("parked", 0) + decisions.get("refused", 0)),
     }
-    shown = ("dispute_id", "organization_id", "status", "decision", "due_units", "clawed_back_units", "reason")
-    rows = rows_of(positions.sort_values(["due_units", "dispute_id"], ascending=[False, True]).head(10), shown)
-    return {
-        **table_metadata(lake, night, DISPUTE_POSITIONS, figures, rows),
-        "runbook": runbook(settings, "dispute_credit_due"),
-    }
+    in_order = positions.sort_values(["due_units", "dispute_id"], ascending=[False, True])
+    rows = rows_of(in_order.head(10), _POSITION_COLUMNS)
+    metadata = table_metadata(lake, night, DISPUTE_POSITIONS, figures, rows)
+    return {**metadata, "runbook": runbook(settings, "dispute_credit_due")}

@@ -1,6 +1,7 @@
-"""Which columns a column is made of: stated where it is so, and left out where a rule looks at more than columns.
+"""Which columns a column is made of. Where a rule looks at more than columns, nothing is stated.
 
 A source is ``asset.column`` with the asset's key as a path; a field of a collection has its own name.
+Not here: which assets an asset hangs on (its declaration).
 """
 
 from collections.abc import Mapping
@@ -108,12 +109,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 def column_lineage(table: str) -> dg.TableColumnLineage | None:
     """What the columns of a table are made of; None where nothing is stated."""
-    columns = COLUMNS.get(table)
-    if columns is None:
+    if table not in COLUMNS:
         return None
-    return dg.TableColumnLineage(
-        {name: [_dep(source) for source in sources.split()] for name, sources in columns.items()}
-    )
+    deps = {name: [_dep(source) for source in sources.split()] for name, sources in COLUMNS[table].items()}
+    return dg.TableColumnLineage(deps)
 
 
 def _dep(source: str) -> dg.TableColumnDep:

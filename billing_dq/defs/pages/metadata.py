@@ -1,30 +1,26 @@
 """What the UI shows of a table: first the figures that matter, then ten rows, and how to load it.
 
 Figures are plain numbers under steady names, so that Dagster plots them over the nights.
-What one table's page shows belongs beside this module, and not into it.
+Not here: what one table's page shows (the modules beside this one).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from billing_dq.defs.pages.lineage import column_lineage
-from billing_dq.defs.pages.texts import OWNERS, TEXTS
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.words import owed
 from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
-from billing_dq.tables import FINDINGS, TABLES, Table
+from billing_dq.tables import FINDINGS, Table
 
 Metadata = dict[str, dg.MetadataValue | Plain]
 #: Rows that are shown of a table, and the longest sentence in one.
 ROWS, SENTENCE = 10, 80
-#: Pages that people read first: their columns stand behind a click, below the answer; Dagster puts them above it.
-_READ_FIRST = {"findings", "nightly_report"}
 _TYPES = {"str": "string", "time": "timestamp", "float64": "float", "int64": "int", "Int64": "int", "boolean": "bool"}
 
 
@@ -44,54 +40,6 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def tags_of(name: str) -> dict[str, str]:
-    """The tags of an asset: what it is about."""
-    return {"billing_dq/domain": TEXTS[name].domain}
-
-
-def table_out(name: str, required: bool = True, kinds: tuple[str, ...] = ()) -> dg.AssetOut:
-    """The declaration of a table's asset; where it is not required and not yielded, what hangs on it is skipped."""
-    table, lineage = TABLES[name], column_lineage(name)
-    schema = "columns" if name in _READ_FIRST else "dagster/column_schema"
-    return dg.AssetOut(
-        description=TEXTS[name].markdown(table.one_row),
-        is_required=required,
-        metadata={schema: column_schema(table), **({"dagster/column_lineage": lineage} if lineage else {})},
-        kinds={"parquet", *kinds},
-        owners=list(OWNERS),
-        tags=tags_of(name),
-    )
-
-
-def record_out(name: str, *kinds: str, required: bool = True) -> dg.AssetOut:
-    """The declaration of a record's asset, stored as JSON."""
-    return dg.AssetOut(
-        description=TEXTS[name].markdown(),
-        is_required=required,
-        kinds={"json", *kinds},
-        owners=list(OWNERS),
-        tags=tags_of(name),
-    )
-
-
-def table_asset(
-    name: str, nights: dg.PartitionsDefinition, group: str, ins: Mapping[str, dg.AssetIn] | None = None
-) -> Callable[[Callable[..., dg.Output[pd.DataFrame]]], dg.AssetsDefinition]:
-    """A decorator for the asset of one table; ``ins`` are the tables that it takes as ``**frames``."""
-    out = table_out(name)
-    return dg.asset(
-        name=name,
-        partitions_def=nights,
-        ins=ins,
-        group_name=group,
-        description=out.description,
-        metadata=out.metadata,
-        kinds=set(out.kinds or ()),
-        owners=list(OWNERS),
-        tags=tags_of(name),
-    )
-
-
 def table_metadata(
     lake: Lake,
     night: str,
@@ -99,15 +47,7 @@ def table_metadata(
     figures: Mapping[str, float],
     rows: Sequence[Mapping[str, Plain]],
 ) -> Metadata:
-    """What is said of a stored table, in the order in which people look.
-
-    Args:
-        lake: the stored nights.
-        night: YYYY-MM-DD.
-        table: its contract.
-        figures: the ones that matter, by name.
-        rows: its first rows, or its worst ones.
-    """
+    """The metadata of a stored table, in the order in which people look: figures, rows, how to load it."""
     return {
         **{name: int(value) if float(value).is_integer() else float(value) for name, value in figures.items()},
         "first_rows": table_of(rows[:ROWS]),
@@ -128,17 +68,21 @@ def loading(lake: Lake, night: str, table: Table) -> str:
 
 def head_of(stored: StoredTable) -> list[dict[str, Plain]]:
     """The first rows of a table that is not read for them; lists are left out."""
-    shown = [column.name for column in stored.table.columns if not column.dtype.startswith("list")]
+    columns = scalar_columns(stored.table)
     with stored.path.open("rb") as file:
-        batches = pq.ParquetFile(file).iter_batches(batch_size=ROWS, columns=shown)
-        first = next(batches, None)
-    return [] if first is None else rows_of(to_pandas(stored.table, pa.Table.from_batches([first])), shown)
+        batches = pq.ParquetFile(file).iter_batches(batch_size=ROWS, columns=columns)
+        batch = next(batches, None)
+    return [] if batch is None else rows_of(to_pandas(stored.table, pa.Table.from_batches([batch])), columns)
 
 
 def first_rows(frame: pd.DataFrame, table: Table) -> list[dict[str, Plain]]:
     """The first rows of a frame; lists are left out."""
-    shown = [column.name for column in table.columns if not column.dtype.startswith("list")]
-    return rows_of(frame.head(ROWS), shown)
+    return rows_of(frame.head(ROWS), scalar_columns(table))
+
+
+def scalar_columns(table: Table) -> list[str]:
+    """The columns of a table that are no lists."""
+    return [column.name for column in table.columns if not column.dtype.startswith("list")]
 
 
 def finding_rows(findings: pd.DataFrame) -> list[dict[str, Plain]]:
@@ -158,7 +102,7 @@ def finding_rows(findings: pd.DataFrame) -> list[dict[str, Plain]]:
 
 
 def short(sentence: Plain) -> str:
-    """A sentence that leaves a row of a table low; the report has it whole."""
+    """A sentence that leaves a row of a table low; the report has all of it."""
     text = str(sentence or "")
     return text if len(text) <= SENTENCE else f"{text[:SENTENCE].rstrip()} …"
 
@@ -167,13 +111,9 @@ def table_of(rows: Sequence[Mapping[str, Plain]]) -> dg.MetadataValue:
     """Plain rows as a table; a sentence where there are none."""
     if not rows:
         return dg.MetadataValue.text("none")
-    records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows]
+    records = [dg.TableRecord({name: "" if value is None else value for name, value in row.items()}) for row in rows]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, _type(rows, name)) for name in rows[0]])
     return dg.MetadataValue.table(records=records, schema=schema)
-
-
-def _shown(value: Plain) -> str | int | float | bool:
-    return "" if value is None else value
 
 
 def _type(rows: Sequence[Mapping[str, Plain]], name: str) -> str:

@@ -1,4 +1,7 @@
-"""What the pages of the rules' results show: figures first, then the worst rows. No rule belongs here."""
+"""What the pages of the rules' results show: figures first, then the worst rows.
+
+Not here: any rule.
+"""
 
 import pandas as pd
 
@@ -31,9 +34,11 @@ def deltas_page(lake: Lake, night: str, deltas: pd.DataFrame, weeks: NightWeeks,
     rows = [
         {name: row[name] for name in _DELTA_COLUMNS} | {"why": short(row["explanation"])} for row in worst_weeks(deltas)
     ]
-    shown = table_metadata(lake, night, METER_EXTRAS_DELTAS, figures, rows)
-    followed = len(deltas) - len(of_night)
-    return {**shown, "followed_weeks": followed, "runbook": runbook(settings, "meter_extras_divergence")}
+    return {
+        **table_metadata(lake, night, METER_EXTRAS_DELTAS, figures, rows),
+        "followed_weeks": len(deltas) - len(of_night),
+        "runbook": runbook(settings, "meter_extras_divergence"),
+    }
 
 
 def evidence_page(lake: Lake, night: str, evidence: pd.DataFrame) -> Metadata:
@@ -76,8 +81,8 @@ def violations_page(lake: Lake, night: str, violations: pd.DataFrame, settings: 
         **{f"rule_{rule}": int(count) for rule, count in rules.items()},
     }
     rows = worst(violations[is_open], "units", ("units", "rule", "organization_id", "detail"))
-    shown = [{**row, "detail": short(row["detail"])} for row in rows]
+    short_rows = [{**row, "detail": short(row["detail"])} for row in rows]
     return {
-        **table_metadata(lake, night, LEDGER_VIOLATIONS, figures, shown),
+        **table_metadata(lake, night, LEDGER_VIOLATIONS, figures, short_rows),
         "runbook": runbook(settings, "ledger_violation"),
     }

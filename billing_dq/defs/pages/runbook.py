@@ -1,6 +1,6 @@
 """The runbook behind every link: a page that opens, wherever the runbooks are kept.
 
-What a runbook says does not belong here: it is written in RUNBOOKS.md.
+Not here: what a runbook says (RUNBOOKS.md).
 """
 
 import re
@@ -16,10 +16,6 @@ def runbook(settings: Settings, kind: str) -> dg.MetadataValue:
     """The section about a kind of finding: a link where the runbooks have an address, else the section itself.
 
     Dagster shows the section in a window of its own; a link to a file would not open from its page.
-
-    Args:
-        settings: ``runbook_url``, else ``serve_url``.
-        kind: the finding's kind.
     """
     anchor = kind.replace("_", "-")
     if settings.runbook_url.startswith("http"):

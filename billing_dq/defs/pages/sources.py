@@ -1,6 +1,6 @@
-"""What the pages of what was read show: documents and objects, what became of them, and what the reading cost.
+"""What the pages of the sources show: documents and objects, what became of them, and what the reading cost.
 
-What is read does not belong here.
+Not here: what is read.
 """
 
 from dataclasses import asdict
@@ -56,10 +56,13 @@ def stripe_table_page(
     lake: Lake, night: str, table: Table, frame: pd.DataFrame, reading: StripeReadingRecord
 ) -> Metadata:
     """The table, and what it cost to read it."""
-    counted = frame["status"].value_counts().sort_index() if "status" in frame.columns else pd.Series(dtype="int64")
-    asked = sum(reading.requests.get(name, 0) for name in RESOURCES.get(table.name, ()))
-    by_status = {f"status_{name}": float(count) for name, count in counted.items()}
-    figures = {"rows": len(frame), "requests": asked, "requests_in_all": sum(reading.requests.values()), **by_status}
+    statuses = frame["status"].value_counts().sort_index() if "status" in frame.columns else pd.Series(dtype="int64")
+    figures = {
+        "rows": len(frame),
+        "requests": reading.requests.get(RESOURCES.get(table.name, ""), 0),
+        "requests_in_all": sum(reading.requests.values()),
+        **{f"status_{name}": float(count) for name, count in statuses.items()},
+    }
     return table_metadata(lake, night, table, figures, first_rows(frame, table))
 
 

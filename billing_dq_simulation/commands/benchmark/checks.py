@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from billing_dq.rules.judging import NightTables, judge_rules, judge_suite
-from billing_dq.rules.rule import QUERY, SQL, Rule
-from billing_dq.rules.suites import Expectation, suite_of
+from billing_dq.rules.suites import QUERY, SQL, Expectation, Rule, suite_of
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables.sources import OF_MONGODB

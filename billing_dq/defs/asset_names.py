@@ -1,0 +1,44 @@
+"""The names of the assets of a night, and the only place where a name becomes Dagster's key.
+
+Not here: what a table holds (`tables/`), what a page says of it (`pages/texts`).
+"""
+
+from typing import Literal
+
+import dagster as dg
+
+from billing_dq.tables.sources import OF_MONGODB
+
+#: The groups of the asset graph, from left to right.
+Group = Literal["outside", "mongodb", "stripe", "reconciliation", "conclusions", "quality", "credits"]
+
+#: The tables of the snapshot of MongoDB.
+MONGODB_TABLES = (
+    *OF_MONGODB,
+    "ledger_seals",
+    "followed_weeks",
+    "followed_usage",
+    "followed_entries",
+    "quarantined_documents",
+    "unreadable_keys",
+    "document_shapes",
+)
+#: What every reading of Stripe has, and what one may lack: `stripe_reading` then says what, and why.
+STRIPE_TABLES = ("stripe_subscriptions", "stripe_invoices", "stripe_disputes", "quarantined_stripe_objects")
+OPTIONAL_STRIPE_TABLES = ("stripe_subscription_events", "stripe_charges", "stripe_refunds")
+
+#: The asset that ends the writing of a night.
+MANIFEST = "night_manifest"
+REPORT, DATA_PAGE = "report", "data_page"
+ALERTS = "alerts"
+DISPUTE_CREDITS = "dispute_credits"
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """The key of an asset of a night."""
+    return dg.AssetKey(name)
+
+
+def asset_keys(*names: str) -> set[dg.AssetKey]:
+    """The keys of several assets."""
+    return {asset_key(name) for name in names}
