@@ -54,7 +54,7 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return night_manifest
 
 
-def forget_old_runs(instance: dg.DagsterInstance, days: int | None, now: datetime) -> int:
+def forget_old_runs(instance: dg.DagsterInstance, days: int | None, as_of: datetime) -> int:
     """Delete the ended runs of nights that are older than so many days from Dagster's history; return their number.
 
     Their events are the most that a night leaves on the disk. The tables of the nights stay in the lake, and runs of
@@ -67,7 +67,7 @@ def forget_old_runs(instance: dg.DagsterInstance, days: int | None, now: datetim
         record
         for job in (RECONCILE_NIGHT, CONCLUDE_NIGHT)
         for record in instance.get_run_records(
-            dg.RunsFilter(job_name=job, statuses=ended, created_before=now - timedelta(days=days))
+            dg.RunsFilter(job_name=job, statuses=ended, created_before=as_of - timedelta(days=days))
         )
     ]
     for record in records:

@@ -74,13 +74,13 @@ def test_dagster_tells_the_newest_execution_of_each_check() -> None:
 
 
 def test_dagster_tells_the_type_that_an_asset_asks_for() -> None:
-    seen: list[object] = []
+    types: list[object] = []
 
     class Manager(dg.IOManager):
         def handle_output(self, context: dg.OutputContext, obj: object) -> None: ...
 
         def load_input(self, context: dg.InputContext) -> pd.DataFrame:
-            seen.append(context.dagster_type.typing_type)
+            types.append(context.dagster_type.typing_type)
             return pd.DataFrame()
 
     @dg.asset
@@ -90,4 +90,4 @@ def test_dagster_tells_the_type_that_an_asset_asks_for() -> None:
     def second(first: pd.DataFrame) -> None: ...
 
     dg.materialize([first, second], resources={"io_manager": Manager()})
-    assert seen == [pd.DataFrame]
+    assert types == [pd.DataFrame]

@@ -48,7 +48,7 @@ def differences(answer: Any, example: Any, path: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def answers() -> dict[str, list[dict[str, Any]]]:
     """Everything that the local Stripe lists of the sample, with what it makes itself."""
-    listed: dict[str, list[dict[str, Any]]] = {}
+    answers_by_resource: dict[str, list[dict[str, Any]]] = {}
     with serve(load(DATA / "sample" / "stripe.json.gz"), faults=Faults(insert_while_paging=True)) as local:
         local.reinstate("du_1TQkjoe1621yWfMvmgTSZUiH", datetime(2026, 11, 22, tzinfo=UTC))
         with requests.Session() as session:
@@ -57,8 +57,10 @@ def answers() -> dict[str, list[dict[str, Any]]]:
             session.get(f"{local.url}/v1/subscriptions")
             for resource in RESOURCES:
                 parameters = {"limit": "100", **({"status": "all"} if resource == "subscriptions" else {})}
-                listed[resource] = session.get(f"{local.url}/v1/{resource}", params=parameters).json()["data"]
-    return listed
+                answers_by_resource[resource] = session.get(f"{local.url}/v1/{resource}", params=parameters).json()[
+                    "data"
+                ]
+    return answers_by_resource
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -67,7 +69,10 @@ def test_what_the_local_stripe_answers_has_the_shape_of_the_real_objects(
 ) -> None:
     assert answers[resource]
     example = FIXTURES[resource.removesuffix("s")]
-    assert sorted({found for answer in answers[resource] for found in differences(answer, example, resource)}) == []
+    assert (
+        sorted({difference for answer in answers[resource] for difference in differences(answer, example, resource)})
+        == []
+    )
 
 
 def test_what_the_local_stripe_inserts_is_among_what_is_held_to_the_shape(

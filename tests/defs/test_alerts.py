@@ -30,21 +30,21 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.P
 
 
 @pytest.fixture
-def taking() -> Iterator[Sink]:
-    with alert_sink() as found:
-        yield found
+def sink() -> Iterator[Sink]:
+    with alert_sink() as running:
+        yield running
 
 
 @pytest.fixture
-def settings(tmp_path: Path, taking: Sink) -> Settings:
-    found = alerting.settings(tmp_path, ops={"url": taking.url(SECRET)})
-    return found.model_copy(update={"alerts": found.alerts.model_copy(update={"wait_seconds": 0.0})})
+def settings(tmp_path: Path, sink: Sink) -> Settings:
+    with_route = alerting.settings(tmp_path, ops={"url": sink.url(SECRET)})
+    return with_route.model_copy(update={"alerts": with_route.alerts.model_copy(update={"wait_seconds": 0.0})})
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
+    with dg.DagsterInstance.ephemeral() as running:
+        yield running
 
 
 def take(settings: Settings, instance: dg.DagsterInstance, night: str = NIGHT) -> dg.ExecuteInProcessResult:
@@ -63,21 +63,21 @@ def checked(result: dg.ExecuteInProcessResult) -> tuple[bool, str]:
 
 
 def test_a_night_tells_its_findings_once_with_the_path_of_the_report(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     store(Path(settings.home), NIGHT, findings(finding(1), old(2), finding(3, severity="warning")))
     for _ in range(2):
         result = take(settings, instance)
         assert result.success
         assert checked(result) == (True, "nothing waits")
-    (message,) = taking.taken
+    (message,) = sink.taken
     assert message["title"] == f"billing_dq, night of {NIGHT}: 2 new"
     assert f"Report: {settings.home}/lake/report/{NIGHT}.html" in message["message"]
     assert "Money is leaking. 2 breaks are new of 3 open" in message["message"]
 
 
 def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_its_findings_when_it_is_finished(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     lake = Lake(settings.home)
     store(Path(settings.home), NIGHT, findings(finding(1)))
@@ -94,9 +94,9 @@ def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_i
     missing = alerts_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00"))
     (sentence,) = missing.alerts["sentence"]
     assert NIGHT in sentence
-    assert taking.taken == []
+    assert sink.taken == []
     assert job.execute_in_process(partition_key=NIGHT, instance=instance).success
-    assert [one["title"] for one in taking.taken] == [f"billing_dq, night of {NIGHT}: 1 new"]
+    assert [message["title"] for message in sink.taken] == [f"billing_dq, night of {NIGHT}: 1 new"]
     assert alerts_of_missing_nights(settings, datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00")).alerts.empty
 
 
@@ -105,42 +105,42 @@ def full(_: int) -> None:
 
 
 def test_an_older_night_that_is_run_again_tells_nothing(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     store(Path(settings.home), BEFORE, findings(finding(1)))
     store(Path(settings.home), NIGHT, findings(old(1)))
     assert take(settings, instance, BEFORE).success
-    assert taking.taken == []
+    assert sink.taken == []
 
 
 def test_a_stripe_that_could_not_be_read_is_told_once_and_once_when_it_is_read_again(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     for night, stripe in (("2026-11-19", "failed"), (BEFORE, "failed"), (NIGHT, "read")):
         store(Path(settings.home), night, findings(), stripe)
         take(settings, instance, night)
-    assert [one["title"].partition(": ")[2] for one in taking.taken] == ["1 new", "1 resolved"]
-    assert "Stripe could not be read: Stripe answered 401" in taking.taken[0]["message"]
+    assert [message["title"].partition(": ")[2] for message in sink.taken] == ["1 new", "1 resolved"]
+    assert "Stripe could not be read: Stripe answered 401" in sink.taken[0]["message"]
 
 
 def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     store(Path(settings.home), NIGHT, findings(finding(1)))
-    taking.status = 500
+    sink.status = 500
     result = take(settings, instance)
     assert result.success
-    passed, said = checked(result)
+    passed, sentence = checked(result)
     assert not passed
-    assert said.startswith("route ops: 1 not delivered since ")
-    assert said.endswith("JSON: the target answered with HTTP 500")
-    assert taking.asked == 3
+    assert sentence.startswith("route ops: 1 not delivered since ")
+    assert sentence.endswith("JSON: the target answered with HTTP 500")
+    assert sink.asked == 3
     logged = " ".join(record.user_message for record in instance.all_logs(result.run_id))
     metadata = str(result.asset_materializations_for_node(ALERTS)[0].metadata)
-    assert SECRET not in said + logged + metadata + (Path(settings.home) / FILE_NAME).read_text(encoding="latin-1")
-    taking.status = 200
+    assert SECRET not in sentence + logged + metadata + (Path(settings.home) / FILE_NAME).read_text(encoding="latin-1")
+    sink.status = 200
     assert checked(take(settings, instance)) == (True, "nothing waits")
-    assert len(taking.taken) == 1
+    assert len(sink.taken) == 1
 
 
 def test_a_home_without_an_outbox_is_a_red_check_too(settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -148,9 +148,9 @@ def test_a_home_without_an_outbox_is_a_red_check_too(settings: Settings, instanc
     (Path(settings.home) / FILE_NAME).mkdir()
     result = take(settings, instance)
     assert result.success
-    passed, said = checked(result)
+    passed, sentence = checked(result)
     assert not passed
-    assert f"{FILE_NAME} cannot be" in said
+    assert f"{FILE_NAME} cannot be" in sentence
 
 
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Settings) -> str:
@@ -159,7 +159,7 @@ def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Se
 
 
 def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     passing = {"passed": False}
 
@@ -180,13 +180,13 @@ def test_a_check_that_is_red_is_told_once_and_once_when_it_is_green_again(
     for state in (False, False, True):
         passing["passed"] = state
         dg.materialize([a_table, it_is_sound, no_week_diverges], instance=instance, raise_on_error=False)
-        said = tick(sensor, instance, settings)
-    assert said == "looked at 1 checks: 0 are red; 1 notifications made"
-    assert [one["title"].partition(": ")[2] for one in taking.taken] == ["1 new", "1 resolved"]
-    assert "failed_check, a_table:it_is_sound: 7 rows are wrong (run " in taking.taken[0]["message"]
+        reason = tick(sensor, instance, settings)
+    assert reason == "looked at 1 checks: 0 are red; 1 notifications made"
+    assert [message["title"].partition(": ")[2] for message in sink.taken] == ["1 new", "1 resolved"]
+    assert "failed_check, a_table:it_is_sound: 7 rows are wrong (run " in sink.taken[0]["message"]
 
 
-def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.DagsterInstance, taking: Sink) -> None:
+def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.DagsterInstance, sink: Sink) -> None:
     @dg.op
     def breaks() -> None:
         raise dg.Failure("the disk is full")
@@ -196,7 +196,7 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
         breaks()
 
     result = a_job.execute_in_process(instance=instance, raise_on_error=False)
-    (event,) = [one for one in result.all_events if one.event_type_value == "PIPELINE_FAILURE"]
+    (event,) = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
     context = dg.build_run_status_sensor_context(
         sensor_name="failed_runs",
         dagster_instance=instance,
@@ -206,23 +206,23 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
     ).for_run_failure()
     for _ in range(2):
         failed_runs(context)
-    (message,) = taking.taken
+    (message,) = sink.taken
     assert message["title"] == "billing_dq, a failed run: 1 new"
     assert "a_job: " in message["message"]
 
 
 def test_a_missing_night_is_told_once_and_its_tick_sends_again_what_waits(
-    settings: Settings, instance: dg.DagsterInstance, taking: Sink
+    settings: Settings, instance: dg.DagsterInstance, sink: Sink
 ) -> None:
     long_ago = "2026-11-01"
     store(Path(settings.home), long_ago, findings())
-    taking.status = 500
+    sink.status = 500
     assert "not delivered since" in tick(missing_nights, instance, settings)
-    taking.status = 200
+    sink.status = 200
     resting = settings.model_copy(update={"alerts": settings.alerts.model_copy(update={"retry_minutes": 0.0})})
     assert tick(missing_nights, instance, settings).endswith("JSON: the target answered with HTTP 500")
     assert f"No night has been concluded since {long_ago}" in tick(missing_nights, instance, resting)
-    (message,) = taking.taken
+    (message,) = sink.taken
     assert f"missing_nights, {long_ago}" in message["message"]
 
 

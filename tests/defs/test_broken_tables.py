@@ -76,11 +76,15 @@ def nights(
             .execute_in_process(instance=instance, partition_key=NIGHT)
         )
         assert result.success
-        said = {
-            f"{one.asset_key.path[-1]}.{one.check_name}": (one.passed, one.severity.value, one.description or "")
-            for one in result.get_asset_check_evaluations()
+        checks = {
+            f"{check.asset_key.path[-1]}.{check.check_name}": (
+                check.passed,
+                check.severity.value,
+                check.description or "",
+            )
+            for check in result.get_asset_check_evaluations()
         }
-        yield sound, stored_night(settings, NIGHT), said, settings
+        yield sound, stored_night(settings, NIGHT), checks, settings
 
 
 def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(nights) -> None:
@@ -96,8 +100,8 @@ def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(night
         "sound_tables.every_rule_can_be_used",
     }
     assert "c.yaml:1: severity: Field required" in red["sound_tables.every_rule_can_be_used"][1]
-    severity, said = red["weekly_usage.expectations_are_met"]
-    assert (severity, said.partition(":")[0]) == ("WARN", "weeks_are_small")
+    severity, sentence = red["weekly_usage.expectations_are_met"]
+    assert (severity, sentence.partition(":")[0]) == ("WARN", "weeks_are_small")
     assert red["findings.critical_expectations_are_met"] == (
         "ERROR",
         f"nothing_was_found: {len(sound.findings)} rows are wrong",
@@ -106,8 +110,8 @@ def test_a_sound_night_has_every_result_and_the_rules_of_analysts_judge_it(night
 
 def test_the_command_notifies_of_a_red_check_of_the_data_without_a_sensor(nights) -> None:
     *_, settings = nights
-    said = [notification.message.text for notification in Outbox(settings.state_directory).newest(20)]
-    assert any("findings:critical_expectations_are_met" in text for text in said), said
+    texts = [notification.message.text for notification in Outbox(settings.state_directory).newest(20)]
+    assert any("findings:critical_expectations_are_met" in text for text in texts), texts
 
 
 def test_what_rests_on_the_broken_table_is_absent(nights) -> None:
@@ -120,29 +124,29 @@ def test_what_rests_on_the_broken_table_is_absent(nights) -> None:
 def test_nothing_else_is_stopped(nights) -> None:
     *_, settings = nights
     lake = Lake(settings.home)
-    of_sound, of_broken = ({name for name in TABLES if lake.stored(TABLES[name], one)} for one in (SOUND, NIGHT))
+    of_sound, of_broken = ({name for name in TABLES if lake.stored(TABLES[name], day)} for day in (SOUND, NIGHT))
     assert of_sound - of_broken == STOPPED
     for name in ("subscription_drift", "dispute_positions"):
-        before, now = (lake.require(TABLES[name], one).frame() for one in (SOUND, NIGHT))
-        pd.testing.assert_frame_equal(now, before)
+        before, after = (lake.require(TABLES[name], day).frame() for day in (SOUND, NIGHT))
+        pd.testing.assert_frame_equal(after, before)
 
 
 def test_the_other_findings_come_out_and_those_of_the_table_stay_as_they_were_before(nights) -> None:
     sound, broken, _, settings = nights
     columns = ["finding_id", "kind", "severity", "units", "usd_cents", "explanation"]
-    before, now = (one.findings.sort_values("finding_id")[columns].reset_index(drop=True) for one in (sound, broken))
-    pd.testing.assert_frame_equal(now, before)
+    before, after = (n.findings.sort_values("finding_id")[columns].reset_index(drop=True) for n in (sound, broken))
+    pd.testing.assert_frame_equal(after, before)
     assert set(broken.findings["state"]) == {"persisting"}
-    seen = broken.findings.groupby("last_seen")["kind"].agg(set)
-    assert seen[NIGHT] == {"dead_lettered_event"}
-    assert "meter_extras_divergence" in seen[SOUND]
+    kinds = broken.findings.groupby("last_seen")["kind"].agg(set)
+    assert kinds[NIGHT] == {"dead_lettered_event"}
+    assert "meter_extras_divergence" in kinds[SOUND]
     page = Lake(settings.home).report_path(NIGHT).read_text(encoding="utf-8")
     assert "Not computed: meter_extras_deltas" in page
 
 
 def test_exactly_the_broken_expectation_is_red_and_what_it_stops_is_not_judged(nights) -> None:
-    *_, said, _ = nights
-    red = {name for name, (passed, *_) in said.items() if not passed}
+    *_, checks, _ = nights
+    red = {name for name, (passed, *_) in checks.items() if not passed}
     assert red == {
         "weekly_usage.critical_expectations_are_met",
         "weekly_usage.expectations_are_met",
@@ -150,7 +154,7 @@ def test_exactly_the_broken_expectation_is_red_and_what_it_stops_is_not_judged(n
         "sound_tables.every_rule_can_be_used",
         "dead_lettered_events.no_event_is_dead_lettered",
     }
-    _, severity, sentence = said["weekly_usage.critical_expectations_are_met"]
+    _, severity, sentence = checks["weekly_usage.critical_expectations_are_met"]
     assert severity == "ERROR"
     assert sentence.startswith("organization_id_and_week_key_are_unique: 2 of ")
-    assert not [name for name in said if name.partition(".")[0] in STOPPED]
+    assert not [name for name in checks if name.partition(".")[0] in STOPPED]

@@ -23,7 +23,7 @@ NAMES = {check.name for check in DATA_CHECKS} | {KEEPS_ITS_SHAPE}
 
 
 @pytest.fixture(scope="module")
-def taken(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory) -> SampleNight:
+def sample(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory) -> SampleNight:
     return sample_night.copied_to(tmp_path_factory.mktemp("home"))
 
 
@@ -36,16 +36,14 @@ def store(lake: Lake, table: Table, night: date, frame: pd.DataFrame) -> None:
 def concluded(settings: Settings, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
     job = build_definitions(settings).resolve_job_def(CONCLUDE_NIGHT)
     result = job.execute_in_process(instance=instance, partition_key=NIGHT.isoformat())
-    return {one.check_name: one for one in result.get_asset_check_evaluations() if one.check_name in NAMES}
+    return {check.check_name: check for check in result.get_asset_check_evaluations() if check.check_name in NAMES}
 
 
-def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
-    taken: SampleNight,
-) -> None:
-    settings, night = taken.settings, taken.result
-    said = {check.name: check.sentence for check in night.checks if check.name in NAMES}
-    assert set(said) == NAMES
-    assert all(told.startswith("not judged") for told in said.values())
+def test_a_first_night_is_measured_and_nothing_of_it_is_judged(sample: SampleNight) -> None:
+    settings, night = sample.settings, sample.result
+    sentences = {check.name: check.sentence for check in night.checks if check.name in NAMES}
+    assert set(sentences) == NAMES
+    assert all(sentence.startswith("not judged") for sentence in sentences.values())
     lake = Lake(settings.home)
     measures = lake.require(NIGHT_MEASURES, night.night).frame().set_index(["collection", "measure", "week_key"])
     usage = lake.require(DOCUMENT_SHAPES, night.night).frame()
@@ -62,38 +60,38 @@ def test_a_first_night_is_measured_and_nothing_of_it_is_judged(
 
 @pytest.mark.slow
 def test_beside_a_history_of_the_same_the_night_is_green_and_beside_twice_as_much_it_is_red(
-    taken: SampleNight, tmp_path: Path
+    sample: SampleNight, tmp_path: Path
 ) -> None:
-    settings, instance, night = taken.settings, taken.instance, taken.result
+    settings, instance, night = sample.settings, sample.instance, sample.result
     lake = Lake(settings.home)
     measures = lake.require(NIGHT_MEASURES, night.night).frame()
     shapes = lake.require(DOCUMENT_SHAPES, night.night).frame()
-    earlier = [NIGHT - timedelta(days=back) for back in range(1, 29)]
-    for one in earlier:
-        store(lake, NIGHT_MEASURES, one, measures)
-        store(lake, DOCUMENT_SHAPES, one, shapes)
+    earlier = [NIGHT - timedelta(days=days) for days in range(1, 29)]
+    for date_before in earlier:
+        store(lake, NIGHT_MEASURES, date_before, measures)
+        store(lake, DOCUMENT_SHAPES, date_before, shapes)
     assert {name: check.passed for name, check in concluded(settings, instance).items()} == dict.fromkeys(NAMES, True)
 
     amounts = measures["measure"].isin(["documents", "entries", "documents_of_week", "entries_of_week"])
     doubled = measures.assign(value=measures["value"].where(~amounts, measures["value"] * 2))
     lacking = shapes[~((shapes["field"] == "ledger.source") | (shapes["field"] == "planVersion"))]
     extended = pd.concat([lacking, _with_tier(shapes)])
-    for one in earlier:
-        store(lake, NIGHT_MEASURES, one, doubled)
-        store(lake, DOCUMENT_SHAPES, one, extended)
-    found = concluded(settings, instance)
-    assert {name for name, check in found.items() if not check.passed} == {
+    for date_before in earlier:
+        store(lake, NIGHT_MEASURES, date_before, doubled)
+        store(lake, DOCUMENT_SHAPES, date_before, extended)
+    checks = concluded(settings, instance)
+    assert {name for name, check in checks.items() if not check.passed} == {
         "usage_has_its_usual_size",
         "ledgers_have_their_usual_size",
         "organizations_have_their_usual_number",
         "subscriptions_have_their_usual_number",
         KEEPS_ITS_SHAPE,
     }
-    assert found["usage_has_its_usual_size"].severity == dg.AssetCheckSeverity.ERROR
-    assert found[KEEPS_ITS_SHAPE].severity == dg.AssetCheckSeverity.WARN
-    assert "subscriptions.tier is gone: 100% of the documents had it" in (found[KEEPS_ITS_SHAPE].description or "")
+    assert checks["usage_has_its_usual_size"].severity == dg.AssetCheckSeverity.ERROR
+    assert checks[KEEPS_ITS_SHAPE].severity == dg.AssetCheckSeverity.WARN
+    assert "subscriptions.tier is gone: 100% of the documents had it" in (checks[KEEPS_ITS_SHAPE].description or "")
     documents = measures[(measures["measure"] == "documents") & (measures["collection"] == "billingusages")]
-    plotted = found["usage_has_its_usual_size"].metadata["billingusages_documents"].value
+    plotted = checks["usage_has_its_usual_size"].metadata["billingusages_documents"].value
     assert plotted == documents["value"].item()
     page = lake.data_page_path(night.night).read_text(encoding="utf-8")
     assert "The data of this night is unusual" in page

@@ -132,14 +132,14 @@ def test_a_followed_week_is_read_again_and_stored_until_it_heals(
 
 def test_the_figures_of_a_night_are_of_its_own_weeks(client: MongoClient[dict[str, Any]], settings: Settings) -> None:
     take(settings, FIRST)
-    taken = take(settings, LATER)
-    assert taken.deltas["week_key"].tolist() == [WEEK]
-    figures = taken.report.set_index("name")["value"]
+    later = take(settings, LATER)
+    assert later.deltas["week_key"].tolist() == [WEEK]
+    figures = later.report.set_index("name")["value"]
     assert figures["meter.organization_weeks"] == figures["meter.diverged"] == figures["meter.undercharged_units"] == 0
     assert figures["rows.followed_weeks"] == 1
-    told = read_night(settings)
-    assert told.deltas_in_window.empty
-    assert "; 1 older ones with an open finding looked at again." in markdown(told)
+    night = read_night(settings)
+    assert night.deltas_in_window.empty
+    assert "; 1 older ones with an open finding looked at again." in markdown(night)
 
 
 @pytest.mark.slow
@@ -177,10 +177,10 @@ def test_a_usage_document_behind_the_window_that_could_not_be_read_is_read_again
     first, subject = take(settings, FIRST), str(document["_id"])
     assert first.open_findings[["kind", "subject"]].to_numpy().tolist() == [["quarantined_documents", subject]]
 
-    taken = take(settings, LATER)
-    assert taken.open_findings[["kind", "subject"]].to_numpy().tolist() == [["quarantined_documents", subject]]
-    assert taken.deltas[["week_key", "grade"]].to_numpy().tolist() == [[WEEK, "unreadable"]]
-    assert taken.snapshot.counts["billingusages"].quarantined == 1
+    later = take(settings, LATER)
+    assert later.open_findings[["kind", "subject"]].to_numpy().tolist() == [["quarantined_documents", subject]]
+    assert later.deltas[["week_key", "grade"]].to_numpy().tolist() == [[WEEK, "unreadable"]]
+    assert later.snapshot.counts["billingusages"].quarantined == 1
 
     usage.replace_one(this, document)
     read = take(settings, LATER + timedelta(days=1))

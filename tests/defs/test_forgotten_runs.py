@@ -23,13 +23,13 @@ def ran(name: str, instance: dg.DagsterInstance) -> str:
 
 
 def test_runs_of_nights_older_than_the_days_are_forgotten_and_credits_and_younger_ones_stay() -> None:
-    now = datetime.now(UTC)
+    today = datetime.now(UTC)
     with dg.DagsterInstance.ephemeral() as instance:
         night, credit = ran(RECONCILE_NIGHT, instance), ran("apply_dispute_credit", instance)
-        assert forget_old_runs(instance, None, now + timedelta(days=900)) == 0
-        assert forget_old_runs(instance, 400, now + timedelta(days=399)) == 0
+        assert forget_old_runs(instance, None, today + timedelta(days=900)) == 0
+        assert forget_old_runs(instance, 400, today + timedelta(days=399)) == 0
         assert instance.all_logs(night)
-        assert forget_old_runs(instance, 400, now + timedelta(days=401)) == 1
+        assert forget_old_runs(instance, 400, today + timedelta(days=401)) == 1
         assert [run.run_id for run in instance.get_runs()] == [credit]
         assert not instance.all_logs(night)
         assert instance.all_logs(credit)

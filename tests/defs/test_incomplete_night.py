@@ -71,9 +71,9 @@ def test_the_night_says_that_it_is_incomplete_and_until_where_it_came(
     manifest = NightManifest.of(Lake(settings.home), nights[1].night)
     assert manifest is not None
     assert manifest.state == "incomplete"
-    told = summary(read_night(settings, nights[1].night))
-    assert told.verdict == "The night is incomplete."
-    assert f"up to {snapshot.whole_until}" in told.sentence
+    headline = summary(read_night(settings, nights[1].night))
+    assert headline.verdict == "The night is incomplete."
+    assert f"up to {snapshot.whole_until}" in headline.sentence
     assert dict(zip(nights[1].report["name"], nights[1].report["value"], strict=True))["mongodb.read"] == 0.0
 
 
@@ -84,9 +84,9 @@ def test_only_organizations_all_of_which_was_read_are_examined(
     lake, until = Lake(settings.home), str(second.snapshot.whole_until)
     for table in (WEEKLY_USAGE, LEDGER_ENTRIES):
         before = lake.require(table, first.night).frame(["organization_id"])["organization_id"]
-        now = lake.require(table, second.night).frame(["organization_id"])["organization_id"]
-        assert now.max() <= until < before.max()
-        assert set(now) == {one for one in before if one <= until}
+        after = lake.require(table, second.night).frame(["organization_id"])["organization_id"]
+        assert after.max() <= until < before.max()
+        assert set(after) == {organization for organization in before if organization <= until}
     expected = first.deltas[first.deltas["organization_id"] <= until]
     assert len(second.deltas) == len(expected) > 0
 

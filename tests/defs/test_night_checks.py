@@ -25,7 +25,7 @@ def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("rows", "passed", "said"),
+    ("rows", "passed", "sentence"),
     [
         ([], True, "Nothing needs anybody."),
         ([("warning", None)], True, "Nothing needs anybody; 1 below error."),
@@ -38,11 +38,11 @@ def findings(*rows: tuple[str, str | None]) -> pd.DataFrame:
     ],
 )
 def test_a_check_is_red_where_a_finding_of_error_or_above_is_not_accepted(
-    rows: list[tuple[str, str | None]], passed: bool, said: str
+    rows: list[tuple[str, str | None]], passed: bool, sentence: str
 ) -> None:
     sound = SoundTablesRecord(broken={})
     result = judge("every_ledger_is_sound", "ledger_violations", findings(*rows), sound, Settings())
-    assert (result.passed, result.description) == (passed, said)
+    assert (result.passed, result.description) == (passed, sentence)
 
 
 def test_the_exit_status_passes_over_what_is_accepted() -> None:
@@ -72,7 +72,7 @@ def test_an_accepted_finding_is_a_figure_of_its_own() -> None:
         as_of=datetime(2026, 11, 21, tzinfo=UTC), counts={}, weeks_back=3, settling_hours=6.0
     )
     stripe = StripeReadingRecord.model_construct(state="not_run", requests={})
-    seen = findings(("error", "anna"), ("error", None), ("warning", None))
-    report = headlines(snapshot, stripe, {}, METER_EXTRAS_DELTAS.empty(), seen, 0).set_index("name")["value"]
+    open_findings = findings(("error", "anna"), ("error", None), ("warning", None))
+    report = headlines(snapshot, stripe, {}, METER_EXTRAS_DELTAS.empty(), open_findings, 0).set_index("name")["value"]
     figures = {name: report[f"findings.{name}"] for name in ("error", "warning", "accepted", "new")}
     assert figures == {"error": 1, "warning": 1, "accepted": 1, "new": 3}

@@ -31,9 +31,9 @@ def manifest_of(settings: Settings) -> NightManifest:
 def test_the_manifest_has_every_file_of_the_night_with_its_hash(sample_night: SampleNight) -> None:
     lake, manifest = Lake(sample_night.settings.home), manifest_of(sample_night.settings)
     root = Path(sample_night.settings.home) / "lake"
-    there = {path.relative_to(root).as_posix() for path in root.glob(f"*/{NIGHT}.*")} - {f"manifests/{NIGHT}.json"}
-    assert set(manifest.files) == there
-    assert {f"report/{NIGHT}.html", f"snapshot_facts/{NIGHT}.json"} <= there
+    stored = {path.relative_to(root).as_posix() for path in root.glob(f"*/{NIGHT}.*")} - {f"manifests/{NIGHT}.json"}
+    assert set(manifest.files) == stored
+    assert {f"report/{NIGHT}.html", f"snapshot_facts/{NIGHT}.json"} <= stored
     assert differences(lake, manifest) == []
 
 
@@ -56,15 +56,15 @@ def test_the_manifest_holds_no_secret_and_every_other_setting(sample_night: Samp
 
 def test_no_text_of_an_engine_stands_in_the_manifest_however_deep() -> None:
     config = {"broker": "amqp://u:hunter2@h", "k8s": {"env": ["PASSWORD=hunter2"]}, "max_concurrent": 4}
-    shown = without_secrets(Settings.model_validate({"execution": {"engine": "celery", "config": config}}))
-    assert shown["execution"] == {
+    public = without_secrets(Settings.model_validate({"execution": {"engine": "celery", "config": config}}))
+    assert public["execution"] == {
         "engine": "celery",
         "config": {"broker": "***", "k8s": {"env": ["***"]}, "max_concurrent": 4},
     }
 
 
 def run_and_die(night: SampleNight, home: Path, at: int) -> None:
-    """A process takes the night and is killed in the middle of its so-manieth file."""
+    """A process takes the night and is killed in the middle of the file of that number."""
     settings = night.settings
     assert settings.mongodb_uri is not None
     uri = settings.mongodb_uri.get_secret_value()
@@ -76,11 +76,11 @@ from billing_dq.storage import placing
 from billing_dq.defs import io_manager
 from billing_dq.runner import run_night
 from tests.support.worlds import sample_settings
-left = [{at}]
+remaining = [{at}]
 put_file = placing.put_file
 def dying(source, place):
-    left[0] -= 1
-    if not left[0]:
+    remaining[0] -= 1
+    if not remaining[0]:
         from pathlib import Path
         Path(place.path).with_name("." + place.name + ".dying.tmp").write_bytes(source.read_bytes()[:40])
         os.kill(os.getpid(), signal.SIGKILL)

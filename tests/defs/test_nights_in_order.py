@@ -83,7 +83,7 @@ def test_a_night_is_not_concluded_before_an_earlier_one_and_keeps_what_it_has(
     lake, before = Lake(str(home)), tables(home, NIGHTS[1])
     lake.begin(NIGHTS[0])
     result = conclude(home, instance, NIGHTS[1])
-    assert {one.partition(";")[0] for one in refusals(result)} == {
+    assert {reason.partition(";")[0] for reason in refusals(result)} == {
         f"the night of {NIGHTS[1]} is not concluded: the night of {NIGHTS[0]} before it was read and not concluded"
     }
     assert tables(home, NIGHTS[1]) == before
@@ -96,11 +96,11 @@ def test_the_next_night_finishes_an_earlier_one_first_and_findings_keep_their_ag
     lake = Lake(str(home))
     lake.begin(NIGHTS[1])
     lake.remove(FINDINGS, NIGHTS[1])
-    taken = take(home, instance, 2)
+    third = take(home, instance, 2)
     assert tables(home, NIGHTS[1]) == tables(two_nights, NIGHTS[1])
     assert lake.nights(FINDINGS) == NIGHTS[:3]
     first = lake.require(FINDINGS, NIGHTS[0]).frame()
-    again = taken.open_findings[taken.open_findings["finding_id"].isin(first["finding_id"])]
+    again = third.open_findings[third.open_findings["finding_id"].isin(first["finding_id"])]
     assert len(again)
     assert set(again["state"]) == {"persisting"}
     assert set(again["nights_open"]) == {3}
@@ -131,9 +131,9 @@ def test_a_night_that_was_killed_while_stripe_was_read_is_finished_without_readi
     assert StripeReadingRecord.of(str(home), NIGHTS[2]) is None
     without_mongodb = sources_down()
     without_mongodb.stripe.at = None
-    taken = take(home, instance, 2, without_mongodb)
-    assert taken.stripe.state == "read"
-    assert company.told(taken.open_findings) == company.truth(COMPANY, 2, 0, True).findings
+    third = take(home, instance, 2, without_mongodb)
+    assert third.stripe.state == "read"
+    assert company.told(third.open_findings) == company.truth(COMPANY, 2, 0, True).findings
 
 
 def test_a_night_without_its_pages_gets_them_and_nothing_else(home: Path, instance: dg.DagsterInstance) -> None:
@@ -157,5 +157,5 @@ def test_a_night_whose_home_was_removed_under_it_begins_anew(home: Path, instanc
     for path in (home / "lake").glob(f"*/{NIGHTS[1]}.*"):
         if path.parent.name not in ("snapshot_facts", "stripe_reading", "unfinished", "extras_balances"):
             path.unlink()
-    taken = take(home, instance, 1)
-    assert company.told(taken.open_findings) == company.truth(COMPANY, 1, 0, True).findings
+    third = take(home, instance, 1)
+    assert company.told(third.open_findings) == company.truth(COMPANY, 1, 0, True).findings

@@ -52,11 +52,11 @@ def take(settings: Settings, directory: Path, instants: Sequence[datetime], fail
     (directory / "dagster.yaml").write_text(DAGSTER_YAML)
     nowhere = settings.model_copy(update={"stripe_base_url": "http://127.0.0.1:9", "stripe_budget_seconds": 1.0})
     with dg.DagsterInstance.from_config(str(directory)) as instance:
-        taken = [
+        keys = [
             run_night(nowhere if place in failing else settings, instance, instant).night
             for place, instant in enumerate(instants)
         ]
-    return Nights(settings, tuple(taken))
+    return Nights(settings, tuple(keys))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     database = "billing_dq_test_composition"
     world = load(COMPANY, mongodb_uri, database, replace=True)
     with serve(world.stripe) as stripe, MongoClient[dict[str, object]](mongodb_uri) as client:
-        known = {
+        fields = {
             "mongodb_uri": mongodb_uri,
             "stripe_api_key": "rk_live_simulated",
             "stripe_base_url": stripe.url,
@@ -75,7 +75,7 @@ def company(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "batch_organizations": 20,
             "runaway": {"quota_multiple": 0.05},
         }
-        settings = Settings.model_validate({**world_settings(COMPANY, database), **known})
+        settings = Settings.model_validate({**world_settings(COMPANY, database), **fields})
         instants = [COMPANY.as_of + timedelta(days=days) for days in range(3)]
         yield take(settings, tmp_path_factory.mktemp("dagster"), instants, failing=[1])
         client.drop_database(database)
@@ -93,16 +93,16 @@ def pure_night(settings: Settings, night: str) -> NightResult:
     assert reading is not None
     tables = {name: stored(lake, name, night) for name in MONGODB_TABLES}
     frames = {name: frame for name, frame in tables.items() if frame is not None}
-    ours, known = ApplicationTables(weeks, frames), earlier_than(lake, night, weeks)
-    evidence = earlier_evidence(lake, night, ours)
+    application, before = ApplicationTables(weeks, frames), earlier_than(lake, night, weeks)
+    evidence = earlier_evidence(lake, night, application)
     earlier = replace(
-        known,
+        before,
         quotas=evidence.quotas,
         plans=evidence.plans,
         quotas_of_followed=evidence.quotas_of_followed,
         plans_of_followed=evidence.plans_of_followed,
     )
-    return reconcile_night(ours, stripe_tables(lake, night, reading), policy_of(settings), earlier)
+    return reconcile_night(application, stripe_tables(lake, night, reading), policy_of(settings), earlier)
 
 
 def assert_one_composition(nights: Nights) -> None:
@@ -129,9 +129,9 @@ def test_a_company_with_every_fault_gives_the_same_tables_by_both_ways(company: 
 def test_the_company_gives_every_stage_something_to_find(company: Nights) -> None:
     lake, (first, without_stripe, last) = Lake(company.settings.home), company.keys
     for name in ("runaway_balances", "ledger_violations", "subscription_drift", "dispute_positions"):
-        found = stored(lake, name, last)
-        assert found is not None, name
-        assert len(found), name
+        rows = stored(lake, name, last)
+        assert rows is not None, name
+        assert len(rows), name
     followed, deltas = stored(lake, "followed_weeks", last), stored(lake, "meter_extras_deltas", last)
     assert followed is not None
     assert deltas is not None

@@ -43,31 +43,31 @@ def test_every_number_has_its_unit(table) -> None:
 
 def test_the_lineage_of_columns_names_columns_that_exist() -> None:
     settings = Settings()
-    of = contracts(settings.collections.model_dump(), (), datetime(2026, 1, 1, tzinfo=UTC))
+    by_name = contracts(settings.collections.model_dump(), (), datetime(2026, 1, 1, tzinfo=UTC))
     fields = {
         f"mongodb/{name}.{path}"
-        for name, contract in of.items()
+        for name, contract in by_name.items()
         for field in contract.fields
         for path in (field.name, *(f"{field.name}.{part.name}" for part in field.fields))
     }
-    known = fields | {f"{table.name}.{name}" for table in TABLES.values() for name in table.column_names}
+    columns_of_all = fields | {f"{table.name}.{name}" for table in TABLES.values() for name in table.column_names}
     for table, columns in COLUMNS.items():
         assert set(columns) <= set(TABLES[table].column_names), table
-        assert {source for sources in columns.values() for source in sources.split()} <= known, table
+        assert {source for sources in columns.values() for source in sources.split()} <= columns_of_all, table
 
 
 def test_a_runbook_is_a_link_where_there_is_an_address() -> None:
-    there = Settings(runbook_url="https://wiki/runbooks", serve_url="http://127.0.0.1:1")
-    assert runbook(there, "refund_failed") == dg.MetadataValue.url("https://wiki/runbooks#refund-failed")
+    published = Settings(runbook_url="https://wiki/runbooks", serve_url="http://127.0.0.1:1")
+    assert runbook(published, "refund_failed") == dg.MetadataValue.url("https://wiki/runbooks#refund-failed")
     served = Settings(serve_url="http://127.0.0.1:1")
     assert runbook(served, "refund_failed") == dg.MetadataValue.url("http://127.0.0.1:1/runbook#refund-failed")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_runbook_is_its_own_section_where_there_is_no_address(kind: str) -> None:
-    said = runbook(Settings(), kind)
-    assert isinstance(said, dg.MarkdownMetadataValue)
-    assert str(said.md_str).lower().startswith(f"## {kind.replace('_', ' ')}")
+    section = runbook(Settings(), kind)
+    assert isinstance(section, dg.MarkdownMetadataValue)
+    assert str(section.md_str).lower().startswith(f"## {kind.replace('_', ' ')}")
 
 
 def test_a_long_sentence_is_cut_and_a_missing_one_is_empty() -> None:

@@ -32,6 +32,6 @@ def test_days_without_a_night_and_nights_before_the_first_are_none(tmp_path: Pat
 @pytest.mark.parametrize(("night", "before"), [("2026-11-05", ["2026-11-03"]), ("2026-11-03", [])])
 def test_the_night_before_is_the_newest_earlier_one(tmp_path: Path, night: str, before: list[str]) -> None:
     nights = nights_of(settings_of(tmp_path, "2026-11-03.json", "2026-11-05.json"))
-    asked = nights.subset_with_partition_keys([night])
-    mapped = NIGHT_BEFORE.get_upstream_mapped_partitions_result_for_partitions(asked, nights, nights)
+    subset = nights.subset_with_partition_keys([night])
+    mapped = NIGHT_BEFORE.get_upstream_mapped_partitions_result_for_partitions(subset, nights, nights)
     assert list(mapped.partitions_subset.get_partition_keys()) == before

@@ -16,8 +16,8 @@ def names(job: str, part: Part) -> tuple[set[str], int]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_night_whose_mongodb_is_stored_gets_every_other_step_and_every_check() -> None:
-    whole, checks = names(RECONCILE_NIGHT, "all")
-    assert names(RECONCILE_NIGHT, "after_mongodb") == (whole - {"mongo_snapshot"}, checks)
+    steps, checks = names(RECONCILE_NIGHT, "all")
+    assert names(RECONCILE_NIGHT, "after_mongodb") == (steps - {"mongo_snapshot"}, checks)
     assert "stripe" not in names(CONCLUDE_NIGHT, "all")[0]
 
 

@@ -27,16 +27,16 @@ def attempt(number: int, error: SourceError) -> None:
 
 @pytest.mark.parametrize(("number", "seconds"), [(0, 10.0), (1, 20.0)])
 def test_what_passes_by_itself_is_tried_again_after_a_while(number: int, seconds: float) -> None:
-    with pytest.raises(dg.RetryRequested) as asked:
+    with pytest.raises(dg.RetryRequested) as retry:
         attempt(number, TransientSourceError("an election"))
-    assert asked.value.seconds_to_wait == seconds
-    assert asked.value.max_retries == FURTHER_ATTEMPTS
+    assert retry.value.seconds_to_wait == seconds
+    assert retry.value.max_retries == FURTHER_ATTEMPTS
 
 
 def test_after_enough_attempts_the_reason_is_told() -> None:
-    with pytest.raises(dg.Failure, match="an election") as told:
+    with pytest.raises(dg.Failure, match="an election") as failure:
         attempt(FURTHER_ATTEMPTS, TransientSourceError("an election"))
-    assert told.value.allow_retries is False
+    assert failure.value.allow_retries is False
 
 
 def test_a_refusal_is_told_at_once() -> None:

@@ -71,14 +71,14 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 def test_the_home_shows_the_night_on_the_time_line(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, ui.address, "reconcile_night", CODE_LOCATION)
-    assert "Timeline" in shown
+    page = opened(browser, ui.address, "reconcile_night", CODE_LOCATION)
+    assert "Timeline" in page
 
 
 def test_the_list_of_runs_says_how_much_leaks_and_since_when(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, f"{ui.address}/runs", "reconcile_night", "billing_dq/verdict: Money is leaking.")
+    page = opened(browser, f"{ui.address}/runs", "reconcile_night", "billing_dq/verdict: Money is leaking.")
     for part in ("new of", "is owed to us and", "to customers", "since"):
-        assert part in shown
+        assert part in page
 
 
 def test_the_graph_begins_at_the_collections_and_at_stripe(browser: webdriver.Chrome, ui: Ui) -> None:
@@ -86,21 +86,21 @@ def test_the_graph_begins_at_the_collections_and_at_stripe(browser: webdriver.Ch
 
 
 def test_the_report_answers_in_its_first_lines(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, f"{ui.address}/assets/nightly_report", "in_one_sentence", "usd_owed_to_us", "load_it")
-    assert "Money is leaking." in shown
-    assert shown.index("in_one_sentence") < shown.index("usd_owed_to_us")
-    assert shown.index("usd_owed_to_us") < shown.index("first_rows") < shown.index("load_it")
+    page = opened(browser, f"{ui.address}/assets/nightly_report", "in_one_sentence", "usd_owed_to_us", "load_it")
+    assert "Money is leaking." in page
+    assert page.index("in_one_sentence") < page.index("usd_owed_to_us")
+    assert page.index("usd_owed_to_us") < page.index("first_rows") < page.index("load_it")
 
 
 def test_the_findings_begin_with_what_to_do_first(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, f"{ui.address}/assets/findings", "first_rows", "look_at_the_first", "read_parquet")
-    assert "What is broken, what is it worth, since when, and what is new?" in shown
-    assert "runbook" in shown
+    page = opened(browser, f"{ui.address}/assets/findings", "first_rows", "look_at_the_first", "read_parquet")
+    assert "What is broken, what is it worth, since when, and what is new?" in page
+    assert "runbook" in page
 
 
 def test_the_deltas_say_the_units_of_their_columns_and_where_they_come_from(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, f"{ui.address}/assets/meter_extras_deltas", "delta_units", "unit: units", "weeks_exact")
-    assert "units_owed_to_us" in shown
+    page = opened(browser, f"{ui.address}/assets/meter_extras_deltas", "delta_units", "unit: units", "weeks_exact")
+    assert "units_owed_to_us" in page
     press(browser, "[Show Markdown]")
     shows(browser, "Meter extras divergence")
     opened(browser, f"{ui.address}/assets/meter_extras_deltas?view=lineage&column=delta_units", "weekly_usage")
@@ -128,15 +128,15 @@ def test_the_launchpad_opens_with_an_example_and_refuses_it_by_a_sentence_a_fiel
 ) -> None:
     opened(browser, ui.address + LAUNCHPAD, "dispute_id: du_...", "plan_hash")
     press(browser, "Launch Run")
-    shown = shows(browser, "nothing was written: dispute_id: this is still the example's")
+    page = shows(browser, "nothing was written: dispute_id: this is still the example's")
     for name in ("plan_hash", "requested_by", "why"):
-        assert f"{name}: this is still the example's: put your own" in shown
+        assert f"{name}: this is still the example's: put your own" in page
 
 
 def test_a_read_only_web_server_launches_nothing(browser: webdriver.Chrome, ui: Ui) -> None:
-    shown = opened(browser, ui.read_only + LAUNCHPAD, "apply_dispute_credit", "credit_dispute")
-    assert "Launch Run" not in shown
-    said = browser.execute_async_script(
+    page = opened(browser, ui.read_only + LAUNCHPAD, "apply_dispute_credit", "credit_dispute")
+    assert "Launch Run" not in page
+    answer = browser.execute_async_script(
         """
         const done = arguments[0];
         fetch('/graphql', {method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify({
@@ -146,4 +146,4 @@ def test_a_read_only_web_server_launches_nothing(browser: webdriver.Chrome, ui: 
           .then(answer => answer.text()).then(done);
         """
     )
-    assert "UnauthorizedError" in said
+    assert "UnauthorizedError" in answer

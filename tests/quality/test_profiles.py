@@ -24,40 +24,40 @@ def balances(values: list[float]) -> pd.DataFrame:
     )
 
 
-def told(table: Table, *batches: pd.DataFrame) -> dict[tuple[str, str, str], object]:
+def profiled(table: Table, *batches: pd.DataFrame) -> dict[tuple[str, str, str], object]:
     rows = profiles(profile(table, batches))
     return {(row["column_name"], row["part"], row["label"]): row["number"] for row in rows.to_dict("records")}
 
 
 @given(numbers, st.integers(0, 30))
 def test_the_batches_of_a_table_do_not_matter(values: list[float], cut: int) -> None:
-    whole = balances(values)
-    assert told(RUNAWAY_BALANCES, whole) == told(RUNAWAY_BALANCES, whole.iloc[:cut], whole.iloc[cut:])
+    frame = balances(values)
+    assert profiled(RUNAWAY_BALANCES, frame) == profiled(RUNAWAY_BALANCES, frame.iloc[:cut], frame.iloc[cut:])
 
 
 @given(numbers)
 def test_the_ranges_of_a_column_hold_every_row_once(values: list[float]) -> None:
-    found = told(RUNAWAY_BALANCES, balances(values))
-    ranges = [n for (column, part, _), n in found.items() if (column, part) == ("cached_balance", "range")]
-    assert sum(map(float, map(str, ranges))) == len(values) == found["", "rows", ""]
+    facts = profiled(RUNAWAY_BALANCES, balances(values))
+    ranges = [n for (column, part, _), n in facts.items() if (column, part) == ("cached_balance", "range")]
+    assert sum(map(float, map(str, ranges))) == len(values) == facts["", "rows", ""]
     if values:
-        assert found["cached_balance", "least", ""] == min(values)
-        assert found["cached_balance", "greatest", ""] == max(values)
+        assert facts["cached_balance", "least", ""] == min(values)
+        assert facts["cached_balance", "greatest", ""] == max(values)
 
 
 def test_words_of_the_domain_are_counted_and_other_text_is_not_told() -> None:
     rows = [dict.fromkeys(SUBSCRIPTIONS.column_names) for _ in range(3)]
     for place, (row, status) in enumerate(zip(rows, ("active", "active", None), strict=True)):
         row |= {"organization_id": f"{place:024x}", "status": status, "stripe_customer_id": "cus_secret"}
-    found = told(SUBSCRIPTIONS, SUBSCRIPTIONS.from_rows(rows))
-    assert found["status", "value", "active"] == 2
-    assert found["status", "nulls", ""] == 1
-    assert "secret" not in str(found)
+    facts = profiled(SUBSCRIPTIONS, SUBSCRIPTIONS.from_rows(rows))
+    assert facts["status", "value", "active"] == 2
+    assert facts["status", "nulls", ""] == 1
+    assert "secret" not in str(facts)
 
 
 def test_free_text_of_findings_is_not_told() -> None:
     assert not {"explanation", "subject", "accepted_why"} & {
-        column for column, part, _ in told(FINDINGS, FINDINGS.empty()) if part == "value"
+        column for column, part, _ in profiled(FINDINGS, FINDINGS.empty()) if part == "value"
     }
 
 

@@ -40,26 +40,33 @@ def shapes(*rows: Row) -> pd.DataFrame:
 
 
 def history(nights: int, *rows: Row) -> pd.DataFrame:
-    return pd.concat([shapes(*rows).assign(night=FIRST + timedelta(days=one)) for one in range(nights)])
+    every_night = shapes(*rows)
+    return pd.concat([every_night.assign(night=FIRST + timedelta(days=number)) for number in range(nights)])
 
 
-def told(tonight: pd.DataFrame, nights: int = 10, before: tuple[Row, ...] = USUAL) -> list[tuple[str, str]]:
-    found = changes(tonight, history(nights, *before), FIRST + timedelta(days=nights))
-    return [(change.field, change.what) for change in found]
+def changed(tonight: pd.DataFrame, nights: int = 10, before: tuple[Row, ...] = USUAL) -> list[tuple[str, str]]:
+    of_night = changes(tonight, history(nights, *before), FIRST + timedelta(days=nights))
+    return [(change.field, change.what) for change in of_night]
+
+
+def nights_with_a_change(earlier: pd.DataFrame, tonight: pd.DataFrame, nights: range) -> list[int]:
+    """The numbers of the nights that report a change, each compared with those before it."""
+    numbers: list[int] = []
+    for number in nights:
+        night = FIRST + timedelta(days=number)
+        numbers += [number] if changes(tonight, earlier, night) else []
+        earlier = pd.concat([earlier, tonight.assign(night=night)])
+    return numbers
 
 
 def without(field: str) -> tuple[Row, ...]:
     return tuple(row for row in USUAL if row[0] != field)
 
 
-def test_the_same_shape_is_no_change() -> None:
-    assert told(shapes(*USUAL)) == []
-
-
 def test_nothing_is_said_before_there_are_three_nights() -> None:
     new = shapes(*USUAL, ("tier", "type", "string", 3, False))
-    assert told(new, nights=2) == []
-    assert told(new, nights=3) == [("tier", "new_field")]
+    assert changed(new, nights=2) == []
+    assert changed(new, nights=3) == [("tier", "new_field")]
 
 
 def test_a_new_field_is_told_with_a_document_and_for_three_nights() -> None:
@@ -67,45 +74,37 @@ def test_a_new_field_is_told_with_a_document_and_for_three_nights() -> None:
     (change,) = changes(shapes(*extended), history(10, *USUAL), FIRST + timedelta(days=10))
     assert change.sentence == "billingusages.tier is a new field, of type string, in 3 of 1,000"
     assert change.example_id == "a" * 24
-    nights = history(10, *USUAL)
-    for night in range(10, 15):
-        found = changes(shapes(*extended), nights, FIRST + timedelta(days=night))
-        assert bool(found) == (night < 13), night
-        nights = pd.concat([nights, shapes(*extended).assign(night=FIRST + timedelta(days=night))])
+    assert nights_with_a_change(history(10, *USUAL), shapes(*extended), range(10, 15)) == [10, 11, 12]
 
 
 def test_a_new_type_and_a_new_word_are_told() -> None:
-    assert told(shapes(*USUAL, ("resetAt", "type", "string", 1, False))) == [("resetAt", "new_type")]
-    assert told(shapes(*USUAL, ("plan", "value", "gold", 1, False))) == [("plan", "new_value")]
+    assert changed(shapes(*USUAL, ("resetAt", "type", "string", 1, False))) == [("resetAt", "new_type")]
+    assert changed(shapes(*USUAL, ("plan", "value", "gold", 1, False))) == [("plan", "new_value")]
 
 
 def test_what_the_contract_declares_is_never_new_and_numbers_are_alike() -> None:
-    assert told(shapes(*USUAL, ("plan", "value", "enterprise", 1, True))) == []
+    assert changed(shapes(*USUAL, ("plan", "value", "enterprise", 1, True))) == []
     odd = (*USUAL, ("score", "type", "int", 500, False))
-    assert told(shapes(*USUAL, ("score", "type", "double", 500, False)), before=odd) == []
+    assert changed(shapes(*USUAL, ("score", "type", "double", 500, False)), before=odd) == []
 
 
-def test_a_missing_or_null_value_is_no_new_type() -> None:
-    assert told(shapes(*USUAL, ("plan", "type", "null", 1, False))) == []
+def test_the_same_shape_and_a_missing_or_null_value_are_no_change() -> None:
+    assert changed(shapes(*USUAL)) == []
+    assert changed(shapes(*USUAL, ("plan", "type", "null", 1, False))) == []
 
 
 def test_a_field_that_is_gone_is_told_whether_all_lack_it_or_nobody_names_it() -> None:
-    assert told(shapes(*without("resetAt"), ("resetAt", "type", "missing", 1000, True))) == [
+    assert changed(shapes(*without("resetAt"), ("resetAt", "type", "missing", 1000, True))) == [
         ("resetAt", "vanished_field")
     ]
     extended = (*USUAL, ("tier", "type", "string", 900, False))
-    assert told(shapes(*USUAL), before=extended) == [("tier", "vanished_field")]
+    assert changed(shapes(*USUAL), before=extended) == [("tier", "vanished_field")]
 
 
 def test_a_changed_share_is_told_until_half_of_the_nights_have_it() -> None:
     halved = (*without("resetAt"), ("resetAt", "type", "date", 200, True), ("resetAt", "type", "missing", 800, True))
-    assert told(shapes(*halved)) == [("resetAt", "changed_share")]
-    nights = history(14, *USUAL)
-    said: list[bool] = []
-    for night in range(14, 28):
-        said.append(bool(changes(shapes(*halved), nights, FIRST + timedelta(days=night))))
-        nights = pd.concat([nights, shapes(*halved).assign(night=FIRST + timedelta(days=night))])
-    assert said == [True] * 7 + [False] * 7
+    assert changed(shapes(*halved)) == [("resetAt", "changed_share")]
+    assert nights_with_a_change(history(14, *USUAL), shapes(*halved), range(14, 28)) == list(range(14, 21))
 
 
 def test_a_share_that_goes_up_and_down_with_the_week_is_no_change() -> None:
@@ -116,23 +115,22 @@ def test_a_share_that_goes_up_and_down_with_the_week_is_no_change() -> None:
             ("alertedAt80", "type", "missing", 1000 - count, True),
         )
 
-    week = (20, 60, 100, 140, 170, 180, 190)
-    nights = pd.concat([shapes(*alerted(week[one % 7])).assign(night=FIRST + timedelta(days=one)) for one in range(14)])
-    for night in range(14, 28):
-        assert changes(shapes(*alerted(week[night % 7])), nights, FIRST + timedelta(days=night)) == []
+    week = [shapes(*alerted(count)) for count in (20, 60, 100, 140, 170, 180, 190)]
+    nights = pd.concat([week[day % 7].assign(night=FIRST + timedelta(days=day)) for day in range(14)])
+    for day in range(14, 28):
+        assert changes(week[day % 7], nights, FIRST + timedelta(days=day)) == []
 
 
 @examples(25)
 @given(st.integers(0, 1000), st.integers(3, 20))
 def test_a_few_points_more_or_less_are_no_change(count: int, nights: int) -> None:
-    def rows(of: int) -> tuple[Row, ...]:
-        return (("note", "type", "string", of, True), ("note", "type", "missing", 1000 - of, True))
+    def rows(number: int) -> tuple[Row, ...]:
+        return (("note", "type", "string", number, True), ("note", "type", "missing", 1000 - number, True))
 
     for more in (-50, 0, 50):
-        now = min(1000, max(1, count + more))
-        assert told(shapes(*rows(now)), nights, rows(count)) == []
+        assert changed(shapes(*rows(min(1000, max(1, count + more)))), nights, rows(count)) == []
 
 
 def test_the_share_of_a_field_is_that_of_documents_with_a_value() -> None:
-    found = present(shapes(*USUAL, ("resetAt", "type", "null", 0, True))).set_index("field")["share"]
-    assert found.to_dict() == {"meterUsed": 1.0, "plan": 1.0, "resetAt": 0.4}
+    shares = present(shapes(*USUAL, ("resetAt", "type", "null", 0, True))).set_index("field")["share"]
+    assert shares.to_dict() == {"meterUsed": 1.0, "plan": 1.0, "resetAt": 0.4}

@@ -22,7 +22,7 @@ from tests.support.stored_nights import store, store_record
 
 Documents = dict[str, list[Document]]
 LAST = datetime(2026, 11, 28, 2, 15, tzinfo=UTC)  # a Saturday
-NIGHTS = [LAST - timedelta(days=back) for back in reversed(range(30))]
+NIGHTS = [LAST - timedelta(days=days) for days in reversed(range(30))]
 LAUNCH, HOLIDAYS = date(2026, 11, 11), (date(2026, 11, 18), date(2026, 11, 19))
 WEEKDAYS = (1.0, 1.05, 1.1, 1.05, 0.95, 0.3, 0.25)
 CONFIG = WorldConfig(seed=11, organizations=80, weeks=10, trouble=1.0)
@@ -42,7 +42,7 @@ class Company:
 
     def documents(self, night: datetime) -> Documents:
         """A night's documents; of usage some are unreadable, always the same."""
-        return spoiled(self._documents.documents(night), every=40)
+        return spoiled(self._documents.documents(night), share=40)
 
     def judge(self, night: datetime, documents: Documents) -> set[str]:
         """Read a night, store it, and say what of it is unusual."""
@@ -57,8 +57,8 @@ class Company:
         shapes = self._lake.require(DOCUMENT_SHAPES, key).frame()
         changed = changes(shapes, nights_before(self._lake, DOCUMENT_SHAPES, key), night.date())
         odd = table[is_unusual(table)]
-        told = {f"{row['collection']} {row['measure']} {row['verdict']}" for row in odd.to_dict("records")}
-        return told | {change.sentence for change in changed}
+        verdicts = {f"{row['collection']} {row['measure']} {row['verdict']}" for row in odd.to_dict("records")}
+        return verdicts | {change.sentence for change in changed}
 
     @property
     def not_judged(self) -> set[str]:
@@ -67,24 +67,24 @@ class Company:
         return set(table.loc[table["verdict"] == "not_judged", "measure"])
 
 
-def spoiled(documents: Documents, every: int) -> Documents:
+def spoiled(documents: Documents, share: int) -> Documents:
     """The same documents, of usage one in so many with its units as text."""
-    for one in documents[USAGE]:
-        if int(str(one["_id"]), 16) % every == 0:
-            one["meterUsed"] = str(one["meterUsed"])
+    for document in documents[USAGE]:
+        if int(str(document["_id"]), 16) % share == 0:
+            document["meterUsed"] = str(document["meterUsed"])
     return documents
 
 
 @pytest.fixture(scope="module")
-def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Company, dict[date, set[str]]]:
+def company_nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Company, dict[date, set[str]]]:
     """The company after its nights, and what was unusual in each."""
     company = Company(tmp_path_factory.mktemp("home"))
     return company, {night.date(): company.judge(night, company.documents(night)) for night in NIGHTS}
 
 
-def test_every_night_is_green_and_the_last_is_judged(taken: tuple[Company, dict[date, set[str]]]) -> None:
-    company, unusual = taken
-    assert {night: told for night, told in unusual.items() if told} == {}
+def test_every_night_is_green_and_the_last_is_judged(company_nights: tuple[Company, dict[date, set[str]]]) -> None:
+    company, unusual = company_nights
+    assert {night: sentences for night, sentences in unusual.items() if sentences} == {}
     company.judge(LAST, company.documents(LAST))
     assert company.not_judged <= {"documents_of_week", "entries_of_week", "units_of_week"}
 
@@ -95,13 +95,13 @@ def of_three_nights_before(company: Company) -> Documents:
 
 
 def twice_as_many_unreadable(company: Company) -> Documents:
-    return spoiled(company.documents(LAST), every=20)
+    return spoiled(company.documents(LAST), share=20)
 
 
 def without_plan_version(company: Company) -> Documents:
     documents = company.documents(LAST)
-    for one in documents[USAGE]:
-        one.pop("planVersion", None)
+    for document in documents[USAGE]:
+        document.pop("planVersion", None)
     return documents
 
 
@@ -124,7 +124,7 @@ def without_plan_version(company: Company) -> Documents:
     ],
 )
 def test_what_breaks_in_the_last_night_is_told_and_nothing_else(
-    taken: tuple[Company, dict[date, set[str]]], broken: Callable[[Company], Documents], expected: set[str]
+    company_nights: tuple[Company, dict[date, set[str]]], broken: Callable[[Company], Documents], expected: set[str]
 ) -> None:
-    company, _ = taken
+    company, _ = company_nights
     assert company.judge(LAST, broken(company)) == expected

@@ -94,18 +94,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "status", "said"),
+    ("file", "status", "line"),
     [
         ("weeks_are_not_absurd", 1, "red (warning): weeks_are_not_absurd on weekly_usage: 1 of "),
         ("hand_credits_are_small", 0, "green: hand_credits_are_small on dispute_entries: 0 rows are wrong"),
     ],
 )
-def test_a_rule_is_tried_on_a_stored_night(home: Path, file: str, status: int, said: str) -> None:
+def test_a_rule_is_tried_on_a_stored_night(home: Path, file: str, status: int, line: str) -> None:
     result = CliRunner().invoke(
         command, ["check", str(FOLDER / f"{file}.yaml"), "--night", NIGHT], standalone_mode=False
     )
     assert result.return_value == status
-    assert result.output.startswith(said)
+    assert result.output.startswith(line)
     assert ("20,000,000" in result.output) == bool(status)
 
 

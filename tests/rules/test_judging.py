@@ -20,7 +20,7 @@ from billing_dq.tables.sources import OF_MONGODB, OF_STRIPE
 from tests.support.stored_company import CONFIG, NIGHT, frames, store
 
 SOURCES = (*OF_MONGODB, *OF_STRIPE)
-NEVER_SEEN = "f" * 24
+UNKNOWN = "f" * 24
 #: Columns by which a row is known, beside the organization.
 NAMES = ("entry_id", "event_id", "charge_id", "dispute_id", "refund_id", "invoice_id")
 
@@ -47,34 +47,34 @@ def rows_for(table: str, number: int, expected: Expectation) -> list[dict[str, o
         return [row | {"at": datetime(2001, 1, 1, tzinfo=UTC)}]
     if name in REFERENCES:
         through = REFERENCES[name].through
-        kept = {} if through is None else {through: frames()[table][through].iloc[-1]}
-        return [row | {"organization_id": NEVER_SEEN} | kept]
+        key = {} if through is None else {through: frames()[table][through].iloc[-1]}
+        return [row | {"organization_id": UNKNOWN} | key]
     if name.startswith(FRACTION):
         return [row | {name.removeprefix(FRACTION): 0.5}]
     if expected.type.endswith(("_match_regex", "_in_set")):
-        return [row | {name: "never seen"}]
+        return [row | {name: "unknown"}]
     is_time = TABLES[table].column(name).dtype == "time"
     return [row | {name: datetime(2009, 1, 1, tzinfo=UTC) if is_time else -1}]
 
 
 def is_of(result: Result, expected: Expectation) -> bool:
     config = result["expectation_config"]
-    of = Expectation(config["type"], config["kwargs"], config["severity"], config["notes"], config["meta"])
-    return (of.name, of.columns) == (expected.name, expected.columns)
+    stored = Expectation(config["type"], config["kwargs"], config["severity"], config["notes"], config["meta"])
+    return (stored.name, stored.columns) == (expected.name, expected.columns)
 
 
 @pytest.mark.parametrize("table", SOURCES)
 def test_a_clean_company_is_green_and_each_expectation_is_broken_by_its_row(table: str, tmp_path: Path) -> None:
     assert red(store(tmp_path), table) == {}
-    wrong = [rows_for(table, number, expected) for number, expected in enumerate(suite_of(table))]
-    added = pd.DataFrame([row for rows in wrong for row in rows]).astype("object")
-    frame = pd.concat([frames()[table].astype("object"), added], ignore_index=True)
+    broken_rows = [rows_for(table, number, expected) for number, expected in enumerate(suite_of(table))]
+    extra = pd.DataFrame([row for rows in broken_rows for row in rows]).astype("object")
+    frame = pd.concat([frames()[table].astype("object"), extra], ignore_index=True)
     results = judge_suite(store(tmp_path, {table: frame}), table, suite_of(table))
-    for rows, expected in zip(wrong, suite_of(table), strict=True):
+    for rows, expected in zip(broken_rows, suite_of(table), strict=True):
         (verdict,) = verdicts_of(result for result in results if is_of(result, expected))
         assert verdict.critical == (expected.severity == "critical")
-        known = {name: str(rows[0][name]) for name in TABLES[table].identity}
-        assert any(known.items() <= {k: str(v) for k, v in row.items()}.items() for row in verdict.rows), expected
+        identity = {name: str(rows[0][name]) for name in TABLES[table].identity}
+        assert any(identity.items() <= {k: str(v) for k, v in row.items()}.items() for row in verdict.rows), expected
 
 
 def test_a_date_long_after_the_snapshot_is_not_plausible(tmp_path: Path) -> None:
@@ -107,11 +107,11 @@ def test_the_parts_of_a_table_add_up_to_the_table(tmp_path: Path, monkeypatch: p
     pq.write_table(pq.read_table(path), path, row_group_size=100)
     monkeypatch.setattr("billing_dq.storage.stored_table._TOGETHER_BYTES", 1)
     in_parts = judge_suite(night, "extras_balances", suite)
-    for whole, parts in zip(at_once, in_parts, strict=True):
-        assert parts["expectation_config"] == whole["expectation_config"]
-        assert parts["success"] == whole["success"]
+    for at_once_result, parts in zip(at_once, in_parts, strict=True):
+        assert parts["expectation_config"] == at_once_result["expectation_config"]
+        assert parts["success"] == at_once_result["success"]
         for name in ("element_count", "missing_count", "missing_percent", "unexpected_count", "unexpected_percent"):
-            assert parts["result"][name] == pytest.approx(whole["result"][name])
+            assert parts["result"][name] == pytest.approx(at_once_result["result"][name])
         assert len(parts["result"]["partial_unexpected_index_list"]) <= ROWS
 
 

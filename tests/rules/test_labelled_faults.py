@@ -59,7 +59,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """The company, read and judged once."""
     home = tmp_path_factory.mktemp("home")
     broken, sound = broken_company(CONFIG)
-    organizations = [*(one.organization for one in broken), *sound]
+    organizations = [*(item.organization for item in broken), *sound]
     read_held(_together("documents", organizations), CONFIG.as_of, home)
     with local_stripe.serve({**_together("stripe", organizations), **account_objects()}) as stripe:
         settings = Settings.model_validate(
@@ -73,7 +73,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     verdicts = {name: verdicts_of(judge_suite(night, name, suite_of(name))) for name in SOURCES}
     documents = night.require(QUARANTINED_DOCUMENTS.name).frame()["document_id"]
     objects = night.require(QUARANTINED_STRIPE_OBJECTS.name).frame()["document_id"]
-    return Judged({one.fault: one for one in broken}, verdicts, frozenset([*documents, *objects]))
+    return Judged({item.fault: item for item in broken}, verdicts, frozenset([*documents, *objects]))
 
 
 def _together(part: str, organizations: list[SimulatedOrganization]) -> dict[str, list[Document]]:
@@ -110,8 +110,8 @@ def test_what_the_reading_puts_aside_is_quarantined_and_no_expectation_is_broken
 
 
 def test_nobody_else_breaks_an_expectation(judged: Judged) -> None:
-    ids = frozenset().union(*(one.ids for one in judged.broken.values()))
-    for verdict in (one for verdicts in judged.verdicts.values() for one in verdicts):
+    ids = frozenset().union(*(item.ids for item in judged.broken.values()))
+    for verdict in (verdict for verdicts in judged.verdicts.values() for verdict in verdicts):
         assert verdict.passed or verdict.sentence.endswith("rows break it"), verdict
         assert verdict.broken == len(verdict.rows) < ROWS, verdict
         for row in verdict.rows:

@@ -130,9 +130,9 @@ def test_no_two_checks_of_a_table_have_one_name(tmp_path: Path) -> None:
     read = read_folder(tmp_path)
     assert [rule.place for rule in read.usable] == [f"{first}:1"]
     assert read.refused == (f"{second}:1: name: weekly_usage has a check no_week_is_huge already, of {first}:1",)
-    taken = read_folder(tmp_path, [("weekly_usage", "no_week_is_huge")])
-    assert not taken.usable
-    assert taken.refused[0] == f"{first}:1: name: weekly_usage has a check no_week_is_huge already, of {OWN_CHECKS}"
+    reserved = read_folder(tmp_path, [("weekly_usage", "no_week_is_huge")])
+    assert not reserved.usable
+    assert reserved.refused[0] == f"{first}:1: name: weekly_usage has a check no_week_is_huge already, of {OWN_CHECKS}"
 
 
 def test_a_file_that_cannot_be_used_costs_no_other(tmp_path: Path) -> None:
@@ -147,17 +147,17 @@ def test_the_rules_of_the_folder_are_among_what_is_expected_of_their_tables(tmp_
     written(tmp_path, SOUND)
     written(tmp_path, QUERY.replace("ledger_entries", "findings").replace("amount", "units"), "query.yaml")
     (tmp_path / "notes.txt").write_text("no rule")
-    said = described(tmp_path)
-    assert "No week is huge. `no_week_is_huge`" in said["weekly_usage", CHECKS["warning"]]
-    assert "No debit is huge. `no_debit_is_huge`" in said["findings", CHECKS["warning"]]
-    assert ("findings", CHECKS["critical"]) not in said
+    descriptions = described(tmp_path)
+    assert "No week is huge. `no_week_is_huge`" in descriptions["weekly_usage", CHECKS["warning"]]
+    assert "No debit is huge. `no_debit_is_huge`" in descriptions["findings", CHECKS["warning"]]
+    assert ("findings", CHECKS["critical"]) not in descriptions
 
 
 def test_a_rule_that_cannot_be_used_is_a_red_check_and_keeps_nothing_from_loading(tmp_path: Path) -> None:
     path = written(tmp_path, SOUND.replace("weekly_usage", "weekly"))
-    said = judged(tmp_path)
-    assert not said.passed
-    assert f"{path}:2: table: there is no table weekly" in str(said.description)
+    result = judged(tmp_path)
+    assert not result.passed
+    assert f"{path}:2: table: there is no table weekly" in str(result.description)
 
 
 def test_a_rule_with_the_name_of_an_expectation_of_ours_is_left_out(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def judged(folder: Path) -> dg.AssetCheckResult:
     """What the check says of the rules of a folder."""
     for check in build_definitions(Settings(rules_folder=str(folder))).asset_checks or ():
         if isinstance(check, dg.AssetChecksDefinition) and RULES_USABLE in {key.name for key in check.check_keys}:
-            said = check()
-            assert isinstance(said, dg.AssetCheckResult)
-            return said
+            result = check()
+            assert isinstance(result, dg.AssetCheckResult)
+            return result
     raise AssertionError(f"no check {RULES_USABLE}")

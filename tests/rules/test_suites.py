@@ -47,24 +47,24 @@ def test_a_suite_is_about_columns_of_its_table_or_derived_ones(table: str) -> No
 
 
 def test_only_what_is_read_from_mongodb_stops_a_result_and_what_people_may_do_is_a_warning() -> None:
-    every = [(path.stem, one) for path in FILES for one in suite_of(path.stem)]
-    critical = [(table, one.name) for table, one in every if one.severity == "critical"]
+    expectations = [(path.stem, expectation) for path in FILES for expectation in suite_of(path.stem)]
+    critical = [(table, expectation.name) for table, expectation in expectations if expectation.severity == "critical"]
     assert {table for table, _ in critical} <= set(OF_MONGODB)
     assert all(name.endswith(("_unique", "_not_negative", "_at_least_1")) for _, name in critical)
 
 
 def test_the_words_that_a_suite_knows_are_those_of_the_vocabulary() -> None:
-    known = {
-        f"{table}.{one.kwargs['column']}": tuple(one.kwargs["value_set"])  # type: ignore[arg-type]
+    words = {
+        f"{table}.{expectation.kwargs['column']}": tuple(expectation.kwargs["value_set"])  # type: ignore[arg-type]
         for table, _ in names_in_use()
-        for one in suite_of(table)
-        if one.name in ("status_is_known", "kind_is_known")
+        for expectation in suite_of(table)
+        if expectation.name in ("status_is_known", "kind_is_known")
     }
-    assert known == WORDS
+    assert words == WORDS
 
 
 def test_what_the_contract_of_a_table_refuses_is_not_expected_again() -> None:
     for table in (path.stem for path in FILES):
-        types = {one.type for one in suite_of(table)}
+        types = {expectation.type for expectation in suite_of(table)}
         assert "expect_column_values_to_not_be_null" not in types
         assert table in OF_MONGODB or not any(name.endswith("_unique") for name in types)
