@@ -4,7 +4,6 @@ Not here: what a night reads and concludes (`defs/`), and what a command prints.
 """
 
 import os
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -54,12 +53,6 @@ concurrency:
     granularity: run
     default_limit: 1
 """
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 _OUR_ERRORS = "billing_dq.errors."
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 #: What Dagster calls the definitions of this package, where it is started with ``-m billing_dq.definitions``.
@@ -163,7 +156,9 @@ def run_night(
         SettingsError: Dagster does not know the configuration of `[execution]`.
         KeyboardInterrupt: it was stopped on the way.
     """
-    require_home(settings)
+    reason = why_not_writable(settings.home, "lake")
+    if reason is not None:
+        raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME")
     now = datetime.now(UTC)
     instant = (as_of or now).astimezone(UTC)
     night = instant.date().isoformat()
@@ -244,14 +239,6 @@ def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: NightC
     return execute_run(job, run, instance)
 
 
-def wait_for_runs(seconds: float) -> None:
-    """Wait until no run in `DAGSTER_HOME` is under way, for so long at most: a run ended half-way has failed."""
-    deadline = time.monotonic() + seconds
-    with dg.DagsterInstance.get() as instance:
-        while instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)) and time.monotonic() < deadline:
-            time.sleep(0.3)
-
-
 def stored_night(
     settings: Settings, night: str, run_id: str = "", checks: tuple[CheckOutcome, ...] = ()
 ) -> StoredNight:
@@ -277,17 +264,6 @@ def stored_night(
         checks,
         {} if reconciliation is None else reconciliation.absent,
     )
-
-
-def require_home(settings: Settings) -> None:
-    """Refuse early where results could not be stored.
-
-    Raises:
-        SourceError: the output location cannot be written.
-    """
-    reason = why_not_writable(settings.home, "lake")
-    if reason is not None:
-        raise SourceError(f"home {settings.home} cannot be written: {reason}; set BILLING_DQ_HOME")
 
 
 def _invalid_fields(error: dg.DagsterInvalidConfigError) -> str:

@@ -11,23 +11,17 @@ import dagster as dg
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 
+_USAGE, _BALANCES = ("billingusages",), ("billingextrabalances",)
 #: The collections that each table of the snapshot is made of.
 COLLECTIONS: dict[str, tuple[str, ...]] = {
     "organizations": ("organizations",),
     "subscriptions": ("subscriptions",),
-    "weekly_usage": ("billingusages",),
-    "extras_balances": ("billingextrabalances",),
-    "ledger_entries": ("billingextrabalances",),
-    "followed_weeks": ("billingusages", "billingextrabalances"),
-    "followed_usage": ("billingusages",),
-    "followed_entries": ("billingextrabalances",),
-    "expiring_ledgers": ("billingextrabalances",),
-    "ledger_suspects": ("billingextrabalances",),
-    "dispute_entries": ("billingextrabalances",),
-    "pack_purchases": ("billingextrabalances",),
-    "refund_entries": ("billingextrabalances",),
-    "ledger_seals": ("billingextrabalances",),
     "dead_lettered_events": ("processedstripeevents",),
+    **dict.fromkeys(("weekly_usage", "followed_usage"), _USAGE),
+    "followed_weeks": (*_USAGE, *_BALANCES),
+    **dict.fromkeys(("extras_balances", "ledger_entries", "followed_entries", "expiring_ledgers"), _BALANCES),
+    **dict.fromkeys(("ledger_suspects", "ledger_seals"), _BALANCES),
+    **dict.fromkeys(("dispute_entries", "pack_purchases", "refund_entries"), _BALANCES),
 }
 #: The resource of Stripe that each table is made of.
 RESOURCES = {

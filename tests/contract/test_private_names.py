@@ -10,7 +10,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 from pandas._typing import DtypeObj
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import pandas_dtype
@@ -59,11 +58,6 @@ def test_every_dtype_of_pandas_is_of_the_private_type() -> None:
     assert "ExtensionDtype" in str(DtypeObj)
     for dtype in ("float64", "str", "boolean", "datetime64[ms, UTC]"):
         assert isinstance(pandas_dtype(dtype), np.dtype | ExtensionDtype)
-
-
-def test_dagster_has_the_warnings_that_we_silence() -> None:
-    assert issubclass(BetaWarning, Warning)
-    assert issubclass(PreviewWarning, Warning)
 
 
 def test_dagster_tells_the_newest_execution_of_each_check() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from billing_dq.definitions import build_definitions
 from billing_dq.defs.outside import COLLECTIONS, RESOURCES
@@ -17,8 +18,12 @@ from billing_dq.tables import TABLES
 from billing_dq.vocabulary.kinds import KINDS
 
 
-def test_every_asset_of_ours_has_a_text_an_owner_and_a_kind() -> None:
-    graph = build_definitions(Settings()).get_repository_def().asset_graph
+@pytest.fixture(scope="module")
+def graph() -> AssetGraph:
+    return build_definitions(Settings()).resolve_asset_graph()
+
+
+def test_every_asset_of_ours_has_a_text_an_owner_and_a_kind(graph: AssetGraph) -> None:
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description, key
@@ -27,8 +32,7 @@ def test_every_asset_of_ours_has_a_text_an_owner_and_a_kind() -> None:
     assert {key.path[0] for key in graph.get_all_asset_keys() if len(key.path) == 1} == set(TEXTS)
 
 
-def test_the_graph_begins_outside_and_nowhere_else() -> None:
-    graph = build_definitions(Settings()).get_repository_def().asset_graph
+def test_the_graph_begins_outside_and_nowhere_else(graph: AssetGraph) -> None:
     roots = {key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).parent_keys}
     collections = {f"mongodb/{name}" for names in COLLECTIONS.values() for name in names}
     assert roots == collections | {f"stripe/{name}" for name in RESOURCES.values()}

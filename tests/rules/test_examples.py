@@ -14,7 +14,7 @@ from billing_dq.rules.suites import Rule
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.tables import NIGHTLY_REPORT
 from tests.support.snapshot_facts import snapshot_facts
-from tests.support.stored_company import CONFIG, NIGHT, Edit, frames, store
+from tests.support.stored_company import CONFIG, NIGHT, Edit, edit_stored, frames, store
 
 FOLDER = Path(__file__).parents[2] / "examples" / "rules"
 RULES = {rule.name: rule for rule in read_folder(FOLDER).usable}
@@ -64,15 +64,11 @@ def test_there_are_ten_and_each_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_example_is_green_on_a_clean_company(name: str, tmp_path: Path) -> None:
-    verdict = judged(RULES[name], store(tmp_path))
-    assert verdict.passed, verdict
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_an_example_is_red_where_its_row_is_wrong(name: str, tmp_path: Path) -> None:
-    table, edit = WRONG[name]
-    verdict = judged(RULES[name], store(tmp_path, {table: edit(frames()[table])}))
+def test_an_example_is_green_on_a_clean_company_and_red_where_its_row_is_wrong(name: str, tmp_path: Path) -> None:
+    night, (table, edit) = store(tmp_path), WRONG[name]
+    assert judged(RULES[name], night).passed
+    edit_stored(night.require(table).path, table, edit)
+    verdict = judged(RULES[name], night)
     assert not verdict.passed
     assert verdict.rows or verdict.sentence.startswith("it is ")
 

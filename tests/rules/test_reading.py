@@ -5,12 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from billing_dq.definitions import build_definitions
-from billing_dq.defs.checks.expectation_checks import CHECKS, RULES_USABLE
+from billing_dq.defs.checks.expectation_checks import CHECKS, expectation_checks
 from billing_dq.rules.reading import OWN_CHECKS, read_file, read_folder
-from billing_dq.rules.suites import RuleError
-from billing_dq.settings import Settings
+from billing_dq.rules.suites import RuleError, names_in_use
 
+pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 SOUND = """\
 name: no_week_is_huge
 table: weekly_usage
@@ -165,18 +164,20 @@ def test_a_rule_with_the_name_of_an_expectation_of_ours_is_left_out(tmp_path: Pa
     assert f"weekly_usage has a check week_key_is_well_formed already, of {OWN_CHECKS}" in str(judged(tmp_path))
 
 
+def checks_of(folder: Path) -> list[dg.AssetChecksDefinition]:
+    """The checks of expectations with the rules of a folder; the first is the one of the rules themselves."""
+    nights = dg.DailyPartitionsDefinition("2026-11-21")
+    return expectation_checks(read_folder(folder, names_in_use()), nights)
+
+
 def described(folder: Path) -> dict[tuple[str, str], str]:
-    """What the checks of the definitions say of themselves, by table and name."""
-    graph = build_definitions(Settings(rules_folder=str(folder))).get_repository_def().asset_graph
-    keys = graph.asset_check_keys
-    return {(key.asset_key.path[-1], key.name): graph.get_check_spec(key).description or "" for key in keys}
+    """The descriptions of the checks, by table and name."""
+    specs = [spec for check in checks_of(folder) for spec in check.check_specs]
+    return {(spec.asset_key.path[-1], spec.name): spec.description or "" for spec in specs}
 
 
 def judged(folder: Path) -> dg.AssetCheckResult:
-    """What the check says of the rules of a folder."""
-    for check in build_definitions(Settings(rules_folder=str(folder))).asset_checks or ():
-        if isinstance(check, dg.AssetChecksDefinition) and RULES_USABLE in {key.name for key in check.check_keys}:
-            result = check()
-            assert isinstance(result, dg.AssetCheckResult)
-            return result
-    raise AssertionError(f"no check {RULES_USABLE}")
+    """The result of the check of the rules of a folder."""
+    result = checks_of(folder)[0]()
+    assert isinstance(result, dg.AssetCheckResult)
+    return result

@@ -8,15 +8,18 @@ from typing import NamedTuple
 
 #: Who answers for the nights; one owner, since one team runs them.
 OWNERS = ("team:billing",)
+#: What to do with a table that was read.
+_SOURCE = "Nothing by hand. Where a check here is red, the reading itself went wrong: start there, before any finding."
+_STRIPE = "Nothing by hand. It does not exist in a night in which Stripe was not read: `stripe_reading` says why."
 
 
 class AssetText(NamedTuple):
-    """The question that an asset answers, how to read it, what to do with it, and the domain that it is about."""
+    """The domain that an asset is about, the question that it answers, how to read it, and what to do with it."""
 
+    domain: str
     question: str
     reading: str
-    doing: str
-    domain: str
+    doing: str = _SOURCE
 
     def markdown(self, one_row: str | None = None) -> str:
         """The description; ``one_row`` says what a row of the table is."""
@@ -30,21 +33,17 @@ def tags_of(name: str) -> dict[str, str]:
     return {"billing_dq/domain": TEXTS[name].domain}
 
 
-def _about(domain: str, **texts: tuple[str, str, str]) -> dict[str, AssetText]:
-    return {name: AssetText(*text, domain) for name, text in texts.items()}
+def _about(domain: str, **texts: tuple[str, str] | tuple[str, str, str]) -> dict[str, AssetText]:
+    return {name: AssetText(domain, *text) for name, text in texts.items()}
 
-
-_SOURCE = "Nothing by hand. Where a check here is red, the reading itself went wrong: start there, before any finding."
-_STRIPE = "Nothing by hand. It does not exist in a night in which Stripe was not read: `stripe_reading` says why."
 
 TEXTS: Mapping[str, AssetText] = {
     **_about(
         "application",
-        organizations=("Which organizations are there?", "As the application's documents have them.", _SOURCE),
+        organizations=("Which organizations are there?", "As the application's documents have them."),
         subscriptions=(
             "Which plan and status does the application give each organization?",
             "The dates are the application's markers of what it last heard from Stripe.",
-            _SOURCE,
         ),
         dead_lettered_events=(
             "Which of Stripe's events did the application give up on?",
@@ -77,17 +76,14 @@ TEXTS: Mapping[str, AssetText] = {
         weekly_usage=(
             "How many units did the meter count, in which week?",
             "Units above `meter_quota` must have been debited; `attribution_keys` say by which steps they were used.",
-            _SOURCE,
         ),
         followed_weeks=(
             "Which older weeks did the night look at again?",
             "A finding about such a week is open, and only a night that examines the week can tell that it ended.",
-            _SOURCE,
         ),
         followed_usage=(
             "What did the meter count in the followed weeks?",
             "As in `weekly_usage`, of the organizations in `followed_weeks` alone.",
-            _SOURCE,
         ),
         meter_extras_deltas=(
             "In which weeks does the ledger not charge what the meter counted, and by how much?",
@@ -106,37 +102,27 @@ TEXTS: Mapping[str, AssetText] = {
         extras_balances=(
             "What does each organization's prepaid balance stand at?",
             "`cached_balance` is what the application acts on, `ledger_sum` the sum of its entries: they are equal.",
-            _SOURCE,
         ),
         ledger_entries=(
             "What was written to the prepaid ledgers in the weeks of the night?",
             "Amounts are signed: a debit is negative, a top-up positive.",
-            _SOURCE,
         ),
         followed_entries=(
             "What was written to the prepaid ledgers since the followed weeks?",
             "As in `ledger_entries`, of the organizations in `followed_weeks` alone.",
-            _SOURCE,
         ),
         expiring_ledgers=(
             "Which ledgers hold credits that have expired?",
             "Whole ledgers, so that it can be replayed which credit was used up first.",
-            _SOURCE,
         ),
         ledger_suspects=(
             "Which single entries may break a rule of the ledger, whatever their age?",
             "Suspects only; `ledger_violations` judges them.",
-            _SOURCE,
         ),
-        refund_entries=(
-            "Which units were taken back for a refund?",
-            "The reference names the refund at Stripe.",
-            _SOURCE,
-        ),
+        refund_entries=("Which units were taken back for a refund?", "The reference names the refund at Stripe."),
         ledger_seals=(
             "Is the past of each ledger what earlier nights sealed?",
             "`first_digest` is of as many entries as the earlier seal has; where the two differ the past was changed.",
-            _SOURCE,
         ),
         runaway_balances=(
             "Which balances are so far below zero that service is given away?",
@@ -154,13 +140,8 @@ TEXTS: Mapping[str, AssetText] = {
         dispute_entries=(
             "What did disputes take from the ledgers and give back?",
             "A clawback is negative, a credit positive; the reference names the dispute.",
-            _SOURCE,
         ),
-        pack_purchases=(
-            "Which packs of units were bought?",
-            "The checkout session leads to the payment at Stripe.",
-            _SOURCE,
-        ),
+        pack_purchases=("Which packs of units were bought?", "The checkout session leads to the payment at Stripe."),
         stripe_disputes=(
             "Which payments were disputed, and where did the money go?",
             "`movements` are the balance transactions, fees left out.",

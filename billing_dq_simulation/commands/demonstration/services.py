@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from billing_dq.commands.shared.console import print_line
 from billing_dq.credits import verification
 from billing_dq.credits.run import audit_log
 from billing_dq.errors import SourceError
-from billing_dq.runner import StoredNight, dagster_home, wait_for_runs
+from billing_dq.runner import StoredNight, dagster_home
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.organization_ledger import open_organization_reader
 from billing_dq.storage.lake import Lake
@@ -89,9 +90,18 @@ def apply_through_the_daemon(console: Console, settings: Settings, night: Stored
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SourceError(f"the daemon did not credit them in time; see {_log(settings, 'dagster-daemon')}")
             time.sleep(0.5)
-        wait_for_runs(_CREDIT_SECONDS)
+        _wait_for_runs(deadline)
     print_line(console, f"  credited: {', '.join(disputes)}")
     return disputes
+
+
+def _wait_for_runs(deadline: float) -> None:
+    """Wait until no run in `DAGSTER_HOME` is under way: a run ended half-way has failed."""
+    statuses = dg.DagsterRunStatus
+    under_way = [statuses.QUEUED, statuses.NOT_STARTED, statuses.STARTING, statuses.STARTED]
+    with dg.DagsterInstance.get() as instance:
+        while instance.get_runs(dg.RunsFilter(statuses=under_way)) and time.monotonic() < deadline:
+            time.sleep(0.3)
 
 
 def verified_audit(settings: Settings) -> str:
