@@ -34,9 +34,9 @@ ALERTS = "alerts"
 DISPUTE_CREDITS = "dispute_credits"
 
 
-def asset_key(name: str) -> dg.AssetKey:
-    """The key of an asset of a night."""
-    return dg.AssetKey(name)
+def asset_key(*path: str) -> dg.AssetKey:
+    """The key of an asset: its name or, of what lies outside, the service and the name there."""
+    return dg.AssetKey(list(path))
 
 
 def asset_keys(*names: str) -> set[dg.AssetKey]:

@@ -94,7 +94,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         },
         group_name="conclusions",
         deps=[dg.AssetDep(asset_key(findings_name), partition_mapping=NIGHT_BEFORE)],
-        pool=POOL,
+        pool=POOL,  # one night at a time: each is judged by the nights before it
     )
     def conclusions(
         context: dg.AssetExecutionContext,
@@ -131,6 +131,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
 
 
 def _nightly_report(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    # the results are read from the lake and are no inputs: Dagster would skip the report where one is absent
     @night_asset(NIGHTLY_REPORT.name, nights, "conclusions")
     def nightly_report(
         context: dg.AssetExecutionContext,

@@ -66,6 +66,7 @@ def night_check(
         asset=asset_key(asset),
         description=description,
         additional_deps=[asset_key(upstream) for upstream in deps],
+        # without them a check would have one result for all nights, and the UI no history
         partitions_def=nights,
     )
 

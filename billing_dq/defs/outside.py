@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from billing_dq.defs.asset_names import asset_key
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 
@@ -37,13 +38,13 @@ RESOURCES = {
 def collections_of(table: str) -> set[dg.AssetKey]:
     """What a table of the snapshot is made of; the tables about unreadable documents are of every collection."""
     names = COLLECTIONS.get(table) or {name for names in COLLECTIONS.values() for name in names}
-    return {_key("mongodb", name) for name in names}
+    return {asset_key("mongodb", name) for name in names}
 
 
 def resources_of(table: str) -> set[dg.AssetKey]:
     """What one of Stripe's tables is made of; the table about unreadable objects is of every resource."""
     names = [RESOURCES[table]] if table in RESOURCES else RESOURCES.values()
-    return {_key("stripe", name) for name in names}
+    return {asset_key("stripe", name) for name in names}
 
 
 def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
@@ -51,7 +52,7 @@ def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
     by_name = contracts(settings.collections.model_dump(), tuple(settings.plans), datetime(2026, 1, 1, tzinfo=UTC))
     collections = [
         _spec(
-            _key("mongodb", contract.domain_name),
+            asset_key("mongodb", contract.domain_name),
             f"The application's collection `{contract.name}` in the database `{settings.mongodb_database}`. "
             "It is read once a night; the columns are the fields that the night looks at.",
             {"dagster/column_schema": dg.TableSchema(list(_fields(contract)))},
@@ -60,16 +61,12 @@ def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
     ]
     resources = [
         _spec(
-            _key("stripe", name),
+            asset_key("stripe", name),
             f"Stripe's {name}, listed through its API with a key that may read them. Nothing is written.",
         )
         for name in sorted(RESOURCES.values())
     ]
     return [*collections, *resources]
-
-
-def _key(service: str, name: str) -> dg.AssetKey:
-    return dg.AssetKey([service, name])
 
 
 def _spec(key: dg.AssetKey, description: str, metadata: dict[str, dg.TableSchema] | None = None) -> dg.AssetSpec:

@@ -47,6 +47,7 @@ def notify_of_checks(
 
 def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[dict[str, object]]:
     """The checks whose newest execution failed, as rows of `ALERTS`."""
+    # one query for all checks; the public method asks for one check at a time
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     red: list[dict[str, object]] = []
     for key, record in records.items():

@@ -64,6 +64,7 @@ def _add(facts: _ColumnFacts, column: Column, values: pd.Series) -> None:
     if column.name in WORDS or column.dtype in ("bool", "boolean"):
         facts.words.update({str(word)[:_WORD_LENGTH]: int(count) for word, count in present.value_counts().items()})
     elif column.dtype == "time":
+        # no ranges: two nights have other dates, so that nothing could be compared
         _range(facts, present.astype("int64").to_numpy(dtype="float64"))
     elif column.dtype in _NUMBERS:
         numbers = present.to_numpy(dtype="float64")

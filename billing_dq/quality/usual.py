@@ -110,6 +110,7 @@ def _spread(values: Sequence[float], rule: Rule) -> float:
     """The factor of so many deviations; small values, between which factors mean nothing, are alike."""
     if not rule.scatters:
         return 1.0
+    # of logarithms, for a measure that doubles is as unusual as one that halves
     logs = [math.log(max(value, rule.smallest)) for value in values]
     middle = median(logs)
     return math.exp(_DEVIATIONS * _MAD_TO_DEVIATION * median(abs(log - middle) for log in logs))

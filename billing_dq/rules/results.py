@@ -64,6 +64,7 @@ def merged(parts: Iterable[Sequence[Result]]) -> list[Result]:
 
 
 def _merged(results: Sequence[Result]) -> Result:
+    # an expectation that raised in one part has no counts to add up: its error stands for the table
     raised = next((result for result in results if not result["result"]), None)
     if raised is not None or len(results) == 1:
         return raised or results[0]

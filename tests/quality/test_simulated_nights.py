@@ -1,4 +1,4 @@
-"""Thirty nights of a simulated company, read as a night reads: all are green, and each break is red the same night."""
+"""Three weeks of a simulated company, read as a night reads: all are green, and each break is red the same night."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.support.stored_nights import store, store_record
 
 Documents = dict[str, list[Document]]
 LAST = datetime(2026, 11, 28, 2, 15, tzinfo=UTC)  # a Saturday
-NIGHTS = [LAST - timedelta(days=days) for days in reversed(range(30))]
+NIGHTS = [LAST - timedelta(days=days) for days in reversed(range(23))]
 LAUNCH, HOLIDAYS = date(2026, 11, 11), (date(2026, 11, 18), date(2026, 11, 19))
 WEEKDAYS = (1.0, 1.05, 1.1, 1.05, 0.95, 0.3, 0.25)
 CONFIG = WorldConfig(seed=11, organizations=80, weeks=10, trouble=1.0)

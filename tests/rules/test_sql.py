@@ -65,12 +65,28 @@ def test_no_file_and_no_address_is_opened(query: str) -> None:
         "SET memory_limit = '9GB'",
         "CREATE TABLE x AS SELECT 1",
         "SELECT 1; DROP TABLE findings",
+        "DELETE FROM findings",
         "EXPLAIN ANALYZE SELECT 1",
         "",
     ],
 )
 def test_only_one_select_is_let_pass(query: str) -> None:
     with pytest.raises(QueryError, match="a query is one SELECT"):
+        tables_of(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT * FROM customers", "there is no table customers"),
+        ("SELECT * FROM '/etc/passwd'", "there is no table /etc/passwd"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "Permission Error"),
+        ("SELECT unit FROM findings", "Binder Error"),
+        ("SELECT FROM WHERE", "Parser Error"),
+    ],
+)
+def test_a_query_that_does_not_fit_the_tables_is_refused_with_the_reason(query: str, reason: str) -> None:
+    with pytest.raises(QueryError, match=reason):
         tables_of(query)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import dagster as dg
 import pandas as pd
 
+from billing_dq.defs.asset_names import asset_key
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.metadata import table_of
 from billing_dq.defs.pages.runbook import runbook
@@ -109,7 +110,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
             night_check(check.name, check.asset, check.description, nights, deps=[NIGHT_MEASURES.name])
             for check in DATA_CHECKS
         ],
-        ins={NIGHT_MEASURES.name: dg.AssetIn(NIGHT_MEASURES.name)},
+        ins={NIGHT_MEASURES.name: dg.AssetIn(asset_key(NIGHT_MEASURES.name))},
     )
     def of_measures(
         context: dg.AssetCheckExecutionContext,
@@ -123,7 +124,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
             yield _judged(check, night_measures, not_judged, settings)
 
     @dg.asset_check(
-        asset=DOCUMENT_SHAPES.name,
+        asset=asset_key(DOCUMENT_SHAPES.name),
         name=KEEPS_ITS_SHAPE,
         partitions_def=nights,
         description="No field, type or word is new, none is gone, and none is there much more or less often.",

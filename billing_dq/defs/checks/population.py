@@ -75,6 +75,7 @@ def population_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefiniti
 def judge_units(read: Population, deltas: pd.DataFrame) -> dg.AssetCheckResult:
     """Whether the compared weeks (`METER_EXTRAS_DELTAS`) hold every unit that was read."""
     used, debited = float(deltas["meter_used"].sum()), float(deltas["actual_units"].sum())
+    # close and not equal: the batches are added up in another order
     passed = bool(np.isclose(read.used, used) and np.isclose(read.debited, debited))
     if passed:
         description = f"{used:,.0f} units used and {debited:,.0f} debited are all compared"

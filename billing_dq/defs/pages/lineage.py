@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from billing_dq.defs.asset_names import asset_key
+
 _BALANCES, _USAGES, _SUBSCRIPTIONS = "mongodb/billingextrabalances", "mongodb/billingusages", "mongodb/subscriptions"
 _ORGANIZATION = {"organization_id": f"{_BALANCES}.organization"}
 _ENTRY = {
@@ -117,4 +119,4 @@ def column_lineage(table: str) -> dg.TableColumnLineage | None:
 
 def _dep(source: str) -> dg.TableColumnDep:
     asset, _, column = source.partition(".")
-    return dg.TableColumnDep(asset_key=dg.AssetKey(asset.split("/")), column_name=column)
+    return dg.TableColumnDep(asset_key=asset_key(*asset.split("/")), column_name=column)
