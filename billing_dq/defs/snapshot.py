@@ -5,7 +5,7 @@ Not here: how documents become rows (`sources/mongodb/`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -86,22 +86,13 @@ def _join(step: NightStep, shards: Sequence[Shard[ReadingTask, PartFacts]], dire
     weeks, followed = _weeks_to_read(step, plan)
     parts = [Part(dict(shard.tables), shard.account) for shard in shards]
     snapshot = tried_again(step, lambda: merged(parts, plan.server, step.settings, weeks, followed, directory))
-    tried_again(step, lambda: refuse_a_living_database(snapshot.facts, weeks.as_of, datetime.now(UTC)))
+    tried_again(step, lambda: refuse_a_living_database(snapshot.facts, datetime.now(UTC)))
     _remove_night(step.lake, step.key)
     for name in MONGODB_TABLES:
         table = snapshot.tables[name]
         yield dg.Output(table, name, metadata=snapshot_table_page(step.lake, step.key, table, snapshot.facts))
     # the record comes last: a run that ends before leaves a night that is not there
-    record = SnapshotFactsRecord.model_validate(
-        {
-            "as_of": weeks.as_of,
-            "weeks_back": weeks.weeks_back,
-            "settling_hours": weeks.settling_hours,
-            "least_examined": step.settings.least_examined,
-            **asdict(snapshot.facts),
-        }
-    )
-    yield dg.Output(record, SnapshotFactsRecord.name, metadata=snapshot_page(record, snapshot.facts))
+    yield dg.Output(snapshot.facts, SnapshotFactsRecord.name, metadata=snapshot_page(snapshot.facts))
 
 
 def _weeks_to_read(step: NightStep, plan: ReadingPlan) -> tuple[NightWeeks, Followed]:

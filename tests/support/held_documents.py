@@ -2,37 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import bson
 from bson import ObjectId
 
-from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts, is_week_key
-from billing_dq.sources.mongodb.facts import Part, PartFacts, Server
+from billing_dq.settings import Plan, Settings
+from billing_dq.sources.mongodb.bson.contract import CollectionContract, is_week_key
+from billing_dq.sources.mongodb.facts import Server
 from billing_dq.sources.mongodb.merging import merged
+from billing_dq.sources.mongodb.parts import Reading
 from billing_dq.sources.mongodb.queries import Filter, Query
-from billing_dq.sources.mongodb.reader import Timed
+from billing_dq.sources.mongodb.reader import Documents
 from billing_dq.sources.mongodb.sampled_fields import SampledField
-from billing_dq.sources.mongodb.tables import SnapshotTables
+from billing_dq.sources.mongodb.tables import write_part
 from billing_dq.sources.progress import SilentProgress
 from billing_dq.storage.followed import Followed
-from billing_dq.storage.records import CollectionCounts, SnapshotFactsRecord
+from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation.config import QUOTAS
 from tests.support.plain_shapes import type_of
-from tests.support.snapshot_facts import snapshot_facts
 
 Document = dict[str, object]
-COLLECTIONS = ("organizations", "subscriptions", "billingusages", "billingextrabalances", "processedstripeevents")
 
 
-class HeldDocuments(Timed):
+class HeldDocuments(Documents):
     """Answers the queries of a night, and those of a night that follows no weeks only."""
-
-    one_snapshot = True
 
     def __init__(self, documents: Mapping[str, Sequence[Document]]) -> None:
         super().__init__()
@@ -61,19 +57,15 @@ def read_held(documents: Mapping[str, Sequence[Document]], as_of: datetime, home
     night, directory = as_of.date().isoformat(), home / "reading"
     directory.mkdir(parents=True, exist_ok=True)
     weeks = NightWeeks(as_of, 3, 6)
-    made = SnapshotTables(HeldDocuments(documents), weeks, Followed(), directory, 500, SilentProgress())
-    for contract in contracts({name: name for name in COLLECTIONS}, tuple(QUOTAS), as_of).values():
-        made.write(contract)
-    made.write_quarantine()
-    part = Part(made.stored, PartFacts("", made.sorted, made.there, made.shapes, made.not_read, {}))
+    settings = Settings(plans={name: Plan() for name in QUOTAS})
+    part = write_part(HeldDocuments(documents), Reading(settings, weeks, Followed(), directory, SilentProgress()))
     server = Server("8.0", "ReplicaSetWithPrimary", (), "")
-    snapshot = merged([part], server, Settings(), weeks, Followed(), directory / "whole")
+    snapshot = merged([part], server, settings, weeks, Followed(), directory / "whole")
     for name, stored in snapshot.tables.items():
         place = home / "lake" / name / f"{night}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True)
         Path(stored.path.path).rename(place)
-    counts = {name: CollectionCounts(**asdict(count)) for name, count in snapshot.facts.counts.items()}
-    return snapshot_facts(as_of, counts=counts, newest=snapshot.facts.newest)
+    return snapshot.facts
 
 
 def _shown(document: Document, names: tuple[str, ...]) -> Document:

@@ -6,7 +6,7 @@ What Dagster adds (checks, metadata, the manifest) is not here; that its assets 
 
 import contextlib
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,16 +46,8 @@ def take_night(settings: Settings, as_of: datetime) -> NightResult:
     with tempfile.TemporaryDirectory() as directory:
         snapshot = read_snapshot(settings, weeks, Path(directory), SilentProgress(), followed)
         frames = {name: table.frame() for name, table in snapshot.tables.items()}
-    refuse_a_living_database(snapshot.facts, as_of, datetime.now(UTC))
-    facts = SnapshotFactsRecord.model_validate(
-        {
-            "as_of": as_of,
-            "least_examined": settings.least_examined,
-            "weeks_back": weeks.weeks_back,
-            "settling_hours": weeks.settling_hours,
-            **asdict(snapshot.facts),
-        }
-    )
+    facts = snapshot.facts
+    refuse_a_living_database(facts, datetime.now(UTC))
     ours = ApplicationTables(weeks, frames, is_whole=not facts.incomplete_because)
     reading, record = _stripe(settings, lake, night, facts)
     theirs = None if reading is None else _tables(reading)

@@ -3,21 +3,18 @@
 Not here: what is read.
 """
 
-from dataclasses import asdict
-
 import dagster as dg
 import pandas as pd
 
 from billing_dq.defs.outside import COLLECTIONS, RESOURCES
 from billing_dq.defs.pages.metadata import Metadata, first_rows, head_of, table_metadata, table_of
-from billing_dq.sources.mongodb.facts import SnapshotFacts
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import Table
 
 
-def snapshot_table_page(lake: Lake, night: str, table: StoredTable, facts: SnapshotFacts) -> Metadata:
+def snapshot_table_page(lake: Lake, night: str, table: StoredTable, facts: SnapshotFactsRecord) -> Metadata:
     """The table, and what became of the documents that it is made of."""
     names = COLLECTIONS.get(table.table.name, tuple(facts.counts))
     counts = [facts.counts[name] for name in names if name in facts.counts]
@@ -30,21 +27,21 @@ def snapshot_table_page(lake: Lake, night: str, table: StoredTable, facts: Snaps
     return table_metadata(lake, night, table.table, figures, head_of(table))
 
 
-def snapshot_page(record: SnapshotFactsRecord, facts: SnapshotFacts) -> Metadata:
+def snapshot_page(facts: SnapshotFactsRecord) -> Metadata:
     """How the reading went: counts, seconds, one snapshot or not, and what is not there."""
-    counts = [{"collection": name, **asdict(count)} for name, count in facts.counts.items()]
+    counts = [{"collection": name, **count.model_dump()} for name, count in facts.counts.items()]
     return {
         "documents_counted": sum(count.counted for count in facts.counts.values()),
         "documents_quarantined": sum(count.quarantined for count in facts.counts.values()),
         "seconds_in_all": round(float(sum(facts.seconds.values())), 3),
-        "as_of": record.as_of.isoformat(),
-        "weeks": ", ".join(record.weeks.keys),
+        "as_of": facts.as_of.isoformat(),
+        "weeks": ", ".join(facts.weeks.keys),
         "server": facts.server_version,
         "topology": facts.topology,
         "one_snapshot": facts.one_snapshot,
         "read_plainly_because": facts.read_plainly_because or "it is one snapshot",
-        "state": "incomplete" if record.incomplete_because else "complete",
-        "examined_share": min(record.examined.values(), default=0.0),
+        "state": "incomplete" if facts.incomplete_because else "complete",
+        "examined_share": min(facts.examined.values(), default=0.0),
         "not_read": ", ".join(facts.not_read) or "none",
         "missing_collections": ", ".join(facts.missing_collections) or "none",
         "counts": table_of(counts),

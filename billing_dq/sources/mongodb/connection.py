@@ -80,8 +80,8 @@ def connect(uri: SecretStr, settings: Settings, variable: str = "BILLING_DQ_MONG
 
 def database_of(client: Client, settings: Settings) -> Database[dict[str, object]]:
     """The database to read from: by the setting ``mongodb_read_preference``, or as the address says."""
-    wanted = settings.mongodb_read_preference
-    preference = None if wanted is None else read_preferences.make_read_preference(_MODES[wanted], None)
+    mode = settings.mongodb_read_preference
+    preference = None if mode is None else read_preferences.make_read_preference(_MODES[mode], None)
     return client.get_database(settings.mongodb_database, read_preference=preference)
 
 
@@ -156,8 +156,8 @@ def hosts_of(uri: SecretStr) -> str:
 
 
 def _refused(error: OperationFailure, uri: SecretStr, settings: Settings, variable: str) -> str:
-    where, said = hosts_of(uri), _short(error)
-    if error.code == _AUTHENTICATION_FAILED or (error.code == _ATLAS_ERROR and "auth" in said.lower()):
+    where, message = hosts_of(uri), _short(error)
+    if error.code == _AUTHENTICATION_FAILED or (error.code == _ATLAS_ERROR and "auth" in message.lower()):
         return f"MongoDB at {where} refuses the user or password (authentication failed); check {variable}"
     if error.code == _UNAUTHORIZED and "@" not in uri.get_secret_value():
         return (
@@ -168,7 +168,7 @@ def _refused(error: OperationFailure, uri: SecretStr, settings: Settings, variab
             f"the user of {variable} may not read database {settings.mongodb_database} at {where}; "
             f'grant it the role "read" on {settings.mongodb_database}'
         )
-    return f"MongoDB at {where} refused a query: {said}; see `billing-dq doctor`"
+    return f"MongoDB at {where} refused a query: {message}; see `billing-dq doctor`"
 
 
 def _short(error: Exception) -> str:

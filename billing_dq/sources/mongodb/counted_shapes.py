@@ -21,7 +21,7 @@ class CountedShape:
         collection: its name in docs/domain.md.
         counts: field, part, observed, occurrences, whether it is declared, and an example where it is not.
         populations: how often the level of a field is there, by the name of the level.
-        sampled: fields that the server told of.
+        sampled: fields of the newest documents, which the server named.
         newest: the newest date that tells of a write, None where there is none.
         later: the newest of those after the snapshot, likewise.
     """
@@ -48,22 +48,22 @@ class CountedShape:
             }
             for path, part, observed, count, declared, example in self.counts
         ]
-        known = {(path, part, observed) for path, part, observed, *_ in self.counts}
-        told = [
+        counted_keys = {(path, part, observed) for path, part, observed, *_ in self.counts}
+        sampled = [
             {
                 "collection": self.collection,
-                "field": one.name,
+                "field": field.name,
                 "part": "type",
-                "observed": one.type,
-                "occurrences": one.occurrences,
-                "population": one.population,
+                "observed": field.type,
+                "occurrences": field.occurrences,
+                "population": field.population,
                 "declared": False,
-                "example_id": one.example_id,
+                "example_id": field.example_id,
             }
-            for one in self.sampled
-            if (one.name, "type", one.type) not in known
+            for field in self.sampled
+            if (field.name, "type", field.type) not in counted_keys
         ]
-        return sorted([*counted, *told], key=lambda row: (str(row["field"]), str(row["part"]), str(row["observed"])))
+        return sorted([*counted, *sampled], key=lambda row: (str(row["field"]), str(row["part"]), str(row["observed"])))
 
 
 def added_up(parts: Sequence[CountedShape]) -> CountedShape:
@@ -85,7 +85,7 @@ def added_up(parts: Sequence[CountedShape]) -> CountedShape:
         parts[0].collection,
         [(*key, count, key in declared, examples.get(key)) for key, count in counts.items()],
         dict(populations),
-        [one for part in parts for one in part.sampled],
+        [field for part in parts for field in part.sampled],
         max((part.newest for part in parts if part.newest is not None), default=None),
         max((part.later for part in parts if part.later is not None), default=None),
     )

@@ -1,9 +1,9 @@
-"""What `billing-dq doctor` tells about MongoDB: version, topology, privileges, collections, queries and indexes.
+"""What `billing-dq doctor` finds out about MongoDB: version, topology, privileges, collections, queries and indexes.
 
 It sends what a night sends, for documents that cannot be, so that it fails where the night would.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,8 +15,8 @@ from pymongo.errors import OperationFailure
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 from billing_dq.sources.mongodb.connection import Client, clear_errors, connect, hosts_of, is_transient
-from billing_dq.sources.mongodb.queries import KEYS, Query, documents_of, odd_weeks
-from billing_dq.sources.mongodb.reader import Reader, open_reader
+from billing_dq.sources.mongodb.queries import KEYS, documents_of, odd_weeks
+from billing_dq.sources.mongodb.reader import Reader, reader_at, snapshot_instant
 from billing_dq.weeks import NightWeeks
 
 #: Without these indexes the server sorts whole collections every night.
@@ -116,9 +116,10 @@ def _collections(client: Client, settings: Settings) -> list[Diagnosis]:
                 f"{database.name} has none of the collections; check mongodb_database and [collections]",
             )
         ]
-    found = f"{database.name} has {len(names) - len(missing)} of {len(names)} collections"
-    state = "warning" if missing else "ok"
-    told = [Diagnosis("MongoDB database", state, f"{found}; missing: {', '.join(missing)}" if missing else found)]
+    detail = f"{database.name} has {len(names) - len(missing)} of {len(names)} collections"
+    if missing:
+        detail += f"; missing: {', '.join(missing)}"
+    diagnoses = [Diagnosis("MongoDB database", "warning" if missing else "ok", detail)]
     night = NightWeeks(datetime.now(UTC), settings.weeks_back, settings.settling_hours)
     readable = [
         contract
@@ -126,13 +127,13 @@ def _collections(client: Client, settings: Settings) -> list[Diagnosis]:
         if names[domain_name] in present
     ]
     try:
-        with open_reader(client, settings, readable[0].name) as reader:
-            told.append(_snapshot(reader))
-            told += [_queries(reader, contract, night) for contract in readable]
+        with reader_at(client, settings, snapshot_instant(client, settings, readable[0].name)) as reader:
+            diagnoses.append(_snapshot(reader))
+            diagnoses += [_queries(reader, contract, night) for contract in readable]
     except OperationFailure as error:
-        told.append(Diagnosis("MongoDB snapshot", "failed", f"a snapshot read was refused (code {error.code})"))
-    told += [_index(client, settings, contract) for contract in readable if contract.domain_name in _SORTED]
-    return told
+        diagnoses.append(Diagnosis("MongoDB snapshot", "failed", f"a snapshot read was refused (code {error.code})"))
+    diagnoses += [_index(client, settings, contract) for contract in readable if contract.domain_name in _SORTED]
+    return diagnoses
 
 
 def _snapshot(reader: Reader) -> Diagnosis:
@@ -145,47 +146,41 @@ def _queries(reader: Reader, contract: CollectionContract, night: NightWeeks) ->
     """Send the queries of a collection, for nothing that there is."""
     part = f"MongoDB query of {contract.name}"
     try:
-        for query in _asked(contract, night):
-            list(reader.batches(contract, query.for_nothing()))
+        queries = [documents_of(contract, night.matching_keys)]
         if contract.domain_name == "billingusages":
+            queries.append(odd_weeks(contract, night.matching_keys))
             reader.count(contract)
+        for query in queries:
+            list(reader.batches(contract, query.for_nothing()))
     except OperationFailure as error:
         if error.code == _UNAUTHORIZED:
             return Diagnosis(part, "failed", f"the user may not read it (code {error.code}); grant it the role read")
-        said = str(error).split(", full error:")[0]
-        again = "; it may pass, try again" if is_transient(error) else ""
-        return Diagnosis(
-            part, "failed", f"the server refuses what a night asks (code {error.code}): {said[:200]}{again}"
-        )
+        message = str(error).split(", full error:")[0][:200]
+        advice = "; it may pass, try again" if is_transient(error) else ""
+        return Diagnosis(part, "failed", f"the server refuses what a night asks (code {error.code}): {message}{advice}")
     return Diagnosis(part, "ok", "the server takes what a night asks")
 
 
-def _asked(contract: CollectionContract, night: NightWeeks) -> Iterator[Query]:
-    yield documents_of(contract, night.matching_keys)
-    if contract.domain_name == "billingusages":
-        yield odd_weeks(contract, night.matching_keys)
-
-
 def _index(client: Client, settings: Settings, contract: CollectionContract) -> Diagnosis:
-    part, wanted = f"MongoDB index of {contract.name}", KEYS[contract.domain_name]
-    fields = ", ".join(wanted)
+    part, key = f"MongoDB index of {contract.name}", KEYS[contract.domain_name]
+    fields = ", ".join(key)
     try:
         indexes = client[settings.mongodb_database][contract.name].index_information().values()
     except OperationFailure as error:
         return Diagnosis(
             part, "warning", f"the user may not list indexes (code {error.code}): ({fields}) is not checked"
         )
-    near: list[str] = []
+    flaws: list[str] = []
     for index in indexes:
-        if [field for field, _ in index["key"]][: len(wanted)] == list(wanted):
-            flaw = unfit_for_order(index, len(wanted))
+        if [field for field, _ in index["key"]][: len(key)] == list(key):
+            flaw = unfit_for_order(index, len(key))
             if not flaw:
                 return Diagnosis(part, "ok", f"({fields}) is there")
-            near.append(flaw)
-    order = ", ".join(f"{field}: 1" for field in wanted)
-    there = f"; there is one that is {near[0]}" if near else ""
+            flaws.append(flaw)
+    order = ", ".join(f"{field}: 1" for field in key)
+    similar = f"; there is one that is {flaws[0]}" if flaws else ""
     return Diagnosis(
-        part, "warning", f"({fields}) is missing{there}; nights sort the whole collection; createIndex({{{order}}})"
+        part, "warning", f"({fields}) is missing{similar}; nights sort the whole collection; createIndex({{{order}}})"
     )
 
 

@@ -78,7 +78,7 @@ def merged(
         (tables.DOCUMENT_SHAPES, shape_table(shapes_of(facts))),
     ):
         write(table, [to_arrow(table, frame)])
-    return Snapshot(stored, facts_of(facts, server, settings.collections.model_dump(), until))
+    return Snapshot(stored, facts_of(facts, server, settings, night, until))
 
 
 def _whole_until(parts: Sequence[Part]) -> str | None:

@@ -136,7 +136,7 @@ class OrganizationReader:
         """
         pattern: Document = {"$regex": f"^{re.escape(ref_prefix)}"}
         with _reading():
-            found = self._database[self._settings.collections.billingextrabalances].aggregate(
+            credits = self._database[self._settings.collections.billingextrabalances].aggregate(
                 [
                     {"$match": {"ledger.refId": pattern}},
                     {"$unwind": "$ledger"},
@@ -145,7 +145,7 @@ class OrganizationReader:
                 ],
                 maxTimeMS=self._limit,
             )
-            return [written_credit(str(balance["organization"]), balance["ledger"]) for balance in found]
+            return [written_credit(str(balance["organization"]), balance["ledger"]) for balance in credits]
 
     def _raw(self, contract: CollectionContract, organization_id: str) -> bytes:
         """The organization's documents of a collection, those among them whose id became text."""
@@ -164,10 +164,10 @@ class OrganizationReader:
 
     def _with(self, entry: Document) -> list[str]:
         with _reading():
-            found = self._database[self._settings.collections.billingextrabalances].find(
+            balances = self._database[self._settings.collections.billingextrabalances].find(
                 {"ledger": entry}, {"organization": 1}, max_time_ms=self._limit
             )
-            return sorted({str(balance["organization"]) for balance in found})
+            return sorted({str(balance["organization"]) for balance in balances})
 
 
 @contextmanager

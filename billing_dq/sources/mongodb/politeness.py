@@ -52,6 +52,6 @@ class Pace:
         """Say that so many bytes came, and wait until the next may be asked for."""
         if self._rate is None:
             return
-        now = self._clock()
-        self._free_at = max(self._free_at, now) + count / self._rate
-        self._sleep(self._free_at - now)
+        instant = self._clock()
+        self._free_at = max(self._free_at, instant) + count / self._rate
+        self._sleep(self._free_at - instant)

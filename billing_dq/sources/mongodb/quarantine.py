@@ -34,8 +34,8 @@ class Quarantine:
         name = self._named(contract, document)
         rows = list(faults.items())
         if len(rows) > _MOST_FIELDS:
-            rest = len(rows) - _MOST_FIELDS
-            rows = [*rows[:_MOST_FIELDS], ("(further fields)", f"{rest} more break the contract")]
+            further = f"{len(rows) - _MOST_FIELDS} more break the contract"
+            rows = [*rows[:_MOST_FIELDS], ("(further fields)", further)]
         for path, reason in rows:
             self._rows.append({"collection": contract.name, "document_id": name, "field": path, "reason": reason})
         if contract.organization is not None:
@@ -84,9 +84,9 @@ def all_named(quarantined: pd.DataFrame) -> pd.DataFrame:
 def _points_to(document: Mapping[str, object]) -> dict[str, object]:
     """What a subscription document still tells of Stripe, so that its subscription is not taken for an unknown one."""
     subscription, customer = document.get("stripeSubscriptionId"), document.get("stripeCustomerId")
-    told = subscription if isinstance(subscription, str) else None
+    subscription_id = subscription if isinstance(subscription, str) else None
     return {
-        "stripe_subscription_id": "" if subscription is None else told,
+        "stripe_subscription_id": "" if subscription is None else subscription_id,
         "stripe_customer_id": customer if isinstance(customer, str) and customer else None,
     }
 

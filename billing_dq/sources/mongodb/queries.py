@@ -54,14 +54,14 @@ class Query:
         return replace(self, filter={"$and": [self.filter, {"_id": {"$in": []}}]})
 
 
-def documents_of(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
+def documents_of(contract: CollectionContract, weeks: Sequence[str], part: OrganizationRange = EVERYTHING) -> Query:
     """The query for the documents of a collection, of a range of organizations; of usage those of these weeks.
 
     The order of usage would have the server fetch the documents of all years. With a predicate on the field that leads
     the index, however wide, it seeks the weeks in the index.
     """
     order = KEYS[contract.domain_name]
-    chosen = _in_range(order[0], of)
+    chosen = _in_range(order[0], part)
     if contract.domain_name == "billingextrabalances":
         return Query(chosen, None, order, _REPLY_LEDGERS)
     if contract.domain_name == "billingusages":
@@ -69,16 +69,16 @@ def documents_of(contract: CollectionContract, weeks: Sequence[str], of: Organiz
     return Query(chosen, tuple(field.name for field in contract.fields), order)
 
 
-def _in_range(field: str, of: OrganizationRange) -> Filter:
+def _in_range(field: str, part: OrganizationRange) -> Filter:
     """The documents of a range. Each is in one: a boundary tells those at or after it from all others, and of two
     boundaries what is at or after the later one is so of the earlier one, too, whatever the type of the field. So a
     document without a valid organization is of the first range, and a list of organizations of that of its last.
     """
     bounds: Filter = {}
-    if of.first is not None:
-        bounds["$gte"] = ObjectId(of.first)
-    if of.until is not None:
-        bounds["$not"] = {"$gte": ObjectId(of.until)}
+    if part.first is not None:
+        bounds["$gte"] = ObjectId(part.first)
+    if part.until is not None:
+        bounds["$not"] = {"$gte": ObjectId(part.until)}
     return {field: bounds} if bounds else {}
 
 
@@ -89,7 +89,7 @@ def usage_of(contract: CollectionContract, organizations: Sequence[str], weeks: 
     return Query({order[0]: chosen, "weekKey": {"$in": list(weeks)}}, None, order)
 
 
-def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: OrganizationRange = EVERYTHING) -> Query:
+def odd_weeks(contract: CollectionContract, weeks: Sequence[str], part: OrganizationRange = EVERYTHING) -> Query:
     """The query for usage documents of a range whose week key is no week: of another type, or impossible.
 
     A pattern would have the server fetch the documents of all years. So they are asked for by bounds, which a server
@@ -105,4 +105,4 @@ def odd_weeks(contract: CollectionContract, weeks: Sequence[str], of: Organizati
         {"weekKey": {"$nin": [*weeks, None], "$not": {"$lt": weeks[0]}}},
     ]
     anyone: Filter = {order[0]: {"$gte": MinKey()}}
-    return Query(_in_range(order[0], of) | {"$or": [bounds | anyone for bounds in odd]}, None, order)
+    return Query(_in_range(order[0], part) | {"$or": [bounds | anyone for bounds in odd]}, None, order)

@@ -4,9 +4,10 @@ A thread fetches the next replies while earlier ones are worked on.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, Protocol, cast
+from contextlib import contextmanager
+from typing import Literal, cast
 
 from bson import Timestamp
 from pymongo.client_session import ClientSession
@@ -31,40 +32,29 @@ _NO_SNAPSHOT = frozenset({20, 72, 123, 263})
 PIECE_BYTES = 8 * 1024 * 1024
 
 
-class Documents(Protocol):
-    """Where the documents of a night come from."""
-
-    @property
-    def one_snapshot(self) -> bool:
-        """Whether all reads see the database at one instant."""
-        ...
-
-    def count(self, contract: CollectionContract) -> int:
-        """How many documents a collection has, as the server keeps count of them."""
-        ...
-
-    def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
-        """The documents of a query, raw, one after the other, some megabytes at a time."""
-        ...
-
-    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
-        """Names and types of the fields of a collection's newest documents; none where that cannot be told."""
-        ...
-
-    def timed(self, stage: Stage) -> AbstractContextManager[None]:
-        """Add the time that the block takes to a stage."""
-        ...
-
-
-class Timed:
-    """Keeps the time that each stage takes.
+class Documents(ABC):
+    """Where the documents of a night come from.
 
     Attributes:
-        seconds: waited for the server, spent decoding and writing.
+        plainly_because: why the reads are not of one instant; empty where they are.
+        seconds: by stage: waited for the server, spent decoding and writing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plainly_because: str = "") -> None:
+        self.plainly_because = plainly_because
         self.seconds: dict[Stage, float] = {"server": 0.0, "decode": 0.0, "write": 0.0}
+
+    @abstractmethod
+    def count(self, contract: CollectionContract) -> int:
+        """How many documents a collection has, as the server keeps count of them."""
+
+    @abstractmethod
+    def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
+        """The documents of a query, raw, one after the other, some megabytes at a time."""
+
+    @abstractmethod
+    def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
+        """Names and types of the fields of a collection's newest documents; none where they cannot be had."""
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
@@ -76,12 +66,8 @@ class Timed:
             self.seconds[stage] += time.perf_counter() - started
 
 
-class Reader(Timed):
-    """Reads with server time-outs.
-
-    Attributes:
-        plainly_because: why the reads are not of one instant; empty where they are.
-    """
+class Reader(Documents):
+    """Reads from a server, with its time-outs, a budget and a pace."""
 
     def __init__(
         self,
@@ -91,8 +77,7 @@ class Reader(Timed):
         plainly_because: str = "",
         budget: Budget | None = None,
     ) -> None:
-        super().__init__()
-        self.plainly_because = plainly_because
+        super().__init__(plainly_because)
         self._database = database_of(client, settings)
         self._session = session
         self._budget = budget or Budget(None)
@@ -106,40 +91,35 @@ class Reader(Timed):
         return self._session is not None
 
     def count(self, contract: CollectionContract) -> int:
-        """How many documents a collection has, as the server keeps count of them: to have them counted costs a scan.
+        """See `Documents.count`; to have them counted would cost a scan.
 
-        It is of now, not of the snapshot. A cluster counts documents that it is moving twice.
+        It is the present number, not that of the snapshot. A cluster counts documents that it is moving twice.
         """
         with self.timed("server"), self._within_budget():
             return self._collection(contract).estimated_document_count(maxTimeMS=self._budget.limit(self._limit))
 
     def batches(self, contract: CollectionContract, query: Query) -> Iterator[bytes]:
-        """The documents of a query, raw, one after the other, some megabytes at a time."""
-        held: list[bytes] = []
+        """See `Documents.batches`."""
+        replies: list[bytes] = []
         for reply in self._replies(self._find(contract, query)):
-            held.append(reply)
-            if sum(map(len, held)) >= PIECE_BYTES:
-                yield b"".join(held)
-                held.clear()
-        yield b"".join(held)
+            replies.append(reply)
+            if sum(map(len, replies)) >= PIECE_BYTES:
+                yield b"".join(replies)
+                replies.clear()
+        yield b"".join(replies)
 
     def fields_of_the_newest(self, contract: CollectionContract) -> list[SampledField]:
-        """Names and types of the fields of a collection's newest documents; none where the server cannot tell.
-
-        The server tells names only, so that no value which is not asked for crosses the wire.
-        """
+        """See `Documents.fields_of_the_newest`. No value crosses the wire."""
         with self.timed("server"):
             try:
-                found = list(
-                    self._collection(contract).aggregate(
-                        field_names(), session=self._session, maxTimeMS=self._limit, allowDiskUse=True
-                    )
+                fields = self._collection(contract).aggregate(
+                    field_names(), session=self._session, maxTimeMS=self._limit, allowDiskUse=True
                 )
+                return sampled(list(fields))
             except OperationFailure as error:
                 if error.code in SNAPSHOT_GONE or is_transient(error):
                     raise
                 return []
-        return sampled(found)
 
     def _find(self, contract: CollectionContract, query: Query) -> RawBatchCursor[dict[str, object]]:
         return self._collection(contract).find_raw_batches(
@@ -192,49 +172,42 @@ class Reader(Timed):
 
 
 @contextmanager
-def open_reader(client: Client, settings: Settings, probe: str, budget: Budget | None = None) -> Iterator[Reader]:
-    """A reader inside one snapshot where the settings want it and the server gives one, else one that reads plainly.
+def reader_at(
+    client: Client, settings: Settings, instant: Timestamp | str, budget: Budget | None = None
+) -> Iterator[Reader]:
+    """A reader inside the snapshot of an instant, or one that reads plainly, for the reason in its place.
 
-    ``probe`` is the name of a collection, to find out.
+    The server may have named the instant to another client (`snapshot_instant`).
     """
-    if settings.mongodb_snapshot == "off":
-        yield Reader(client, settings, None, "mongodb_snapshot is off", budget)
+    if isinstance(instant, str):
+        yield Reader(client, settings, None, instant, budget)
         return
-    with client.start_session(snapshot=True) as session:
-        found = probed(client, settings, probe, session)
-        if not isinstance(found, str):
-            yield Reader(client, settings, session, budget=budget)
-            return
-    yield Reader(client, settings, None, found, budget)
-
-
-@contextmanager
-def reader_at(client: Client, settings: Settings, instant: Timestamp, budget: Budget) -> Iterator[Reader]:
-    """A reader inside the snapshot of an instant that the server named before, to whatever client."""
     with client.start_session(snapshot=True) as session:
         session._snapshot_time = instant  # what the driver does itself with the first answer; it offers no other way
         yield Reader(client, settings, session, budget=budget)
 
 
-def probed(client: Client, settings: Settings, probe: str, session: ClientSession) -> Timestamp | str:
-    """The instant of a session's snapshot, or why there is none to read in.
+def snapshot_instant(client: Client, settings: Settings, collection: str) -> Timestamp | str:
+    """The instant of a snapshot as the server names it, or why there is none to read in.
 
-    That the server takes the read concern says nothing: some take it and pay no heed to it. Who gives one names its
-    instant.
+    That the server takes the read concern says nothing: some take it and pay no heed to it. A server that gives a
+    snapshot names its instant. ``collection`` is the name of one that there is.
     """
+    if settings.mongodb_snapshot == "off":
+        return "mongodb_snapshot is off"
     database = database_of(client, settings)
-    limit = round(settings.mongodb_timeout_seconds * 1000)
     try:
-        reply = database.command(
-            "find",
-            probe,
-            projection={"_id": 1},
-            limit=1,
-            singleBatch=True,
-            maxTimeMS=limit,
-            session=session,
-            read_preference=database.read_preference,
-        )
+        with client.start_session(snapshot=True) as session:
+            reply = database.command(
+                "find",
+                collection,
+                projection={"_id": 1},
+                limit=1,
+                singleBatch=True,
+                maxTimeMS=round(settings.mongodb_timeout_seconds * 1000),
+                session=session,
+                read_preference=database.read_preference,
+            )
     except ConfigurationError:
         return "the server offers no snapshots"
     except OperationFailure as error:

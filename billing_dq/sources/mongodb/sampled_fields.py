@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9_$-]{1,40}")
 
 @dataclass(frozen=True)
 class SampledField:
-    """A field that the server told of: its name and type, in how many of the documents looked at, and one of them."""
+    """A field that the server named: its name and type, in how many of the newest documents, and the id of one."""
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class SampledField:
 
 def field_names() -> list[dict[str, object]]:
     """The aggregation that tells names and types of the fields of the newest documents, how often, and an `_id`."""
-    told = {
+    fields = {
         "$map": {
             "input": {"$objectToArray": "$$ROOT"},
             "as": "field",
@@ -35,7 +35,7 @@ def field_names() -> list[dict[str, object]]:
     return [
         {"$sort": {"_id": -1}},
         {"$limit": NEWEST_DOCUMENTS},
-        {"$project": {"_id": 1, "fields": told}},
+        {"$project": {"_id": 1, "fields": fields}},
         {"$unwind": "$fields"},
         {"$group": {"_id": "$fields", "occurrences": {"$sum": 1}, "example": {"$max": "$_id"}}},
     ]
@@ -47,10 +47,11 @@ def shown_name(name: str) -> str:
 
 
 def sampled(rows: list[dict[str, object]]) -> list[SampledField]:
-    """What the aggregation told; every document has an `_id`, so that these are how many were looked at."""
-    told = [(row["_id"], int(str(row["occurrences"])), str(row["example"])) for row in rows]
-    found = [
-        (str(one["name"]), str(one["type"]), count, example) for one, count, example in told if isinstance(one, dict)
+    """The rows of the aggregation; every document has an `_id`, so that the number of these is the population."""
+    fields = [
+        (str(name_and_type["name"]), str(name_and_type["type"]), int(str(row["occurrences"])), str(row["example"]))
+        for row in rows
+        if isinstance(name_and_type := row["_id"], dict)
     ]
-    population = sum(count for name, _, count, _ in found if name == "_id")
-    return [SampledField(shown_name(name), kind, count, population, example) for name, kind, count, example in found]
+    population = sum(count for name, _, count, _ in fields if name == "_id")
+    return [SampledField(shown_name(name), kind, count, population, example) for name, kind, count, example in fields]

@@ -57,9 +57,9 @@ def _missing(present: set[str], names: dict[str, str], settings: Settings) -> li
     missing = [collection for collection, name in names.items() if name not in present]
     database = settings.mongodb_database
     if len(missing) == len(names):
-        others = f"it holds {', '.join(sorted(present)[:5])}" if present else "it is empty or does not exist"
+        contents = f"it holds {', '.join(sorted(present)[:5])}" if present else "it is empty or does not exist"
         raise SourceError(
-            f"database {database} has none of the collections of the application ({others}); "
+            f"database {database} has none of the collections of the application ({contents}); "
             "check mongodb_database and [collections]"
         )
     needed = [collection for collection in missing if collection not in _MAY_BE_MISSING]

@@ -20,10 +20,10 @@ from billing_dq.sources.mongodb.bson import types as bson
 from billing_dq.sources.mongodb.bson.contract import CLOCK_TOLERANCE, Field
 from billing_dq.sources.mongodb.bson.contract_table import ACCEPTED, milliseconds
 from billing_dq.sources.mongodb.bson.judged import Rows, parents
-from billing_dq.sources.mongodb.bson.raw_document import Malformed, elements
+from billing_dq.sources.mongodb.bson.raw_document import readable_fields
 from billing_dq.sources.mongodb.bson.tally import WORDS, tally
 from billing_dq.sources.mongodb.bson.types import after_zero
-from billing_dq.sources.mongodb.bson.walker import OTHERS, Cells, Others, walk
+from billing_dq.sources.mongodb.bson.walker import UNKNOWN_FIELDS, Cells, walk
 from billing_dq.sources.mongodb.counted_shapes import CountedShape, Key
 from billing_dq.sources.mongodb.sampled_fields import SampledField, shown_name
 from billing_dq.vocabulary.statuses import ENTRY_KINDS
@@ -78,78 +78,69 @@ class Shape:
             documents = parents(rows.lists[name])
             self._level(below, f"{name}.", int(np.searchsorted(documents, until)), documents, rows)
 
-    def sample(self, found: list[SampledField], fields: tuple[Field, ...]) -> None:
-        """Take up what the server told of fields that are not in the contract."""
-        known = {one.name for one in fields}
-        self._sampled = [one for one in found if one.name not in known and one.name != "_id"]
+    def sample(self, sampled: list[SampledField], fields: tuple[Field, ...]) -> None:
+        """Add the sampled fields that are not in the contract."""
+        in_contract = {"_id", *(field.name for field in fields)}
+        self._sampled = [field for field in sampled if field.name not in in_contract]
 
     def counted(self) -> CountedShape:
         """What was counted so far."""
         counts = [(*key, count, key in self._declared, self._examples.get(key)) for key, count in self._counts.items()]
         return CountedShape(self.collection, counts, dict(self._populations), self._sampled, self.newest, self.later)
 
-    def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
+    def _level(self, level: Rows, prefix: str, until: int, documents: np.ndarray, top: Rows) -> None:
         self._populations[prefix.rstrip(".")] += until
-        for place, one in enumerate(level.level.fields):
+        for place, contract_field in enumerate(level.level.fields):
             cells = Cells(*(part[place, :until] for part in level.walk.cells))
-            path = prefix + one.name
-            self._types(path, one, cells.kinds, documents, whole)
-            words = one.one_of or _WORDS.get(path)
+            path = prefix + contract_field.name
+            self._types(path, contract_field, cells.kinds, documents, top)
+            words = contract_field.one_of or _WORDS.get(path)
             if words is not None:
-                self._values(path, words, cells, documents, whole)
+                self._values(path, words, cells, documents, top)
             if path == WRITTEN.get(self.collection):
                 self._dates(cells.kinds, cells.values)
-        self._others(level, prefix, until, documents, whole)
+        self._unknown_fields(level, prefix, until, documents, top)
 
-    def _types(self, path: str, one: Field, kinds: np.ndarray, documents: np.ndarray, whole: Rows) -> None:
+    def _types(self, path: str, contract_field: Field, kinds: np.ndarray, documents: np.ndarray, top: Rows) -> None:
         for kind, count in _counted(kinds).items():
             key = (path, "type", bson.NAMES[kind][0])
-            optional = kind in bson.NOTHING and not one.required
-            if optional or kind in ACCEPTED[one.type]:
+            optional = kind in bson.NOTHING and not contract_field.required
+            if optional or kind in ACCEPTED[contract_field.type]:
                 self._declared.add(key)
             elif key not in self._examples:
-                self._example(key, int(documents[np.argmax(kinds == kind)]), whole)
+                self._example(key, int(documents[np.argmax(kinds == kind)]), top)
             self._counts[key] += count
 
-    def _values(
-        self,
-        path: str,
-        words: tuple[str, ...],
-        cells: Cells,
-        documents: np.ndarray,
-        whole: Rows,
-    ) -> None:
-        counts, firsts = tally(whole.buffer, cells, LONGEST_WORD)
+    def _values(self, path: str, words: tuple[str, ...], cells: Cells, documents: np.ndarray, top: Rows) -> None:
+        counts, firsts = tally(top.buffer, cells, LONGEST_WORD)
         for slot in np.flatnonzero(counts):
             row = int(firsts[slot])
-            text = (
-                whole.buffer[cells.values[row] : cells.values[row] + cells.sizes[row]]
-                .tobytes()
-                .decode(errors="replace")
-            )
-            said = LONG_TEXT if slot == WORDS else text if _WORD.fullmatch(text) else OTHER_TEXT
-            key = (path, "value", said)
-            if said in words:
+            place = cells.values[row]
+            text = top.buffer[place : place + cells.sizes[row]].tobytes().decode(errors="replace")
+            word = LONG_TEXT if slot == WORDS else text if _WORD.fullmatch(text) else OTHER_TEXT
+            key = (path, "value", word)
+            if word in words:
                 self._declared.add(key)
             elif key not in self._examples:
-                self._example(key, int(documents[row]), whole)
+                self._example(key, int(documents[row]), top)
             self._counts[key] += int(counts[slot])
 
-    def _others(self, level: Rows, prefix: str, until: int, documents: np.ndarray, whole: Rows) -> None:
+    def _unknown_fields(self, level: Rows, prefix: str, until: int, documents: np.ndarray, top: Rows) -> None:
         """Fields that no contract has; what the walk counted of the rows after ``until`` is taken off again."""
-        found = level.walk.others
-        counts = {int(slot): int(found.counts[slot]) for slot in np.flatnonzero(found.counts)}
+        unknown = level.walk.unknown
+        counts = {int(slot): int(unknown.counts[slot]) for slot in np.flatnonzero(unknown.counts)}
         if counts and until < len(level.starts):
-            later = walk(level.buffer, level.starts[until:], level.level.table).others
-            again = _by_hash(later)
-            counts = {slot: count - again.get(_hash(found, slot), 0) for slot, count in counts.items()}
+            later = walk(level.buffer, level.starts[until:], level.level.table).unknown
+            # the hash of the last place, which is of many kinds of fields, is 0
+            later_counts = {int(later.hashes[slot]): int(later.counts[slot]) for slot in np.flatnonzero(later.counts)}
+            counts = {slot: count - later_counts.get(int(unknown.hashes[slot]), 0) for slot, count in counts.items()}
         for slot, count in counts.items():
-            name, kind = _named(level.buffer, int(found.places[slot]))
+            name, kind = _named(level.buffer, int(unknown.places[slot]))
             if count <= 0 or (not prefix and name == "_id"):
                 continue
-            key = (prefix + (FURTHER_FIELDS if slot == OTHERS else name), "type", bson.NAMES[kind][0])
+            key = (prefix + (FURTHER_FIELDS if slot == UNKNOWN_FIELDS else name), "type", bson.NAMES[kind][0])
             if key not in self._examples:
-                self._example(key, int(documents[int(found.rows[slot])]), whole)
+                self._example(key, int(documents[int(unknown.rows[slot])]), top)
             self._counts[key] += count
 
     def _dates(self, kinds: np.ndarray, values: np.ndarray) -> None:
@@ -157,45 +148,31 @@ class Shape:
         self.newest = _newest(self.newest, dates[dates <= latest])
         self.later = _newest(self.later, dates[(dates > latest) & (dates < _LAST)])
 
-    def _example(self, key: Key, row: int, whole: Rows) -> None:
-        self._examples[key] = _identity(whole.raw(row))
+    def _example(self, key: Key, row: int, top: Rows) -> None:
+        self._examples[key] = _identity(top.raw(row))
 
 
-def _newest(known: datetime | None, dates: np.ndarray) -> datetime | None:
-    """The newer of a known date and the newest of these, in milliseconds."""
+def _newest(earlier: datetime | None, dates: np.ndarray) -> datetime | None:
+    """The newest of a date and of these, in milliseconds."""
     if not len(dates):
-        return known
+        return earlier
     newest = _EPOCH + timedelta(milliseconds=max(0, int(dates.max())))
-    return newest if known is None else max(known, newest)
+    return newest if earlier is None else max(earlier, newest)
 
 
 def _counted(kinds: np.ndarray) -> dict[int, int]:
     """How often each BSON type is there. Mostly all are of one type, which is quick to find out."""
-    found: dict[int, int] = {}
+    counts: dict[int, int] = {}
     while len(kinds):
-        kind = kinds[0]
-        alike = kinds == kind
-        found[int(kind)] = int(np.count_nonzero(alike))
-        kinds = kinds[~alike] if found[int(kind)] < len(kinds) else kinds[:0]
-    return found
-
-
-def _by_hash(others: Others) -> dict[int, int]:
-    return {_hash(others, int(slot)): int(others.counts[slot]) for slot in np.flatnonzero(others.counts)}
-
-
-def _hash(others: Others, slot: int) -> int:
-    """What tells a kind of field apart; that of the last place, which is of many, is 0."""
-    return int(others.hashes[slot])
+        kind, before = int(kinds[0]), len(kinds)
+        kinds = kinds[kinds != kind]
+        counts[kind] = before - len(kinds)
+    return counts
 
 
 def _identity(raw: bytes) -> str:
     """The text of a document's `_id`."""
-    try:
-        found = next((one for one in elements(raw) if one.name == "_id"), None)
-    except Malformed:
-        found = None
-    return "(no _id)" if found is None else str(found.decoded())
+    return str(readable_fields(raw).get("_id", "(no _id)"))
 
 
 def _named(buffer: Bytes, place: int) -> tuple[str, int]:

@@ -26,7 +26,8 @@ def read_snapshot(
         SourceError: not authorized, the wrong database, a missing collection, or documents that do not add up.
     """
     plan, parts = plan_reading(settings, night.as_of), list[Part]()
-    for number, of in enumerate(plan.ranges):
-        (own := directory / f"part_{number:03}").mkdir(parents=True, exist_ok=True)
-        parts.append(read_part(Reading(settings, night, followed or Followed(), own, progress, of), plan))
+    for number, organizations in enumerate(plan.ranges):
+        (part_directory := directory / f"part_{number:03}").mkdir(parents=True, exist_ok=True)
+        reading = Reading(settings, night, followed or Followed(), part_directory, progress, organizations)
+        parts.append(read_part(reading, plan))
     return merged(parts, plan.server, settings, night, followed or Followed(), directory)

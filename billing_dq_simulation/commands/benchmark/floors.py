@@ -17,7 +17,7 @@ from billing_dq.sources.mongodb.bson.contract import CollectionContract, contrac
 from billing_dq.sources.mongodb.bson.judged import Level, judge_documents
 from billing_dq.sources.mongodb.connection import clear_errors, connect
 from billing_dq.sources.mongodb.queries import documents_of, odd_weeks
-from billing_dq.sources.mongodb.reader import Reader, open_reader
+from billing_dq.sources.mongodb.reader import Reader, reader_at, snapshot_instant
 from billing_dq.sources.mongodb.server import address
 from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.units import Tolerance
@@ -68,7 +68,7 @@ def measure_floors(
     with clear_errors(uri, settings), connect(uri, settings) as client:
         names = settings.collections.model_dump()
         collections = contracts(names, tuple(settings.plans), night.as_of)
-        with open_reader(client, settings, names["organizations"]) as reader:
+        with reader_at(client, settings, snapshot_instant(client, settings, names["organizations"])) as reader:
             for contract in collections.values():
                 sample: list[bytes] = []
                 kept = seen = 0

@@ -8,11 +8,12 @@ import numpy as np
 
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
-from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
-from billing_dq.sources.mongodb.facts import Part, PartFacts, Server
+from billing_dq.sources.mongodb.bson.contract import CollectionContract
+from billing_dq.sources.mongodb.facts import Server
 from billing_dq.sources.mongodb.merging import merged
+from billing_dq.sources.mongodb.parts import Reading
 from billing_dq.sources.mongodb.queries import Query
-from billing_dq.sources.mongodb.reader import PIECE_BYTES, Timed
+from billing_dq.sources.mongodb.reader import PIECE_BYTES, Documents
 from billing_dq.sources.mongodb.sampled_fields import SampledField
 from billing_dq.sources.progress import SilentProgress
 from billing_dq.storage.followed import Followed
@@ -20,10 +21,8 @@ from billing_dq.storage.stored_table import StoredTable
 from billing_dq.weeks import NightWeeks
 
 
-class FileReader(Timed):
+class FileReader(Documents):
     """Reads `<collection>.bson`: documents one after the other, in the order in which a night asks for them."""
-
-    one_snapshot = True
 
     def __init__(self, documents: Path) -> None:
         super().__init__()
@@ -63,13 +62,8 @@ def read_files(
     documents: Path, settings: Settings, night: NightWeeks, directory: Path
 ) -> tuple[dict[str, StoredTable], dict[str, float]]:
     """The tables of the documents in files, and the seconds by stage, as of a snapshot."""
-    from billing_dq.sources.mongodb.tables import SnapshotTables  # numba
+    from billing_dq.sources.mongodb.tables import write_part  # numba
 
-    reader = FileReader(documents)
-    tables = SnapshotTables(reader, night, Followed(), directory, settings.batch_organizations, SilentProgress())
-    for contract in contracts(settings.collections.model_dump(), tuple(settings.plans), night.as_of).values():
-        tables.write(contract)
-    tables.write_quarantine()
-    seconds = {name: float(took) for name, took in reader.seconds.items()}
-    part = Part(tables.stored, PartFacts("", tables.sorted, tables.there, tables.shapes, tables.not_read, seconds))
-    return merged([part], Server("", "", (), ""), settings, night, Followed(), directory / "whole").tables, seconds
+    part = write_part(FileReader(documents), Reading(settings, night, Followed(), directory, SilentProgress()))
+    snapshot = merged([part], Server("", "", (), ""), settings, night, Followed(), directory / "whole")
+    return snapshot.tables, part.facts.seconds

@@ -11,7 +11,7 @@ from bson.codec_options import CodecOptions
 from pymongo.database import Database
 
 from billing_dq.reconcile.ledger.entry_rules import entry_violations
-from billing_dq.sources.mongodb.counts import Counts
+from billing_dq.storage.records import CollectionCounts
 from tests.support.mongo_world import (
     AS_OF,
     NIGHT,
@@ -25,6 +25,10 @@ from tests.support.mongo_world import (
     random_world,
     snapshot_of,
 )
+
+
+def counts(counted: int, read: int, quarantined: int, out_of_scope: int) -> CollectionCounts:
+    return CollectionCounts(counted=counted, read=read, quarantined=quarantined, out_of_scope=out_of_scope)
 
 
 @pytest.mark.parametrize(("seed", "batch"), [(1, 1000), (2, 1), (3, 7), (4, 1000), (5, 3)])
@@ -48,10 +52,10 @@ def test_the_sample_is_read_completely(
     snapshot = snapshot_of(database, mongodb_uri, tmp_path)
     tables = frames_of(snapshot)
     assert_same_tables(tables, plain_tables(_aware(sample_documents)))
-    assert snapshot.facts.counts["billingusages"] == Counts(482, 479, 0, 3)
-    assert snapshot.facts.counts["organizations"] == Counts(102, 102, 0, 0)
-    assert snapshot.facts.counts["subscriptions"] == Counts(96, 96, 0, 0)
-    assert snapshot.facts.counts["billingextrabalances"] == Counts(88, 88, 0, 0)
+    assert snapshot.facts.counts["billingusages"] == counts(482, 479, 0, 3)
+    assert snapshot.facts.counts["organizations"] == counts(102, 102, 0, 0)
+    assert snapshot.facts.counts["subscriptions"] == counts(96, 96, 0, 0)
+    assert snapshot.facts.counts["billingextrabalances"] == counts(88, 88, 0, 0)
     assert tables["extras_balances"]["entry_count"].sum() == 739
     assert not set(tables["ledger_suspects"]["kind"]) - {"refund", "expiration", "adjustment"}
 
@@ -97,7 +101,7 @@ def test_an_empty_company_is_no_error(database: Database[Document], mongodb_uri:
     fill(database, empty_world())
     snapshot = snapshot_of(database, mongodb_uri, tmp_path)
     assert all(frame.empty for frame in frames_of(snapshot).values())
-    assert set(snapshot.facts.counts.values()) == {Counts(0, 0, 0, 0)}
+    assert set(snapshot.facts.counts.values()) == {counts(0, 0, 0, 0)}
 
 
 def test_errors_of_dead_letters_come_without_addresses_and_short(
@@ -125,7 +129,7 @@ def test_usage_a_week_further_on_both_ends_is_read_and_no_more(
     snapshot = snapshot_of(database, mongodb_uri, tmp_path)
     assert list(frames_of(snapshot)["weekly_usage"]["week_key"]) == ["2026-W43", "2026-W47", "2026-W48"]
     assert NIGHT.matching_keys[0] == "2026-W43"
-    assert snapshot.facts.counts["billingusages"] == Counts(6, 3, 0, 3)
+    assert snapshot.facts.counts["billingusages"] == counts(6, 3, 0, 3)
 
 
 def _aware(world: World) -> World:

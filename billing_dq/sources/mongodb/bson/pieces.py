@@ -61,7 +61,7 @@ class Sorting:
         self._key = KEYS[contract.domain_name]
         self._weeks = np.array([int(key.replace("-W", "")) for key in night.matching_keys])
         self._quarantine = quarantine
-        self._held = b""
+        self._waiting = b""
 
     def add(self, batch: bytes) -> list[Piece]:
         """Sort the next documents, raw and in the order of the key; those of the last organization wait for more.
@@ -69,12 +69,12 @@ class Sorting:
         Raises:
             SourceError: the bytes are no documents, or not in that order.
         """
-        piece, self._held = self._cut(self._held + batch, last=False)
+        piece, self._waiting = self._cut(self._waiting + batch, last=False)
         return piece
 
     def end(self) -> list[Piece]:
         """Sort the documents that waited."""
-        piece, self._held = self._cut(self._held, last=True)
+        piece, self._waiting = self._cut(self._waiting, last=True)
         return piece
 
     def _cut(self, data: bytes, last: bool) -> tuple[list[Piece], bytes]:
@@ -113,14 +113,13 @@ class Sorting:
             return np.zeros(len(rows.starts), dtype=np.bool_)
         cells = rows.cells("weekKey")
         weeks = week_numbers(rows.buffer, cells)
-        none = np.isin(cells.kinds, (bson.ABSENT, bson.NULL, bson.UNDEFINED))
-        return ~rows.walk.malformed & (none | ((weeks >= 0) & ~np.isin(weeks, self._weeks)))
+        return ~rows.walk.malformed & (cells.are(bson.NOTHING) | ((weeks >= 0) & ~np.isin(weeks, self._weeks)))
 
     def _set_aside(self, raw: bytes) -> None:
-        found = faults(self._contract, raw)
-        if not found:
+        reasons = faults(self._contract, raw)
+        if not reasons:
             raise AssertionError(f"{self._contract.name}: a document breaks the contract and nothing tells why")
-        self._quarantine.add(self._contract, readable_fields(raw), found)
+        self._quarantine.add(self._contract, readable_fields(raw), reasons)
 
     def _superseded(self, rows: Rows, chosen: np.ndarray) -> np.ndarray:
         """Of several documents for one key, those that are not read: all but the newest, and of balances all.

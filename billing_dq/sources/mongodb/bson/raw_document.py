@@ -59,10 +59,10 @@ def elements(raw: bytes) -> Iterator[Element]:
 
 def readable_fields(raw: bytes) -> dict[str, object]:
     """The top fields that can be decoded, as far as the document is BSON; of a field that comes twice the last."""
-    found: dict[str, object] = {}
+    fields: dict[str, object] = {}
     try:
         for element in elements(raw):
-            found[element.name] = element.decoded()
+            fields[element.name] = element.decoded()
     except Malformed:
         pass  # the explanation tells of it
-    return found
+    return fields

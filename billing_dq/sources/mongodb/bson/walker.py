@@ -23,9 +23,9 @@ from billing_dq.sources.mongodb.bson.types import after_zero, value_size
 #: The bytes of the smallest item: its type and the end of its name, such as null with an empty name.
 _SMALLEST_ITEM = 2
 
-#: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those that found
-#: no room.
-OTHERS = 64
+#: Places for the kinds of fields that are in no contract, in one walk, a power of two; one more counts those for which
+#: there was no room.
+UNKNOWN_FIELDS = 64
 
 
 class Cells(NamedTuple):
@@ -53,7 +53,7 @@ class Cells(NamedTuple):
         return np.logical_or.reduce([self.kinds == kind for kind in kinds])
 
 
-class Others(NamedTuple):
+class UnknownFields(NamedTuple):
     """Fields that are in no contract, by name and BSON type: a hash of both, how often there is one, and of the first
     one its row and the place of its element. Of a place whose count is 0 nothing is told.
     """
@@ -73,7 +73,7 @@ class Walk(NamedTuple):
     cells: Cells
     broken: np.ndarray
     malformed: np.ndarray
-    others: Others
+    unknown: UnknownFields
 
 
 class Items(NamedTuple):
@@ -117,8 +117,11 @@ def walk(buffer: Bytes, starts: Numbers, fields: FieldTable) -> Walk:
     values = np.zeros((width, rows), dtype=np.int64)
     sizes = np.zeros((width, rows), dtype=np.int32)
     broken, malformed = np.zeros(rows, dtype=np.bool_), np.zeros(rows, dtype=np.bool_)
-    hashes, counts = np.zeros(OTHERS + 1, dtype=np.int64), np.zeros(OTHERS + 1, dtype=np.int64)
-    other_rows, other_places = np.zeros(OTHERS + 1, dtype=np.int64), np.zeros(OTHERS + 1, dtype=np.int64)
+    hashes, counts = np.zeros(UNKNOWN_FIELDS + 1, dtype=np.int64), np.zeros(UNKNOWN_FIELDS + 1, dtype=np.int64)
+    unknown_rows, unknown_places = (
+        np.zeros(UNKNOWN_FIELDS + 1, dtype=np.int64),
+        np.zeros(UNKNOWN_FIELDS + 1, dtype=np.int64),
+    )
     # by field the one that came after it last time: documents of one application mostly have one order of fields
     follower = np.zeros(width + 1, dtype=np.int64)
     needed = required.sum()
@@ -155,11 +158,13 @@ def walk(buffer: Bytes, starts: Numbers, fields: FieldTable) -> Walk:
             else:
                 slot = slot_of(buffer, name - 1, place, hashes, counts)
                 if counts[slot] == 0:
-                    other_rows[slot], other_places[slot] = row, name - 1
+                    unknown_rows[slot], unknown_places[slot] = row, name - 1
                 counts[slot] += 1
             place += size
         broken[row] |= malformed[row] | (missing > 0)
-    return Walk(Cells(kinds, values, sizes), broken, malformed, Others(hashes, counts, other_rows, other_places))
+    return Walk(
+        Cells(kinds, values, sizes), broken, malformed, UnknownFields(hashes, counts, unknown_rows, unknown_places)
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -42,11 +42,12 @@ from billing_dq.tables import (
     REFUND_ENTRIES,
     Table,
 )
+from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.vocabulary.statuses import ENTRY_KINDS
 from billing_dq.weeks import NightWeeks
 
 _KINDS = Words(ENTRY_KINDS)
-_SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
+_SETTLE = np.frombuffer(SETTLEMENT.encode(), dtype=np.uint8)
 
 
 def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks, followed: Followed) -> dict[str, pa.Table]:
@@ -56,16 +57,16 @@ def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks, followed: F
     first, until = milliseconds(night.entries_from), milliseconds(night.entries_until)
     again = ledger.repeats("refId") | ledger.repeats("stripeSessionId", among=facts.kinds == TOPUP)
     with_expiry = ledger.whole(swept_or_late(facts, as_of))
-    others = ledger.table(LEDGER_ENTRIES, facts.kinds != DEBIT)
+    no_debits = ledger.table(LEDGER_ENTRIES, facts.kinds != DEBIT)
     return {
         EXTRAS_BALANCES.name: ledger.balances(),
         LEDGER_ENTRIES.name: ledger.table(LEDGER_ENTRIES, (facts.at >= first) & (facts.at < until)),
         FOLLOWED_ENTRIES.name: ledger.table(FOLLOWED_ENTRIES, (facts.at < first) & ledger.since(followed)),
         EXPIRING_LEDGERS.name: ledger.table(EXPIRING_LEDGERS, with_expiry),
         LEDGER_SUSPECTS.name: ledger.table(LEDGER_SUSPECTS, suspected(facts, as_of) | ledger.whole(again)),
-        DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(others)),
-        PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(others)),
-        REFUND_ENTRIES.name: _cut(REFUND_ENTRIES, of_refunds(others)),
+        DISPUTE_ENTRIES.name: _cut(DISPUTE_ENTRIES, naming_a_dispute(no_debits)),
+        PACK_PURCHASES.name: _cut(PACK_PURCHASES, purchases(no_debits)),
+        REFUND_ENTRIES.name: _cut(REFUND_ENTRIES, of_refunds(no_debits)),
         LEDGER_SEALS.name: ledger.seals(followed),
     }
 
@@ -77,7 +78,7 @@ class _Ledger:
         self._rows = rows
         self._chosen = chosen
         self._entries = rows.objects["ledger"]
-        ends, self._taken = items_of(rows.lists["ledger"], chosen)
+        ends, self._items = items_of(rows.lists["ledger"], chosen)
         self._ends = ends.astype(np.int64)
         self._counts = np.diff(self._ends)
         self._document = np.repeat(np.arange(len(chosen)), self._counts)
@@ -109,7 +110,7 @@ class _Ledger:
                 pa.repeat("read", len(names)),
                 self._counts,
                 np.bincount(self._document, amounts, len(names)),
-                pa.array(digest.whole, pa.string()),
+                pa.array(digest.ledgers, pa.string()),
                 counts,
                 earlier["ledger_sum"].fillna(0.0).to_numpy(dtype=np.float64),
                 pa.array(earlier["digest"], pa.string(), from_pandas=True),
@@ -121,8 +122,8 @@ class _Ledger:
     def table(self, table: Table, mask: Mask) -> pa.Table:
         """The entries of a mask, with the columns of a table."""
         places = np.flatnonzero(mask)
-        columns = Columns(self._entries, self._taken[places])
-        made = {
+        columns = Columns(self._entries, self._items[places])
+        columns_by_name = {
             "organization_id": lambda: self._organizations.take(pa.array(self._document[places])),
             "position": lambda: pa.array(places - self._ends[self._document[places]]),
             "entry_id": lambda: columns.ids("_id"),
@@ -134,7 +135,7 @@ class _Ledger:
             "at": lambda: columns.times("at"),
             "expires_at": lambda: columns.times("expiresAt"),
         }
-        return pa.table([made[name]() for name in table.column_names], schema=arrow_schema(table))
+        return pa.table([columns_by_name[name]() for name in table.column_names], schema=arrow_schema(table))
 
     def since(self, followed: Followed) -> Mask:
         """The entries of organizations with a followed week, from where these are read."""
@@ -159,23 +160,19 @@ class _Ledger:
         return repeated(self._rows.buffer, Cells(kinds, places, sizes), self._ends)
 
     def _facts(self) -> EntryColumns:
-        expires = self._cells("expiresAt")
+        expires, refs = self._cells("expiresAt"), self._cells("refId")
         return EntryColumns(
             kinds=_KINDS.codes(self._rows.buffer, self._cells("kind")),
             amounts=self._cells("amount").values.view(np.float64),
-            referenced=_not_empty(self._cells("refId")),
-            settles=starts_with(self._rows.buffer, self._cells("refId"), _SETTLE),
+            referenced=refs.are(bson.TEXTS) & (refs.sizes > 0),
+            settles=starts_with(self._rows.buffer, refs, _SETTLE),
             at=self._cells("at").values,
             expires=expires.kinds == bson.DATE,
             expires_at=expires.values,
         )
 
     def _cells(self, field: str) -> Cells:
-        return self._entries.cells(field).of(self._taken)
-
-
-def _not_empty(cells: Cells) -> Mask:
-    return np.isin(cells.kinds, (bson.TEXT, bson.SYMBOL)) & (cells.sizes > 0)
+        return self._entries.cells(field).of(self._items)
 
 
 def _cut(table: Table, rows: pa.Table) -> pa.Table:

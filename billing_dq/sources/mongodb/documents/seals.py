@@ -39,7 +39,7 @@ class EntryCells(NamedTuple):
 class Digests(NamedTuple):
     """By ledger the digest of its entries, and that of its first ones; None where it has fewer."""
 
-    whole: list[str]
+    ledgers: list[str]
     firsts: list[str | None]
 
 
@@ -57,11 +57,10 @@ def digests(buffer: Bytes, entries: EntryCells, ends: Numbers, first_entries: Nu
     """
     sizes = np.full(len(entries.ids.kinds), _FIXED_WORDS, dtype=np.int64)
     for cells in (entries.kinds, entries.refs, entries.sessions):
-        text = (cells.kinds == bson.TEXT) | (cells.kinds == bson.SYMBOL)
-        sizes += np.where(text, (cells.sizes + 7) // 8, 0)
+        sizes += np.where(cells.are(bson.TEXTS), (cells.sizes + 7) // 8, 0)
     places = np.concatenate([[0], np.cumsum(sizes)])
     content = memoryview(_contents(buffer, entries, places))
-    whole: list[str] = []
+    ledgers: list[str] = []
     firsts: list[str | None] = []
     # hashlib digests one text after the other; a ledger costs it microseconds beside its bytes
     for ledger, first_count in enumerate(first_entries.tolist()):
@@ -70,8 +69,8 @@ def digests(buffer: Bytes, entries: EntryCells, ends: Numbers, first_entries: Nu
         digest = sha256(content[places[start] : places[middle]])
         firsts.append(digest.hexdigest() if 0 < first_count <= end - start else None)
         digest.update(content[places[middle] : places[end]])
-        whole.append(digest.hexdigest())
-    return Digests(whole, firsts)
+        ledgers.append(digest.hexdigest())
+    return Digests(ledgers, firsts)
 
 
 @njit(cache=True, nogil=True)
@@ -111,9 +110,9 @@ def _put_text(words: Numbers, place: int, buffer: Bytes, kind: int, start: int, 
         words[place] = int64_at(buffer, start)
         place, start = place + 1, start + 8
     if start < end:
-        rest = 0
+        word = 0
         for byte in range(end - start):
-            rest |= byte_at(buffer, start + byte) << (8 * byte)
-        words[place] = rest
+            word |= byte_at(buffer, start + byte) << (8 * byte)
+        words[place] = word
         place += 1
     return place

@@ -14,8 +14,9 @@ from billing_dq.sources.mongodb.bson.texts import starts_with
 from billing_dq.sources.mongodb.bson.walker import Cells, Items
 from billing_dq.storage.arrow import arrow_table
 from billing_dq.tables import WEEKLY_USAGE
+from billing_dq.vocabulary.references import SETTLEMENT
 
-_SETTLE = np.frombuffer(b"settle:", dtype=np.uint8)
+_SETTLE = np.frombuffer(SETTLEMENT.encode(), dtype=np.uint8)
 _KEYS, _OLDER_IDS = "consumedAttributionKeys", "consumedHistoryIds"
 
 
@@ -52,20 +53,20 @@ def _settled_units(rows: Rows, chosen: np.ndarray) -> pa.Array:
 def _settled(rows: Rows) -> np.ndarray:
     """Which documents hold the settlement key of their own week."""
     keys = rows.lists[_KEYS]
-    found = np.flatnonzero(starts_with(rows.buffer, keys.cells, _SETTLE))
-    kinds, places, sizes = (part[found] for part in keys.cells)
-    named = week_numbers(rows.buffer, Cells(kinds, places + len(_SETTLE), sizes - np.int32(len(_SETTLE))))
-    document = parents(keys)[found]
-    own = week_numbers(rows.buffer, rows.cells("weekKey"))[document]
+    settlements = np.flatnonzero(starts_with(rows.buffer, keys.cells, _SETTLE))
+    kinds, places, sizes = (part[settlements] for part in keys.cells)
+    settled_weeks = week_numbers(rows.buffer, Cells(kinds, places + len(_SETTLE), sizes - np.int32(len(_SETTLE))))
+    document = parents(keys)[settlements]
+    document_weeks = week_numbers(rows.buffer, rows.cells("weekKey"))[document]
     settled = np.zeros(len(rows.starts), dtype=np.bool_)
-    settled[document[named == own]] = True
+    settled[document[settled_weeks == document_weeks]] = True
     return settled
 
 
 def _attribution_keys(rows: Rows, chosen: np.ndarray) -> pa.Array:
     """The consumed keys of each document in commit order; those of older documents first."""
-    ends, taken = items_of(rows.lists[_KEYS], chosen)
-    keys = pa.ListArray.from_arrays(ends, text_array(rows.buffer, rows.lists[_KEYS].cells.of(taken)))
+    ends, items = items_of(rows.lists[_KEYS], chosen)
+    keys = pa.ListArray.from_arrays(ends, text_array(rows.buffer, rows.lists[_KEYS].cells.of(items)))
     older = np.diff(rows.lists[_OLDER_IDS].firsts)[chosen]
     if not older.any():
         return keys
@@ -76,18 +77,18 @@ def _attribution_keys(rows: Rows, chosen: np.ndarray) -> pa.Array:
     return pa.array(together, keys.type)
 
 
-def _initial_keys(rows: Rows, row: int, known: set[str]) -> list[str]:
-    """The keys that the history ids of a document mean, without those that it knows as keys."""
+def _initial_keys(rows: Rows, row: int, attributed: set[str]) -> list[str]:
+    """The keys that the history ids of a document mean, without those that it has as keys."""
     lists = rows.cells(_OLDER_IDS)
     start = int(lists.values[row])
     raw = rows.buffer[start : start + int(lists.sizes[row])].tobytes()
     keys = [f"{element.value.hex()}:initial" for element in elements(raw)]
-    return [key for key in keys if key not in known]
+    return [key for key in keys if key not in attributed]
 
 
 def items_of(lists: Items, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The items of the chosen rows: where each row's end (int32, from 0 on) and which they are."""
     firsts, counts = lists.firsts[chosen], np.diff(lists.firsts)[chosen]
     ends = np.concatenate([[0], np.cumsum(counts)])
-    taken = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], counts)
-    return ends.astype(np.int32), taken
+    items = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], counts)
+    return ends.astype(np.int32), items
