@@ -117,7 +117,8 @@ def test_the_credit_reads_of_an_organization_what_the_night_reads(
         for one in world[name]
     }
     assert named
-    for organization in sorted(named):
+    # each one costs three queries; of the companies without a broken document every fourth is enough
+    for organization in sorted(named)[:: 1 if kind == "malformed" else 4]:
         for name, frame in reader.read(organization).tables.items():
             expected = of_the_night[name]
             expected = expected[

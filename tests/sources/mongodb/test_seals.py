@@ -21,6 +21,7 @@ from billing_dq.storage.arrow import to_pandas
 from billing_dq.storage.followed import Followed
 from billing_dq.tables import LEDGER_SEALS
 from billing_dq.weeks import NightWeeks
+from tests.support.examples import examples
 
 AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 NIGHT = NightWeeks(AS_OF, 3, 6)
@@ -87,6 +88,7 @@ def rewritten(one: Entry) -> Entry:
     return {**one, "note": 1, "amount": float(amount) if isinstance(amount, int) else Int64(int(str(amount)[:-2]))}
 
 
+@examples(30)
 @given(st.integers(0, 2**32))
 def test_each_edit_of_the_past_is_seen_at_its_organization_and_no_other(seed: int) -> None:
     random = Random(seed)

@@ -22,7 +22,7 @@ from billing_dq.storage.followed import Followed
 from billing_dq.tables import FOLLOWED_WEEKS, QUARANTINED_DOCUMENTS
 from tests.support.mongo_world import AS_OF, NIGHT, Document, fill, random_world, settings_for
 
-ORGANIZATIONS = 30
+ORGANIZATIONS = 12
 
 
 @pytest.fixture

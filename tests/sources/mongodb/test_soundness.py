@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from bson import Binary, Code, Decimal128, Int64, ObjectId, Regex
 from pymongo.database import Database
 
@@ -269,18 +268,17 @@ def test_what_only_looks_odd_is_sound(database: Database[Document], mongodb_uri:
     assert rules == {"future_entry", "unknown_kind", "sign"}
 
 
-@pytest.mark.parametrize(
-    "week", ["2026-W53", "2020-W53", "2032-W53", "2026-W01", "1999-W52", "2020-W54", "2025-11-10", ["2020-W46"]]
-)
 def test_a_week_outside_the_night_is_out_of_scope_however_broken_the_document_is(
-    database: Database[Document], mongodb_uri: str, tmp_path: Path, week: object
+    database: Database[Document], mongodb_uri: str, tmp_path: Path
 ) -> None:
+    weeks = ["2026-W53", "2020-W53", "2032-W53", "2026-W01", "1999-W52", "2020-W54", "2025-11-10", ["2020-W46"]]
     world = empty_world()
-    world["billingusages"] = [usage(weekKey=week, meterUsed="5"), usage(weekKey=None, meterUsed=math.nan)]
+    world["billingusages"] = [usage(weekKey=week, meterUsed="5") for week in weeks]
+    world["billingusages"].append(usage(weekKey=None, meterUsed=math.nan))
     fill(database, world)
     snapshot = snapshot_of(database, mongodb_uri, tmp_path)
     assert frames_of(snapshot)["quarantined_documents"].empty
-    assert snapshot.facts.counts["billingusages"].out_of_scope == 2
+    assert snapshot.facts.counts["billingusages"].out_of_scope == len(weeks) + 1
 
 
 def unreadable(tables: dict[str, pd.DataFrame]) -> set[tuple[object, ...]]:

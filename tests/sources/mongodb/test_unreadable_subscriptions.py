@@ -1,4 +1,4 @@
-"""What a quarantined subscription document still tells of Stripe, so that its subscription is not taken for unknown."""
+"""What a quarantined subscription document still says of Stripe, so that its subscription is not called unknown."""
 
 from datetime import UTC, datetime
 
@@ -13,28 +13,23 @@ from billing_dq.sources.mongodb.quarantine import Quarantine
 CONTRACTS = contracts(Collections().model_dump(), ("free", "pro"), datetime(2026, 11, 21, tzinfo=UTC))
 
 
-def told(collection: str = "subscriptions", **fields: object) -> list[object]:
+@pytest.mark.parametrize(
+    ("collection", "fields", "subscription_and_customer"),
+    [
+        ("subscriptions", {"stripeSubscriptionId": "sub_1", "stripeCustomerId": "cus_1"}, ["sub_1", "cus_1"]),
+        ("subscriptions", {}, ["", None]),
+        ("subscriptions", {"stripeSubscriptionId": None, "stripeCustomerId": None}, ["", None]),
+        ("subscriptions", {"stripeSubscriptionId": 5, "stripeCustomerId": "cus_1"}, [None, "cus_1"]),
+        ("subscriptions", {"stripeSubscriptionId": 5, "stripeCustomerId": 7}, [None, None]),
+        ("billingextrabalances", {"stripeSubscriptionId": "sub_1"}, [None, None]),
+    ],
+)
+def test_a_subscription_document_keeps_its_subscription_and_customer_where_they_can_be_read(
+    collection: str, fields: dict[str, object], subscription_and_customer: list[str | None]
+) -> None:
     quarantine = Quarantine()
     document = {"_id": ObjectId(), "organization": ObjectId(), **fields}
     quarantine.add(CONTRACTS[collection], document, {"status": "not in the list"})
     _, unreadable = quarantine.tables()
     row = unreadable[["stripe_subscription_id", "stripe_customer_id"]].iloc[0]
-    return [None if pd.isna(value) else value for value in row]
-
-
-def test_a_document_tells_its_subscription_and_its_customer():
-    assert told(stripeSubscriptionId="sub_1", stripeCustomerId="cus_1") == ["sub_1", "cus_1"]
-
-
-@pytest.mark.parametrize("fields", [{}, {"stripeSubscriptionId": None, "stripeCustomerId": None}])
-def test_a_document_without_subscription_points_to_none(fields: dict[str, object]):
-    assert told(**fields) == ["", None]
-
-
-def test_a_subscription_id_of_the_wrong_type_does_not_tell():
-    assert told(stripeSubscriptionId=5, stripeCustomerId="cus_1") == [None, "cus_1"]
-    assert told(stripeSubscriptionId=5, stripeCustomerId=7) == [None, None]
-
-
-def test_other_documents_tell_nothing():
-    assert told("billingextrabalances", stripeSubscriptionId="sub_1") == [None, None]
+    assert [None if pd.isna(value) else value for value in row] == subscription_and_customer
