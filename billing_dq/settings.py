@@ -6,7 +6,6 @@ Anything unknown, of a wrong type or impossible is refused with the file (or var
 are taken from the environment only, held as `SecretStr`, and never printed.
 """
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -25,19 +24,13 @@ from billing_dq.vocabulary.severities import Severity
 
 PREFIX = "BILLING_DQ_"
 SECRETS = frozenset({"mongodb_uri", "mongodb_write_uri", "stripe_api_key"})
-#: Variables with our prefix that are not settings: where the file is, and what the test-suite is told.
-_OTHER_VARIABLES = frozenset({"BILLING_DQ_CONFIG"})
-_TEST_PREFIX = "BILLING_DQ_TEST_"
+#: Variables with our prefix that are not settings: where the file is, and options of the tests.
+_NO_SETTINGS = ("BILLING_DQ_CONFIG", "BILLING_DQ_TEST_")
 
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("must be a finite number")
-    return value
-
-
-Units = Annotated[float, Field(ge=0), AfterValidator(_finite)]
-PositiveUnits = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+#: Excluded wherever settings are written as JSON, such as into the manifest of a night.
+Secret = Annotated[SecretStr | None, Field(exclude=True)]
+Units = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveUnits = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: In the order of the driver's own numbers.
 ReadPreference = Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"]
 Name = Annotated[str, Field(min_length=1)]
@@ -123,9 +116,9 @@ RouteName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
 class Route(_Section):
-    """A target of alerts and what it wants to hear. The address is a secret and comes from the environment only."""
+    """A target of alerts, and which alerts it gets. The address is a secret and comes from the environment only."""
 
-    url: SecretStr | None = None
+    url: Secret = None
     severity: Severity = "error"
     kinds: tuple[Annotated[str, AfterValidator(_known_kind)], ...] = ()
     events: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
@@ -134,7 +127,7 @@ class Route(_Section):
 
 
 class AlertSettings(_Section):
-    """Who is told what, what counts as worse, when a night is late, and how patiently a message is sent."""
+    """The routes, by how much an alert gets worse, when a night is late, and how often a message is tried."""
 
     routes: dict[RouteName, Route] = Field(default_factory=dict[str, Route])
     worse_units: PositiveUnits = 10_000.0
@@ -164,8 +157,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    mongodb_uri: SecretStr | None = None
-    mongodb_write_uri: SecretStr | None = None
+    mongodb_uri: Secret = None
+    mongodb_write_uri: Secret = None
     mongodb_database: Name = "app"
     mongodb_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     mongodb_connect_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -184,7 +177,7 @@ class Settings(BaseSettings):
     settling_hours: Annotated[float, Field(ge=0, le=168)] = 6.0
     least_examined: Annotated[float, Field(gt=0, le=1)] = 0.5
     dollars_to_units: PositiveUnits = 1000.0
-    stripe_api_key: SecretStr | None = None
+    stripe_api_key: Secret = None
     stripe_base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     stripe_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
     stripe_budget_seconds: Annotated[float, Field(gt=0)] = 900.0
@@ -206,11 +199,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _one_plan_per_price(self) -> Self:
-        seen: dict[str, str] = {}
+        plan_of: dict[str, str] = {}
         for name, plan in self.plans.items():
             for price in plan.prices:
-                if seen.setdefault(price, name) != name:
-                    raise ValueError(f"price {price} belongs to two plans, {seen[price]} and {name}")
+                if plan_of.setdefault(price, name) != name:
+                    raise ValueError(f"price {price} belongs to two plans, {plan_of[price]} and {name}")
         reserved = {"unresolved", "ambiguous"} & set(self.plans)
         if reserved:
             raise ValueError(f"a plan cannot be called {', '.join(sorted(reserved))}")
@@ -236,7 +229,7 @@ class Settings(BaseSettings):
 
     @property
     def state_directory(self) -> str:
-        """Where that is kept what is appended to and locked: ``state``, or the home."""
+        """Where what is appended to and locked is stored: ``state``, or the home."""
         return self.state or self.home
 
     @property
@@ -256,10 +249,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings of this process.
-
-    Args:
-        environment: variables to look for the file and for unknown names in; the process's own by default.
+    """Read the settings of this process; ``environment`` names the file, and must name no unknown setting.
 
     Raises:
         SettingsError: a value, key, variable or the file itself cannot be used.
@@ -311,9 +301,8 @@ def _table(value: object) -> dict[str, object]:
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES or name.startswith(_TEST_PREFIX):
-            continue
-        if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
+        is_setting = name.startswith(PREFIX) and not name.startswith(_NO_SETTINGS)
+        if is_setting and name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
             raise SettingsError(f"environment: {name}: unknown setting")
 
 

@@ -26,11 +26,6 @@ def units_of_cents(cents: int, dollars_to_units: float) -> float:
     return round_half_up(cents / 100 * dollars_to_units)
 
 
-def units_of_pack_cents(cents: int, pack_price_cents: int, pack_units: float) -> float:
-    """Units of part of a pack's price at the pack's own ratio, which need not be the general one."""
-    return round_half_up(cents / pack_price_cents * pack_units)
-
-
 def cents_of_units(units: float, dollars_to_units: float) -> int:
     """USD cents of an amount of units at the general ratio, for reports only; the sign is kept."""
     return int(round_half_up(units / dollars_to_units * 100))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.units import Tolerance, cents_of_units, round_half_up, units_of_cents, units_of_pack_cents
+from billing_dq.units import Tolerance, cents_of_units, round_half_up, units_of_cents
 
 
 @pytest.mark.parametrize(("value", "rounded"), [(2.5, 3), (-2.5, -2), (0.49, 0), (-0.5, 0), (-0.51, -1), (7, 7)])
@@ -15,17 +15,6 @@ def test_rounding_is_half_up_as_javascript_does(value: float, rounded: float) ->
 
 def test_two_thousand_cents_are_twenty_thousand_units_and_never_two_thousand() -> None:
     assert units_of_cents(2000, 1000) == 20_000
-
-
-def test_a_packs_ratio_is_its_own() -> None:
-    assert units_of_pack_cents(500, 500, 6000) == 6000
-    assert units_of_cents(500, 1000) == 5000
-
-
-def test_a_part_of_a_packs_price_gives_that_part_of_its_units() -> None:
-    assert units_of_pack_cents(250, 500, 6000) == 3000
-    assert units_of_pack_cents(1, 300, 100) == 0
-    assert units_of_pack_cents(1, 200, 100) == 1  # half a unit rounds up
 
 
 @given(st.integers(0, 10**9))

@@ -17,7 +17,6 @@ from billing_dq.vocabulary.alerts import EVENTS, ON_EVERY_ROUTE, OPERATIONS, Eve
 from billing_dq.vocabulary.severities import SEVERITIES, Severity
 
 _ROUNDING = 1e-6
-_NOTHING = ""
 
 
 @dataclass(frozen=True)
@@ -46,17 +45,19 @@ class Steps:
     cents: int
 
 
-def changes(alerts: pd.DataFrame, known: pd.DataFrame, rule: Rule, steps: Steps, closes: bool = True) -> pd.DataFrame:
+def changes(
+    alerts: pd.DataFrame, notified: pd.DataFrame, rule: Rule, steps: Steps, closes: bool = True
+) -> pd.DataFrame:
     """What a route is notified of now, in `ALERT_CHANGES`: the most urgent first, then by money, what is over last.
 
     Args:
         alerts: `ALERTS` that are open now, silenced ones among them.
-        known: `NOTIFIED_ALERTS` of the route, about alerts of the same origin.
+        notified: `NOTIFIED_ALERTS` of the route, about alerts of the same origin.
         rule: what the route wants to hear.
         steps: by how much an alert grows until it counts as worse.
         closes: whether an alert that is not there is over; not so where `alerts` are single events.
     """
-    before = known.set_index("alert_id").reindex(alerts["alert_id"]).set_axis(alerts.index)
+    before = notified.set_index("alert_id").reindex(alerts["alert_id"]).set_axis(alerts.index)
     is_open = before["is_open"].astype("boolean").fillna(False).astype("bool")
     came_back = ~is_open & (alerts["is_reopened"] | before["is_open"].notna())
     urgency = _urgency(alerts["severity"], came_back)
@@ -69,20 +70,20 @@ def changes(alerts: pd.DataFrame, known: pd.DataFrame, rule: Rule, steps: Steps,
             (alerts["silenced"] == "accepted") & is_open,
         ],
         ["worse", "reopened", "new", "accepted"],
-        _NOTHING,
+        "",
     )
     changed = alerts.assign(event=pd.Series(event, index=alerts.index, dtype="str"), urgency=urgency)
-    changed = changed[changed["event"] != _NOTHING].drop(columns=["silenced", "is_reopened"])
-    over = known[known["is_open"] & ~known["alert_id"].isin(alerts["alert_id"])] if closes else NOTIFIED_ALERTS.empty()
-    over = over.assign(event="resolved", urgency="info", sentence="", since=None).drop(columns="is_open")
-    events = pd.concat([changed, over], ignore_index=True)
+    changed = changed[changed["event"] != ""].drop(columns=["silenced", "is_reopened"])
+    is_resolved = notified["is_open"] & ~notified["alert_id"].isin(alerts["alert_id"]) & closes
+    resolved = notified[is_resolved].assign(event="resolved", urgency="info", sentence="", since=None)
+    events = pd.concat([changed, resolved.drop(columns="is_open")], ignore_index=True)
     return _in_order(ALERT_CHANGES.conform(events.assign(is_sent=events["event"].isin(list(rule.events)))))
 
 
-def known_after(changed: pd.DataFrame) -> pd.DataFrame:
-    """What a route knows of the alerts in `ALERT_CHANGES` once it is notified: `NOTIFIED_ALERTS`."""
-    known = changed.assign(is_open=changed["event"].isin(["new", "worse", "reopened"]))
-    return NOTIFIED_ALERTS.conform(known[NOTIFIED_ALERTS.column_names])
+def notified_after(changed: pd.DataFrame) -> pd.DataFrame:
+    """`NOTIFIED_ALERTS` of a route once it is notified of `ALERT_CHANGES`."""
+    notified = changed.assign(is_open=changed["event"].isin(["new", "worse", "reopened"]))
+    return NOTIFIED_ALERTS.conform(notified[NOTIFIED_ALERTS.column_names])
 
 
 def silenced_counts(alerts: pd.DataFrame) -> dict[str, int]:
@@ -92,9 +93,9 @@ def silenced_counts(alerts: pd.DataFrame) -> dict[str, int]:
 
 def _urgency(severity: "pd.Series[str]", came_back: "pd.Series[bool]") -> "pd.Series[str]":
     """An alert that comes back is one step more severe; information stays information."""
-    place = rank(severity)
-    place += (came_back & (place > 0)).astype("int64")
-    return place.clip(upper=len(SEVERITIES) - 1).map(dict(enumerate(SEVERITIES))).astype("str")
+    urgency = rank(severity)
+    urgency += (came_back & (urgency > 0)).astype("int64")
+    return urgency.clip(upper=len(SEVERITIES) - 1).map(dict(enumerate(SEVERITIES))).astype("str")
 
 
 def _passes(alerts: pd.DataFrame, urgency: "pd.Series[str]", rule: Rule) -> "pd.Series[bool]":

@@ -3,7 +3,6 @@
 Pure: tables and instants in, `ALERTS` out.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
@@ -40,11 +39,6 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
     return ALERTS.conform(alerts)
 
 
-def of_operations(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
-    """What is wrong with the nights themselves, from the rows that `operation` makes."""
-    return ALERTS.from_rows(rows)
-
-
 def operation(
     kind: str, subject: str, sentence: str, severity: Severity = "error", units: float = 0.0
 ) -> dict[str, object]:
@@ -64,19 +58,21 @@ def operation(
     }
 
 
-def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | None, first_night: date) -> pd.DataFrame:
+def of_nights(
+    instant: datetime, due: time, newest: str | None, as_of: datetime | None, first_night: date
+) -> pd.DataFrame:
     """Nights that should have been concluded and are not, and a newest night that was read after it was due.
 
     Each further night that is missing makes the alert worse by one unit.
 
     Args:
-        now: the instant of the question, UTC.
+        instant: when it is asked, UTC.
         due: the time of the day, UTC, at which the night of that day has to be concluded.
         newest: the newest concluded night, YYYY-MM-DD; None: there is none.
         as_of: the instant of its snapshot, UTC; None where that is not known.
         first_night: no earlier night was ever due.
     """
-    last_due = now.date() if now.time() >= due else now.date() - timedelta(days=1)
+    last_due = instant.date() - timedelta(days=int(instant.time() < due))
     rows: list[dict[str, object]] = []
     if newest is None and last_due >= first_night:
         sentence = f"No night has been concluded yet; the one of {last_due} was due by {due:%H:%M} UTC."
@@ -90,4 +86,4 @@ def of_nights(now: datetime, due: time, newest: str | None, as_of: datetime | No
         if as_of is not None and as_of > due_at:
             sentence = f"The night of {newest} was read at {as_of:%H:%M} UTC; it was due by {due:%H:%M}."
             rows.append(operation("late_night", newest, sentence, severity="warning"))
-    return of_operations(rows)
+    return ALERTS.from_rows(rows)

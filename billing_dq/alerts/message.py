@@ -33,12 +33,12 @@ class Message:
 
 
 def message(
-    about: str, changes: pd.DataFrame, lead: str, link: str = "", silenced: Mapping[str, int] | None = None
+    topic: str, changes: pd.DataFrame, lead: str, link: str = "", silenced: Mapping[str, int] | None = None
 ) -> Message | None:
     """The message about some changes; None where none of them is to be sent.
 
     Args:
-        about: what it is about, such as "night of 2026-11-21".
+        topic: what it is about, such as "night of 2026-11-21".
         changes: `ALERT_CHANGES` in order; those that are only remembered are left out.
         lead: the sentence that sums up; empty for none.
         link: where the report is; empty where there is none.
@@ -57,7 +57,7 @@ def message(
     if unsent:
         parts.append(f"Open, and nobody is notified: {unsent}.")
     most_urgent = int(rank(sent["urgency"]).max())
-    return Message(f"billing_dq, {about}: {_counted(sent)}", "\n\n".join(parts), SEVERITIES[most_urgent])
+    return Message(f"billing_dq, {topic}: {_counted(sent)}", "\n\n".join(parts), SEVERITIES[most_urgent])
 
 
 def plain(text: object) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from billing_dq.alerts import current_alerts
+from billing_dq.alerts.current_alerts import of_findings, of_nights, operation
 from billing_dq.alerts.notifier import AlertBatch, steps_of
 from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
 from billing_dq.report.verdicts import verdicts
@@ -12,7 +12,7 @@ from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import FINDINGS, NIGHTLY_REPORT
+from billing_dq.tables import ALERTS, FINDINGS, NIGHTLY_REPORT
 
 
 def alerts_of_night(settings: Settings, night: str) -> AlertBatch | None:
@@ -21,7 +21,7 @@ def alerts_of_night(settings: Settings, night: str) -> AlertBatch | None:
     Raises:
         SourceError: the night is not stored.
     """
-    lake = Lake(settings.home)
+    lake, base = Lake(settings.home), settings.serve_url
     if lake.nights(FINDINGS)[-1:] > [night]:
         return None
     findings = read_findings(lake, night)
@@ -30,42 +30,33 @@ def alerts_of_night(settings: Settings, night: str) -> AlertBatch | None:
     snapshot = SnapshotFactsRecord.require(settings.home, night)
     return AlertBatch(
         origin="night",
-        about=f"night of {night}",
-        alerts=pd.concat(
-            [current_alerts.of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True
-        ),
+        topic=f"night of {night}",
+        alerts=pd.concat([of_findings(findings, verdict, night), _sources(stripe, snapshot)], ignore_index=True),
         steps=steps_of(settings),
         lead=" ".join(
             headline(findings, verdict, stripe, night, Lacks(snapshot.incomplete_because, read_absent(lake, night)))
         ),
-        link=report_link(settings, night),
+        link=f"{base}/nights/{night}" if base else str(lake.report_path(night)),
     )
 
 
-def alerts_of_missing_nights(settings: Settings, now: datetime) -> AlertBatch:
+def alerts_of_missing_nights(settings: Settings, instant: datetime) -> AlertBatch:
     """Whether the nights that were due by now are concluded, and the newest was in time."""
-    newest = next(iter(reversed(Lake(settings.home).nights(NIGHTLY_REPORT))), None)
-    facts = None if newest is None else SnapshotFactsRecord.of(settings.home, newest)
-    as_of = None if facts is None else facts.as_of
-    alerts = current_alerts.of_nights(now, settings.alerts.night_due, newest, as_of, settings.first_night)
-    return AlertBatch("nights", "the nights", alerts)
-
-
-def report_link(settings: Settings, night: str) -> str:
-    """Where the report of a night is: where `billing-dq serve` answers, else its path."""
-    base = settings.serve_url
-    return f"{base}/nights/{night}" if base else str(Lake(settings.home).report_path(night))
+    newest = next(reversed(Lake(settings.home).nights(NIGHTLY_REPORT)), None)
+    facts = SnapshotFactsRecord.of(settings.home, newest) if newest else None
+    due, as_of = settings.alerts.night_due, facts.as_of if facts else None
+    return AlertBatch("nights", "the nights", of_nights(instant, due, newest, as_of, settings.first_night))
 
 
 def _sources(stripe: StripeReadingRecord, snapshot: SnapshotFactsRecord) -> pd.DataFrame:
     if snapshot.incomplete_because and not snapshot.not_read:
         sentence = f"The night is not to be trusted: {snapshot.incomplete_because}"
-        alert = current_alerts.operation("too_little_examined", "MongoDB", sentence, severity="critical")
-        return current_alerts.of_operations([alert])
-    if snapshot.incomplete_because:  # Stripe was not asked then
+        rows = [operation("too_little_examined", "MongoDB", sentence, severity="critical")]
+    elif snapshot.incomplete_because:  # Stripe was not asked then
         sentence = f"MongoDB was not read to its end: {snapshot.incomplete_because}"
-        return current_alerts.of_operations([current_alerts.operation("source_unreadable", "MongoDB", sentence)])
-    if stripe.state != "failed":
-        return current_alerts.of_operations([])
-    sentence = f"Stripe could not be read: {stripe.reason}"
-    return current_alerts.of_operations([current_alerts.operation("source_unreadable", "Stripe", sentence)])
+        rows = [operation("source_unreadable", "MongoDB", sentence)]
+    elif stripe.state == "failed":
+        rows = [operation("source_unreadable", "Stripe", f"Stripe could not be read: {stripe.reason}")]
+    else:
+        rows = []
+    return ALERTS.from_rows(rows)

@@ -6,15 +6,14 @@ belong here (`changes.py`), nor does the wording (`message.py`).
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
 from billing_dq.alerts import targets
-from billing_dq.alerts.changes import Rule, Steps, changes, known_after, silenced_counts
-from billing_dq.alerts.delivery import Clock, Patience, Send, deliver
-from billing_dq.alerts.message import message
+from billing_dq.alerts.changes import Rule, Steps, changes, notified_after, silenced_counts
+from billing_dq.alerts.message import Message, message
 from billing_dq.alerts.outbox import Notification, Outbox
 from billing_dq.settings import Route, Settings
 from billing_dq.vocabulary.alerts import FILE_ROUTE
@@ -29,7 +28,7 @@ class AlertBatch:
 
     Attributes:
         origin: where the alerts come from; an alert that is absent is over only for its own origin.
-        about: what a message is about, such as "night of 2026-11-21".
+        topic: what a message is about, such as "night of 2026-11-21".
         alerts: `ALERTS` that are open now.
         steps: by how much an alert grows until it counts as worse.
         closes: whether an alert that is absent is over.
@@ -38,7 +37,7 @@ class AlertBatch:
     """
 
     origin: str
-    about: str
+    topic: str
     alerts: pd.DataFrame
     steps: Steps = OPERATION_STEPS
     closes: bool = True
@@ -46,23 +45,29 @@ class AlertBatch:
     link: str = ""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+#: Sends a message to a route of the settings within some seconds: None where the target took it, else the reason.
+Send = Callable[[str, Route, Message, float], str | None]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time, and how to let some seconds pass."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
 class Notifier:
     """Notifies the routes of one home.
 
-    Attributes:
-        settings: routes and patience among them.
-        send_to: sends to a route of the settings; Apprise by default.
-        clock: the time and how to wait.
+    Raises:
+        SourceError: by each method, where the outbox cannot be read or written.
     """
 
     settings: Settings
-    send_to: Callable[[str, Route, "targets.Message", float], str | None] = targets.send
-    clock: Clock = field(default_factory=lambda: Clock(_now, time.sleep))
+    send_to: Send = targets.send
+    clock: Clock = Clock()
 
     @property
     def routes(self) -> Mapping[str, Route]:
@@ -70,78 +75,70 @@ class Notifier:
         return self.settings.alerts.routes or {FILE_ROUTE: Route()}
 
     @property
-    def send(self) -> Send:
-        """Sends a message to a route by its name."""
-        seconds = self.settings.alerts.timeout_seconds
-        return lambda name, text: self.send_to(name, self.routes[name], text, seconds)
-
-    @property
     def _outbox(self) -> Outbox:
         return Outbox(self.settings.state_directory)
 
+    def send(self, route: str, text: Message) -> str | None:
+        """Send a message to a route by its name: None where the target took it, else the reason without a secret."""
+        return self.send_to(route, self.routes[route], text, self.settings.alerts.timeout_seconds)
+
     def notify(self, batch: AlertBatch) -> int:
-        """Put what each route is to be notified of into the outbox, and say how many notifications that makes.
-
-        Nothing is sent.
-
-        Raises:
-            SourceError: the outbox cannot be read or written.
-        """
+        """Put what each route is to be notified of into the outbox, and count the notifications. Nothing is sent."""
         count = 0
         with self._outbox.deciding() as decision:
             for name, route in self.routes.items():
-                known = decision.known(name, batch.origin)
-                changed = changes(batch.alerts, known, rule_of(route), batch.steps, batch.closes)
+                rule = Rule(route.severity, route.kinds, route.events, route.min_units, route.min_cents)
+                notified = decision.notified(name, batch.origin)
+                changed = changes(batch.alerts, notified, rule, batch.steps, batch.closes)
                 if changed.empty:
                     continue
-                decision.remember(name, batch.origin, known_after(changed))
-                silenced = silenced_counts(batch.alerts)
-                text = message(batch.about, changed, batch.lead, batch.link, silenced)
+                decision.remember(name, batch.origin, notified_after(changed))
+                text = message(batch.topic, changed, batch.lead, batch.link, silenced_counts(batch.alerts))
                 if text is not None:
                     decision.add(name, self.clock.now(), text)
                     count += 1
         return count
 
     def deliver(self) -> list[Notification]:
-        """Send what waits, with the patience of the settings; what is still waiting then.
-
-        Raises:
-            SourceError: the outbox cannot be read or written.
-        """
-        alerts = self.settings.alerts
-        self._deliver(Patience(alerts.attempts, alerts.wait_seconds), wait=True)
+        """Send what waits, again and again as the settings say; what is still waiting then."""
+        with self._outbox.sending(wait=True):
+            self._deliver(self.settings.alerts.attempts, timedelta(0))
         return self.waiting()
 
     def deliver_quickly(self) -> list[Notification]:
         """Try once what waits, where its route did not fail just now and no other process is sending.
 
         For a sensor, which has seconds only. What is still waiting then.
-
-        Raises:
-            SourceError: the outbox cannot be read or written.
         """
-        self._deliver(Patience(1, 0.0, timedelta(minutes=self.settings.alerts.retry_minutes)), wait=False)
+        with self._outbox.sending(wait=False) as is_our_turn:
+            if is_our_turn:
+                self._deliver(1, timedelta(minutes=self.settings.alerts.retry_minutes))
         return self.waiting()
 
     def waiting(self) -> list[Notification]:
-        """The messages that were not delivered, of the routes that there are, oldest first.
-
-        Raises:
-            SourceError: the outbox cannot be read.
-        """
+        """The messages that were not delivered, of the routes that there are, oldest first."""
         return self._outbox.waiting(list(self.routes))
 
-    def _deliver(self, patience: Patience, wait: bool) -> None:
-        if not self.waiting():
-            return
-        with self._outbox.sending(wait) as is_our_turn:
-            if is_our_turn:
-                deliver(self.waiting(), self.send, self._outbox, patience, self.clock)
+    def _deliver(self, attempts: int, pause: timedelta) -> None:
+        """Try to send what waits. After a failure the later notifications of the same route wait, too.
 
-
-def rule_of(route: Route) -> Rule:
-    """Which changes a route of the settings is notified of."""
-    return Rule(route.severity, route.kinds, route.events, route.min_units, route.min_cents)
+        ``pause`` is how long a route is left alone after its last failure.
+        """
+        failing: set[str] = set()
+        for notification in self.waiting():
+            failed_at = notification.failed_at
+            is_pausing = failed_at is not None and self.clock.now() < failed_at + pause
+            if notification.route in failing or is_pausing:
+                continue
+            reason = self.send(notification.route, notification.message)
+            for attempt in range(1, attempts):
+                if reason is None:
+                    break
+                self.clock.sleep(self.settings.alerts.wait_seconds * 2 ** (attempt - 1))
+                reason = self.send(notification.route, notification.message)
+            self._outbox.add_attempt(notification, self.clock.now(), reason)
+            if reason is not None:
+                failing.add(notification.route)
 
 
 def steps_of(settings: Settings) -> Steps:

@@ -8,23 +8,20 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-from upath import UPath
 
 from billing_dq.alerts.message import Message
 from billing_dq.errors import SourceError
 from billing_dq.report.figures import rows_of
 from billing_dq.storage.file_locks import exclusive
 from billing_dq.storage.home_database import FILE_NAME, reading, writing
-from billing_dq.storage.placing import is_local
+from billing_dq.storage.places import state_directory
 from billing_dq.tables import NOTIFIED_ALERTS
 from billing_dq.vocabulary.severities import SEVERITIES
-
-_NOT_TRIED = "not tried yet"
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Notification:
     message: Message
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
-    reason: str = _NOT_TRIED
+    reason: str = "not tried yet"
 
 
 class Decision:
@@ -46,19 +43,19 @@ class Decision:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def known(self, route: str, origin: str) -> pd.DataFrame:
+    def notified(self, route: str, origin: str) -> pd.DataFrame:
         """`NOTIFIED_ALERTS` of a route about the alerts of an origin."""
         query = "SELECT record FROM notified_alerts WHERE route = ? AND origin = ? ORDER BY alert_id"
         rows = self._database.execute(query, (route, origin))
         return NOTIFIED_ALERTS.from_rows([json.loads(row["record"]) for row in rows])
 
-    def remember(self, route: str, origin: str, known: pd.DataFrame) -> None:
-        """Store what a route knows once it is notified: `NOTIFIED_ALERTS` of the alerts that changed."""
+    def remember(self, route: str, origin: str, notified: pd.DataFrame) -> None:
+        """Store `NOTIFIED_ALERTS` of the alerts that changed."""
         self._database.executemany(
             "INSERT OR REPLACE INTO notified_alerts (route, origin, alert_id, record) VALUES (?, ?, ?, ?)",
             [
                 (route, origin, str(row["alert_id"]), json.dumps(row, allow_nan=False))
-                for row in rows_of(known, NOTIFIED_ALERTS.column_names)
+                for row in rows_of(notified, NOTIFIED_ALERTS.column_names)
             ],
         )
 
@@ -78,20 +75,12 @@ class Outbox:
     """
 
     def __init__(self, state: str) -> None:
-        self._state = UPath(state)
+        self._state = state
 
     @property
     def path(self) -> Path:
-        """Where it is.
-
-        Raises:
-            SourceError: the place is no directory of this machine.
-        """
-        if not is_local(self._state):
-            raise SourceError(
-                f"{self._state}: alerts need a local directory for their outbox; set state (BILLING_DQ_STATE) to one"
-            )
-        return Path(self._state.path) / FILE_NAME
+        """Where it is."""
+        return state_directory(self._state, "the outbox of the alerts") / FILE_NAME
 
     @contextmanager
     def deciding(self) -> Iterator[Decision]:
@@ -114,21 +103,16 @@ class Outbox:
             query = "SELECT * FROM (SELECT * FROM notifications ORDER BY id DESC LIMIT ?) ORDER BY id"
             return [] if database is None else [_notification(row, None) for row in database.execute(query, (count,))]
 
-    def add_delivery(self, notification: Notification, at: datetime) -> None:
-        """Record that a notification was delivered."""
+    def add_attempt(self, notification: Notification, at: datetime, reason: str | None) -> None:
+        """Record that a notification was delivered, or the reason why it was not."""
         with writing(self.path) as database:
-            database.execute(
-                "UPDATE notifications SET delivered_at = ? WHERE id = ?", (at.isoformat(), notification.id)
-            )
-            database.execute("DELETE FROM failed_deliveries WHERE route = ?", (notification.route,))
-
-    def add_failure(self, notification: Notification, at: datetime, reason: str) -> None:
-        """Record that a notification was not delivered, and why."""
-        with writing(self.path) as database:
-            database.execute(
-                "INSERT OR REPLACE INTO failed_deliveries (route, at, reason) VALUES (?, ?, ?)",
-                (notification.route, at.isoformat(), reason),
-            )
+            if reason is None:
+                delivered = "UPDATE notifications SET delivered_at = ? WHERE id = ?"
+                database.execute(delivered, (at.isoformat(), notification.id))
+                database.execute("DELETE FROM failed_deliveries WHERE route = ?", (notification.route,))
+            else:
+                failed = "INSERT OR REPLACE INTO failed_deliveries (route, at, reason) VALUES (?, ?, ?)"
+                database.execute(failed, (notification.route, at.isoformat(), reason))
 
     def sending(self, wait: bool) -> AbstractContextManager[bool]:
         """A block in which no other process sends; gives False at once where one does and `wait` is False.
@@ -142,14 +126,10 @@ def _notification(row: sqlite3.Row, failure: sqlite3.Row | None) -> Notification
     if row["severity"] not in SEVERITIES:
         raise SourceError(f"notification {row['id']} has the severity {row['severity']!r}, which is none")
     created_at = datetime.fromisoformat(row["created_at"])
+    delivered_at = None if row["delivered_at"] is None else datetime.fromisoformat(row["delivered_at"])
+    message = Message(row["title"], row["text"], row["severity"])
+    notification = Notification(row["id"], row["route"], created_at, message, delivered_at)
     failed_at = None if failure is None else datetime.fromisoformat(failure["at"])
-    is_tried = failure is not None and failed_at is not None and failed_at >= created_at
-    return Notification(
-        row["id"],
-        row["route"],
-        created_at,
-        Message(row["title"], row["text"], row["severity"]),
-        None if row["delivered_at"] is None else datetime.fromisoformat(row["delivered_at"]),
-        failed_at if is_tried else None,
-        str(failure["reason"]) if failure is not None and is_tried else _NOT_TRIED,
-    )
+    if failure is None or failed_at is None or failed_at < created_at:
+        return notification
+    return replace(notification, failed_at=failed_at, reason=str(failure["reason"]))

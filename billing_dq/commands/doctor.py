@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from billing_dq.alerts.current_alerts import of_operations, operation
+from billing_dq.alerts.current_alerts import operation
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.alerts.targets import why_unusable
@@ -23,6 +23,7 @@ from billing_dq.storage.lake import Lake, night_of
 from billing_dq.storage.manifests import NightManifest, differences
 from billing_dq.storage.places import dagster_directory, why_not_writable
 from billing_dq.storage.records import EvidenceRemovedRecord
+from billing_dq.tables import ALERTS
 
 _SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
@@ -71,7 +72,7 @@ def _of_night(lake: Lake, night: str) -> int:
     for one in wrong:
         say(f"{_SIGNS['failed']} night of {night}: {one}; restore the night from a backup")
     if not wrong:
-        gone = f"; {removed.said}" if removed else ""
+        gone = f"; {removed.reason}" if removed else ""
         say(f"{_SIGNS['ok']} night of {night}: {len(manifest.files)} files are as they were stored{gone}")
     return 2 if wrong else 0
 
@@ -145,7 +146,7 @@ def _alerted(settings: Settings, lines: list[Diagnosis]) -> list[Diagnosis]:
         for row in nights.alerts.to_dict("records")
     ]
     try:
-        notifier.notify(AlertBatch("doctor", "the parts of this installation", of_operations(failed)))
+        notifier.notify(AlertBatch("doctor", "the parts of this installation", ALERTS.from_rows(failed)))
         notifier.notify(nights)
         said = undelivered(notifier.deliver())
     except SourceError as error:

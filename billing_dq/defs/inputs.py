@@ -104,7 +104,7 @@ class NightEvidence:
 
     def _in_range(self, rows: pd.DataFrame) -> pd.Series:
         """Which rows are of an organization of the range."""
-        in_range = [isinstance(name, str) and self.lake.of.holds(name) for name in rows["organization_id"]]
+        in_range = [isinstance(name, str) and self.lake.organizations.holds(name) for name in rows["organization_id"]]
         return pd.Series(in_range, rows.index, dtype="bool")
 
     def _stored(self, name: str) -> StoredTable:

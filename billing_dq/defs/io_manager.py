@@ -104,10 +104,10 @@ def stored_evidence(lake: Lake, table: Table, night: str) -> StoredTable:
     if not path.exists():
         removed = EvidenceRemovedRecord.of(lake.home, night)
         if removed is not None and table.name in removed.tables:
-            raise dg.Failure(f"{table.name} of {night} is gone: {removed.said}", allow_retries=False)
+            raise dg.Failure(f"{table.name} of {night} is gone: {removed.reason}", allow_retries=False)
         if table.name not in _NOT_IN_OLD_NIGHTS:
             raise dg.Failure(f"{table.name} is not stored: {path}", allow_retries=False)
-    return StoredTable(table, path, lake.of if "organization_id" in table.column_names else EVERYTHING)
+    return StoredTable(table, path, lake.organizations if "organization_id" in table.column_names else EVERYTHING)
 
 
 def frame_of(stored: StoredTable) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from billing_dq.quality.profiles import profile, profiles
 from billing_dq.report.figures import rows_of
 from billing_dq.storage.batches import frames_by_batch
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.quality_history import measures_before, night_before
+from billing_dq.storage.quality_history import night_before, nights_before
 from billing_dq.storage.records import SnapshotFactsRecord
 from billing_dq.storage.stored_table import StoredTable
 from billing_dq.storage.week_amounts import entries_by_week, usage_by_week
@@ -97,7 +97,7 @@ def measured(
     lake: Lake, night: str, facts: SnapshotFactsRecord, amounts: WeekAmounts, ledger_entries: float
 ) -> pd.DataFrame:
     """`NIGHT_MEASURES` of a night, judged by the nights before; ``ledger_entries`` are those of all ledgers."""
-    weeks, readings, history = facts.weeks, readings_of(facts), measures_before(lake, night)
+    weeks, readings, history = facts.weeks, readings_of(facts), nights_before(lake, NIGHT_MEASURES, night)
     of_night = measures(readings, amounts, ledger_entries, facts.as_of, night_before(lake, night, history))
     examined = {name: float(reading.examined) for name, reading in readings.items()}
     closed = {

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster import DagsterInstance
 
-from billing_dq.alerts.current_alerts import of_operations, operation
+from billing_dq.alerts.current_alerts import operation
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
 from billing_dq.defs.checks.night_checks import sums_up_the_night
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
+from billing_dq.tables import ALERTS
 from billing_dq.vocabulary.severities import Severity
 
 
@@ -41,7 +42,7 @@ def notify_of_checks(
     """
     watched = sorted((key for key in keys if not sums_up_the_night(key.name)), key=lambda key: key.to_user_string())
     red = red_checks(instance, watched)
-    batch = AlertBatch("checks", "checks of a night", of_operations(red))
+    batch = AlertBatch("checks", "checks of a night", ALERTS.from_rows(red))
     return _notified(settings, batch, f"looked at {len(watched)} checks: {len(red)} are red")
 
 
@@ -66,7 +67,7 @@ def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[
     run = context.dagster_run
     night = run.tags.get("dagster/partition")
     sentence = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
-    alerts = of_operations([operation("failed_run", run.run_id, sentence)])
+    alerts = ALERTS.from_rows([operation("failed_run", run.run_id, sentence)])
     return _notified(settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed")
 
 

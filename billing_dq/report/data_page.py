@@ -20,7 +20,7 @@ from billing_dq.report.figures import Plain, rows_of
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.manifests import add_files
 from billing_dq.storage.placing import put_text
-from billing_dq.storage.quality_history import is_complete, measures_before, nights_before
+from billing_dq.storage.quality_history import is_complete, nights_before
 from billing_dq.tables import COLUMN_PROFILES, DOCUMENT_SHAPES, NIGHT_MEASURES, TABLES
 
 _SHOWN = ("collection", "measure", "week_key", "value", "unit", "expected", "lowest", "highest", "nights", "verdict")
@@ -72,7 +72,7 @@ def data_page(lake: Lake, night: str) -> str:
     tonight = date.fromisoformat(night)
     profiled = reversed(lake.nights(COLUMN_PROFILES))
     before = next((one for one in profiled if one < night and is_complete(lake, one)), None)
-    history = measures_before(lake, night)
+    history = nights_before(lake, NIGHT_MEASURES, night)
     together = pd.concat([history, measured.assign(night=tonight)]) if len(history) else measured.assign(night=tonight)
     return (
         _environment()

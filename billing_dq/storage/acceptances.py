@@ -19,7 +19,7 @@ from billing_dq.tables import ACCEPTANCES, FrameError
 
 
 class AcceptanceLog:
-    """The acceptances of one home; `append` is safe among processes."""
+    """The acceptances of one home; safe among processes."""
 
     def __init__(self, home: str) -> None:
         self._home = place_of(home)
@@ -36,8 +36,8 @@ class AcceptanceLog:
         Raises:
             SourceError: the home cannot be written.
         """
-        rows = ACCEPTANCES.conform(record).to_json(orient="records", date_format="iso", double_precision=15)
-        text = json.dumps(json.loads(rows)[0], allow_nan=False)
+        rows = ACCEPTANCES.conform(record)
+        text = rows.to_json(orient="records", lines=True, date_format="iso", double_precision=15).strip()
         if self._is_local:
             with writing(Path(self.path.path)) as database:
                 database.execute("INSERT INTO acceptances (record) VALUES (?)", (text,))

@@ -44,17 +44,18 @@ def followed_batches(
         older: of these organizations, behind the window.
         followed_weeks: `FOLLOWED_WEEKS`.
     """
-    left = set(followed_weeks["organization_id"])
-    if not left:
+    remaining = set(followed_weeks["organization_id"])
+    if not remaining:
         return
     for usage, entries in merge_by_organization(window.usage, window.entries, _ENTRY_COLUMNS):
-        here = left & {*usage.column("organization_id").to_pylist(), *entries.column("organization_id").to_pylist()}
-        if here:
-            left -= here
-            yield _with_older((_only(usage, here), _only(entries, here)), older, here)
-    if left:  # nothing of them is in the window
+        in_batch = {*usage.column("organization_id").to_pylist(), *entries.column("organization_id").to_pylist()}
+        organizations = remaining & in_batch
+        if organizations:
+            remaining -= organizations
+            yield _with_older((_only(usage, organizations), _only(entries, organizations)), older, organizations)
+    if remaining:  # nothing of them is in the window
         no_usage, no_entries = (arrow_schema(table).empty_table() for table in (WEEKLY_USAGE, LEDGER_ENTRIES))
-        yield _with_older((no_usage, no_entries.select(_ENTRY_COLUMNS)), older, left)
+        yield _with_older((no_usage, no_entries.select(_ENTRY_COLUMNS)), older, remaining)
 
 
 def _with_older(
@@ -62,8 +63,8 @@ def _with_older(
 ) -> OrganizationBatch:
     """The rows (usage, entries) of the window and the older ones of some organizations, as one batch."""
     usage = pa.concat_tables([window[0], older.usage.of_organizations(organizations)])
-    behind = older.entries.of_organizations(organizations).select(_ENTRY_COLUMNS)
-    entries = pa.concat_tables([window[1], behind])
+    older_entries = older.entries.of_organizations(organizations).select(_ENTRY_COLUMNS)
+    entries = pa.concat_tables([window[1], older_entries])
     return _batch(usage.sort_by(_ascending("week_key")), entries.sort_by(_ascending("position")))
 
 
@@ -97,8 +98,8 @@ def rows_of_organizations(
     Raises:
         SourceError: the night does not have the first table.
     """
-    behind = [lake.stored(table, night) for table in tables[1:]]
-    parts = [lake.require(tables[0], night), *(part for part in behind if part is not None)]
+    others = (lake.stored(table, night) for table in tables[1:])
+    parts = [lake.require(tables[0], night), *(stored for stored in others if stored is not None)]
     return pd.concat([part.where("organization_id", organizations) for part in parts], ignore_index=True)
 
 

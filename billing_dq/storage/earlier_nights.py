@@ -77,10 +77,10 @@ def require_sound_nights_before(lake: Lake, night: str) -> None:
     sizes = {name: size for table in sorted(_HISTORY) for name, size in _sizes(lake.root / table)} if nights else {}
     for earlier in reversed(nights):
         manifest = NightManifest.of(lake, earlier)
-        wrong = manifest and _damage(lake, manifest, sizes, hashed=earlier == nights[-1])
-        if wrong:
+        damage = manifest and _damage(lake, manifest, sizes, hashed=earlier == nights[-1])
+        if damage:
             raise SourceError(
-                f"the night of {night} is not concluded: {wrong}, and the manifest of {earlier} lists it; restore it "
+                f"the night of {night} is not concluded: {damage}, and the manifest of {earlier} lists it; restore it "
                 f"from a backup (`billing-dq doctor --night {earlier}` names all that is wrong), or go on without that "
                 f"night: `billing-dq nightly --without-night {earlier}`"
             )
@@ -96,10 +96,8 @@ def is_read(lake: Lake, night: str) -> bool:
     """Whether all that a night reads of MongoDB is stored."""
     if SnapshotFactsRecord.of(lake.home, night) is None:
         return False
-    removed = EvidenceRemovedRecord.of(lake.home, night)
-    gone = frozenset(removed.tables if removed else ())
-    needed = (*OF_MONGODB, QUARANTINED_DOCUMENTS.name, UNREADABLE_KEYS.name)
-    return all(lake.stored(TABLES[name], night) is not None for name in needed if name not in gone)
+    needed = {*OF_MONGODB, QUARANTINED_DOCUMENTS.name, UNREADABLE_KEYS.name} - _removed(lake, night)
+    return all(lake.stored(TABLES[name], night) is not None for name in needed)
 
 
 def leave_out(lake: Lake, night: str) -> None:
@@ -115,11 +113,10 @@ def leave_out(lake: Lake, night: str) -> None:
 
 def _damage(lake: Lake, manifest: NightManifest, sizes: dict[str, int], hashed: bool) -> str:
     """What of a night's history is not as it was stored, in words; empty where all is."""
-    removed = EvidenceRemovedRecord.of(lake.home, manifest.night)
-    gone = frozenset(removed.tables if removed else ())
+    tables = _HISTORY - _removed(lake, manifest.night)
     for name, file in manifest.files.items():
         table = name.partition("/")[0]
-        if table not in _HISTORY or table in gone:
+        if table not in tables:
             continue
         if name not in sizes:
             return f"{name} is gone"
@@ -128,6 +125,12 @@ def _damage(lake: Lake, manifest: NightManifest, sizes: dict[str, int], hashed: 
         ):
             return f"{name} is damaged"
     return ""
+
+
+def _removed(lake: Lake, night: str) -> set[str]:
+    """The tables of a night that retention removed."""
+    record = EvidenceRemovedRecord.of(lake.home, night)
+    return set(record.tables) if record else set()
 
 
 def _sizes(directory: UPath) -> Iterator[tuple[str, int]]:

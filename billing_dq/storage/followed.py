@@ -44,7 +44,7 @@ class Followed:
         They begin a week before the oldest followed one, for matching.
         """
         for week in sorted(set(self.oldest.values())):
-            organizations = sorted(one for one, oldest in self.oldest.items() if oldest == week)
+            organizations = sorted(name for name, oldest in self.oldest.items() if oldest == week)
             keys = [key for key in night.back_to(week).matching_keys if key not in night.matching_keys]
             for start in range(0, len(organizations), at_once):
                 yield organizations[start : start + at_once], keys

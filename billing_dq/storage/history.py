@@ -1,6 +1,6 @@
 """What earlier nights knew, from the stored tables. A night looks only at earlier ones, and can be run again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -17,6 +17,7 @@ from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.followed import SEAL_COLUMNS, Followed
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
+from billing_dq.storage.stored_table import StoredTable
 from billing_dq.tables import (
     DISPUTE_POSITIONS,
     FINDINGS,
@@ -40,24 +41,24 @@ _RESOLVED_NIGHTS = 30
 _PAYMENT_IDS = ("ch_", "py_", "re_", "pyr_")
 
 
-def earlier_evidence(lake: Lake, night: str, ours: ApplicationTables) -> Earlier:
+def earlier_evidence(lake: Lake, night: str, application: ApplicationTables) -> Earlier:
     """The quotas and plans that earlier nights saw: evidence for the meter, in the night's weeks and the followed ones.
 
     Args:
         lake: the stored nights.
         night: the night, YYYY-MM-DD.
-        ours: its weeks, `SUBSCRIPTIONS` and `FOLLOWED_WEEKS`.
+        application: its weeks, `SUBSCRIPTIONS` and `FOLLOWED_WEEKS`.
     """
-    keys, subscriptions = ours.weeks.keys, ours.subscriptions
+    keys, subscriptions, weeks = application.weeks.keys, application.subscriptions, application.followed_weeks
     evidence = Earlier(quotas=earlier_quotas(lake, night, keys), plans=earlier_plans(lake, night, keys, subscriptions))
-    if ours.followed_weeks.empty:
+    if weeks.empty:
         return evidence
-    followed, organizations = sorted(set(ours.followed_weeks["week_key"])), ours.followed_weeks["organization_id"]
-    mine = subscriptions[subscriptions["organization_id"].isin(organizations)]
+    followed, organizations = sorted(set(weeks["week_key"])), weeks["organization_id"]
+    of_followed = subscriptions[subscriptions["organization_id"].isin(organizations)]
     return replace(
         evidence,
         quotas_of_followed=earlier_quotas(lake, night, followed, organizations),
-        plans_of_followed=earlier_plans(lake, night, followed, mine),
+        plans_of_followed=earlier_plans(lake, night, followed, of_followed),
     )
 
 
@@ -72,12 +73,12 @@ def followed_by(lake: Lake, night: str, weeks: NightWeeks, follow_weeks: int) ->
     """
     for earlier in _before(lake, FINDINGS, night)[-1:]:
         stored = lake.require(FINDINGS, earlier).frame()
-        known = with_acceptances(stored, stored, AcceptanceLog(lake.home).read(), earlier)
+        findings = with_acceptances(stored, stored, AcceptanceLog(lake.home).read(), earlier)
         followed = lake.stored(FOLLOWED_WEEKS, earlier)
         before = FOLLOWED_WEEKS.empty() if followed is None else followed.frame()
-        of_seals = known[(known["cause"] == HISTORY_CHANGED) & known["accepted_by"].notna()]
+        of_seals = findings[(findings["cause"] == HISTORY_CHANGED) & findings["accepted_by"].notna()]
         return Followed(
-            weeks_to_follow(known, documents_of_findings(lake, known), before, weeks, follow_weeks),
+            weeks_to_follow(findings, documents_of_findings(lake, findings), before, weeks, follow_weeks),
             seals_before(lake, night, set(of_seals["organization_id"])),
         )
     return Followed(seals=seals_before(lake, night, set()))
@@ -102,27 +103,22 @@ def seals_before(lake: Lake, night: str, accepted: set[str]) -> pd.DataFrame:
 def earlier_quotas(
     lake: Lake, night: str, week_keys: Sequence[str], organizations: pd.Series | None = None
 ) -> pd.DataFrame:
-    """``organization_id``, ``week_key``, ``meter_quota`` as earlier nights saw the given weeks, each once.
+    """``organization_id``, ``week_key``, ``meter_quota`` as earlier nights saw the weeks of some keys, each once.
 
     ``week_keys`` are in order; ``organizations``: of these only.
     """
     columns = ["organization_id", "week_key", "meter_quota"]
-    seen = WEEKLY_USAGE.empty()[columns]
-    for earlier in reversed(_read_before(lake, WEEKLY_USAGE, night)):
-        facts = SnapshotFactsRecord.of(lake.home, earlier)
-        stored = lake.stored(WEEKLY_USAGE, earlier)
-        if facts is None or stored is None:  # a night that was not read to its end
-            continue
+    quotas = WEEKLY_USAGE.empty()[columns]
+    for facts, stored in _read_before(lake, WEEKLY_USAGE, night):
         if facts.weeks.keys[-1] < week_keys[0]:
             break
-        if not set(week_keys) & set(facts.weeks.matching_keys):
-            continue
-        usage = stored.frame(columns)
-        wanted = usage["week_key"].isin(week_keys)
-        if organizations is not None:
-            wanted &= usage["organization_id"].isin(organizations)
-        seen = pd.concat([seen, usage[wanted]]).drop_duplicates()
-    return seen.reset_index(drop=True)
+        if set(week_keys) & set(facts.weeks.matching_keys):
+            usage = stored.frame(columns)
+            usage = usage[usage["week_key"].isin(week_keys)]
+            if organizations is not None:
+                usage = usage[usage["organization_id"].isin(organizations)]
+            quotas = pd.concat([quotas, usage]).drop_duplicates()
+    return quotas.reset_index(drop=True)
 
 
 def earlier_plans(lake: Lake, night: str, week_keys: Sequence[str], subscriptions: pd.DataFrame) -> pd.DataFrame:
@@ -130,21 +126,18 @@ def earlier_plans(lake: Lake, night: str, week_keys: Sequence[str], subscription
 
     Only nights within these weeks, in order, are asked: a plan that was live at another time tells nothing about them.
     """
-    now = subscriptions.set_index("organization_id")["plan"]
-    found = [no_earlier_plans()]
-    for earlier in reversed(_read_before(lake, SUBSCRIPTIONS, night)):
-        facts = SnapshotFactsRecord.of(lake.home, earlier)
-        stored = lake.stored(SUBSCRIPTIONS, earlier)
-        if facts is None or stored is None:  # a night that was not read to its end
-            continue
+    plan_of = subscriptions.set_index("organization_id")["plan"]
+    plans = [no_earlier_plans()]
+    for facts, stored in _read_before(lake, SUBSCRIPTIONS, night):
         if facts.as_of < Week.parse(week_keys[0]).start:
             break
-        if Week.of(facts.as_of).key not in week_keys:
-            continue
-        seen = stored.frame(["organization_id", "plan"]).dropna()
-        other = seen[seen["organization_id"].isin(now.index) & (seen["plan"] != seen["organization_id"].map(now))]
-        found.append(other.assign(seen_at=pd.Timestamp(facts.as_of).as_unit("ms"))[list(found[0].columns)])
-    return pd.concat(found, ignore_index=True).astype(found[0].dtypes.to_dict())
+        if Week.of(facts.as_of).key in week_keys:
+            earlier = stored.frame(["organization_id", "plan"]).dropna()
+            is_known = earlier["organization_id"].isin(plan_of.index)
+            differs = is_known & (earlier["plan"] != earlier["organization_id"].map(plan_of))
+            changed = earlier[differs].assign(seen_at=pd.Timestamp(facts.as_of).as_unit("ms"))
+            plans.append(changed[list(plans[0].columns)])
+    return pd.concat(plans, ignore_index=True).astype(plans[0].dtypes.to_dict())
 
 
 def earlier_than(lake: Lake, night: str, weeks: NightWeeks) -> Earlier:
@@ -171,17 +164,15 @@ def earlier_closed_weeks(lake: Lake, night: str, weeks: NightWeeks) -> pd.DataFr
     A week's rows are of the newest night that saw it closed.
     """
     covered = _closed(weeks)
-    found = [METER_EXTRAS_DELTAS.empty()]
+    deltas = [METER_EXTRAS_DELTAS.empty()]
     for earlier in reversed(_before(lake, METER_EXTRAS_DELTAS, night)):
         facts, stored = SnapshotFactsRecord.of(lake.home, earlier), lake.stored(METER_EXTRAS_DELTAS, earlier)
         # an incomplete night knows some organizations' weeks only
-        wanted = set() if facts is None or facts.incomplete_because else _closed(facts.weeks) - covered
-        if stored is None or not wanted:
-            continue
-        frame = stored.frame()
-        found.append(frame[frame["week_key"].isin(wanted)])
-        covered |= wanted
-    return pd.concat(found, ignore_index=True)
+        closed = set() if facts is None or facts.incomplete_because else _closed(facts.weeks) - covered
+        if stored is not None and closed:
+            deltas.append(stored.where("week_key", closed))
+            covered |= closed
+    return pd.concat(deltas, ignore_index=True)
 
 
 def findings_before(lake: Lake, night: str) -> pd.DataFrame | None:
@@ -201,14 +192,14 @@ def documents_of_findings(lake: Lake, findings: pd.DataFrame) -> pd.DataFrame:
         `quarantine.DOCUMENT_COLUMNS`. A document whose night is no longer stored is left out.
     """
     is_open = (findings["kind"] == KIND) & (findings["state"] != "resolved")
-    found = [documents_of(QUARANTINED_DOCUMENTS.empty(), UNREADABLE_KEYS.empty())]
-    for seen in sorted(set(findings.loc[is_open, "last_seen"])):
-        unreadable = lake.stored(UNREADABLE_KEYS, seen)
+    documents = [documents_of(QUARANTINED_DOCUMENTS.empty(), UNREADABLE_KEYS.empty())]
+    for night in sorted(set(findings.loc[is_open, "last_seen"])):
+        unreadable = lake.stored(UNREADABLE_KEYS, night)
         for table in (QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS):
-            stored = lake.stored(table, seen)
+            stored = lake.stored(table, night)
             if stored is not None and unreadable is not None:
-                found.append(documents_of(stored.frame(), unreadable.frame()))
-    return pd.concat(found).drop_duplicates(["collection", "document_id"], keep="last", ignore_index=True)
+                documents.append(documents_of(stored.frame(), unreadable.frame()))
+    return pd.concat(documents).drop_duplicates(["collection", "document_id"], keep="last", ignore_index=True)
 
 
 def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
@@ -217,7 +208,7 @@ def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
     `won` is not final: the money can come after the look-back. A won dispute is left to the look-back where nothing was
     taken, or where all of the money is back.
     """
-    found: set[str] = set()
+    dispute_ids: set[str] = set()
     for earlier in _before(lake, STRIPE_DISPUTES, night)[-1:]:
         disputes, positions = lake.stored(STRIPE_DISPUTES, earlier), lake.stored(DISPUTE_POSITIONS, earlier)
         settled: set[str] = set()
@@ -225,12 +216,12 @@ def disputes_to_read_again(lake: Lake, night: str) -> list[str]:
             frame = positions.frame(["dispute_id", "withdrawn_minor", "clawed_back_units", "fraction", "decision"])
             untouched = (frame["withdrawn_minor"] == 0) & (frame["clawed_back_units"] == 0)
             settled.update(frame.loc[untouched | (frame["fraction"] == 1.0), "dispute_id"])
-            found.update(frame.loc[frame["decision"].isin(["due", "parked"]), "dispute_id"])
+            dispute_ids.update(frame.loc[frame["decision"].isin(["due", "parked"]), "dispute_id"])
         if disputes is not None:
             frame = disputes.frame(["dispute_id", "status"])
             closed = frame["status"].isin(FINAL) | ((frame["status"] == WON) & frame["dispute_id"].isin(settled))
-            found.update(frame.loc[~closed, "dispute_id"])
-    return sorted(found)
+            dispute_ids.update(frame.loc[~closed, "dispute_id"])
+    return sorted(dispute_ids)
 
 
 def payments_to_read_again(lake: Lake, night: str) -> list[str]:
@@ -249,9 +240,12 @@ def _before(lake: Lake, table: Table, night: str) -> list[str]:
     return [stored for stored in lake.nights(table) if stored < night]
 
 
-def _read_before(lake: Lake, table: Table, night: str) -> list[str]:
-    """Also nights that are not concluded: what they read is evidence, whatever became of it."""
-    return [stored for stored in lake.nights_of_evidence(table) if stored < night]
+def _read_before(lake: Lake, table: Table, night: str) -> Iterator[tuple[SnapshotFactsRecord, StoredTable]]:
+    """What earlier nights read, newest first; also nights that are not concluded: what they read is evidence."""
+    for earlier in reversed(lake.nights_of_evidence(table)):
+        facts, stored = SnapshotFactsRecord.of(lake.home, earlier), lake.stored(table, earlier)
+        if earlier < night and facts is not None and stored is not None:  # without facts it was not read to its end
+            yield facts, stored
 
 
 def _closed(weeks: NightWeeks) -> set[str]:

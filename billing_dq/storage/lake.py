@@ -24,7 +24,7 @@ class Lake:
     """
 
     home: str
-    of: OrganizationRange = EVERYTHING
+    organizations: OrganizationRange = EVERYTHING
 
     @property
     def root(self) -> UPath:
@@ -34,8 +34,8 @@ class Lake:
     def stored(self, table: Table, night: str) -> StoredTable | None:
         """A table of a night, None where that night has none."""
         path = self._path(table, night)
-        of = self.of if "organization_id" in table.column_names else EVERYTHING
-        return StoredTable(table, path, of) if path.exists() else None
+        organizations = self.organizations if "organization_id" in table.column_names else EVERYTHING
+        return StoredTable(table, path, organizations) if path.exists() else None
 
     def begin(self, night: str) -> None:
         """Hide a night from readers, until its manifest is there: something of it is about to be written."""
@@ -62,19 +62,11 @@ class Lake:
 
     def nights(self, table: Table) -> list[str]:
         """The whole nights that hold a table, oldest first."""
-        directory = self.root / table.name
-        if not directory.exists():
-            return []
-        hidden = unfinished.unfinished(self.root)
-        return sorted({path.stem for path in directory.iterdir() if path.suffix == ".parquet"} - hidden)
+        return sorted(self._stored_nights(table) - unfinished.unfinished(self.root))
 
     def nights_of_evidence(self, table: Table) -> list[str]:
         """The nights that hold a table, oldest first, concluded or not, but those that somebody left out."""
-        directory = self.root / table.name
-        if not directory.exists():
-            return []
-        there = {path.stem for path in directory.iterdir() if path.suffix == ".parquet"}
-        return sorted(there - unfinished.left_out(self.root))
+        return sorted(self._stored_nights(table) - unfinished.left_out(self.root))
 
     def require(self, table: Table, night: str) -> StoredTable:
         """A table of a whole night.
@@ -82,15 +74,15 @@ class Lake:
         Raises:
             SourceError: that night has none, or is being written; the message says which nights do.
         """
-        found = self.stored(table, night)
-        if found is None or not self.is_whole(night):
-            raise SourceError(self._absent(table, f"the night of {night}", night))
-        return found
+        stored = self.stored(table, night)
+        if stored is None or not self.is_whole(night):
+            raise SourceError(self._why_absent(table, night))
+        return stored
 
     def frame_or_empty(self, table: Table, night: str) -> pd.DataFrame:
         """A result of a night for people to look at; without rows where the night could not compute it."""
-        found = self.stored(table, night)
-        return table.empty() if found is None else found.frame()
+        stored = self.stored(table, night)
+        return table.empty() if stored is None else stored.frame()
 
     def choose(self, table: Table, night: str | None) -> tuple[str, StoredTable]:
         """The asked night of a table, the newest one where none is asked for.
@@ -98,29 +90,33 @@ class Lake:
         Raises:
             SourceError: what is asked for is no night; that night (or any night) is not stored, and which are.
         """
-        if night is not None:
-            night = night_of(night)
-        nights = self.nights(table)
-        if night is None and not nights:
-            raise SourceError(self._absent(table, "any night", None))
-        chosen = night or nights[-1]
+        chosen = night_of(night) if night is not None else next(reversed(self.nights(table)), None)
+        if chosen is None:
+            raise SourceError(
+                f"no {table.name} is stored for any night under {self.root}; run `billing-dq nightly` first"
+            )
         return chosen, self.require(table, chosen)
 
     def _path(self, table: Table, night: str) -> UPath:
         return self.root / table.name / f"{night}.parquet"
 
-    def _absent(self, table: Table, asked: str, night: str | None) -> str:
-        if night is not None and not self.is_whole(night):
+    def _stored_nights(self, table: Table) -> set[str]:
+        directory = self.root / table.name
+        return {path.stem for path in directory.glob("*.parquet")} if directory.exists() else set()
+
+    def _why_absent(self, table: Table, night: str) -> str:
+        if not self.is_whole(night):
             return (
-                f"{asked} is not whole: it is being taken, or its run ended half-way; "
+                f"the night of {night} is not whole: it is being taken, or its run ended half-way; "
                 f"`billing-dq nightly` on that date, or the job conclude_night, finishes it"
             )
-        removed = None if night is None else EvidenceRemovedRecord.of(self.home, night)
+        absent = f"no {table.name} is stored for the night of {night}"
+        removed = EvidenceRemovedRecord.of(self.home, night)
         if removed is not None and table.name in removed.tables:
-            return f"no {table.name} is stored for {asked}: {removed.said}"
+            return f"{absent}: {removed.reason}"
         nights = self.nights(table)
         stored = f"stored nights: {', '.join(nights[-5:])}" if nights else "run `billing-dq nightly` first"
-        return f"no {table.name} is stored for {asked} under {self.root}; {stored}"
+        return f"{absent} under {self.root}; {stored}"
 
 
 def night_of(text: str) -> str:

@@ -4,17 +4,17 @@ made the night, what went in and came out, and the SHA-256 of every file: anybod
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.settings import Execution, Settings
+from billing_dq.settings import Settings
 from billing_dq.storage import unfinished
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.placing import put_text, remove_halves
@@ -109,7 +109,7 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
         documents={name: counts.model_dump() for name, counts in snapshot.counts.items()},
         stripe={"state": stripe.state, "requests": dict(stripe.requests)},
         rows={name: table.rows for name, table in tables.items() if table is not None},
-        files=_files(lake.root, night),
+        files={name: stored_file(path) for name, path in _paths(lake.root, night).items()},
     )
     _write(lake, manifest)
     unfinished.unmark(lake.root, night)
@@ -133,22 +133,22 @@ def add_files(lake: Lake, night: str, *paths: UPath) -> None:
     """Add files that are written after the night is whole, such as its page, to the manifest."""
     manifest = NightManifest.of(lake, night)
     if manifest is not None:
-        added = {_below(lake.root, path): stored_file(path) for path in paths}
-        _write(lake, manifest.model_copy(update={"files": manifest.files | added}))
+        files = {_below(lake.root, path): stored_file(path) for path in paths}
+        _write(lake, manifest.model_copy(update={"files": manifest.files | files}))
 
 
 def differences(lake: Lake, manifest: NightManifest, removed: frozenset[str] = frozenset()) -> list[str]:
-    """What of a night is not as its manifest says, some words each; ``removed`` are tables that retention removed."""
-    added = sorted(set(_paths(lake.root, manifest.night)) - set(manifest.files))
-    found = [f"{name} is there, and the night did not store it" for name in added]
+    """What of a night is not as its manifest says, a sentence each; ``removed`` are tables that retention removed."""
+    foreign = sorted(set(_paths(lake.root, manifest.night)) - set(manifest.files))
+    sentences = [f"{name} is there, and the night did not store it" for name in foreign]
     for name, file in manifest.files.items():
         path = lake.root / name
         if not path.exists():
             if name.partition("/")[0] not in removed:
-                found.append(f"{name} is gone")
+                sentences.append(f"{name} is gone")
         elif stored_file(path) != file:
-            found.append(f"{name} is not the file that was stored")
-    return found
+            sentences.append(f"{name} is not the file that was stored")
+    return sentences
 
 
 def stored_file(path: UPath) -> StoredFile:
@@ -164,67 +164,38 @@ def stored_file(path: UPath) -> StoredFile:
 @cache
 def rule_versions() -> dict[str, str]:
     """By package of `billing_dq.reconcile`, the SHA-256 of its source: another rule is another version."""
-    packages = sorted(path.parent for path in (_PACKAGE / "reconcile").rglob("__init__.py"))
-    return {
-        ".".join(package.relative_to(_PACKAGE).parts): _hash_of_sources(sorted(package.glob("*.py")))
-        for package in packages
-    }
+    versions: dict[str, str] = {}
+    for package in sorted(path.parent for path in (_PACKAGE / "reconcile").rglob("__init__.py")):
+        content = hashlib.sha256()
+        for path in sorted(package.glob("*.py")):
+            content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        versions[".".join(package.relative_to(_PACKAGE).parts)] = content.hexdigest()
+    return versions
 
 
 def without_secrets(settings: Settings) -> dict[str, JsonValue]:
-    """The settings as JSON, without a secret: its key is left out. Users in addresses are starred."""
-    return _plain(settings)
+    """The settings as JSON. Secrets are excluded by their fields; users in addresses are starred, and so is every text
+    in the configuration of an engine: any of them, however deep, may be a password.
+    """
+    values = settings.model_dump(mode="json")
+    values["execution"]["config"] = _with_texts(values["execution"]["config"], lambda text: "***")
+    return {
+        name: _with_texts(value, lambda text: _USER_IN_ADDRESS.sub(r"\1***@", text)) for name, value in values.items()
+    }
 
 
-def _plain(section: BaseModel) -> dict[str, JsonValue]:
-    written = section.model_dump(mode="json")
-    values: dict[str, JsonValue] = {}
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, SecretStr):
-            continue
-        if isinstance(section, Execution) and name == "config":
-            values[name] = _without_texts(written[name])
-        elif isinstance(value, BaseModel):
-            values[name] = _plain(value)
-        elif isinstance(value, Mapping):
-            values[name] = {
-                str(key): _plain(one) if isinstance(one, BaseModel) else _starred(written[name][str(key)])
-                for key, one in value.items()
-            }
-        else:
-            values[name] = _starred(written[name])
-    return values
-
-
-def _without_texts(value: JsonValue) -> JsonValue:
-    """The configuration of an engine without its texts: any of them, however deep, may be a password."""
+def _with_texts(value: JsonValue, replaced: Callable[[str], str]) -> JsonValue:
     if isinstance(value, dict):
-        return {key: _without_texts(nested) for key, nested in value.items()}
+        return {key: _with_texts(nested, replaced) for key, nested in value.items()}
     if isinstance(value, list):
-        return [_without_texts(nested) for nested in value]
-    return "***" if isinstance(value, str) else value
-
-
-def _starred(value: JsonValue) -> JsonValue:
-    return _USER_IN_ADDRESS.sub(r"\1***@", value) if isinstance(value, str) else value
-
-
-def _files(root: UPath, night: str) -> dict[str, StoredFile]:
-    return {name: stored_file(path) for name, path in _paths(root, night).items()}
+        return [_with_texts(nested, replaced) for nested in value]
+    return replaced(value) if isinstance(value, str) else value
 
 
 def _paths(root: UPath, night: str) -> dict[str, UPath]:
     directories = sorted(path for path in root.iterdir() if path.is_dir() and path.name not in _APART)
     paths = [directory / f"{night}{suffix}" for directory in directories for suffix in _SUFFIXES]
     return {_below(root, path): path for path in paths if path.exists()}
-
-
-def _hash_of_sources(paths: list[Path]) -> str:
-    content = hashlib.sha256()
-    for path in paths:
-        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return content.hexdigest()
 
 
 def _below(root: UPath, path: UPath) -> str:

@@ -1,6 +1,5 @@
 """Who may take a night: one process at a time for each night of an output location."""
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,10 +10,10 @@ from pathlib import Path
 from upath import UPath
 
 from billing_dq.errors import SourceError
+from billing_dq.storage.file_locks import exclusive
 from billing_dq.storage.object_locks import ObjectLock
 from billing_dq.storage.places import place_of
 from billing_dq.storage.placing import is_local
-from billing_dq.storage.private import private_directory, private_opener
 
 
 class NightLocks:
@@ -30,7 +29,7 @@ class NightLocks:
     def __init__(self, home: str) -> None:
         self._home = place_of(home)
         self.directory = locks_directory(home)
-        self._held: set[str] = set()
+        self._nights: set[str] = set()
 
     @contextmanager
     def hold(self, night: str) -> Iterator[None]:
@@ -39,24 +38,26 @@ class NightLocks:
         Raises:
             SourceError: another owner holds it, or the lock's file cannot be written.
         """
-        if night in self._held:
+        if night in self._nights:
             yield
             return
-        with self._hold_object(night) if _is_s3(self._home) else self._hold_file(night):
-            self._held.add(night)
+        with self._hold_object(night) if self._home.protocol in ("s3", "s3a") else self._hold_file(night):
+            self._nights.add(night)
             try:
                 yield
             finally:
-                self._held.discard(night)
+                self._nights.discard(night)
 
     @contextmanager
     def _hold_file(self, night: str) -> Iterator[None]:
-        descriptor = self._open(night)
-        try:
-            _take(descriptor, night)
+        path = self.directory / f"{night}.lock"
+        with exclusive(path, wait=False) as is_held:
+            if not is_held:
+                holder = path.read_text(encoding="utf-8", errors="replace").strip()
+                by = f"process {holder}" if holder else "another process"
+                raise SourceError(f"the night of {night} is being taken by {by}; wait until it has ended")
+            path.write_text(str(os.getpid()), encoding="utf-8")
             yield
-        finally:
-            os.close(descriptor)  # gives the lock up
 
     @contextmanager
     def _hold_object(self, night: str) -> Iterator[None]:
@@ -72,14 +73,6 @@ class NightLocks:
                 "time; take it again (--again)"
             )
 
-    def _open(self, night: str) -> int:
-        path = self.directory / f"{night}.lock"
-        try:
-            private_directory(self.directory)
-            return private_opener(str(path), os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise SourceError(f"the lock {path} cannot be written: {error.strerror}") from None
-
 
 def locks_directory(home: str) -> Path:
     """Where the locks of an output location are: `<home>/locks`.
@@ -92,18 +85,3 @@ def locks_directory(home: str) -> Path:
         return Path(path.path) / "locks"
     name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"billing_dq-locks-{os.getuid()}" / name
-
-
-def _is_s3(home: UPath) -> bool:
-    return home.protocol in ("s3", "s3a")
-
-
-def _take(descriptor: int, night: str) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        by = f"process {holder}" if holder else "another process"
-        raise SourceError(f"the night of {night} is being taken by {by}; wait until it has ended") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -40,17 +40,14 @@ class ObjectLock:
         self._renewing: Thread | None = None
 
     def take(self, what: str) -> None:
-        """Take the lock, and renew it from now on.
-
-        Args:
-            what: what is locked, for the message.
+        """Take the lock, and renew it from now on; ``what`` names it in messages.
 
         Raises:
             SourceError: another holds it, or the store cannot be asked.
         """
         try:
             if not self._put(_holder(), IfNoneMatch="*"):
-                tag, age, holder = self._seen()
+                tag, age, holder = self._standing()
                 if holder and age < self._lease:
                     raise SourceError(f"{what} is being taken by {holder}; wait until it has ended")
                 if not self._put(_holder(), IfMatch=tag):
@@ -91,7 +88,7 @@ class ObjectLock:
         self._tag = answer["ETag"]
         return True
 
-    def _seen(self) -> tuple[str, float, str]:
+    def _standing(self) -> tuple[str, float, str]:
         """The tag, the age in seconds and the holder of the object as it stands; no holder where it was given up."""
         answer = self._call("get_object")
         age = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]) - answer["LastModified"]

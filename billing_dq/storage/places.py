@@ -26,16 +26,14 @@ def dagster_directory(state: str) -> Path:
     Raises:
         SourceError: neither is a directory of this machine.
     """
-    given = os.environ.get("DAGSTER_HOME")
-    return Path(given).absolute() if given else (state_directory(state, "Dagster's history") / "dagster").absolute()
+    variable = os.environ.get("DAGSTER_HOME")
+    return (Path(variable) if variable else state_directory(state, "Dagster's history") / "dagster").absolute()
 
 
-def state_directory(state: str, wanted_by: str) -> Path:
+def state_directory(state: str, content: str) -> Path:
     """The directory of this machine for what is appended to and locked, which no object store can.
 
-    Args:
-        state: the setting, or the home where it is not set.
-        wanted_by: what is kept there, for the message.
+    ``state`` is the setting, or the home where it is not set; ``content`` says in the message what is kept there.
 
     Raises:
         SourceError: it is no directory of this machine.
@@ -43,21 +41,18 @@ def state_directory(state: str, wanted_by: str) -> Path:
     place = UPath(state)
     if not is_local(place):
         raise SourceError(
-            f"{wanted_by} cannot be kept at {state}: it needs a local directory; set state (BILLING_DQ_STATE) to one"
+            f"{content} cannot be kept at {state}: it needs a local directory; set state (BILLING_DQ_STATE) to one"
         )
     return Path(place.path)
 
 
 def why_not_writable(place: str, *within: str) -> str | None:
-    """Why a directory cannot be written; None where it can. It is made where it does not exist; a bucket is not.
+    """Why a directory, of any fsspec file system, cannot be written, or the last one ``within``; None where it can.
 
-    Args:
-        place: its path, or its address on any fsspec file system.
-        within: names of directories inside it: the last of them is tried.
+    A directory is made where it does not exist; a bucket is not.
     """
     try:
-        directory = place_of(place).joinpath(*within)
-        probe = directory / f".writable-{uuid.uuid4().hex}"
+        probe = place_of(place).joinpath(*within, f".writable-{uuid.uuid4().hex}")
         put_text("", probe)
         probe.unlink()
     except Exception as error:  # a store has its own errors, and an address may be of no file system
@@ -71,7 +66,8 @@ def why_not_usable(error: Exception) -> str | None:
     The libraries of stores have errors of their own. What tells these is the way they came: through fsspec.
     """
     reason = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-    if any(_module(frame.f_globals) == "fsspec" for frame, _ in traceback.walk_tb(error.__traceback__)):
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__))
+    if any(module.partition(".")[0] == "fsspec" for module in modules):
         return (
             f"the store of the results cannot be used: {reason}; see that BILLING_DQ_HOME is right, that the store can "
             "be reached, and that its credentials are valid"
@@ -79,7 +75,3 @@ def why_not_usable(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used: {reason}"
     return None
-
-
-def _module(names: dict[str, object]) -> str:
-    return str(names.get("__name__", "")).partition(".")[0]

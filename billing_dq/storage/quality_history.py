@@ -9,7 +9,7 @@ from billing_dq.quality.measures import Before
 from billing_dq.storage.arrow import arrow_schema, to_pandas
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
-from billing_dq.tables import NIGHT_MEASURES, Table
+from billing_dq.tables import Table
 
 #: Days that a night looks back: eight weeks, for the pictures; the rules look back four.
 DAYS = 56
@@ -21,16 +21,16 @@ def nights_before(lake: Lake, table: Table, night: str, days: int = DAYS) -> pd.
     An incomplete night knows some organizations only: it is compared with no night, and no night with it.
     """
     first = (date.fromisoformat(night) - timedelta(days=days)).isoformat()
-    earlier = [one for one in lake.nights(table) if first <= one < night] if is_complete(lake, night) else []
-    found = {
-        date.fromisoformat(one): stored.arrow()
-        for one in earlier
-        if is_complete(lake, one) and (stored := lake.stored(table, one)) is not None
+    nights = [earlier for earlier in lake.nights(table) if first <= earlier < night and is_complete(lake, earlier)]
+    tables = {
+        date.fromisoformat(earlier): stored.arrow()
+        for earlier in (nights if is_complete(lake, night) else [])
+        if (stored := lake.stored(table, earlier)) is not None
     }
     # a column that the table did not have yet is null
-    together = pa.concat_tables([arrow_schema(table).empty_table(), *found.values()], promote_options="default")
-    night_of_row = [one for one, rows in found.items() for _ in range(rows.num_rows)]
-    return to_pandas(table, together).assign(night=pd.Series(night_of_row, dtype=object))
+    rows = pa.concat_tables([arrow_schema(table).empty_table(), *tables.values()], promote_options="default")
+    night_of_row = [earlier for earlier, stored in tables.items() for _ in range(stored.num_rows)]
+    return to_pandas(table, rows).assign(night=pd.Series(night_of_row, dtype=object))
 
 
 def is_complete(lake: Lake, night: str) -> bool:
@@ -40,13 +40,7 @@ def is_complete(lake: Lake, night: str) -> bool:
 
 
 def night_before(lake: Lake, night: str, history: pd.DataFrame) -> Before | None:
-    """The newest earlier night that was measured.
-
-    Args:
-        lake: the stored nights.
-        night: the night, YYYY-MM-DD.
-        history: `NIGHT_MEASURES` of the nights before, with ``night``.
-    """
+    """The newest earlier night in ``history``: `NIGHT_MEASURES` of the nights before, with ``night``."""
     if history.empty:
         return None
     newest = history["night"].max()
@@ -55,11 +49,4 @@ def night_before(lake: Lake, night: str, history: pd.DataFrame) -> Before | None
         return None
     rows = history[history["night"] == newest]
     keys = zip(rows["collection"], rows["measure"], rows["week_key"], strict=True)
-    return Before(
-        {(str(a), str(b), str(c)): float(v) for (a, b, c), v in zip(keys, rows["value"], strict=True)}, facts.as_of
-    )
-
-
-def measures_before(lake: Lake, night: str) -> pd.DataFrame:
-    """`NIGHT_MEASURES` of the nights before, with ``night``."""
-    return nights_before(lake, NIGHT_MEASURES, night)
+    return Before(dict(zip(keys, rows["value"], strict=True)), facts.as_of)

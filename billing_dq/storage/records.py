@@ -42,10 +42,10 @@ class _Record(BaseModel):
         Raises:
             SourceError: that night is not stored.
         """
-        found = cls.of(home, night)
-        if found is None:
+        record = cls.of(home, night)
+        if record is None:
             raise SourceError(f"the night of {night} is not stored under {home}; run `billing-dq nightly` first")
-        return found
+        return record
 
 
 class CollectionCounts(BaseModel):
@@ -86,9 +86,7 @@ class SnapshotFactsRecord(_Record):
 
     @property
     def incomplete_because(self) -> str:
-        """Why the night is incomplete: MongoDB was not read to its end, or too little could be read. Empty where it is
-        complete.
-        """
+        """Why the night is incomplete: MongoDB was not read to its end, or too little could be read; else empty."""
         if not self.not_read:
             return self._examined_too_little
         examined = {None: "every organization was", "": "no organization was"}.get(
@@ -99,16 +97,14 @@ class SnapshotFactsRecord(_Record):
     @property
     def examined(self) -> dict[str, float]:
         """The share of its documents in scope that could be read, of each collection of the company that has any."""
-        of_company = {name: count for name, count in self.counts.items() if name != "processedstripeevents"}
         return {
             name: count.read / (count.read + count.quarantined)
-            for name, count in of_company.items()
-            if count.read + count.quarantined
+            for name, count in self.counts.items()
+            if name != "processedstripeevents" and count.read + count.quarantined
         }
 
     @property
     def _examined_too_little(self) -> str:
-        """Why what was read is too little to say that a company is in order. Empty where it is enough."""
         if not self.least_examined:
             return ""
         unread = [
@@ -157,8 +153,8 @@ class EvidenceRemovedRecord(_Record):
     tables: tuple[str, ...]
 
     @property
-    def said(self) -> str:
-        """What to tell who asks for the evidence."""
+    def reason(self) -> str:
+        """Why the evidence is not there."""
         return (
             f"its evidence was removed by retention (evidence_nights = {self.evidence_nights}, in the night of "
             f"{self.by_night}): its results stand, and cannot be made again"
@@ -173,11 +169,10 @@ class AuditAnchorRecord(_Record):
 
     def keep(self, home: str, night: str) -> Self:
         """Store it, unless that night has one already; the value is what is stored."""
-        stored = type(self).of(home, night)
-        if stored is not None:
-            return stored
-        put_text(self.model_dump_json(indent=1), self.path(home, night))
-        return self
+        stored = self.of(home, night)
+        if stored is None:
+            put_text(self.model_dump_json(indent=1), self.path(home, night))
+        return stored or self
 
 
 class SoundTablesRecord(_Record):

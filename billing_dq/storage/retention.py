@@ -31,20 +31,19 @@ def remove_old_evidence(lake: Lake, night: str, keep: int | None) -> dict[str, l
         return {}
     weeks = SnapshotFactsRecord.require(lake.home, night).weeks
     stored = {table: lake.nights(table) for table in EVIDENCE}
-    kept = sorted({one for nights in stored.values() for one in nights if one <= night})[-keep:]
-    before = min(kept[0] if kept else night, weeks.weeks[0].start.date().isoformat())
-    old: dict[str, list[str]] = {}
+    newest = sorted({evidence for nights in stored.values() for evidence in nights if evidence <= night})[-keep:]
+    before = min(newest[0] if newest else night, weeks.weeks[0].start.date().isoformat())
+    removed: dict[str, list[str]] = {}
     for table, nights in stored.items():
-        for one in nights[:-1]:
-            if one < before:
-                old.setdefault(one, []).append(table.name)
-    for one, tables in sorted(old.items()):
-        said = EvidenceRemovedRecord.of(lake.home, one)
-        names = sorted({*tables, *(said.tables if said else ())})
+        for old in nights[:-1]:
+            if old < before:
+                removed.setdefault(old, []).append(table.name)
+    for old, tables in sorted(removed.items()):
+        earlier = EvidenceRemovedRecord.of(lake.home, old)
+        names = sorted({*tables, *(earlier.tables if earlier else ())})
         record = EvidenceRemovedRecord(by_night=night, evidence_nights=keep, tables=tuple(names))
-        put_text(record.model_dump_json(indent=1), record.path(lake.home, one))
-    for table in EVIDENCE:
-        for one in stored[table]:
-            if table.name in old.get(one, ()):
-                (lake.root / table.name / f"{one}.parquet").unlink()
-    return dict(sorted(old.items()))
+        put_text(record.model_dump_json(indent=1), record.path(lake.home, old))
+    for old, tables in removed.items():
+        for name in tables:
+            (lake.root / name / f"{old}.parquet").unlink()
+    return dict(sorted(removed.items()))

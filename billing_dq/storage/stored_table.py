@@ -49,7 +49,7 @@ class StoredTable:
 
     table: Table
     path: UPath
-    of: OrganizationRange = EVERYTHING
+    organizations: OrganizationRange = EVERYTHING
 
     @property
     def rows(self) -> int:
@@ -62,9 +62,7 @@ class StoredTable:
 
         A nullable column that the table did not have yet when it was stored is null.
         """
-        with self._file() as file:
-            stored = to_pandas(self.table, pq.read_table(file, columns=columns, filters=self._filters() or None))
-        return stored if columns is not None else self._with_later_columns(stored)
+        return self._frame(self.arrow(columns), columns)
 
     @contextmanager
     def _file(self) -> Iterator[BinaryIO]:
@@ -92,40 +90,42 @@ class StoredTable:
         """
         if not values:  # Arrow knows no type of an empty list, and refuses to filter by it
             return self.table.empty() if columns is None else self.table.empty()[columns]
-        with self._file() as file:
-            read = pq.read_table(file, columns=columns, filters=[(column, "in", list(values)), *self._filters()])
-        found = to_pandas(self.table, read)
-        return found if columns is not None else self._with_later_columns(found)
-
-    def _with_later_columns(self, stored: pd.DataFrame) -> pd.DataFrame:
-        """A frame as it was stored, with the nullable columns that the table has got since."""
-        absent = [one for one in self.table.columns if one.nullable and one.name not in stored.columns]
-        nulls = {one.name: pd.Series(None, stored.index, dtype=one.pandas_dtype) for one in absent}
-        return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]
+        return self._frame(self._read(columns, [(column, "in", list(values))]), columns)
 
     def of_organizations(self, organizations: Iterable[str]) -> pa.Table:
         """The rows of some organizations."""
-        with self._file() as file:
-            wanted = pq.read_table(file, filters=[("organization_id", "in", sorted(organizations)), *self._filters()])
-        return wanted.cast(arrow_schema(self.table))
+        rows = self._read(None, [("organization_id", "in", sorted(organizations))])
+        return rows.cast(arrow_schema(self.table))
 
     def arrow(self, columns: list[str] | None = None) -> pa.Table:
         """Columns of the whole table (None: all) as they are stored."""
+        return self._read(columns, [])
+
+    def _read(self, columns: list[str] | None, filters: list[tuple[str, str, object]]) -> pa.Table:
         with self._file() as file:
-            return pq.read_table(file, columns=columns, filters=self._filters() or None)
+            return pq.read_table(file, columns=columns, filters=[*filters, *self._filters()] or None)
+
+    def _frame(self, rows: pa.Table, columns: list[str] | None) -> pd.DataFrame:
+        """Rows as a frame; of all columns (None) with the nullable ones that the table has got since."""
+        stored = to_pandas(self.table, rows)
+        if columns is not None:
+            return stored
+        later = [column for column in self.table.columns if column.nullable and column.name not in stored.columns]
+        nulls = {column.name: pd.Series(None, stored.index, dtype=column.pandas_dtype) for column in later}
+        return stored.assign(**nulls)[[name for name in self.table.column_names if name in {*stored.columns, *nulls}]]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The table by some row groups at once; each holds whole organizations."""
         with self._file() as file:
             coded = [name for name in _REPEATED if name in self.table.column_names]
             parquet = pq.ParquetFile(file, read_dictionary=coded)
-            wanted = [number for number in range(parquet.num_row_groups) if self._may_hold(parquet.metadata, number)]
-            for groups in _together(parquet.metadata, wanted):
-                if self.of == EVERYTHING:
+            numbers = [number for number in range(parquet.num_row_groups) if self._may_hold(parquet.metadata, number)]
+            for groups in _read_at_once(parquet.metadata, numbers):
+                if self.organizations == EVERYTHING:
                     yield _decoded(parquet.read_row_groups(groups, columns=columns))
                     continue
                 read = parquet.read_row_groups(groups, columns=columns and [*{*columns, "organization_id"}])
-                rows = _decoded(read).filter(self._condition())
+                rows = _decoded(read).filter(pq.filters_to_expression(self._filters()))
                 if rows.num_rows:
                     yield rows if columns is None else rows.select(columns)
 
@@ -135,18 +135,16 @@ class StoredTable:
             metadata = pq.ParquetFile(file).metadata
         return [_ends(metadata, number)[0] for number in range(metadata.num_row_groups)]
 
-    def _filters(self) -> list[tuple[str, str, str]]:
-        from_first = [] if self.of.first is None else [("organization_id", ">=", self.of.first)]
-        return from_first + ([] if self.of.until is None else [("organization_id", "<", self.of.until)])
-
-    def _condition(self) -> pc.Expression:
-        return pq.filters_to_expression(self._filters())
+    def _filters(self) -> list[tuple[str, str, object]]:
+        bounds = ((">=", self.organizations.first), ("<", self.organizations.until))
+        return [("organization_id", sign, bound) for sign, bound in bounds if bound is not None]
 
     def _may_hold(self, metadata: pq.FileMetaData, number: int) -> bool:
-        if self.of == EVERYTHING:
+        if self.organizations == EVERYTHING:
             return True
-        first, last = _ends(metadata, number)
-        return (self.of.first is None or last >= self.of.first) and (self.of.until is None or first < self.of.until)
+        smallest, largest = _ends(metadata, number)
+        first, until = self.organizations.first, self.organizations.until
+        return (first is None or largest >= first) and (until is None or smallest < until)
 
 
 class TableWriter:
@@ -163,7 +161,7 @@ class TableWriter:
         self.path = path
         self.rows = 0
         self._schema = arrow_schema(table)
-        self._held = self._schema.empty_table()
+        self._pending = self._schema.empty_table()
         self._organizations = organizations or _GROUP_ITEMS
         repeating = [column.name for column in table.columns if column.name not in _UNREPEATED]
         self._writer = pq.ParquetWriter(
@@ -190,12 +188,12 @@ class TableWriter:
             if column.null_count and not field.nullable:
                 raise FrameError(f"{self.table.name}.{field.name} holds {column.null_count} nulls and may hold none")
         self.rows += data.num_rows
-        self._held = pa.concat_tables([self._held, data.cast(schema)])
+        self._pending = pa.concat_tables([self._pending, data.cast(schema)])
         start = 0
-        for end in _group_ends(self._held, self._organizations):
-            self._write_group(self._held.slice(start, end - start))
+        for end in _group_ends(self._pending, self._organizations):
+            self._write_group(self._pending.slice(start, end - start))
             start = end
-        self._held = self._held.slice(start)
+        self._pending = self._pending.slice(start)
 
     def _write_group(self, rows: pa.Table) -> None:
         # the pages of a row group follow the chunks of its columns
@@ -211,8 +209,8 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if kind is None and self._held.num_rows:
-                self._write_group(self._held)
+            if kind is None and self._pending.num_rows:
+                self._write_group(self._pending)
         finally:
             try:
                 self._writer.close()
@@ -240,7 +238,7 @@ def _group_ends(rows: pa.Table, organizations: int) -> list[int]:
             items += pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     before = np.concatenate(([0], np.cumsum(items)))
     ends: list[int] = []
-    done, place = 0, 0  # rows, organizations: each group begins where the one before ended
+    done, place = 0, 0  # rows, organizations: each group begins where the previous one ended
     while place < len(starts):
         full = int(np.searchsorted(before[starts], before[done] + _GROUP_ITEMS))
         place = min(full, place + organizations - 1)
@@ -255,7 +253,7 @@ def _ends(metadata: pq.FileMetaData, number: int) -> tuple[str, str]:
     """The smallest and the largest organization of a row group."""
     group = metadata.row_group(number)
     columns = [group.column(place) for place in range(group.num_columns)]
-    statistics = next(one.statistics for one in columns if one.path_in_schema == "organization_id")
+    statistics = next(column.statistics for column in columns if column.path_in_schema == "organization_id")
     return statistics.min, statistics.max
 
 
@@ -267,42 +265,42 @@ def _decoded(rows: pa.Table) -> pa.Table:
     return rows.cast(pa.schema(fields))
 
 
-def _together(metadata: pq.FileMetaData, wanted: list[int]) -> Iterator[list[int]]:
-    """The numbers of the wanted row groups, those that are read at once together."""
-    held: list[int] = []
+def _read_at_once(metadata: pq.FileMetaData, numbers: list[int]) -> Iterator[list[int]]:
+    """The numbers of row groups, those that are read together in one list."""
+    groups: list[int] = []
     size = 0
-    for group in wanted:
-        held.append(group)
-        size += metadata.row_group(group).total_byte_size
+    for number in numbers:
+        groups.append(number)
+        size += metadata.row_group(number).total_byte_size
         if size >= _TOGETHER_BYTES:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+            yield groups
+            groups, size = [], 0
+    if groups:
+        yield groups
 
 
 def merge_by_organization(
-    left: StoredTable, right: StoredTable, columns: list[str] | None = None
+    usage: StoredTable, entries: StoredTable, columns: list[str] | None = None
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Pairs of batches that cover the same organizations, of two tables in organization order.
 
     Every row comes out once. A pair ends at the smaller of the two sides' last organizations. What little the other
     side has beyond it is joined to that side's next batch, so that pairs do not become small: at most two batches of
-    each side are held at a time. Where a side has nothing for the organizations of a pair, its part has no rows.
-    ``columns`` are those of the right side (None: all).
+    each side are in memory at a time. Where a side has nothing for the organizations of a pair, its part has no rows.
+    ``columns`` are those of the entries (None: all).
     """
-    readers = [left.batches(), right.batches(columns)]
-    held = [arrow_schema(side.table).empty_table() for side in (left, right)]
-    held[1] = held[1].select(columns or held[1].column_names)
+    readers = [usage.batches(), entries.batches(columns)]
+    pending = [arrow_schema(side.table).empty_table() for side in (usage, entries)]
+    pending[1] = pending[1].select(columns or pending[1].column_names)
     while True:
         for side, reader in enumerate(readers):
-            if held[side].nbytes < _TOGETHER_BYTES:
-                held[side] = pa.concat_tables([held[side], *islice(reader, 1)])
-        ends = [rows.column("organization_id")[-1].as_py() for rows in held if rows.num_rows]
+            if pending[side].nbytes < _TOGETHER_BYTES:
+                pending[side] = pa.concat_tables([pending[side], *islice(reader, 1)])
+        ends = [rows.column("organization_id")[-1].as_py() for rows in pending if rows.num_rows]
         if not ends:
             return
-        pair = [rows.slice(0, _rows_up_to(rows, min(ends))) for rows in held]
-        held = [rows.slice(part.num_rows) for rows, part in zip(held, pair, strict=True)]
+        pair = [rows.slice(0, _rows_up_to(rows, min(ends))) for rows in pending]
+        pending = [rows.slice(part.num_rows) for rows, part in zip(pending, pair, strict=True)]
         yield pair[0], pair[1]
 
 

@@ -9,7 +9,7 @@ from billing_dq.weeks import NightWeeks
 
 def usage_by_week(usage: StoredTable, weeks: NightWeeks) -> pd.DataFrame:
     """Documents and units used by week of the night: ``rows``, ``units``, indexed by week key, oldest first."""
-    total = _nothing(weeks)
+    total = _zeros(weeks)
     for batch in usage.batches(["week_key", "meter_used"]):
         total += _summed(batch.column("week_key").to_numpy(), batch.column("meter_used").to_numpy(), weeks)
     return total
@@ -17,8 +17,9 @@ def usage_by_week(usage: StoredTable, weeks: NightWeeks) -> pd.DataFrame:
 
 def entries_by_week(entries: StoredTable, weeks: NightWeeks) -> pd.DataFrame:
     """Ledger entries of every kind, and units debited, by week of the night in which they are dated; likewise."""
-    total, keys = _nothing(weeks), np.array([*weeks.keys, ""], dtype=object)
-    edges = np.array([week.start.timestamp() * 1000 for week in weeks.weeks] + [weeks.weeks[-1].end.timestamp() * 1000])
+    total, keys = _zeros(weeks), np.array([*weeks.keys, ""], dtype=object)
+    starts = [*(week.start for week in weeks.weeks), weeks.weeks[-1].end]
+    edges = np.array([start.timestamp() * 1000 for start in starts])
     for batch in entries.batches(["kind", "amount", "at"]):
         place = np.searchsorted(edges, batch.column("at").cast("int64").to_numpy(), side="right") - 1
         debited = np.where(batch.column("kind").to_numpy() == "debit", np.abs(batch.column("amount").to_numpy()), 0.0)
@@ -26,7 +27,7 @@ def entries_by_week(entries: StoredTable, weeks: NightWeeks) -> pd.DataFrame:
     return total
 
 
-def _nothing(weeks: NightWeeks) -> pd.DataFrame:
+def _zeros(weeks: NightWeeks) -> pd.DataFrame:
     return pd.DataFrame(0.0, index=pd.Index(weeks.keys, dtype="str"), columns=["rows", "units"])
 
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_dq.alerts.changes import Rule, Steps, changes, known_after
-from billing_dq.alerts.delivery import Clock
+from billing_dq.alerts.changes import Rule, Steps, changes, notified_after
 from billing_dq.alerts.message import Message
-from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
+from billing_dq.alerts.notifier import AlertBatch, Clock, Notifier, undelivered
 from billing_dq.alerts.outbox import Outbox
 from billing_dq.errors import SourceError
 from billing_dq.settings import Route
@@ -53,8 +52,8 @@ def notifier(tmp_path: Path, targets: Targets, ticking: Ticking) -> Notifier:
     return Notifier(alerting.settings(tmp_path, ops={}, finance={}), targets.send, ticking.clock)
 
 
-def batch(*rows: dict[str, object], about: str = "x") -> AlertBatch:
-    return AlertBatch("night", about, alerts(*rows))
+def batch(*rows: dict[str, object], topic: str = "x") -> AlertBatch:
+    return AlertBatch("night", topic, alerts(*rows))
 
 
 def states(notifier: Notifier) -> list[str]:
@@ -87,8 +86,8 @@ def test_a_dead_target_is_tried_with_doubling_patience_and_holds_up_no_other(
     notifier: Notifier, targets: Targets, ticking: Ticking
 ) -> None:
     targets.dead = {"ops"}
-    notifier.notify(batch(alert("a"), about="first"))
-    notifier.notify(batch(alert("a"), alert("b"), about="second"))
+    notifier.notify(batch(alert("a"), topic="first"))
+    notifier.notify(batch(alert("a"), alert("b"), topic="second"))
     waiting = notifier.deliver()
     assert ticking.slept == [5.0, 10.0]
     assert targets.taken == [("finance", "billing_dq, first: 1 new"), ("finance", "billing_dq, second: 1 new")]
@@ -100,7 +99,7 @@ def test_a_dead_target_is_tried_with_doubling_patience_and_holds_up_no_other(
 def test_what_waits_is_sent_once_the_target_is_back_the_oldest_first(notifier: Notifier, targets: Targets) -> None:
     targets.dead = {"ops"}
     for night in (["a"], ["a", "b"]):
-        notifier.notify(batch(*(alert(name) for name in night), about=f"night {len(night)}"))
+        notifier.notify(batch(*(alert(name) for name in night), topic=f"night {len(night)}"))
         notifier.deliver()
     targets.dead, targets.taken = set(), []
     assert notifier.deliver() == []
@@ -143,7 +142,7 @@ def test_what_a_decision_wrote_before_it_failed_is_not_there_and_the_next_run_de
 ) -> None:
     changed = changes(alerts(alert("a")), NOTIFIED_ALERTS.empty(), Rule(), Steps(units=1.0, cents=1))
     with contextlib.suppress(KeyboardInterrupt), Outbox(notifier.settings.home).deciding() as decision:
-        decision.remember("ops", "night", known_after(changed))
+        decision.remember("ops", "night", notified_after(changed))
         decision.add("ops", AT, Message("billing_dq, x: 1 new", "", "error"))
         raise KeyboardInterrupt
     notifier.notify(batch(alert("a")))
@@ -192,7 +191,7 @@ def test_without_a_route_the_notifications_stay_in_the_outbox(tmp_path: Path) ->
 
 
 def test_a_home_that_cannot_be_appended_to_is_refused_in_one_line() -> None:
-    with pytest.raises(SourceError, match="need a local directory"):
+    with pytest.raises(SourceError, match="needs a local directory"):
         Notifier(alerting.settings(Path("x")).model_copy(update={"home": "memory://x"})).notify(batch(alert("a")))
 
 

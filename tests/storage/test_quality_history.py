@@ -8,7 +8,7 @@ import pytest
 from billing_dq.quality.judgement import judged
 from billing_dq.quality.measures import Measure
 from billing_dq.storage.lake import Lake
-from billing_dq.storage.quality_history import measures_before, night_before
+from billing_dq.storage.quality_history import night_before, nights_before
 from billing_dq.tables import NIGHT_MEASURES
 from tests.support.snapshot_facts import snapshot_facts
 from tests.support.stored_nights import store, store_record
@@ -29,7 +29,7 @@ def lake(tmp_path: Path) -> Lake:
 def take(home: Path, night: date, organizations: float = 1000.0, incomplete: bool = False) -> None:
     """A night that measured so many organizations."""
     measured = Measure("organizations", "documents", "", organizations, "documents")
-    rows = judged([measured], {}, {}, night, measures_before(Lake(str(home)), night.isoformat()))
+    rows = judged([measured], {}, {}, night, nights_before(Lake(str(home)), NIGHT_MEASURES, night.isoformat()))
     as_of = datetime(night.year, night.month, night.day, 2, 15, tzinfo=UTC)
     others = {"not_read": ("subscriptions",), "whole_until": "6" * 24} if incomplete else {}
     store(home, NIGHT_MEASURES.name, night.isoformat(), rows)
@@ -37,7 +37,7 @@ def take(home: Path, night: date, organizations: float = 1000.0, incomplete: boo
 
 
 def verdict(lake: Lake, night: date, value: float) -> str:
-    history = measures_before(lake, night.isoformat())
+    history = nights_before(lake, NIGHT_MEASURES, night.isoformat())
     measured = Measure("organizations", "documents", "", value, "documents")
     return str(judged([measured], {}, {}, night, history)["verdict"].iloc[0])
 
@@ -46,7 +46,7 @@ def test_what_an_incomplete_night_measured_is_no_past(lake: Lake, tmp_path: Path
     for night in NIGHTS[-6:]:
         take(tmp_path, night, organizations=10, incomplete=True)
     next_night = NIGHTS[-1] + timedelta(days=1)
-    history = measures_before(lake, next_night.isoformat())
+    history = nights_before(lake, NIGHT_MEASURES, next_night.isoformat())
     assert set(history["night"]) == set(NIGHTS[:-6])
     take(tmp_path, NIGHTS[-1])
     assert verdict(lake, next_night, 1000) == "usual"
@@ -56,7 +56,7 @@ def test_what_an_incomplete_night_measured_is_no_past(lake: Lake, tmp_path: Path
 def test_what_came_since_is_told_against_the_newest_complete_night(lake: Lake, tmp_path: Path) -> None:
     take(tmp_path, NIGHTS[-1], organizations=10, incomplete=True)
     tonight = (NIGHTS[-1] + timedelta(days=1)).isoformat()
-    before = night_before(lake, tonight, measures_before(lake, tonight))
+    before = night_before(lake, tonight, nights_before(lake, NIGHT_MEASURES, tonight))
     assert before is not None
     assert before.as_of.date() == NIGHTS[-2]
     assert before.values[ORGANIZATIONS.key] == 1000.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from billing_dq.alerts.changes import known_after
-from billing_dq.alerts.delivery import Clock
+from billing_dq.alerts.changes import notified_after
+from billing_dq.alerts.notifier import Clock
 from billing_dq.settings import Settings
 from billing_dq.tables import ALERTS
 
@@ -38,7 +38,7 @@ def alerts(*rows: dict[str, object]) -> pd.DataFrame:
 
 def after(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
     """What a route knows after it was notified of some changes."""
-    return pd.concat([known, known_after(changed)]).drop_duplicates("alert_id", keep="last")
+    return pd.concat([known, notified_after(changed)]).drop_duplicates("alert_id", keep="last")
 
 
 def settings(home: Path, **routes: dict[str, object]) -> Settings:
