@@ -7,9 +7,8 @@ week is no noise.
 
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import number
-from billing_dq.units import Tolerance
+from billing_dq.units import EPSILON, Tolerance
 
 #: Fewer weeks of one sign are no drift; as many weeks without a difference in a row end one.
 LEAST_WEEKS = 3

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.reconcile.meter.causes import Cause
-from billing_dq.reconcile.meter.quota.facts import begun
+from billing_dq.reconcile.meter.quota.facts import begin_seconds
 
 #: Lost debits further apart than this belong to different incidents.
 GAP = timedelta(minutes=5)
@@ -56,7 +56,7 @@ def _losses(evidence: pd.DataFrame) -> pd.DataFrame:
     missing = evidence[evidence["cause"] == Cause.MISSING_DEBIT]
     week = ["organization_id", "week_key"]
     lost = missing.assign(units=missing.groupby(week)["units"].transform("sum")).dropna(subset=["ref_id"])
-    begun_at = pd.to_datetime(lost["ref_id"].map(begun).astype("float64"), unit="s", utc=True)
+    begun_at = pd.to_datetime(lost["ref_id"].map(begin_seconds).astype("float64"), unit="s", utc=True)
     known = lost[[*week, "units"]].assign(begun=begun_at).dropna().sort_values("begun")
     known["incident"] = known["begun"].diff().gt(GAP).cumsum()
     groups = known.groupby("incident")

@@ -11,8 +11,8 @@ import pandas as pd
 
 from billing_dq.reconcile.findings.finding import number, records, text
 from billing_dq.reconcile.meter.causes import Cause
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import number as units_in_words
+from billing_dq.units import EPSILON
 
 #: The cause of a finding about such a week.
 MOVED = "moved_to_another_organization"

@@ -15,12 +15,12 @@ from billing_dq.reconcile.meter.causes import Cause, Confidence, EvidenceItem
 from billing_dq.reconcile.meter.context import Booleans, MeterContext
 from billing_dq.reconcile.meter.matching import Debits, Keys, Settlements
 from billing_dq.reconcile.meter.organization_weeks import Codes, OrganizationWeeks
-from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes, begun, plausible_begin
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Steps
+from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes, begin_seconds, plausible_begin
+from billing_dq.reconcile.meter.quota.free_usage import Steps
 from billing_dq.reconcile.meter.quota.records import QuotaRecords
 from billing_dq.reconcile.meter.quota.scenarios import attested, possible
 from billing_dq.reconcile.meter.week_explanation import WeekAccount, explain_week
-from billing_dq.units import Floats
+from billing_dq.units import EPSILON, Floats
 from billing_dq.vocabulary.references import SETTLEMENT
 from billing_dq.weeks import Week
 
@@ -111,8 +111,8 @@ def _unmatched(
     usage: Usage, index: OrganizationWeeks, cell: int, units: float, ref: str | None, entry: str
 ) -> EvidenceItem:
     """A debit whose key is in no document that was read."""
-    made = begun(ref) if ref is not None else None
-    if made is not None and made < Week.parse(index.weeks[0]).start.timestamp():
+    began = begin_seconds(ref) if ref is not None else None
+    if began is not None and began < Week.parse(index.weeks[0]).start.timestamp():
         # Its usage may stand in a document of a week before those that a night reads: charged late, or never used.
         rule = "key_older_than_the_weeks_read"
         return EvidenceItem(Cause.DEBIT_WITHOUT_USAGE, rule, "consistent", -units, ref, entry, in_doubt=True)
@@ -211,7 +211,7 @@ class _Steps:
 
     def times(self, record: QuotaRecord) -> StepTimes:
         """When the steps were begun and debited."""
-        begins = [plausible_begin(ref, record.start, record.end) for ref in self.refs]
+        begins = [plausible_begin(ref, record.week) for ref in self.refs]
         return StepTimes(self.debited_at.tolist(), begins)
 
 

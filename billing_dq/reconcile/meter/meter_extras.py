@@ -24,10 +24,9 @@ from billing_dq.reconcile.meter.organization_weeks import (
     unreadable_cells,
     unreadable_documents,
 )
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON
 from billing_dq.reconcile.meter.sentences import EXACT, explain_in_words, unreadable_in_words
 from billing_dq.tables import METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE
-from billing_dq.units import Floats, Tolerance
+from billing_dq.units import EPSILON, Floats, Tolerance
 
 __all__ = ["MeterContext", "MeterResult", "expected_units", "reconcile_meter", "unreadable_elsewhere"]
 

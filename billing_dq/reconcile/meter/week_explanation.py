@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from billing_dq.reconcile.meter.causes import CANCELLATION, CHANGE_OF_PLAN, Cause, Confidence, EvidenceItem
-from billing_dq.reconcile.meter.quota.dunning import DUNNING
-from billing_dq.reconcile.meter.quota.free_usage import EPSILON, Change, Fit, Scenario, Steps, fit, may_miss
+from billing_dq.reconcile.meter.quota.free_usage import Change, Fit, Scenario, Steps, fit, may_miss
+from billing_dq.reconcile.meter.quota.untraced import DUNNING
+from billing_dq.units import EPSILON
 
 #: Steps of one organization that may be between the write of their usage and that of their debit at one instant.
 STEPS_AT_ONCE = 3

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
-from billing_dq.reconcile.meter.quota.facts import Overdue, QuotaEvent, QuotaRecord, StepTimes
+from billing_dq.reconcile.meter.quota.facts import Overdue, QuotaEvent, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change
+from billing_dq.reconcile.meter.quota.untraced import DUNNING, dunned_while_overdue
 from billing_dq.weeks import Week
+from tests.support.quota_records import quota_record
 
 W46 = Week.parse("2026-W46")
 TUESDAY, THURSDAY = W46.start + timedelta(days=1), W46.start + timedelta(days=3)
@@ -20,7 +21,7 @@ TIMES = StepTimes(
 
 def courses(*spans: Overdue, **more: object) -> list[tuple[float, tuple[Change, ...]]]:
     usual: dict[str, object] = {"document": 500.0, "before": 500.0, "after": 500.0, "plan": 500.0, "overdue": spans}
-    week = QuotaRecord(W46.start, W46.end, **(usual | more))  # type: ignore[arg-type]
+    week = quota_record(W46, **(usual | more))  # type: ignore[arg-type]
     found = list(dunned_while_overdue(week, TIMES))
     assert all(scenario.attested_by is None and scenario.reason == DUNNING for scenario in found)
     return [(scenario.first, scenario.changes) for scenario in found]
@@ -64,7 +65,7 @@ def test_the_paid_invoice_brings_back_any_quota_that_something_around_it_shows()
 
 
 def test_a_plan_that_the_document_does_not_show_comes_before_the_span_or_after_it() -> None:
-    raised = {"events": (QuotaEvent(W46.start, 500.0, 5000.0),)}
+    raised = {"changes": (QuotaEvent(W46.start, 500.0, 5000.0),)}
     over = courses(Overdue(TUESDAY, THURSDAY), **raised)
     assert (500.0, (Change(5000.0), Change(0.0, 1, 2), Change(5000.0, 2, 2))) in over
     assert (0.0, (Change(500.0, 2, 2), Change(5000.0, 2))) in over
@@ -84,7 +85,7 @@ def test_a_plan_that_stripe_announced_only_after_the_week_was_brought_back_by_no
 
 def test_dunning_can_come_between_the_quota_of_monday_and_the_one_that_stripe_announced() -> None:
     """500 on Monday, then nothing, 500 again by the paid invoice, and 5 000 by an event: the document says 5 000."""
-    raised = {"document": 5000.0, "events": (QuotaEvent(DEBITED[2] - HOUR, 500.0, 5000.0),), "after": 5000.0}
+    raised = {"document": 5000.0, "changes": (QuotaEvent(DEBITED[2] - HOUR, 500.0, 5000.0),), "after": 5000.0}
     over = courses(Overdue(TUESDAY, THURSDAY), **raised)
     assert (500.0, (Change(0.0, 1, 2), Change(500.0, 2, 2), Change(5000.0, 2, 3))) in over
     assert (500.0, (Change(0.0, 1, 3), Change(5000.0, 2, 3))) in over
@@ -99,9 +100,9 @@ def test_only_an_event_that_made_the_documents_quota_of_another_one_is_what_stri
     announced = (500.0, (Change(0.0, 1, 3), Change(5000.0, 2, 3)))
     span, own = Overdue(TUESDAY, None), {"document": 5000.0, "after": 5000.0}
     both = (QuotaEvent(W46.start, 500.0, 200.0), QuotaEvent(at, 500.0, 5000.0))
-    assert announced in courses(span, **own, events=both)
+    assert announced in courses(span, **own, changes=both)
     for before, after in ((100.0, 200.0), (5000.0, 5000.0), (0.0, 5000.0)):
-        found = courses(span, **own, events=(QuotaEvent(at, before, after),))
+        found = courses(span, **own, changes=(QuotaEvent(at, before, after),))
         assert not any(changes[-1] == Change(5000.0, 2, 3) for _, changes in found)
         assert {first for first, _ in found} <= {0.0, 5000.0}
 
@@ -109,7 +110,7 @@ def test_only_an_event_that_made_the_documents_quota_of_another_one_is_what_stri
 def test_a_step_that_is_under_way_as_a_span_begins_or_ends_may_be_on_either_side() -> None:
     begun = courses(Overdue(DEBITED[1] - HOUR / 2, None))
     assert begun[0] == (500.0, (Change(0.0, 1),))
-    raised = {"events": (QuotaEvent(W46.start, 500.0, 5000.0),)}
+    raised = {"changes": (QuotaEvent(W46.start, 500.0, 5000.0),)}
     ended = courses(Overdue(TUESDAY, DEBITED[2] - HOUR / 2), **raised)
     assert (0.0, (Change(500.0, 2, 3), Change(5000.0, 2))) in ended
 

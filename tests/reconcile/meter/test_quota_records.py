@@ -26,7 +26,7 @@ def record(
     changes: Sequence[Change] = (),
     told: Sequence[datetime] = (),
     since: datetime = W44.start - DAY,
-    not_told: frozenset[str] = frozenset(),
+    incomplete: frozenset[str] = frozenset(),
     newest_event: datetime | None = None,
 ) -> QuotaRecord:
     """The record of 2026-W46, with the quota of each week's document (None: no document)."""
@@ -40,7 +40,7 @@ def record(
     )
     all_told = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime(list(told), utc=True)})
     spans = pd.DataFrame(columns=["organization_id", "since", "until", "quota"])
-    events = QuotaEvents(rows, all_told, since, not_told, spans)
+    events = QuotaEvents(rows, all_told, since, incomplete, spans)
     org = Org(ORG).subscribed(stripe_customer_id="cus_1", last_subscription_event_at=newest_event)
     known = replace(context([org]), quota_events=events)
     quota = np.array([np.nan if one is None else one for one in quotas])
@@ -50,40 +50,44 @@ def record(
 
 def test_a_change_that_the_document_of_its_own_week_does_not_show_was_not_heard_of_then() -> None:
     announced: list[Change] = [(W45.start + DAY, 500.0, 5000.0)]
-    assert record(500.0, 500.0, 5000.0, changes=announced).announced_before == 5000.0
-    assert record(500.0, 5000.0, 5000.0, changes=announced).announced_before is None
-    assert record(500.0, None, 5000.0, changes=announced).announced_before is None, "no document of that week tells"
-    assert record(None, None, 5000.0, changes=announced).announced_before is None
-    assert record(500.0, 500.0, 5000.0).announced_before is None
-    assert record(500.0, 500.0, 5000.0, changes=[(W46.start, 500.0, 5000.0)]).announced_before is None
+    assert record(500.0, 500.0, 5000.0, changes=announced).stripe.announced_before == 5000.0
+    assert record(500.0, 5000.0, 5000.0, changes=announced).stripe.announced_before is None
+    assert record(500.0, None, 5000.0, changes=announced).stripe.announced_before is None, (
+        "no document of that week tells"
+    )
+    assert record(None, None, 5000.0, changes=announced).stripe.announced_before is None
+    assert record(500.0, 500.0, 5000.0).stripe.announced_before is None
+    assert record(500.0, 500.0, 5000.0, changes=[(W46.start, 500.0, 5000.0)]).stripe.announced_before is None
 
 
 def test_the_newest_change_before_the_week_counts() -> None:
     two: list[Change] = [(W45.start, 500.0, 20000.0), (W46.start - DAY, 20000.0, 5000.0)]
-    assert record(500.0, 500.0, 5000.0, changes=two).announced_before == 5000.0
+    assert record(500.0, 500.0, 5000.0, changes=two).stripe.announced_before == 5000.0
     older: list[Change] = [(W44.start, 500.0, 5000.0)]
-    assert record(500.0, 500.0, 5000.0, changes=older).announced_before is None, "it is of another week's document"
-    assert record(500.0, None, 5000.0, changes=older).announced_before == 5000.0
+    assert record(500.0, 500.0, 5000.0, changes=older).stripe.announced_before is None, (
+        "it is of another week's document"
+    )
+    assert record(500.0, None, 5000.0, changes=older).stripe.announced_before == 5000.0
 
 
 def test_every_event_of_the_week_is_told_also_one_that_changes_no_plan() -> None:
     told = [W45.start, W46.start - timedelta(minutes=59), W46.start + DAY, W46.end]
-    assert record(500.0, 500.0, 500.0, told=told).told_at == tuple(told[1:3])
-    assert record(500.0, 500.0, 500.0, told=told, not_told=frozenset([ORG])).told_at == ()
+    assert record(500.0, 500.0, 500.0, told=told).stripe.event_times == tuple(told[1:3])
+    assert record(500.0, 500.0, 500.0, told=told, incomplete=frozenset([ORG])).stripe.event_times == ()
 
 
 def test_a_marker_without_an_event_of_stripe_s_at_its_time_is_a_synchronization() -> None:
     minute = timedelta(minutes=1)
     newest = W46.start + DAY
 
-    def synchronized(*told: datetime, not_told: frozenset[str] = frozenset()) -> datetime | None:
-        return record(500.0, 500.0, 500.0, told=told, newest_event=newest, not_told=not_told).synchronized_at
+    def synchronized(*told: datetime, incomplete: frozenset[str] = frozenset()) -> datetime | None:
+        return record(500.0, 500.0, 500.0, told=told, newest_event=newest, incomplete=incomplete).stripe.synchronized_at
 
     assert synchronized(newest - 2 * minute) == newest
     assert synchronized(newest - minute) is None
     assert synchronized(newest + minute) is None
-    assert synchronized(not_told=frozenset([ORG])) is None, "its events do not tell all"
-    assert record(500.0, 500.0, 500.0).synchronized_at is None, "there is no marker"
+    assert synchronized(incomplete=frozenset([ORG])) is None, "its events do not tell all"
+    assert record(500.0, 500.0, 500.0).stripe.synchronized_at is None, "there is no marker"
 
 
 def test_who_had_an_event_and_names_neither_customer_nor_subscription_left_stripe() -> None:
@@ -91,7 +95,7 @@ def test_who_had_an_event_and_names_neither_customer_nor_subscription_left_strip
         known = context([Org(ORG).subscribed(**subscription)])
         none = np.zeros(len(KEYS), dtype=np.bool_)
         index = OrganizationWeeks(pd.Index([ORG]), KEYS, 0)
-        return QuotaRecords(index, known, np.full(len(KEYS), 500.0), none, none).of(2).left_stripe
+        return QuotaRecords(index, known, np.full(len(KEYS), 500.0), none, none).of(2).plan.left_stripe
 
     assert left(last_subscription_event_at=W46.start)
     assert not left(last_subscription_event_at=W46.start, stripe_subscription_id="sub_1")
@@ -102,9 +106,9 @@ def test_who_had_an_event_and_names_neither_customer_nor_subscription_left_strip
 def test_events_that_do_not_show_all_are_kept_apart_from_those_that_do() -> None:
     change = (W46.start + DAY, 500.0, 5000.0)
     whole = record(500.0, 500.0, 5000.0, changes=[change])
-    assert (whole.events, whole.incomplete_events) == ((QuotaEvent(*change),), ())
+    assert (whole.stripe.changes, whole.stripe.some_changes) == ((QuotaEvent(*change),), ())
     for part in (
-        record(500.0, 500.0, 5000.0, changes=[change], not_told=frozenset([ORG])),
+        record(500.0, 500.0, 5000.0, changes=[change], incomplete=frozenset([ORG])),
         record(500.0, 500.0, 5000.0, changes=[change], since=W46.start + timedelta(hours=1)),
     ):
-        assert (part.events, part.incomplete_events) == (None, (QuotaEvent(*change),))
+        assert (part.stripe.changes, part.stripe.some_changes) == (None, (QuotaEvent(*change),))

@@ -25,7 +25,9 @@ def subscription(event_at: datetime | None = None, customer: str | None = "cus_1
 
 def events(*changes: datetime, since: datetime = W46.start - RETRIES, told: bool = True) -> QuotaEvents:
     rows = pd.DataFrame({"organization_id": [ORG] * len(changes), "at": pd.to_datetime(list(changes), utc=True)})
-    return QuotaEvents(rows, rows, since, frozenset() if told else frozenset([ORG]), pd.DataFrame())
+    return QuotaEvents(
+        rows.assign(before=0.0, after=1.0), rows, since, frozenset() if told else frozenset([ORG]), pd.DataFrame()
+    )
 
 
 def possible(subscriptions: pd.DataFrame, read: QuotaEvents | None = None) -> bool:
@@ -76,8 +78,8 @@ def carried(by_hand: datetime | None = None, change: datetime | None = None, at:
     rows = subscription(W46.end).assign(admin_updated_at=pd.to_datetime([by_hand], utc=True))
     changes = [] if change is None else [change]
     read = events(*changes, since=W46.start - timedelta(weeks=3))
-    told = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime([*changes, at], utc=True)})
-    return possible(rows, replace(read, told=told))
+    times = pd.DataFrame({"organization_id": ORG, "at": pd.to_datetime([*changes, at], utc=True)})
+    return possible(rows, replace(read, times=times))
 
 
 def test_an_event_after_a_change_by_hand_may_bring_stripe_s_plan_along() -> None:

@@ -59,7 +59,7 @@ def spans(found: QuotaEvents) -> list[tuple[object, ...]]:
 def test_a_change_of_plan_changes_the_live_quota() -> None:
     found = read(event(MONDAY, ("starter", "pro"), ("active", "active")))
     assert changes(found) == [(ORG, 500.0, 5000.0)]
-    assert found.not_told == frozenset()
+    assert found.incomplete == frozenset()
 
 
 def test_an_event_that_changed_neither_plan_nor_status_is_none() -> None:
@@ -89,7 +89,7 @@ def test_a_second_live_subscription_beside_the_one_pointed_to_changed_nothing_he
     second = event(MONDAY, (None, "pro"), ("active", "active"), type=CREATED, stripe_subscription_id="sub_2")
     found = read(second, theirs=both)
     assert changes(found) == []
-    assert found.told.empty
+    assert found.times.empty
     gone = (at_stripe("sub_1", "cus_1", "canceled") | {"created": SINCE}, at_stripe("sub_2", "cus_1"))
     assert changes(read(second, theirs=gone)) == [(ORG, 0.0, 5000.0)], "it took the place of one that ended"
     older = (at_stripe("sub_1", "cus_1"), at_stripe("sub_2", "cus_1"))
@@ -99,7 +99,7 @@ def test_a_second_live_subscription_beside_the_one_pointed_to_changed_nothing_he
 def test_a_plan_that_is_none_of_ours_tells_no_quota() -> None:
     found = read(event(MONDAY, ("starter", "unresolved"), ("active", "active")))
     assert changes(found) == []
-    assert found.not_told == {ORG}
+    assert found.incomplete == {ORG}
 
 
 def test_a_list_without_the_event_that_was_applied_tells_nothing_of_its_organization() -> None:
@@ -109,9 +109,9 @@ def test_a_list_without_the_event_that_was_applied_tells_nothing_of_its_organiza
     )
     theirs = (at_stripe("sub_1", "cus_1"), at_stripe("sub_2", "cus_2"))
     found = read(event(MONDAY, ("pro", "pro"), ("active", "active")), ours=ours, theirs=theirs)
-    assert found.not_told == {OTHER}
+    assert found.incomplete == {OTHER}
     older = (here(last_subscription_event_at=SINCE - timedelta(milliseconds=1)),)
-    assert read(ours=older).not_told == frozenset()
+    assert read(ours=older).incomplete == frozenset()
 
 
 def test_a_span_of_past_due_lasts_from_one_event_to_the_next() -> None:

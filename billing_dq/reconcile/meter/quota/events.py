@@ -7,8 +7,11 @@ time, and, where they were read and show nothing, the witness that Stripe change
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import pandas as pd
+
+from billing_dq.reconcile.meter.quota.facts import Overdue, QuotaEvent
 
 #: Statuses under which the application debits everything: there is no plan to have a quota.
 _OVERDUE = "past_due"
@@ -22,9 +25,9 @@ class QuotaEvents:
 
     Attributes:
         changes: ``organization_id``, ``at``, ``before``, ``after`` (units a week), oldest first.
-        told: ``organization_id``, ``at`` of every event of a subscription, whatever it is about.
+        times: ``organization_id``, ``at`` of every event of a subscription, whatever it is about.
         since: the instant from which on they are complete.
-        not_told: organizations of which the events do not tell: one names a plan that is none of ours, or none is there
+        incomplete: organizations whose events do not tell all: one names a plan that is none of ours, or none is there
             though the application applied one since.
         overdue: ``organization_id``, ``since``, ``until``: spans in which a subscription was past due at Stripe; null:
             since before the events, and until after the snapshot. The application may have dunned in them, with quota
@@ -32,10 +35,45 @@ class QuotaEvents:
     """
 
     changes: pd.DataFrame
-    told: pd.DataFrame
+    times: pd.DataFrame
     since: datetime
-    not_told: frozenset[str]
+    incomplete: frozenset[str]
     overdue: pd.DataFrame
+
+    def cover(self, organization: str, since: datetime) -> bool:
+        """Whether no event of an organization is missing from an instant on."""
+        return self.since <= since and organization not in self.incomplete
+
+    @cached_property
+    def changes_of(self) -> dict[str, list[QuotaEvent]]:
+        """The changes by organization, oldest first."""
+        rows = self.changes.sort_values("at", kind="stable")
+        instants = rows["at"].dt.to_pydatetime()
+        changes: dict[str, list[QuotaEvent]] = {}
+        for name, at, before, after in zip(
+            rows["organization_id"], instants, rows["before"], rows["after"], strict=True
+        ):
+            changes.setdefault(str(name), []).append(QuotaEvent(at, float(before), float(after)))
+        return changes
+
+    @cached_property
+    def times_of(self) -> dict[str, list[datetime]]:
+        """The instants of all events by organization, oldest first."""
+        rows = self.times.sort_values("at", kind="stable")
+        times: dict[str, list[datetime]] = {}
+        for name, at in zip(rows["organization_id"], rows["at"].dt.to_pydatetime(), strict=True):
+            times.setdefault(str(name), []).append(at)
+        return times
+
+    @cached_property
+    def overdue_of(self) -> dict[str, list[Overdue]]:
+        """The spans of past due by organization."""
+        columns = ["organization_id", "since", "until", "quota"]
+        spans: dict[str, list[Overdue]] = {}
+        for name, since, until, quota in self.overdue[columns].itertuples(index=False, name=None):
+            span = Overdue(instant(since), instant(until), None if pd.isna(quota) else float(quota))
+            spans.setdefault(str(name), []).append(span)
+        return spans
 
 
 def quota_events(
@@ -55,33 +93,28 @@ def quota_events(
         since: the instant from which on no event is missing.
     """
     owner = _owners(stripe_subscriptions, subscriptions)
-    mine = events.loc[events["stripe_subscription_id"].isin(owner.index)]
-    mine = mine.loc[~_of_a_second_one(mine, stripe_subscriptions, subscriptions, owner)]
-    organizations = mine["stripe_subscription_id"].map(owner).astype("str")
-    before = _live(mine["plan_before"], mine["status_before"], quota_of_plan)
-    after = _live(mine["plan_after"], mine["status_after"], quota_of_plan)
+    events = events.loc[events["stripe_subscription_id"].isin(owner.index)]
+    events = events.loc[~_of_a_second_one(events, stripe_subscriptions, subscriptions, owner)]
+    organizations = events["stripe_subscription_id"].map(owner).astype("str")
+    before = _live(events["plan_before"], events["status_before"], quota_of_plan)
+    after = _live(events["plan_after"], events["status_after"], quota_of_plan)
     # A subscription that is new replaces the free plan, and one that is deleted returns to it.
-    before = before.mask(mine["type"] == "customer.subscription.created", 0.0)
-    after = after.mask(mine["type"] == "customer.subscription.deleted", 0.0)
+    before = before.mask(events["type"] == "customer.subscription.created", 0.0)
+    after = after.mask(events["type"] == "customer.subscription.deleted", 0.0)
     unknown = before.isna() | after.isna()
-    found = pd.DataFrame({"organization_id": organizations, "at": mine["created"], "before": before, "after": after})
-    changed = found.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True)
-    overdue = _overdue(mine.assign(organization_id=organizations, quota=after), stripe_subscriptions, owner)
-    told = found[["organization_id", "at"]].reset_index(drop=True)
-    not_told = frozenset(organizations[unknown]) | _without_the_applied_one(organizations, subscriptions, since)
-    return QuotaEvents(changed, told, since, not_told, overdue)
+    rows = pd.DataFrame({"organization_id": organizations, "at": events["created"], "before": before, "after": after})
+    return QuotaEvents(
+        changes=rows.loc[~unknown & (before != after)].sort_values("at", kind="stable").reset_index(drop=True),
+        times=rows[["organization_id", "at"]].reset_index(drop=True),
+        since=since,
+        incomplete=frozenset(organizations[unknown]) | _without_the_applied_one(organizations, subscriptions, since),
+        overdue=_overdue(events.assign(organization_id=organizations, quota=after), stripe_subscriptions, owner),
+    )
 
 
-def instants_of(events: pd.DataFrame) -> dict[str, list[pd.Timestamp]]:
-    """Instants by organization, in the order of the rows.
-
-    Args:
-        events: ``organization_id``, ``at``.
-    """
-    found: dict[str, list[pd.Timestamp]] = {}
-    for organization, at in events[["organization_id", "at"]].itertuples(index=False, name=None):
-        found.setdefault(str(organization), []).append(at)
-    return found
+def instant(value: object) -> datetime | None:
+    """A cell of a column of instants; None where it is null."""
+    return None if not isinstance(value, pd.Timestamp) or pd.isna(value) else value.to_pydatetime()
 
 
 def _of_a_second_one(
@@ -93,8 +126,8 @@ def _of_a_second_one(
     """
     live = stripe_subscriptions.loc[~stripe_subscriptions["status"].isin(_ENDED)]
     pointed_to = live["stripe_subscription_id"].isin(subscriptions["stripe_subscription_id"].dropna())
-    here = live.loc[pointed_to]
-    since = here.groupby(here["stripe_subscription_id"].map(owner))["created"].min()
+    documented = live.loc[pointed_to]
+    since = documented.groupby(documented["stripe_subscription_id"].map(owner))["created"].min()
     began = since.reindex(events["stripe_subscription_id"].map(owner)).set_axis(events.index)
     second = events["stripe_subscription_id"].isin(live.loc[~pointed_to, "stripe_subscription_id"])
     return second & (events["created"] > began)
@@ -111,12 +144,12 @@ def _without_the_applied_one(organizations: pd.Series, subscriptions: pd.DataFra
 
 def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
     """Spans of past due by the events that began or ended one; one without an event is as old as the events."""
-    was, now = events["status_before"] == _OVERDUE, events["status_after"] == _OVERDUE
-    edges = events.assign(begins=~was & now, ends=was & ~now)
+    before, after = events["status_before"] == _OVERDUE, events["status_after"] == _OVERDUE
+    edges = events.assign(begins=~before & after, ends=before & ~after)
     edges = edges.loc[edges["begins"] | edges["ends"]].sort_values(["stripe_subscription_id", "created"])
     of_one = edges.groupby("stripe_subscription_id")
     ended_by = {"until": of_one["created"].shift(-1), "quota": of_one["quota"].shift(-1)}
-    begun = edges.assign(since=edges["created"], **ended_by).loc[edges["begins"]]
+    started = edges.assign(since=edges["created"], **ended_by).loc[edges["begins"]]
     # an end without a beginning ends a span that is older than the events
     first = ~of_one["begins"].shift(1, fill_value=False).astype("bool")
     older = edges.assign(since=_no_time(edges.index), until=edges["created"]).loc[edges["ends"] & first]
@@ -125,7 +158,7 @@ def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd
         & ~stripe_subscriptions["stripe_subscription_id"].isin(edges["stripe_subscription_id"])
         & stripe_subscriptions["stripe_subscription_id"].isin(owner.index)
     ]
-    whole = pd.DataFrame(
+    endless = pd.DataFrame(
         {
             "organization_id": quiet["stripe_subscription_id"].map(owner).astype("str"),
             "since": _no_time(quiet.index),
@@ -135,7 +168,7 @@ def _overdue(events: pd.DataFrame, stripe_subscriptions: pd.DataFrame, owner: pd
     )
     instant = "datetime64[ms, UTC]"
     columns = {"organization_id": "str", "since": instant, "until": instant, "quota": "float64"}
-    parts = [part[list(columns)].astype(columns) for part in (begun, older, whole)]
+    parts = [part[list(columns)].astype(columns) for part in (started, older, endless)]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -151,8 +184,8 @@ def _owners(stripe_subscriptions: pd.DataFrame, subscriptions: pd.DataFrame) -> 
     customers = subscriptions.dropna(subset=["stripe_customer_id"]).drop_duplicates("stripe_customer_id", keep=False)
     of_customer = stripe_subscriptions["customer_id"].map(customers.set_index("stripe_customer_id")["organization_id"])
     by_customer = pd.Series(of_customer.to_numpy(), index=stripe_subscriptions["stripe_subscription_id"]).dropna()
-    both = pd.concat([by_subscription, by_customer])
-    return both[~both.index.duplicated()]
+    owners = pd.concat([by_subscription, by_customer])
+    return owners[~owners.index.duplicated()]
 
 
 def _live(plans: pd.Series, statuses: pd.Series, quota_of_plan: Mapping[str, float]) -> pd.Series:

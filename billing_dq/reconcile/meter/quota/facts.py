@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from billing_dq.weeks import Week
+
 #: From the creation of a Stripe event to its application; retries after an outage take longer, and then a change of
 #: plan in the first hours of a week is found unexplained.
 DELIVERY = timedelta(hours=1)
@@ -43,35 +45,75 @@ class Overdue:
 
 
 @dataclass(frozen=True)
+class PlanFacts:
+    """What the subscription says of the plan; no subscription: the defaults.
+
+    Attributes:
+        quota: of its plan now, units a week; None where it has none that is known.
+        status: empty where there is no subscription.
+        paid: whether it has or had a subscription at Stripe.
+        left_stripe: whether it had one and names neither customer nor subscription any more, as after the deletion of
+            the customer. So nothing tells which of Stripe's events were its own.
+        event_at, changed_by_hand_at, updated_at: its markers; None where absent.
+        seen_quotas: of its plans that earlier nights saw within the week.
+    """
+
+    quota: float | None = None
+    status: str = ""
+    paid: bool = False
+    left_stripe: bool = False
+    event_at: datetime | None = None
+    changed_by_hand_at: datetime | None = None
+    updated_at: datetime | None = None
+    seen_quotas: frozenset[float] = frozenset()
+
+
+@dataclass(frozen=True)
+class StripeFacts:
+    """What Stripe's events say of the week; quotas are units a week.
+
+    Attributes:
+        changes: of the live quota in the week, oldest first; None where the events were not read or do not reach back
+            to the start of the week.
+        some_changes: the same where they do not reach back that far, or one names a plan that is none of ours: what
+            they show did happen, and more may have.
+        event_times: of all events of the subscription in the week, oldest first, whatever they are about.
+        synchronized_at: when a person synchronized the organization: the subscription's newest event, where Stripe's
+            events were read and are none of that time; None where nothing tells.
+        overdue: spans in which the subscription was past due and that meet the week.
+        announced_later: quotas that the events announced after the week.
+        announced_before: the quota announced last before the week, where that was in the week of the document before
+            and this document does not show it; else None.
+        at_stripe: quotas of the plans in force at Stripe in the week.
+    """
+
+    changes: tuple[QuotaEvent, ...] | None = None
+    some_changes: tuple[QuotaEvent, ...] = ()
+    event_times: tuple[datetime, ...] = ()
+    synchronized_at: datetime | None = None
+    overdue: tuple[Overdue, ...] = ()
+    announced_later: frozenset[float] = frozenset()
+    announced_before: float | None = None
+    at_stripe: frozenset[float] = frozenset()
+
+    @property
+    def shown_changes(self) -> tuple[QuotaEvent, ...]:
+        """Changes in the week that the events show, whether or not they show all."""
+        return self.some_changes if self.changes is None else self.changes
+
+
+@dataclass(frozen=True)
 class QuotaRecord:
     """What is known about the quota of one organization in one week. Quotas are units a week.
 
     Attributes:
-        start, end: of the week.
+        week: the week.
         document: quota of the week's document.
-        before: quota of the newest document before it that was read; None where there is none.
-        after: quota of the oldest document after it that was read; None where there is none.
-        seen: quotas that earlier nights saw in the same document.
-        seen_live: quotas of the subscription's plan that earlier nights saw within the week.
-        plan: quota of the subscription's plan now; None where it has none that is known.
-        status: of the subscription now, empty where there is none.
-        paid: whether it has or had a subscription at Stripe.
-        left_stripe: whether it had one and names neither customer nor subscription any more, as after the deletion of
-            the customer. So nothing tells which of Stripe's events were its own.
+        before, after: quota of the newest document before it that was read, and of the oldest after it; None: none.
+        seen_quotas: what earlier nights saw in the same document.
         made_at: when the organization was made, by its ObjectId.
-        subscription_event_at, changed_by_hand_at, updated_at: markers of the subscription; None where absent.
-        events: changes that Stripe's events show in the week, oldest first; None where its events were not read or do
-            not reach back to the start of the week.
-        incomplete_events: the same where they do not reach back that far, or one names a plan that is none of ours:
-            what they show did happen, and more may have.
-        synchronized_at: when a person synchronized the organization: the subscription's newest event, where Stripe's
-            events were read and are none of that time; None where nothing tells.
-        told_at: instants of all events of the subscription in the week, oldest first, whatever they are about.
-        overdue: spans in which the subscription was past due at Stripe and that meet the week.
-        announced_later: quotas that those events announced after the week.
-        announced_before: the quota that Stripe announced last before the week, where it did so in the week of the
-            document before and that document does not show it; None where it shows it, or where nothing was announced.
-        at_stripe: quotas of the plans that those events show in force at Stripe in the week.
+        plan: what the subscription says.
+        stripe: what Stripe's events say.
         plans: quotas of all plans.
         unreadable: whether the subscription or the document of the week before could not be read.
         settled: whether the document holds a settlement; there is none while the live quota is 0.
@@ -79,29 +121,14 @@ class QuotaRecord:
         change_resets_usage: whether the application is configured to reset the usage at a change of plan.
     """
 
-    start: datetime
-    end: datetime
+    week: Week
     document: float
     before: float | None = None
     after: float | None = None
-    seen: frozenset[float] = frozenset()
-    seen_live: frozenset[float] = frozenset()
-    plan: float | None = None
-    status: str = ""
-    paid: bool = False
-    left_stripe: bool = False
+    seen_quotas: frozenset[float] = frozenset()
     made_at: datetime | None = None
-    subscription_event_at: datetime | None = None
-    changed_by_hand_at: datetime | None = None
-    updated_at: datetime | None = None
-    events: tuple[QuotaEvent, ...] | None = None
-    incomplete_events: tuple[QuotaEvent, ...] = ()
-    synchronized_at: datetime | None = None
-    told_at: tuple[datetime, ...] = ()
-    overdue: tuple[Overdue, ...] = ()
-    announced_later: frozenset[float] = frozenset()
-    announced_before: float | None = None
-    at_stripe: frozenset[float] = frozenset()
+    plan: PlanFacts = PlanFacts()
+    stripe: StripeFacts = StripeFacts()
     plans: frozenset[float] = frozenset()
     unreadable: bool = False
     settled: bool = False
@@ -109,14 +136,9 @@ class QuotaRecord:
     change_resets_usage: bool = False
 
     @property
-    def others(self) -> tuple[float, ...]:
+    def other_quotas(self) -> tuple[float, ...]:
         """Quotas of all plans but the document's."""
         return tuple(sorted(self.plans - {self.document}))
-
-    @property
-    def shown_events(self) -> tuple[QuotaEvent, ...]:
-        """Changes in the week that Stripe's events show, whether or not they show all."""
-        return self.incomplete_events if self.events is None else self.events
 
     @property
     def began_with_another(self) -> bool:
@@ -124,12 +146,10 @@ class QuotaRecord:
 
         A plan that a person set before the week can be what the document was made with, whatever Stripe had then.
         """
-        by_hand = self.changed_by_hand_at
-        if by_hand is not None and by_hand < self.start:
+        by_hand, changes = self.plan.changed_by_hand_at, self.stripe.changes
+        if (by_hand is not None and by_hand < self.week.start) or not changes or changes[0].before == self.document:
             return False
-        if not self.events or self.events[0].before == self.document:
-            return False
-        return any(event.after == self.document for event in self.events)
+        return any(change.after == self.document for change in changes)
 
     @property
     def may_have_changed(self) -> bool:
@@ -138,12 +158,17 @@ class QuotaRecord:
         The subscription keeps the newest event that was applied: where that is older than the week, none came in it. A
         subscription that knows of no event proves nothing.
         """
-        event = self.subscription_event_at
-        return event is None or event >= self.start - DELIVERY
+        return self.plan.event_at is None or self.plan.event_at >= self.week.start - DELIVERY
+
+    @property
+    def by_hand_at(self) -> datetime | None:
+        """When a person changed the plan, if that was in the week."""
+        instant = self.plan.changed_by_hand_at
+        return instant if self.within(instant) else None
 
     def within(self, instant: datetime | None) -> bool:
         """Whether an instant lies in the week."""
-        return instant is not None and self.start <= instant < self.end
+        return instant is not None and self.week.start <= instant < self.week.end
 
 
 @dataclass(frozen=True)
@@ -167,15 +192,15 @@ class StepTimes:
         return (least, most) if least <= most else (0, len(self.begun_at))
 
 
-def begun(ref_id: str) -> int | None:
+def begin_seconds(ref_id: str) -> int | None:
     """When the history of an attribution key was made, in seconds since 1970; None where it is no ObjectId."""
     history = ref_id.partition(":")[0]
     return int(history[:8], 16) if re.fullmatch("[0-9a-f]{24}", history) else None
 
 
-def plausible_begin(ref_id: str, start: datetime, end: datetime) -> int:
+def plausible_begin(ref_id: str, week: Week) -> int:
     """When the history of a key was made, in milliseconds; 0 where it does not tell or is no time near the week."""
-    made = begun(ref_id)
-    if made is None or not (start - _PLAUSIBLE).timestamp() < made < end.timestamp():
+    seconds = begin_seconds(ref_id)
+    if seconds is None or not (week.start - _PLAUSIBLE).timestamp() < seconds < week.end.timestamp():
         return 0
-    return made * 1000
+    return seconds * 1000

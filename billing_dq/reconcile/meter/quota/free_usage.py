@@ -26,10 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from billing_dq.units import Floats
-
-#: Units below this are noise of binary fractions, not usage.
-EPSILON = 1e-6
+from billing_dq.units import EPSILON, Floats
 
 #: Combinations of places at which several changes of quota may have come that are tried; each is a few operations.
 MOST_COMBINATIONS = 200_000
@@ -218,8 +215,8 @@ def _places(scenario: Scenario, steps: int) -> Places | None:
 def _next(marked: Booleans) -> Places:
     """For each place, and the end, the first marked step at or after it; the number of steps where there is none."""
     end = len(marked)
-    own = np.where(marked, np.arange(end), end)
-    return np.concatenate([np.minimum.accumulate(own[::-1])[::-1], [end]]).astype(np.int64)
+    places = np.where(marked, np.arange(end), end)
+    return np.concatenate([np.minimum.accumulate(places[::-1])[::-1], [end]]).astype(np.int64)
 
 
 def explainable_band(used: float, settled: float, quotas: list[float]) -> tuple[float, float]:

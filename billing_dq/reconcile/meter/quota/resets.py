@@ -1,21 +1,21 @@
 """In which weeks a change of plan may have set the meter to 0, so that it no longer tells what was charged before.
 
 Only a change that Stripe announced does that: a cancellation, and, in some versions, any change of plan
-(docs/domain.md, "How the application writes"). Stripe tries for three days to deliver an event.
+(docs/domain.md, "How the application writes").
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from billing_dq.reconcile.meter.quota.events import QuotaEvents, instants_of
+from billing_dq.reconcile.meter.quota.events import QuotaEvents, instant
 from billing_dq.weeks import Week
 
-#: How long before a week an event may have been made that was applied within it.
+#: How long before a week an event may have been made that was applied within it: Stripe tries for three days.
 RETRIES = timedelta(days=3)
 
 #: How long a plan whose webhook was lost is thought to stay unheard of.
@@ -47,46 +47,26 @@ class Resets:
         return np.array([self._possible(str(name), Week.parse(str(key))) for name, key in rows], dtype=np.bool_)
 
     def _possible(self, organization: str, week: Week) -> bool:
+        if organization not in self._subscription_of.index:
+            return False
         since = week.start - RETRIES
-        told = self.events is not None and self.events.since <= since and organization not in self.events.not_told
-        if told and organization in self._of_stripe:
-            changes = self._changes.get(organization, ())
-            return any(since <= at < week.end for at in changes) or self._carried(organization, since, week.end)
-        newest = self._newest_event.get(organization)
-        return organization in self._of_stripe and (newest is None or newest >= pd.Timestamp(since))
-
-    def _carried(self, organization: str, since: datetime, end: datetime) -> bool:
-        """Whether an event that is no change of plan may have brought Stripe's plan along (see `carried`).
-
-        The plan here may have been another one after a change by hand, and for a while after a lost webhook.
-        """
-        by_hand = self._by_hand.get(organization)
-        changes = self._changes.get(organization, ())
-        carriers = [at for at in self._told.get(organization, ()) if since <= at < end]
-        after_change = any(at - _UNHEARD < change < at for at in carriers for change in changes)
-        return after_change or (by_hand is not None and any(by_hand < at for at in carriers))
+        row = self._subscription_of.loc[organization]
+        if self.events is not None and self.events.cover(organization, since):
+            changes = [change.at for change in self.events.changes_of.get(organization, ())]
+            carriers = [at for at in self.events.times_of.get(organization, ()) if since <= at < week.end]
+            # An event that is no change of plan may bring Stripe's plan along (`untraced`). The plan here may have
+            # been another one after a change by hand, and for a while after a lost webhook.
+            by_hand = instant(row["admin_updated_at"])
+            return (
+                any(since <= at < week.end for at in changes)
+                or any(at - _UNHEARD < change < at for at in carriers for change in changes)
+                or (by_hand is not None and any(by_hand < at for at in carriers))
+            )
+        newest = instant(row["last_subscription_event_at"])
+        return newest is None or newest >= since
 
     @cached_property
-    def _of_stripe(self) -> frozenset[str]:
-        """Organizations that have, or had, a subscription at Stripe."""
-        rows = self.subscriptions
-        named = rows[["stripe_customer_id", "stripe_subscription_id", "last_subscription_event_at"]].notna().any(axis=1)
-        return frozenset(rows.loc[named, "organization_id"])
-
-    @cached_property
-    def _newest_event(self) -> dict[str, pd.Timestamp]:
-        rows = self.subscriptions.dropna(subset=["last_subscription_event_at"])
-        return dict(zip(rows["organization_id"], rows["last_subscription_event_at"], strict=True))
-
-    @cached_property
-    def _by_hand(self) -> dict[str, pd.Timestamp]:
-        rows = self.subscriptions.dropna(subset=["admin_updated_at"])
-        return dict(zip(rows["organization_id"], rows["admin_updated_at"], strict=True))
-
-    @cached_property
-    def _changes(self) -> dict[str, list[pd.Timestamp]]:
-        return {} if self.events is None else instants_of(self.events.changes)
-
-    @cached_property
-    def _told(self) -> dict[str, list[pd.Timestamp]]:
-        return {} if self.events is None else instants_of(self.events.told)
+    def _subscription_of(self) -> pd.DataFrame:
+        """SUBSCRIPTIONS by organization, of those that have, or had, a subscription at Stripe."""
+        named = ["stripe_customer_id", "stripe_subscription_id", "last_subscription_event_at"]
+        return self.subscriptions.loc[self.subscriptions[named].notna().any(axis=1)].set_index("organization_id")

@@ -25,11 +25,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing_dq.reconcile.meter.quota.carried import carried_by_an_event
-from billing_dq.reconcile.meter.quota.dunning import DUNNING, dunned_while_overdue
 from billing_dq.reconcile.meter.quota.facts import QuotaRecord, StepTimes
 from billing_dq.reconcile.meter.quota.free_usage import Change, Scenario
-from billing_dq.reconcile.meter.quota.overwritten import written_over
+from billing_dq.reconcile.meter.quota.untraced import DUNNING, carried_by_an_event, dunned_while_overdue, written_over
 
 #: Changes in one week, beyond which their order is not followed: such a week is undecided at best.
 _MOST_EVENTS = 4
@@ -68,7 +66,7 @@ def _composed(
 
     It does not follow the document's quota alone where Stripe's events show that this one came in the week.
     """
-    starts = [one for one in written if one.changes[-1].quota == record.document]
+    starts = [scenario for scenario in written if scenario.changes[-1].quota == record.document]
     for scenario in live:
         if alone and not (record.began_with_another and scenario.first == record.document):
             yield scenario
@@ -81,7 +79,7 @@ def _composed(
 
 def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """The changes that Stripe's events show, each at its time, and each of them alone: a webhook may have been lost."""
-    events = record.shown_events
+    events = record.stripe.shown_changes
     if not events:
         return
     if len(events) <= _MOST_EVENTS:
@@ -90,60 +88,57 @@ def _from_events(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     if len(events) > 1:
         for event in events:
             change = _change(event.after, times, event.at, record)
-            one = Scenario(event.before, (change,), "stripe_event", "stripe_event")
-            yield from _applied(one, record)
+            yield from _applied(Scenario(event.before, (change,), "stripe_event", "stripe_event"), record)
 
 
 def _rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """Attested quotas that were in force before the document's was written over them."""
-    window = _window(record.subscription_event_at, times)
-    for quota in sorted(record.seen - {record.document}):
+    window = _window(record.plan.event_at, times)
+    for quota in sorted(record.seen_quotas - {record.document}):
         change = Change(record.document, *window)
         yield from _applied(Scenario(quota, (change,), "earlier_night", "earlier_night"), record)
-    if record.events is not None:
+    if record.stripe.changes is not None:
         return  # a change by Stripe is among the events, or did not come in this week
     before = record.before
     if before is not None and before != record.document and (record.document == 0 or record.may_have_changed):
         change = Change(record.document, *window)
         yield from _applied(Scenario(before, (change,), "week_before", "week_before"), record)
-    if before is None and record.document > 0 and record.made_at is not None and record.made_at >= record.start:
+    if before is None and record.document > 0 and record.made_at is not None and record.made_at >= record.week.start:
         yield Scenario(0.0, (Change(record.document, *window),), "started_free", "started_free")
 
 
 def _live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """Attested quotas that came into force while the document kept its own: by hand, dunning, cancellation, sync."""
-    own = record.document
-    for quota in sorted(record.seen_live - {own}):
-        yield Scenario(own, (Change(quota),), "earlier_night", "plan_seen_earlier")
-    gone = record.status in ("canceled", "unpaid")
-    if own > 0 and gone and record.after == 0:
-        yield Scenario(own, (Change(0.0),), "week_after", record.status)
-    if own > 0 and gone and record.after is None:
-        yield Scenario(own, (Change(0.0),), "subscription", record.status)
-    if record.is_open and record.plan is not None and record.plan != own:
-        yield Scenario(own, (Change(record.plan),), "subscription", "plan_now")
-    by_hand = record.changed_by_hand_at
-    if record.within(by_hand) and by_hand is not None:
+    document = record.document
+    for quota in sorted(record.plan.seen_quotas - {document}):
+        yield Scenario(document, (Change(quota),), "earlier_night", "plan_seen_earlier")
+    gone = record.plan.status in ("canceled", "unpaid")
+    if document > 0 and gone and record.after == 0:
+        yield Scenario(document, (Change(0.0),), "week_after", record.plan.status)
+    if document > 0 and gone and record.after is None:
+        yield Scenario(document, (Change(0.0),), "subscription", record.plan.status)
+    if record.is_open and record.plan.quota is not None and record.plan.quota != document:
+        yield Scenario(document, (Change(record.plan.quota),), "subscription", "plan_now")
+    by_hand = record.by_hand_at
+    if by_hand is not None:
         least, _ = times.window(by_hand)
         for quota in _set_by_hand(record):
-            yield Scenario(own, (Change(quota, least),), "changed_by_hand", "changed_by_hand")
+            yield Scenario(document, (Change(quota, least),), "changed_by_hand", "changed_by_hand")
 
 
 def _set_by_hand(record: QuotaRecord) -> list[float]:
     """What a change by hand in the week set, where something still shows it."""
-    found = {quota for quota in (record.after, record.plan) if quota is not None}
-    if _replaced(record):
-        found.discard(record.plan if record.plan is not None else -1.0)
-    return sorted(found - {record.document})
+    quotas = {record.after} - {record.plan.quota} if _replaced(record) else {record.after, record.plan.quota}
+    return sorted(quota for quota in quotas - {record.document} if quota is not None)
 
 
 def _replaced(record: QuotaRecord) -> bool:
     """Whether a later event of Stripe, dunning, or recovery from it may have replaced the plan that was set by hand."""
-    by_hand, event = record.changed_by_hand_at, record.subscription_event_at
+    by_hand, event = record.plan.changed_by_hand_at, record.plan.event_at
     if by_hand is None:
         return False
-    overdue_since = any(span.until is None or span.until > by_hand for span in record.overdue)
-    return record.status == "unpaid" or overdue_since or (event is not None and event > by_hand)
+    overdue_since = any(span.until is None or span.until > by_hand for span in record.stripe.overdue)
+    return record.plan.status == "unpaid" or overdue_since or (event is not None and event > by_hand)
 
 
 def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
@@ -151,19 +146,19 @@ def _unattested_rewritten(record: QuotaRecord, times: StepTimes) -> Iterator[Sce
 
     Where an earlier document tells another story, two changes would have been needed, and that is not thought of.
     """
-    ended = record.status == "canceled" or record.plan == 0
-    newest = record.subscription_event_at
-    if record.document == 0 and ended and record.events is None and record.within(newest) and newest is not None:
+    ended = record.plan.status == "canceled" or record.plan.quota == 0
+    newest = record.plan.event_at
+    is_unshown = record.stripe.changes is None
+    if record.document == 0 and ended and is_unshown and newest is not None and record.within(newest):
         # nothing comes after a cancellation, so it is the newest event
         yield Scenario(0.0, (Change(0.0, *times.window(newest), resets=True),), None, "canceled_in_this_week")
     for scenario in carried_by_an_event(record, times):
         yield from (scenario, _resetting(scenario))
-    if record.before is not None or record.events is not None or not record.paid or not record.may_have_changed:
+    if record.before is not None or not (is_unshown and record.plan.paid and record.may_have_changed):
         return
-    event = record.subscription_event_at
     # The newest event may have been the change. That an older one was, and this one was not, takes two that are unseen.
-    window = times.window(event) if event is not None and record.within(event) else (0, None)
-    for quota in record.others:
+    window = times.window(newest) if newest is not None and record.within(newest) else (0, None)
+    for quota in record.other_quotas:
         yield from _applied(Scenario(quota, (Change(record.document, *window),), None, "unknown_before"), record)
 
 
@@ -184,38 +179,39 @@ def _written_or_reset(record: QuotaRecord, times: StepTimes) -> list[Scenario]:
 
 def _unattested_live(record: QuotaRecord, times: StepTimes) -> Iterator[Scenario]:
     """Live quotas that may have come, or come and gone, without a trace that tells which or when."""
-    own, by_hand = record.document, record.changed_by_hand_at
-    later = record.after if record.after is not None else record.plan
+    document, by_hand = record.document, record.by_hand_at
+    later = record.after if record.after is not None else record.plan.quota
     # Where Stripe's events show the change, in this week or a later one, it is no mystery when it came.
-    announced = {*record.announced_later, *(event.after for event in record.events or ())}
-    if later is not None and later != own and later not in announced:
-        yield Scenario(own, (Change(later),), None, "changed_later")
-    if record.within(by_hand) and by_hand is not None and _replaced(record):
+    announced = {*record.stripe.announced_later, *(event.after for event in record.stripe.changes or ())}
+    if later is not None and later != document and later not in announced:
+        yield Scenario(document, (Change(later),), None, "changed_later")
+    if by_hand is not None and _replaced(record):
         least, most = times.window(by_hand)
-        for quota in record.others:
+        for quota in record.other_quotas:
             set_by_hand = Change(quota, least, most)
-            for replaced_by in (own, 0.0) if record.status == "unpaid" or record.overdue else (own,):
+            may_be_dunned = record.plan.status == "unpaid" or record.stripe.overdue
+            for replaced_by in (document, 0.0) if may_be_dunned else (document,):
                 changes = (set_by_hand, Change(replaced_by, least))
-                yield Scenario(own, changes, None, "set_by_hand_and_replaced")
-    if own > 0 and record.paid and record.events is None and _written_since(record):
-        yield Scenario(own, (Change(0.0),), None, DUNNING)
-    if own == 0 and record.settled and record.events is None and record.before:
-        yield Scenario(own, (Change(record.before),), None, DUNNING)
+                yield Scenario(document, changes, None, "set_by_hand_and_replaced")
+    if document > 0 and record.plan.paid and record.stripe.changes is None and _written_since(record):
+        yield Scenario(document, (Change(0.0),), None, DUNNING)
+    if document == 0 and record.settled and record.stripe.changes is None and record.before:
+        yield Scenario(document, (Change(record.before),), None, DUNNING)
     yield from written_over(record, times)
     yield from dunned_while_overdue(record, times)
-    for quota in sorted(record.at_stripe - {own, later}):
-        yield Scenario(own, (Change(quota),), None, "synchronized")
+    for quota in sorted(record.stripe.at_stripe - {document, later}):
+        yield Scenario(document, (Change(quota),), None, "synchronized")
 
 
 def _written_since(record: QuotaRecord) -> bool:
     """Whether the subscription was written since the week began; recovery from dunning leaves no other trace."""
-    return record.updated_at is None or record.updated_at >= record.start
+    return record.plan.updated_at is None or record.plan.updated_at >= record.week.start
 
 
 def _unreadable(record: QuotaRecord) -> Iterator[Scenario]:
     """Any plan, where the document that would tell could not be read."""
     if record.unreadable:
-        for quota in record.others:
+        for quota in record.other_quotas:
             yield Scenario(quota, (Change(record.document),), None, "unreadable")
             yield Scenario(record.document, (Change(quota),), None, "unreadable")
 
@@ -225,8 +221,8 @@ def _untold(record: QuotaRecord) -> Iterator[Scenario]:
 
     Whose Stripe's events are is not known any more, so nothing shows that this organization's plan stayed.
     """
-    if record.left_stripe and record.status == "canceled" and record.may_have_changed:
-        for quota in record.others:
+    if record.plan.left_stripe and record.plan.status == "canceled" and record.may_have_changed:
+        for quota in record.other_quotas:
             changes = (Change(quota), Change(record.document))
             yield Scenario(record.document, changes, None, "customer_deleted")
 
@@ -245,8 +241,8 @@ def _applied(scenario: Scenario, record: QuotaRecord) -> Iterator[Scenario]:
 
 
 def _resetting(scenario: Scenario) -> Scenario:
-    *others, last = scenario.changes
-    return replace(scenario, changes=(*others, replace(last, resets=True)))
+    *earlier, last = scenario.changes
+    return replace(scenario, changes=(*earlier, replace(last, resets=True)))
 
 
 def _change(quota: float, times: StepTimes, at: datetime, record: QuotaRecord) -> Change:
