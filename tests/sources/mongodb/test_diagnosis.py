@@ -12,7 +12,7 @@ from billing_dq.sources.mongodb.reader import Reader
 from tests.support.mongo_world import Document, empty_world, fill, random_world, settings_for
 
 
-def told(database: Database[Document], uri: str) -> dict[str, Diagnosis]:
+def diagnoses_of(database: Database[Document], uri: str) -> dict[str, Diagnosis]:
     return {one.part: one for one in diagnose(settings_for(database, uri))}
 
 
@@ -23,7 +23,7 @@ def test_a_diagnosis_names_server_privileges_collections_queries_and_missing_ind
     del world["processedstripeevents"]
     fill(database, world)
     database["billingextrabalances"].create_index("organization", unique=True)
-    said = told(database, mongodb_uri)
+    said = diagnoses_of(database, mongodb_uri)
     assert "runs MongoDB" in said["MongoDB"].detail
     assert said["MongoDB reading code"].state == "ok"
     assert said["MongoDB database"].state == "warning"
@@ -40,7 +40,7 @@ def test_a_member_reached_directly_is_told_from_a_standalone_server(
     database: Database[Document], mongodb_uri: str
 ) -> None:
     fill(database, empty_world())
-    detail = told(database, f"{mongodb_uri}?directConnection=true")["MongoDB"].detail
+    detail = diagnoses_of(database, f"{mongodb_uri}?directConnection=true")["MongoDB"].detail
     assert "a member of the replica set" in detail
     assert "standalone" not in detail
 
@@ -62,10 +62,10 @@ def test_what_a_night_asks_and_the_server_refuses_is_red(
         raise OperationFailure("unknown operator", code)
 
     monkeypatch.setattr(Reader, "count", refuse)
-    found = told(database, mongodb_uri)
-    assert found["MongoDB query of billingusages"].state == "failed"
-    assert said in found["MongoDB query of billingusages"].detail
-    assert found["MongoDB query of subscriptions"].state == "ok"
+    diagnoses = diagnoses_of(database, mongodb_uri)
+    assert diagnoses["MongoDB query of billingusages"].state == "failed"
+    assert said in diagnoses["MongoDB query of billingusages"].detail
+    assert diagnoses["MongoDB query of subscriptions"].state == "ok"
 
 
 def test_who_may_not_list_indexes_may_still_read(
@@ -77,9 +77,9 @@ def test_who_may_not_list_indexes_may_still_read(
         raise OperationFailure("not authorized to listIndexes", 13)
 
     monkeypatch.setattr(Collection, "index_information", deny)
-    found = told(database, mongodb_uri)
-    assert found["MongoDB index of billingusages"].state == "warning"
-    assert "may not list indexes" in found["MongoDB index of billingusages"].detail
+    diagnoses = diagnoses_of(database, mongodb_uri)
+    assert diagnoses["MongoDB index of billingusages"].state == "warning"
+    assert "may not list indexes" in diagnoses["MongoDB index of billingusages"].detail
 
 
 def test_nothing_is_left_behind_by_a_diagnosis(database: Database[Document], mongodb_uri: str) -> None:
@@ -113,5 +113,5 @@ def test_an_index_is_judged_by_whether_it_gives_the_order(index: dict[str, objec
 def test_a_sparse_index_is_named(database: Database[Document], mongodb_uri: str) -> None:
     fill(database, empty_world())
     database["subscriptions"].create_index("organization", sparse=True)
-    detail = told(database, mongodb_uri)["MongoDB index of subscriptions"].detail
+    detail = diagnoses_of(database, mongodb_uri)["MongoDB index of subscriptions"].detail
     assert "there is one that is sparse" in detail
