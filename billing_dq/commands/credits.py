@@ -11,7 +11,7 @@ from billing_dq.commands.shared.console import say, table_of
 from billing_dq.credits import anchor as anchoring
 from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.agreement import audit_log, differences
-from billing_dq.credits.anchor import anchors_told, whole_log
+from billing_dq.credits.anchor import anchors_of_nights, whole_log
 from billing_dq.credits.audit import AuditError, AuditReading, Record, Subject
 from billing_dq.credits.plan import CreditPlan
 from billing_dq.credits.planner import plans_of_night
@@ -248,7 +248,7 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, ancho
 def _acknowledge(settings: Settings, what: str, by: str, why: str) -> None:
     log = audit_log(settings)
     if what == "log":
-        told = anchors_told(settings).values()
+        told = anchors_of_nights(settings).values()
         aside = log.begin_anew(told, by, why)
         if aside is not None:
             say(f"the damaged log was put aside: {aside}", err=True)

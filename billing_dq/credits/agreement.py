@@ -50,13 +50,14 @@ def require_agreement(settings: Settings, reader: OrganizationReader) -> list[Di
         AuditError: records are lost, or a credit of this home is in no record.
         SourceError: the ledgers cannot be read.
     """
-    _, found = differences(settings, reader)
-    forbidding = [difference for difference in found if difference.forbids]
-    others = [difference for difference in found if difference.problem == "entry_of_another"]
-    if not whole_log(settings).records and others:
+    _, discrepancies = differences(settings, reader)
+    forbidding = [difference for difference in discrepancies if difference.forbids]
+    foreign = [difference for difference in discrepancies if difference.problem == "entry_of_another"]
+    if not whole_log(settings).records and foreign:
         raise AuditError(
-            f"there is no audit log, and the ledgers hold {len(others)} credits of another home, or of this one before "
-            f"it was lost, first {others[0].dispute_id}: restore the log, or look into it and then `{ACKNOWLEDGE}`"
+            f"there is no audit log, and the ledgers hold {len(foreign)} credits of another home, or of this one "
+            f"before it was lost, first {foreign[0].dispute_id}: restore the log, or look into it and then "
+            f"`{ACKNOWLEDGE}`"
         )
     if forbidding:
         first = forbidding[0]
@@ -65,7 +66,7 @@ def require_agreement(settings: Settings, reader: OrganizationReader) -> list[Di
             f"({first.problem}, entry {first.entry_id}): `billing-dq credits verify-audit` lists them, "
             "and its --acknowledge settles each"
         )
-    return [difference for difference in found if difference.is_fault]
+    return [difference for difference in discrepancies if difference.is_fault]
 
 
 def said_of_a_night(settings: Settings, entries: pd.DataFrame, as_of: datetime) -> str | None:
@@ -82,17 +83,11 @@ def said_of_a_night(settings: Settings, entries: pd.DataFrame, as_of: datetime) 
         return str(error)
     except SettingsError:  # a home on an object store credits nothing
         return None
-    ours = entries.loc[entries["ref_id"].str.startswith(REINSTATEMENT).fillna(False)]
+    credits = entries.loc[entries["ref_id"].str.startswith(REINSTATEMENT).fillna(False)]
+    columns = (credits[name] for name in ("organization_id", "entry_id", "ref_id", "amount", "at"))
     written = [
-        WrittenCredit(
-            str(row.organization_id),
-            str(row.entry_id),
-            str(row.ref_id),
-            float(str(row.amount)),
-            None,
-            pd.Timestamp(str(row.at)),
-        )
-        for row in ours.itertuples()  # a handful
+        WrittenCredit(str(organization), str(entry_id), str(ref_id), float(amount), None, pd.Timestamp(at))
+        for organization, entry_id, ref_id, amount, at in zip(*columns, strict=True)
     ]
     before = [record for record in records if datetime.fromisoformat(record.at) <= as_of]
     faults = [fault for fault in compare(before, written, REINSTATEMENT) if fault.is_fault]

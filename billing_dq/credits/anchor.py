@@ -1,4 +1,4 @@
-"""The anchor of the audit log: the number and hash of its last record, told outside the log's own file.
+"""The anchor of the audit log: the number and hash of its last record, kept outside the log's own file.
 
 A chain of hashes proves that no record was changed in between. It cannot tell a log whose end was cut off, or one that
 was written anew as a whole. Each night therefore puts the anchor into its run's metadata, its report and its record in
@@ -37,12 +37,12 @@ def anchor_of(home: str) -> str:
     return anchor_text(records[-1]) if records else "none: no credit was ever touched"
 
 
-def anchors_told(settings: Settings) -> dict[str, str]:
-    """The anchors that the stored nights told, by night."""
+def anchors_of_nights(settings: Settings) -> dict[str, str]:
+    """The anchors in the records of the stored nights, by night."""
     folder = AuditAnchorRecord.path(settings.home, "night").parent
     nights = sorted(path.stem for path in folder.iterdir() if path.suffix == ".json") if folder.exists() else []
-    told = {night: AuditAnchorRecord.of(settings.home, night) for night in nights}
-    return {night: record.anchor for night, record in told.items() if record and _ANCHOR.fullmatch(record.anchor)}
+    records = {night: AuditAnchorRecord.of(settings.home, night) for night in nights}
+    return {night: record.anchor for night, record in records.items() if record and _ANCHOR.fullmatch(record.anchor)}
 
 
 def whole_log(settings: Settings) -> AuditReading:
@@ -53,10 +53,10 @@ def whole_log(settings: Settings) -> AuditReading:
         SettingsError: the home is no local directory.
     """
     reading = AuditLog(credits_directory(settings.state_directory)).read()
-    told = anchors_told(settings)
-    lost = missing_anchors(reading.records, told.values())
+    anchors = anchors_of_nights(settings)
+    lost = missing_anchors(reading.records, anchors.values())
     if lost:
-        night = next(night for night, anchor in told.items() if anchor == lost[0])
+        night = next(night for night, anchor in anchors.items() if anchor == lost[0])
         raise AuditError(
             f"the audit log has {len(reading.records)} records, and not the record {lost[0]} that the night of {night} "
             f"told: restore it from a backup, or look into it and then `{ACKNOWLEDGE}`"

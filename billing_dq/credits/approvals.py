@@ -48,12 +48,9 @@ def approve(audit: AuditLog, plan: CreditPlan, plan_hash: str, by: str, why: str
 
 def approvals_of(records: Iterable[Record], plan: CreditPlan) -> list[Record]:
     """The approvals of this very plan, oldest first; one without a login (of an earlier release) is none."""
-    wanted = ("approved", plan.dispute_id, plan.plan_hash)
-    return [
-        record
-        for record in records
-        if (record.kind, record.dispute_id, record.plan_hash) == wanted and record.facts.get("login")
-    ]
+    key = ("approved", plan.dispute_id, plan.plan_hash)
+    of_plan = (record for record in records if (record.kind, record.dispute_id, record.plan_hash) == key)
+    return [record for record in of_plan if record.facts.get("login")]
 
 
 def approved_by_another(approvals: Iterable[Record], asking: Iterable[str]) -> Record | None:

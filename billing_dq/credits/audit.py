@@ -119,9 +119,10 @@ class AuditLog:
             guard, previous = self._guard(), _last_record(file.fileno())[0]
             if guard is None or guard.anchor is None or previous is None or anchor_text(previous) != guard.anchor:
                 # the first record, a crash behind the last one, or a loss: all of the log tells which
-                reading = _prove(_lines(_content(file.fileno())))
+                file.seek(0)
+                reading = _prove(_lines(file.read()))
                 _require_held(reading.records, guard)
-                guard = (guard or Guard.new()).told(reading.records)
+                guard = (guard or Guard.new()).after(reading.records)
             record = self._append(file.fileno(), guard, _Entry(kind, subject, actor, why, dict(facts or {})))
         if created:
             sync_directory(self.directory)
@@ -175,10 +176,10 @@ class AuditLog:
             self.path.rename(aside)
         guard = self._guard() or Guard.new()
         lost = {*anchors, *([guard.anchor] if guard.anchor else [])}
-        held = {anchor_text(record) for record in reading.records}
+        present = {anchor_text(record) for record in reading.records}
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file, locked(file.fileno(), fcntl.LOCK_EX):
-            for anchor in sorted(lost - held) or [""]:
+            for anchor in sorted(lost - present) or [""]:
                 facts: dict[str, Value] = {"anchor": anchor, "aside": str(aside) if aside else None}
                 self._append(file.fileno(), guard, _Entry("acknowledged", Subject(), by, why, facts))
                 guard = self._guard() or guard
@@ -194,16 +195,18 @@ class AuditLog:
         previous, torn = _last_record(descriptor)
         if not _ends_with_newline(descriptor):
             os.write(descriptor, b"\n")
-        added: list[Record] = []
-        if previous is None:
-            added.append(self._write(descriptor, None, _Entry("started", Subject(), entry.actor, "", {})))
+        entries = [entry]
         if torn:
-            recovered = _Entry("recovered", Subject(), entry.actor, "", _evidence(torn))
-            added.append(self._write(descriptor, added[-1] if added else previous, recovered))
-        added.append(self._write(descriptor, added[-1] if added else previous, entry))
+            entries.insert(0, _Entry("recovered", Subject(), entry.actor, "", _evidence(torn)))
+        if previous is None:
+            entries.insert(0, _Entry("started", Subject(), entry.actor, "", {}))
+        records: list[Record] = []
+        for new in entries:
+            previous = self._write(descriptor, previous, new)
+            records.append(previous)
         os.fsync(descriptor)
-        write_guard(self.directory, guard.told(added))
-        return added[-1]
+        write_guard(self.directory, guard.after(records))
+        return records[-1]
 
     def _guard(self) -> Guard | None:
         try:
@@ -260,10 +263,10 @@ class AuditReading:
 
 def missing_anchors(records: Iterable[Record], anchors: Iterable[str]) -> list[str]:
     """The anchors whose record the log does not hold and whose loss nobody acknowledged, oldest first."""
-    held: set[Value] = set()
+    present: set[Value] = set()
     for record in records:
-        held |= {anchor_text(record), record.facts.get("anchor") if record.kind == "acknowledged" else None}
-    return sorted({*anchors} - held, key=lambda anchor: int(anchor.partition(":")[0]))
+        present |= {anchor_text(record), record.facts.get("anchor") if record.kind == "acknowledged" else None}
+    return sorted({*anchors} - present, key=lambda anchor: int(anchor.partition(":")[0]))
 
 
 def _require_held(records: tuple[Record, ...], guard: Guard | None) -> None:
@@ -287,7 +290,8 @@ def _prove(lines: list[bytes]) -> AuditReading:
             continue
         _check_chain(record, records[-1] if records else None, where)
         if torn and records:
-            _check_recovery(record, torn, where)
+            if record.kind != "recovered" or record.facts != _evidence(torn):
+                raise AuditError(f"{where}: what stands before it is no record, and it does not recover that")
             torn = b""
         records.append(record)
     return AuditReading(tuple(records), len(torn))
@@ -297,11 +301,6 @@ def _check_chain(record: Record, previous: Record | None, where: str) -> None:
     expected = (previous.number + 1, previous.hash) if previous else (0, _FIRST)
     if (record.number, record.previous) != expected:
         raise AuditError(f"{where} does not follow the record before it: a record was removed, put in or moved")
-
-
-def _check_recovery(record: Record, torn: bytes, where: str) -> None:
-    if record.kind != "recovered" or record.facts != _evidence(torn):
-        raise AuditError(f"{where}: what stands before it is no record, and it does not recover that")
 
 
 def _evidence(torn: bytes) -> dict[str, Value]:
@@ -322,16 +321,12 @@ def _parse(line: bytes, where: str) -> Record | None:
         raise AuditError(f"{where} is nested without end") from None
     try:
         record = Record(**content)
-        whole = isinstance(record.facts, dict) and record.computed_hash() == record.hash
+        is_sound = isinstance(record.facts, dict) and record.computed_hash() == record.hash
     except (TypeError, ValueError, RecursionError):
         raise AuditError(f"{where} is no record") from None
-    if not whole:
+    if not is_sound:
         raise AuditError(f"{where} was changed: its hash does not fit its content")
     return record
-
-
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.lseek(descriptor, 0, os.SEEK_END), 0)
 
 
 def _lines(content: bytes) -> list[bytes]:
@@ -347,10 +342,10 @@ def _last_record(descriptor: int) -> tuple[Record | None, bytes]:
         lines = _lines(os.pread(descriptor, end - start, start))
         if start:
             del lines[0]  # its beginning was not read
-        for back in range(len(lines) - 1, -1, -1):
-            record = _parse(lines[back], "the last record of the audit log")
+        for number in range(len(lines) - 1, -1, -1):
+            record = _parse(lines[number], "the last record of the audit log")
             if record is not None:
-                return record, _joined(lines[back + 1 :])
+                return record, _joined(lines[number + 1 :])
         if not start:
             return None, _joined(lines)
         size *= 4

@@ -1,7 +1,7 @@
 """What forbids credits, kept outside the audit log: its newest record, and the organizations that are parked.
 
 A log that was deleted, cut at its end or garbled in its last line is a whole chain, only a shorter one, and whatever it
-forbade would be allowed. So each append is told here, in a file beside the log's folder, after the log is on the disk:
+forbade would be allowed. So each append is noted here, in a file beside the log's folder, after the log is on the disk:
 the log may be longer than its guard, after a crash, and never shorter. The guard also names the home, so that the
 credits of another home on the same database are told from its own.
 """
@@ -34,17 +34,16 @@ class Guard:
         """The guard of a home that has none, before any record."""
         return cls(uuid.uuid4().hex[:12], None, ())
 
-    def told(self, records: Iterable["Record"]) -> "Guard":
+    def after(self, records: Iterable["Record"]) -> "Guard":
         """The guard after these records, which are the newest ones."""
-        guard = self
+        anchor, parked = self.anchor, set(self.parked)
         for record in records:
-            parked = set(guard.parked)
+            anchor = anchor_text(record)
             if record.kind == "parked" and record.organization_id:
                 parked.add(record.organization_id)
             elif record.kind == "unparked" and record.organization_id:
                 parked.discard(record.organization_id)
-            guard = replace(guard, anchor=anchor_text(record), parked=tuple(sorted(parked)))
-        return guard
+        return replace(self, anchor=anchor, parked=tuple(sorted(parked)))
 
 
 _GUARD = TypeAdapter(Guard)

@@ -8,8 +8,8 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
 
 import pandas as pd
 
@@ -95,44 +95,26 @@ class CreditPlan:
 
 def positions_of(frame: pd.DataFrame) -> list[Position]:
     """The rows of a DISPUTE_POSITIONS frame, in its order."""
-    return [
-        Position(
-            dispute_id=str(row["dispute_id"]),
-            organization_id=None if pd.isna(row["organization_id"]) else str(row["organization_id"]),
-            charge_id=str(row["charge_id"]),
-            currency=str(row["currency"]),
-            withdrawn_minor=int(row["withdrawn_minor"]),
-            reinstated_minor=int(row["reinstated_minor"]),
-            fraction=None if pd.isna(row["fraction"]) else float(row["fraction"]),
-            clawed_back_units=float(row["clawed_back_units"]),
-            credited_units=float(row["credited_units"]),
-            due_units=float(row["due_units"]),
-            decision=str(row["decision"]),
-            reason=str(row["reason"]),
-        )
-        for row in frame.to_dict("records")
-    ]
+    rows = frame[[field.name for field in fields(Position)]].astype(object)
+    return [Position(**cast("dict[str, Any]", row)) for row in rows.where(rows.notna(), None).to_dict("records")]
 
 
 def entries_of(frame: pd.DataFrame, organization_id: str | None) -> tuple[DisputeEntry, ...]:
     """The rows of one organization in a DISPUTE_ENTRIES frame, oldest first: by time, then by entry id."""
-    rows = frame.loc[frame["organization_id"] == organization_id]
-    rows = rows.sort_values(["at", "entry_id"])
-    return tuple(
-        DisputeEntry(
-            entry_id=str(row["entry_id"]),
-            kind=str(row["kind"]),
-            ref_id=row["ref_id"] if isinstance(row["ref_id"], str) else "",
-            amount=float(row["amount"]),
-        )
-        for row in rows.to_dict("records")
-    )
+    rows = frame[frame["organization_id"] == organization_id].sort_values(["at", "entry_id"])
+    cells = zip(rows["entry_id"], rows["kind"], rows["ref_id"].fillna(""), rows["amount"], strict=True)
+    return tuple(DisputeEntry(str(name), str(kind), str(ref_id), float(amount)) for name, kind, ref_id, amount in cells)
 
 
 def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> CreditPlan:
     """Decide about one dispute, by docs/stripe.md, "The credit of a reinstated dispute", 1 to 5 and 7.
 
     Mode, kill switch and the run's caps come later.
+
+    Args:
+        position: what Stripe and the ledger say of the dispute, in minor units and units.
+        ledger: what is known of its organization.
+        limits: of one credit, in units.
     """
     clawback = _clawback(position.dispute_id, ledger.entries)
     decision, reason = _decide(position, ledger, clawback, limits)
@@ -155,20 +137,16 @@ def plan_credit(position: Position, ledger: LedgerState, limits: Limits) -> Cred
 
 def _clawback(dispute_id: str, entries: Iterable[DisputeEntry]) -> DisputeEntry | None:
     """The first refund entry that names the dispute; a second one is a finding, not a debt."""
-    for entry in entries:
-        names_it = is_clawback_of(entry.ref_id, dispute_id)
-        if entry.kind == "refund" and names_it:
-            return entry
-    return None
+    return next(
+        (entry for entry in entries if entry.kind == "refund" and is_clawback_of(entry.ref_id, dispute_id)), None
+    )
 
 
 def _decide(
     position: Position, ledger: LedgerState, clawback: DisputeEntry | None, limits: Limits
 ) -> tuple[Decision, str]:
-    if position.decision == "nothing_due":
-        return "nothing_due", position.reason
-    if position.decision == "parked":
-        return "parked", position.reason
+    if position.decision == "nothing_due" or position.decision == "parked":
+        return position.decision, position.reason
     if position.decision != "due":
         return "refused", position.reason
     refusal = _refusal(position, ledger, clawback)
@@ -189,7 +167,7 @@ def _decide(
 
 def _refusal(position: Position, ledger: LedgerState, clawback: DisputeEntry | None) -> str | None:
     """Why a position that claims to be due cannot be credited; every credit passes through here."""
-    due, left = position.due_units, position.clawed_back_units - position.credited_units
+    due, remaining = position.due_units, position.clawed_back_units - position.credited_units
     if position.organization_id is None or not ledger.organization_known:
         return "organization_unknown"
     if ledger.length is None:
@@ -200,16 +178,16 @@ def _refusal(position: Position, ledger: LedgerState, clawback: DisputeEntry | N
         return "not_reinstated"
     if position.credited_units < 0 or not math.isclose(-clawback.amount, position.clawed_back_units):
         return "impossible_units"
-    return None if math.isfinite(due) and 0 < due <= left and due.is_integer() else "impossible_units"
+    return None if math.isfinite(due) and 0 < due <= remaining and due.is_integer() else "impossible_units"
 
 
 def _hash(position: Position, entries: Iterable[DisputeEntry], clawback: DisputeEntry | None) -> str:
-    ours = reinstatement_ref(position.dispute_id)
+    ref_id = reinstatement_ref(position.dispute_id)
     # Another dispute's clawback, credit of ours or correction decides nothing here.
     credits = [
         [entry.entry_id, entry.ref_id, entry.amount]
         for entry in entries
-        if entry.ref_id == ours or (entry.amount > 0 and not entry.ref_id.startswith(REINSTATEMENT))
+        if entry.ref_id == ref_id or (entry.amount > 0 and not entry.ref_id.startswith(REINSTATEMENT))
     ]
     rests_on = {
         "dispute": position.dispute_id,

@@ -60,54 +60,56 @@ def compare(
         prefix: what stands before the dispute id in such a reference.
         home: the name of the log's home, which its guard keeps.
     """
-    found: list[Discrepancy] = []
+    discrepancies: list[Discrepancy] = []
     homes = {home, *(str(record.facts.get("home")) for record in records if record.kind == "intent")}
     began = datetime.fromisoformat(records[0].at) if records else None
     intents = {str(record.facts["entry_id"]): record for record in records if record.kind == "intent"}
     verified = {str(record.facts["entry_id"]): record for record in records if record.kind == "verified"}
-    there: set[str] = set()
+    entry_ids: set[str] = set()
     for entry in entries:
-        there.add(entry.entry_id)
+        entry_ids.add(entry.entry_id)
         dispute_id = entry.ref_id.removeprefix(prefix)
         intent = intents.get(entry.entry_id)
         if intent is None:
-            found.append(_without_record(entry, dispute_id, began, homes))
+            discrepancies.append(_without_record(entry, dispute_id, began, homes))
         elif entry.amount != intent.facts["units"]:
             detail = f"the ledger has {entry.amount:,} units, the log {intent.facts['units']:,}"
-            found.append(Discrepancy("amount_differs", dispute_id, entry.organization_id, entry.entry_id, detail))
+            discrepancies.append(
+                Discrepancy("amount_differs", dispute_id, entry.organization_id, entry.entry_id, detail)
+            )
     for entry_id, record in verified.items():
-        if entry_id not in there:
-            found.append(_about(record, "record_without_entry", "a verified credit is not in the ledgers any more"))
+        if entry_id not in entry_ids:
+            discrepancies.append(
+                _about(record, "record_without_entry", "a verified credit is not in the ledgers any more")
+            )
     for intent in unverified_intents(records):
-        if str(intent.facts["entry_id"]) in there or not intent.facts["closed"]:
-            found.append(_about(intent, "not_verified", "interrupted before it was verified: run `credits apply`"))
+        if str(intent.facts["entry_id"]) in entry_ids or not intent.facts["closed"]:
+            discrepancies.append(
+                _about(intent, "not_verified", "interrupted before it was verified: run `credits apply`")
+            )
     for record in records:
         if record.kind == "unverified":
-            found.append(_about(record, "failed_verification", str(record.facts["wrong"])))
-    known = {str(record.facts.get("entry_id")): record.actor for record in records if record.kind == "acknowledged"}
-    return [replace(discrepancy, acknowledged_by=known.get(discrepancy.entry_id)) for discrepancy in found]
+            discrepancies.append(_about(record, "failed_verification", str(record.facts["wrong"])))
+    actors = {str(record.facts.get("entry_id")): record.actor for record in records if record.kind == "acknowledged"}
+    return [replace(difference, acknowledged_by=actors.get(difference.entry_id)) for difference in discrepancies]
 
 
 def _without_record(entry: WrittenCredit, dispute_id: str, began: datetime | None, homes: set[str]) -> Discrepancy:
     """An entry in no record: ours where its memo names this home, or names none, as earlier releases wrote it."""
     memo = entry.memo or ""
     home = _HOME.search(memo)
-    by_us = memo.startswith(MEMO_PREFIX)
-    older = entry.at is not None and (began is None or entry.at < began)
-    if by_us and (home is None or home[1] in homes):
+    problem: Problem = "entry_of_another"
+    if memo.startswith(MEMO_PREFIX) and (home is None or home[1] in homes):
         problem, detail = "entry_without_record", "no record, though its memo says that this system wrote it"
-    elif by_us:
-        problem, detail = (
-            "entry_of_another",
-            f"another home wrote it, {home[1] if home else ''}: two credit one database",
-        )
-    elif older:
+    elif memo.startswith(MEMO_PREFIX):
+        detail = f"another home wrote it, {home[1] if home else ''}: two credit one database"
+    elif entry.at is not None and (began is None or entry.at < began):
         problem, detail = (
             "older_than_the_log",
             "no record: it is older than the log, and carries no memo of this system",
         )
     else:
-        problem, detail = "entry_of_another", "no record, and no memo of this system: somebody else wrote it"
+        detail = "no record, and no memo of this system: somebody else wrote it"
     return Discrepancy(problem, dispute_id, entry.organization_id, entry.entry_id, detail)
 
 
