@@ -111,10 +111,10 @@ def main() -> None:
     except Exception as error:
         from billing_dq.storage.places import why_not_usable  # not for `--help`
 
-        said = why_not_usable(error) or _why_not_printed(error)
-        if said is None:
+        reason = why_not_usable(error) or _why_not_printed(error)
+        if reason is None:
             raise
-        _fail(said)
+        _fail(reason)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -72,15 +72,15 @@ def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
     settings = load_settings()
     reading = whole_log(settings)
     records = reading.records
-    found = plans_of_night(settings, parking.OnRecord.of(reading), night)
-    plans = [plan for plan in found.plans if everything or plan.decision != "nothing_due"]
+    stored = plans_of_night(settings, parking.OnRecord.of(reading), night)
+    plans = [plan for plan in stored.plans if everything or plan.decision != "nothing_due"]
     if as_json:
         rows = [_plan_row(plan, records) for plan in plans]
-        click.echo(json.dumps({"night": found.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
+        click.echo(json.dumps({"night": stored.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
         return
     Console().print(
         table_of(
-            f"Credits on the night of {found.night}, mode {settings.credits.mode}",
+            f"Credits on the night of {stored.night}, mode {settings.credits.mode}",
             ("dispute", "organization", "decision", "reason", "units", "plan", "since then"),
             [_plan_cells(plan, records) for plan in plans],
             right=("units",),
@@ -159,9 +159,9 @@ def apply(dispute: str | None, plan_hash: str | None, by: str | None, why: str |
     settings = load_settings()
     if dispute is None and plan_hash is not None:
         raise click.ClickException("--plan needs the dispute that the plan is of")
-    off = credits_off(settings)
-    if off is not None:
-        raise click.ClickException(off)
+    why_off = credits_off(settings)
+    if why_off is not None:
+        raise click.ClickException(why_off)
     if dispute is not None:
         if plan_hash is None or by is None or why is None:
             raise click.ClickException(
@@ -248,8 +248,7 @@ def verify_audit(acknowledge: str | None, by: str | None, why: str | None, ancho
 def _acknowledge(settings: Settings, what: str, by: str, why: str) -> None:
     log = audit_log(settings)
     if what == "log":
-        told = anchors_of_nights(settings).values()
-        aside = log.begin_anew(told, by, why)
+        aside = log.begin_anew(anchors_of_nights(settings).values(), by, why)
         if aside is not None:
             say(f"the damaged log was put aside: {aside}", err=True)
         return

@@ -68,13 +68,13 @@ def _of_night(lake: Lake, night: str) -> int:
     if manifest is None:
         raise SourceError(f"the night of {night} has no manifest under {lake.root}: it is not stored, or is old")
     removed = EvidenceRemovedRecord.of(lake.home, night)
-    wrong = differences(lake, manifest, frozenset(removed.tables if removed else ()))
-    for one in wrong:
-        say(f"{_SIGNS['failed']} night of {night}: {one}; restore the night from a backup")
-    if not wrong:
+    sentences = differences(lake, manifest, frozenset(removed.tables if removed else ()))
+    for sentence in sentences:
+        say(f"{_SIGNS['failed']} night of {night}: {sentence}; restore the night from a backup")
+    if not sentences:
         gone = f"; {removed.reason}" if removed else ""
         say(f"{_SIGNS['ok']} night of {night}: {len(manifest.files)} files are as they were stored{gone}")
-    return 2 if wrong else 0
+    return 2 if sentences else 0
 
 
 def _mongodb(settings: Settings) -> list[Diagnosis]:
@@ -121,18 +121,10 @@ def _credits(settings: Settings) -> Diagnosis:
 
 def _routes(settings: Settings) -> list[Diagnosis]:
     if not settings.alerts.routes:
-        return [
-            Diagnosis(
-                "alerts",
-                "ok",
-                "no route is set up: see the outbox with `billing-dq alerts list`",
-            )
-        ]
+        return [Diagnosis("alerts", "ok", "no route is set up: see the outbox with `billing-dq alerts list`")]
     reasons = {name: why_unusable(name, route) for name, route in settings.alerts.routes.items()}
     return [
-        Diagnosis(f"alert route {name}", "failed", reason)
-        if reason
-        else Diagnosis(f"alert route {name}", "ok", "set up")
+        Diagnosis(f"alert route {name}", "failed" if reason else "ok", reason or "set up")
         for name, reason in reasons.items()
     ]
 
@@ -148,10 +140,10 @@ def _alerted(settings: Settings, lines: list[Diagnosis]) -> list[Diagnosis]:
     try:
         notifier.notify(AlertBatch("doctor", "the parts of this installation", ALERTS.from_rows(failed)))
         notifier.notify(nights)
-        said = undelivered(notifier.deliver())
+        reason = undelivered(notifier.deliver())
     except SourceError as error:
-        said = str(error)
-    sent = Diagnosis("alerts", "failed", said) if said else Diagnosis("alerts", "ok", "every message was delivered")
+        reason = str(error)
+    sent = Diagnosis("alerts", "failed" if reason else "ok", reason or "every message was delivered")
     return [*(late or [Diagnosis("nights", "ok", "every night is there")]), sent]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from billing_dq.commands.shared.console import print_line, table_of, text_of
+from billing_dq.commands.shared.console import print_line, print_rows
 from billing_dq.rules.judging import NightTables, judge_rules
 from billing_dq.rules.reading import OWN_CHECKS, read_file
 from billing_dq.rules.results import Verdict, verdicts_of
@@ -53,13 +53,6 @@ def _show(console: Console, rule: Rule, verdict: Verdict) -> None:
         return
     names = list(verdict.rows[0])
     cells = [[row[name] for name in names] for row in verdict.rows]
-    if console.is_terminal:
-        numeric = [
-            name for place, name in enumerate(names) if all(isinstance(row[place], int | float) for row in cells)
-        ]
-        console.print(table_of(None, names, cells, right=numeric))
-    else:
-        for line in (names, *cells):
-            print_line(console, "  " + "  ".join(text_of(cell) for cell in line))
+    print_rows(console, None, names, cells if console.is_terminal else [names, *cells])
     if verdict.broken > len(cells):
         print_line(console, f"  ... and {verdict.broken - len(cells):,} more")

@@ -23,7 +23,7 @@ from billing_dq.tables import DOCUMENT_SHAPES
 def command(night: str | None, collection: str | None, as_json: bool) -> None:
     """Print the fields of the application's documents as a night read them: types, words, and how often each is there.
 
-    Of fields that are not in the contract, name and type are told (looked for in whole balance and usage documents,
+    Of fields that are not in the contract, name and type are printed (looked for in whole balance and usage documents,
     and in the 1,000 newest of each other collection), and never a value. What changed since the nights before follows.
     """
     lake = Lake(load_settings().home)
@@ -32,18 +32,17 @@ def command(night: str | None, collection: str | None, as_json: bool) -> None:
     changed = changes(shapes, nights_before(lake, DOCUMENT_SHAPES, night), date.fromisoformat(night))
     if collection is not None:
         if collection not in set(shapes["collection"]):
-            known = ", ".join(shapes["collection"].unique())
-            raise SourceError(f"the night of {night} has no collection {collection}; it has {known}")
+            names = ", ".join(shapes["collection"].unique())
+            raise SourceError(f"the night of {night} has no collection {collection}; it has {names}")
         shapes = shapes[shapes["collection"] == collection]
         changed = [change for change in changed if change.collection == collection]
     rows = shape_rows(shapes)
     if as_json:
-        told = {"night": night, "shapes": rows, "changes": [change.__dict__ for change in changed]}
-        click.echo(json.dumps(told, indent=1))
+        changes_of_night = [change.__dict__ for change in changed]
+        click.echo(json.dumps({"night": night, "shapes": rows, "changes": changes_of_night}, indent=1))
         return
     console = Console()
     for name in shapes["collection"].unique():
-        mine = [row for row in rows if row["collection"] == name]
         columns = ("field", "", "observed", "share %", "of", "")
         cells = [
             (
@@ -54,13 +53,14 @@ def command(night: str | None, collection: str | None, as_json: bool) -> None:
                 row["population"],
                 "" if row["declared"] else f"not in the contract, for example {row['example_id']}",
             )
-            for row in mine
+            for row in rows
+            if row["collection"] == name
         ]
         if console.is_terminal:
             console.print(table_of(f"{name}, night of {night}", columns, cells, right=["share %", "of"]))
         else:
-            for one in cells:
-                print_line(console, "  ".join([str(name), *(str(cell) for cell in one if cell != "")]))
+            for row in cells:
+                print_line(console, "  ".join([str(name), *(str(cell) for cell in row if cell != "")]))
     for change in changed:
         example = "" if change.example_id is None else f", for example {change.example_id}"
         print_line(console, f"{change.sentence}{example}")

@@ -88,12 +88,12 @@ class Applier:
             subject = Subject(intent.dispute_id, intent.organization_id, intent.plan_hash)
             entry_id = str(intent.facts["entry_id"])
             self.observer("settle:read")
-            now = self.writer.read(str(intent.organization_id), reinstatement_ref(dispute_id))
-            found = any(entry.entry_id == entry_id for entry in now.entries)
-            if found or not intent.facts["closed"]:
-                self._record("resolved", subject, actor, {"entry_id": entry_id, "found": found})
-            if found:
-                self._verify(subject, actor, intent.facts, now)
+            ledger = self.writer.read(str(intent.organization_id), reinstatement_ref(dispute_id))
+            is_written = any(entry.entry_id == entry_id for entry in ledger.entries)
+            if is_written or not intent.facts["closed"]:
+                self._record("resolved", subject, actor, {"entry_id": entry_id, "found": is_written})
+            if is_written:
+                self._verify(subject, actor, intent.facts, ledger)
                 units = float(intent.facts["units"] or 0)
                 outcome = CreditOutcome(dispute_id, "credited", "credited_before_interruption", units, None, entry_id)
         return outcome
@@ -240,29 +240,29 @@ class Applier:
         self._verify(subject, request.actor, intent.facts, self.writer.read(organization_id, credit.ref_id))
         return CreditOutcome(plan.dispute_id, "credited", plan.reason, plan.units, plan, entry_id)
 
-    def _verify(self, subject: Subject, actor: str, intent: dict[str, Value], now: LedgerReading) -> None:
+    def _verify(self, subject: Subject, actor: str, intent: dict[str, Value], ledger: LedgerReading) -> None:
         """One entry, of the right amount, and the balance moved by it: its gap to the ledger's sum stays."""
         units, gap = float(intent["units"] or 0), float(intent["gap_before"] or 0)
-        if len(now.entries) != 1:
-            wrong = f"there are {len(now.entries)} entries of one reference"
-        elif now.entries[0].entry_id != intent["entry_id"] or now.entries[0].amount != units:
-            wrong = f"the entry is {now.entries[0].entry_id} of {now.entries[0].amount} units"
-        elif not math.isclose(now.gap, gap, rel_tol=0.0, abs_tol=1e-6 * max(1.0, abs(now.cached_balance))):
-            wrong = f"the balance is off its ledger by {now.gap} units and was off by {gap} before"
+        if len(ledger.entries) != 1:
+            fault = f"there are {len(ledger.entries)} entries of one reference"
+        elif ledger.entries[0].entry_id != intent["entry_id"] or ledger.entries[0].amount != units:
+            fault = f"the entry is {ledger.entries[0].entry_id} of {ledger.entries[0].amount} units"
+        elif not math.isclose(ledger.gap, gap, rel_tol=0.0, abs_tol=1e-6 * max(1.0, abs(ledger.cached_balance))):
+            fault = f"the balance is off its ledger by {ledger.gap} units and was off by {gap} before"
         else:
-            wrong = None
+            fault = None
         facts: dict[str, Value] = {
             "entry_id": intent["entry_id"],
             "units": units,
-            "ledger_length": now.length,
-            "balance_after": now.cached_balance if math.isfinite(now.cached_balance) else None,
+            "ledger_length": ledger.length,
+            "balance_after": ledger.cached_balance if math.isfinite(ledger.cached_balance) else None,
         }
-        if wrong is None:
+        if fault is None:
             self._record("verified", subject, actor, facts)
             return
-        self._record("unverified", subject, actor, {**facts, "wrong": wrong})
+        self._record("unverified", subject, actor, {**facts, "wrong": fault})
         raise UnverifiedCredit(
-            f"{subject.dispute_id}: the credit of {units:,.0f} units is not as it should be: {wrong}"
+            f"{subject.dispute_id}: the credit of {units:,.0f} units is not as it should be: {fault}"
         )
 
     def _record(self, kind: Kind, subject: Subject, actor: str, facts: dict[str, Value], why: str = "") -> Record:
@@ -307,5 +307,5 @@ def kill_file(directory: Path) -> Path:
 
 def _now() -> datetime:
     """Now, with the milliseconds that the database keeps."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    instant = datetime.now(UTC)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

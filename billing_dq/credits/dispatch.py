@@ -82,8 +82,8 @@ def dispatch(
         past = runs.get(plan.dispute_id, ())
         attempts = [run for run in past if run.plan_hash == plan.plan_hash and not run.proposes]
         if _is_to_be_proposed(plan, records, credits) and plan.dispute_id not in credited:
-            shown = any(run.proposes and run.plan_hash == plan.plan_hash for run in past)
-            why_not = f"proposed, {plan.units:,.0f} units, plan {plan.plan_hash}" if shown else None
+            is_proposed = any(run.proposes and run.plan_hash == plan.plan_hash for run in past)
+            why_not = f"proposed, {plan.units:,.0f} units, plan {plan.plan_hash}" if is_proposed else None
             attempt = 0
         else:
             why_not = why_not or _held_back(past, attempts)

@@ -77,7 +77,7 @@ def plans_of_frames(
     positions: pd.DataFrame, frames: Mapping[str, pd.DataFrame], on_record: OnRecord, limits: Limits
 ) -> list[CreditPlan]:
     """A plan for each row of DISPUTE_POSITIONS, from the tables of the same night by name."""
-    known = set(frames["organizations"]["organization_id"]) | set(frames["subscriptions"]["organization_id"])
+    organizations = set(frames["organizations"]["organization_id"]) | set(frames["subscriptions"]["organization_id"])
     balances = frames["extras_balances"]
     lengths = dict(zip(balances["organization_id"], balances["entry_count"], strict=True))
     plans: list[CreditPlan] = []
@@ -85,7 +85,7 @@ def plans_of_frames(
         organization_id = position.organization_id
         length = lengths.get(organization_id)
         ledger = LedgerState(
-            organization_known=organization_id in known,
+            organization_known=organization_id in organizations,
             length=None if length is None else int(length),
             parked=organization_id in on_record.parked,
             entries=entries_of(frames["dispute_entries"], organization_id),
@@ -123,8 +123,8 @@ class Planner:
         mode = mode_of_key(self.settings)
         livemode = bool(dispute["livemode"].iloc[0]) if mode is None else mode
         positions = positions_now(self.settings, disputes, tables, livemode)
-        own = positions.loc[positions["dispute_id"] == dispute_id]
-        (plan,) = plans_of_frames(own, tables, on_record, limits_of(self.settings))
+        position = positions.loc[positions["dispute_id"] == dispute_id]
+        (plan,) = plans_of_frames(position, tables, on_record, limits_of(self.settings))
         return plan if mode is not None else replace(plan, decision="refused", reason="unknown_mode", units=0.0)
 
     def _organization(self, dispute: pd.DataFrame, naming: list[str]) -> str | None:
@@ -134,8 +134,8 @@ class Planner:
             return str(row["organization_id"])
         session = row["stripe_session_id"]
         buyers = self.reader.with_session(str(session)) if pd.notna(session) else []
-        found = buyers if len(buyers) == 1 else naming
-        return found[0] if len(found) == 1 else None
+        organizations = buyers if len(buyers) == 1 else naming
+        return organizations[0] if len(organizations) == 1 else None
 
     def _with_others(self, organization_id: str, dispute: pd.DataFrame) -> pd.DataFrame:
         """The dispute and the organization's others of the newest stored night, those not final read again."""
@@ -161,8 +161,9 @@ def positions_now(
 ) -> pd.DataFrame:
     """DISPUTE_POSITIONS of these disputes and tables, by the rules of the night."""
     weeks = NightWeeks(datetime.now(UTC), settings.weeks_back, settings.settling_hours)
-    ours, theirs = ApplicationTables(weeks, tables), StripeTables({STRIPE_DISPUTES.name: disputes}, livemode)
-    return dispute_positions(ours, theirs, policy_of(settings)).positions
+    application = ApplicationTables(weeks, tables)
+    stripe = StripeTables({STRIPE_DISPUTES.name: disputes}, livemode)
+    return dispute_positions(application, stripe, policy_of(settings)).positions
 
 
 def _together(table: Table, readings: list[OrganizationReading]) -> pd.DataFrame:

@@ -44,9 +44,9 @@ def open_applier(settings: Settings, settings_now: Callable[[], Settings]) -> It
             missing.
         AuditError: the audit log is not whole, or does not tell what this home wrote into the ledgers.
     """
-    off = credits_off(settings)
-    if off is not None:
-        raise SourceError(off)
+    why_off = credits_off(settings)
+    if why_off is not None:
+        raise SourceError(why_off)
     with open_organization_reader(settings) as reader, open_ledger_writer(settings) as writer:
         require_agreement(settings, reader)
 

@@ -68,6 +68,20 @@ def text_of(cell: Cell) -> str:
     return "" if cell is None else visible(str(cell))
 
 
+def print_rows(console: Console, title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows as a table on a terminal, numbers to the right; elsewhere as plain lines."""
+    if console.is_terminal:
+        numeric = [name for name, cells in zip(columns, zip(*rows, strict=True), strict=True) if _are_numbers(cells)]
+        console.print(table_of(title, columns, rows, right=numeric))
+        return
+    for row in rows:
+        print_line(console, "  " + "  ".join(text_of(cell) for cell in row))
+
+
+def _are_numbers(cells: Iterable[Cell]) -> bool:
+    return all(isinstance(cell, int | float) for cell in cells)
+
+
 def print_line(console: Console, text: str, style: str | None = None) -> None:
     """Print plain text as it is: without markup, colours and control characters, and not wrapped."""
     console.print(visible(text), markup=False, highlight=False, soft_wrap=True, style=style)

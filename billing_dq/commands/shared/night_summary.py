@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from billing_dq.commands.shared.console import print_line, table_of, text_of
+from billing_dq.commands.shared.console import print_line, print_rows
 from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
@@ -26,8 +26,8 @@ _SHOWN = 10
 
 def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
     """The night as one JSON-safe mapping."""
-    seen = result.open_findings
-    to_act_on = seen[~is_accepted(seen)]
+    findings = result.open_findings
+    to_act_on = findings[~is_accepted(findings)]
     return {
         "night": result.night,
         "as_of": result.snapshot.as_of.isoformat(),
@@ -40,11 +40,11 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "meter": deltas_summary(in_window(result.deltas, result.snapshot.weeks)),
         "worst_weeks": worst_weeks(result.deltas),
         "incidents": rows_of(result.incidents, INCIDENT_COLUMNS),
-        "findings_by_kind": findings_by_kind(seen),
+        "findings_by_kind": findings_by_kind(findings),
         "findings_by_severity": {name: int((to_act_on["severity"] == name).sum()) for name in reversed(SEVERITIES)},
-        "accepted": len(seen) - len(to_act_on),
+        "accepted": len(findings) - len(to_act_on),
         "resolved": int((result.findings["state"] == "resolved").sum()),
-        "worst_findings": worst_findings(seen),
+        "worst_findings": worst_findings(findings),
         "checks": [
             {"asset": c.asset, "name": c.name, "passed": c.passed, "severity": c.severity, "said": c.sentence}
             for c in result.checks
@@ -57,7 +57,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
 
 def show(result: StoredNight, settings: Settings, console: Console) -> None:
     """Print the summary."""
-    snapshot, seen = result.snapshot, result.open_findings
+    snapshot, findings = result.snapshot, result.open_findings
     console.print(f"Night of {result.night}, as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     consistency = "one snapshot" if snapshot.one_snapshot else f"read plainly: {snapshot.read_plainly_because}"
     print_line(console, f"MongoDB {snapshot.server_version} ({snapshot.topology}), {consistency}; {_stripe(result)}")
@@ -87,14 +87,14 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     )
     _table(
         console,
-        f"Findings: {len(seen):,} open, {int((result.findings['state'] == 'resolved').sum()):,} resolved tonight",
+        f"Findings: {len(findings):,} open, {int((result.findings['state'] == 'resolved').sum()):,} resolved tonight",
         ("severity", "kind", "findings", "units", "USD"),
         [
             (row["severity"], row["kind"], row["findings"], row["units"], _usd(row["usd_cents"]))
-            for row in findings_by_kind(seen)
+            for row in findings_by_kind(findings)
         ],
     )
-    urgent = seen[(seen["severity"] != "info") & ~is_accepted(seen)]
+    urgent = findings[(findings["severity"] != "info") & ~is_accepted(findings)]
     _table(
         console,
         "Worst findings",
@@ -152,15 +152,10 @@ def _checks(console: Console, result: StoredNight) -> None:
 
 
 def _table(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[Plain]]) -> None:
-    if not rows:
-        return
-    if not console.is_terminal:
+    if rows and not console.is_terminal:
         print_line(console, f"{title}:")
-        for row in rows:
-            print_line(console, "  " + "  ".join(text_of(cell) for cell in row))
-        return
-    numeric = [name for place, name in enumerate(columns) if all(isinstance(row[place], (int, float)) for row in rows)]
-    console.print(table_of(title, columns, rows, right=numeric))
+    if rows:
+        print_rows(console, title, columns, rows)
 
 
 def _usd(cents: Plain) -> str:
