@@ -80,12 +80,3 @@ def test_a_planted_secret_is_in_no_log_no_file_and_no_sentence(
         undelivered(waiting) + repr(settings) + settings.model_dump_json() + caplog.text + "".join(capfd.readouterr())
     )
     assert SECRET not in files + said
-
-
-def test_apprise_is_imported_when_a_message_is_sent_and_not_before() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys, billing_dq.commands.doctor, billing_dq.commands.alerts; print('apprise' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False"
