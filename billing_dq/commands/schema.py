@@ -38,7 +38,7 @@ def command(night: str | None, collection: str | None, as_json: bool) -> None:
         changed = [change for change in changed if change.collection == collection]
     rows = shape_rows(shapes)
     if as_json:
-        changes_of_night = [change.__dict__ for change in changed]
+        changes_of_night = [change._asdict() for change in changed]
         click.echo(json.dumps({"night": night, "shapes": rows, "changes": changes_of_night}, indent=1))
         return
     console = Console()
