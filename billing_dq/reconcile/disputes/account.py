@@ -38,13 +38,13 @@ class Account:
     """An account with its credits and corrections counted in.
 
     ``credited`` are units given back of the clawback that counts; ``open_units`` what the reinstatement leaves owed, 0
-    where no money came back; ``wrong`` what is still open of the clawback's own faults; ``taken_by_hand`` what a person
+    where no money came back; ``still_owed`` what is still open of its faults; ``taken_by_hand`` what a person
     took where the application had clawed nothing back.
     """
 
     credited: float
     open_units: float
-    wrong: Owed
+    still_owed: Owed
     taken_by_hand: float
 
 
@@ -59,22 +59,22 @@ def owed_of(case: DisputeCase, share: Share | None) -> Owed:
     if case.clawback is None or case.money.problem or not case.money.withdrawn_minor:
         return Owed(again, 0.0, 0.0, 0.0)
     withdrawn = 1.0 - (case.money.fraction or 0.0)
-    taken = case.clawback.units
+    clawed_back = case.clawback.units
     # Newer versions of the application compute in whole cents: the neighbour of a half is right as well.
-    wrong = 0.0 if share is None or share.admits(taken) else (taken - share.rounded) * withdrawn
-    right = taken if share is None else min(taken, share.rounded)
+    excess = 0.0 if share is None or share.admits(clawed_back) else (clawed_back - share.rounded) * withdrawn
+    due_clawback = clawed_back if share is None else min(clawed_back, share.rounded)
     gone = 0.0
     if case.topup_units is not None and case.clawback.expired_before:
-        gone = max(0.0, right + case.clawback.expired_before - case.topup_units) * withdrawn
-    surplus, shortfall = round_half_up(max(0.0, wrong)), round_half_up(max(0.0, -wrong))
-    return Owed(again, surplus, shortfall, round_half_up(min(gone, right)))
+        gone = max(0.0, due_clawback + case.clawback.expired_before - case.topup_units) * withdrawn
+    surplus, shortfall = round_half_up(max(0.0, excess)), round_half_up(max(0.0, -excess))
+    return Owed(again, surplus, shortfall, round_half_up(min(gone, due_clawback)))
 
 
 def account_of(case: DisputeCase, by_hand: float, owed: Owed) -> Account:
     """The account of a dispute with so many units given by hand."""
-    own, to_credit = case.own_credit_units, case.to_credit_units if case.reinstated else 0.0
-    settled = min(owed.to_customer, min(by_hand, owed.to_customer) + max(0.0, own - to_credit))
-    credited = own + by_hand - settled
+    by_system, to_credit = case.own_credit_units, case.to_credit_units if case.reinstated else 0.0
+    settled = min(owed.to_customer, min(by_hand, owed.to_customer) + max(0.0, by_system - to_credit))
+    credited = by_system + by_hand - settled
     corrected = sum(entry.units for entry in case.corrections)
     undone = min(corrected, max(0.0, credited - to_credit))
     credited, corrected = credited - undone, corrected - undone
@@ -84,7 +84,7 @@ def account_of(case: DisputeCase, by_hand: float, owed: Owed) -> Account:
     made_up = min(corrected, owed.shortfall)
     of_again = min(settled, owed.again)
     of_surplus = min(settled - of_again, owed.surplus)
-    wrong = Owed(
+    still_owed = Owed(
         again=owed.again - of_again + corrected - made_up,
         surplus=owed.surplus - of_surplus,
         shortfall=owed.shortfall - made_up,
@@ -92,4 +92,4 @@ def account_of(case: DisputeCase, by_hand: float, owed: Owed) -> Account:
     )
     # Only whole units are given: what is left of one is nothing.
     open_units = float(math.floor(max(0.0, to_credit - credited) + 1e-9))
-    return Account(credited, open_units, wrong, taken_by_hand)
+    return Account(credited, open_units, still_owed, taken_by_hand)

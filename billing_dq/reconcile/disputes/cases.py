@@ -152,10 +152,10 @@ class DisputeCase:
         """
         pack = packs.get(self.pack_id) if self.pack_id else None
         units = self.topup_units if self.topup_units is not None else pack.units if pack else None
-        whole = self.charge_amount_minor or (pack.price_cents if pack and self.charge_currency == "usd" else None)
-        if not units or not whole:
+        charged = self.charge_amount_minor or (pack.price_cents if pack and self.charge_currency == "usd" else None)
+        if not units or not charged:
             return None
-        return Share(min(1.0, self.amount_minor / whole) * units, units)
+        return Share(min(1.0, self.amount_minor / charged) * units, units)
 
     def beyond_its_pack(self, packs: Mapping[str, PackPrice]) -> bool:
         """Whether more was clawed back than the pack gave, or may be: no credit is larger than its top-up.
@@ -178,8 +178,8 @@ class DisputeCase:
             return share.rounded
         if self.charge_currency != "usd":
             return None
-        given = math.inf if self.topup_units is None else self.topup_units
-        return min(units_of_cents(self.amount_minor, dollars_to_units), given)
+        most = math.inf if self.topup_units is None else self.topup_units
+        return min(units_of_cents(self.amount_minor, dollars_to_units), most)
 
 
 def dispute_cases(disputes: pd.DataFrame, purchases: pd.DataFrame, ledgers: DisputeLedgers) -> list[DisputeCase]:
@@ -224,8 +224,8 @@ class _Purchases:
 
     def units(self, organization: str | None, names: Iterable[str | None]) -> float | None:
         """Units of the first of some top-ups, each by its entry id or its session, that the organization has."""
-        known = (self._units.get((organization, name)) for name in names if organization and name)
-        return next((units for units in known if units is not None), None)
+        units = (self._units.get((organization, name)) for name in names if organization and name)
+        return next((number for number in units if number is not None), None)
 
     def delivered(self, organization: str | None, session: str | None, opened: pd.Timestamp) -> float | None:
         """Units that a disputed pack gave, of which no clawback tells; 0 where it was never delivered.

@@ -56,18 +56,18 @@ class Claimed:
 
     def claim(self, dollars_to_units: float) -> Claim | None:
         """The dispute as the reading of hand-given credits sees it; none where nothing was clawed back."""
-        case, wrong = self.case, self.owed
+        case, faults = self.case, self.owed
         if case.clawback is None:
             return None
         mirrored = max(0.0, case.to_credit_units - case.own_credit_units - case.units_by_hand)
         # A person who took units back in the dispute's name had credited them in its name before.
-        taken_back = max(0.0, sum(entry.units for entry in case.corrections) - wrong.shortfall)
-        owed = mirrored + wrong.to_customer + taken_back
-        right = {owed, mirrored, case.to_credit_units, case.clawed_back_units}
-        right |= {wrong.to_customer, wrong.again, wrong.surplus, wrong.expired}
-        right |= {entry.units for entry in case.second_clawbacks}
+        taken_back = max(0.0, sum(entry.units for entry in case.corrections) - faults.shortfall)
+        owed = mirrored + faults.to_customer + taken_back
+        amounts = {owed, mirrored, case.to_credit_units, case.clawed_back_units}
+        amounts |= {faults.to_customer, faults.again, faults.surplus, faults.expired}
+        amounts |= {entry.units for entry in case.second_clawbacks}
         since = case.money.first_withdrawal or case.clawback.at
-        return Claim(case.dispute_id, since, owed, frozenset(right) | case.mistaken_units(dollars_to_units))
+        return Claim(case.dispute_id, since, owed, frozenset(amounts) | case.mistaken_units(dollars_to_units))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Organizations:
     ) -> None:
         owners = unreadable[unreadable["collection"].isin(["organizations", "subscriptions"])]
         dark = unreadable[unreadable["collection"] == "billingextrabalances"]
-        self._known = {
+        self._organization_ids = {
             *organizations["organization_id"],
             *subscriptions["organization_id"],
             *owners["organization_id"].dropna(),
@@ -124,7 +124,7 @@ class Organizations:
         """Why nothing can be credited to the organization, null where it can."""
         if self.unreadable(organization_id):
             return "unreadable_ledger"
-        if organization_id not in self._known:
+        if organization_id not in self._organization_ids:
             return "organization_unknown"
         return None if organization_id in self._with_balance else "no_balance_document"
 

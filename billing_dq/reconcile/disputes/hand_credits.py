@@ -87,22 +87,22 @@ def read_hand_credits(
         most_steps: how far one part is searched before it counts as unread.
     """
     ordered = sorted(claims, key=lambda claim: (claim.since, claim.dispute_id))
-    every = sorted(credits, key=lambda credit: (credit.at, credit.entry_id))
+    by_time = sorted(credits, key=lambda credit: (credit.at, credit.entry_id))
     credited: dict[str, tuple[HandCredit, ...]] = {}
     unclear: set[str] = set()
     unread: set[str] = set()
-    for some_credits, some_claims in _parts(every, ordered):
+    for some_credits, some_claims in _parts(by_time, ordered):
         part = Part(
             tuple((claim.since, _micro(claim.owed), _micros(claim.amounts)) for claim in some_claims),
             tuple((credit.at, _micro(credit.units)) for credit in some_credits),
         )
-        found = _settled(part) or reading_search.search(part, most_steps)
-        if found is None:
+        reading = _settled(part) or reading_search.search(part, most_steps)
+        if reading is None:
             unread.update(claim.dispute_id for claim in some_claims if claim.owed > 0)
             continue
-        for claim, taken in zip(some_claims, found.taken, strict=True):
-            credited[claim.dispute_id] = tuple(some_credits[place] for place in sorted(taken))
-        unclear.update(some_claims[place].dispute_id for place in found.unclear)
+        for claim, places in zip(some_claims, reading.credits_of, strict=True):
+            credited[claim.dispute_id] = tuple(some_credits[place] for place in sorted(places))
+        unclear.update(some_claims[place].dispute_id for place in reading.unclear)
     return Reading(credited, frozenset(unclear), frozenset(unread))
 
 
@@ -142,46 +142,46 @@ def _fitting(units: Sequence[Micro], amounts: frozenset[Micro]) -> frozenset[Mic
     tell, a credit is taken to do so (its part is only larger for it).
     """
     largest = max(amounts, default=0)
-    usable = sorted(one for one in units if one <= largest)
+    usable = sorted(size for size in units if size <= largest)
     up_to = [0, *accumulate(usable)]
 
-    def enough(one: Micro, amount: Micro) -> bool:
+    def enough(size: Micro, amount: Micro) -> bool:
         """Whether all the others together that are not too large would make up the rest of the amount."""
-        rest = amount - one
-        return rest == 0 or 0 < rest <= up_to[bisect_right(usable, rest)] - (one if one <= rest else 0)
+        missing = amount - size
+        return missing == 0 or 0 < missing <= up_to[bisect_right(usable, missing)] - (size if size <= missing else 0)
 
-    candidates = {one for one in usable if any(enough(one, amount) for amount in amounts)}
+    candidates = {size for size in usable if any(enough(size, amount) for amount in amounts)}
     if len(candidates - amounts) > _MOST_CHECKS or _sums(usable, largest) is None:
         return frozenset(candidates)
-    found = set(candidates & amounts)
-    for one in candidates - amounts:
-        others = usable.copy()
-        others.remove(one)
-        sums = _sums(others, largest - one)
-        if sums is None or any(amount - one in sums for amount in amounts):
-            found.add(one)
-    return frozenset(found)
+    fitting = set(candidates & amounts)
+    for size in candidates - amounts:
+        other_sizes = usable.copy()
+        other_sizes.remove(size)
+        sums = _sums(other_sizes, largest - size)
+        if sums is None or any(amount - size in sums for amount in amounts):
+            fitting.add(size)
+    return frozenset(fitting)
 
 
 def _sums(units: Sequence[Micro], largest: Micro) -> set[Micro] | None:
     """All sums up to the largest that some of the units make; None where there are too many to tell."""
     sums = {0}
-    for one in units:
-        if one > largest:
+    for size in units:
+        if size > largest:
             break
-        sums |= {total + one for total in sums if total + one <= largest}
+        sums |= {total + size for total in sums if total + size <= largest}
         if len(sums) > _MOST_SUMS:
             return None
     return sums
 
 
-def _settled(part: Part) -> reading_search.Found | None:
+def _settled(part: Part) -> reading_search.BestReading | None:
     """The reading of a part where every claim with units owed has a credit of exactly these; None where not.
 
     Such a reading, if it leaves no credit over, is as good as any, and every other best one credits each claim in full
     as well: the units beyond what is owed are what all credits have beyond all that is owed, in every one of them.
     """
-    taken: list[list[int]] = [[] for _ in part.claims]
+    credits_of: list[list[int]] = [[] for _ in part.claims]
     by_units: dict[Micro, list[int]] = {}
     for place, (_, units) in enumerate(part.credits):  # oldest first
         by_units.setdefault(units, []).append(place)
@@ -199,11 +199,11 @@ def _settled(part: Part) -> reading_search.Found | None:
             at += 1
         if at == len(ready):
             return None
-        taken[place].append(ready[at])
+        credits_of[place].append(ready[at])
         next_of[owed] = at + 1
     over += [place for units, places in by_units.items() for place in places[next_of[units] :]]
     if not over:
-        return reading_search.Found(taken, frozenset())
+        return reading_search.BestReading(credits_of, frozenset())
     first: dict[Micro, int] = {}
     for place, (_, _, amounts) in enumerate(part.claims):
         for amount in amounts:
@@ -213,8 +213,8 @@ def _settled(part: Part) -> reading_search.Found | None:
         claim = first.get(units)
         if claim is None or at < part.claims[claim][0]:
             return None
-        taken[claim].append(place)
-    return reading_search.Found(taken, frozenset())
+        credits_of[claim].append(place)
+    return reading_search.BestReading(credits_of, frozenset())
 
 
 def _micro(units: float) -> Micro:

@@ -77,14 +77,14 @@ class Money:
 
 def movements_of(cells: Iterable[Mapping[str, object]]) -> list[Movement]:
     """The movements in a cell of STRIPE_DISPUTES, by time, withdrawals first where the time is the same."""
-    found: list[Movement] = []
+    movements: list[Movement] = []
     for cell in cells:  # one dispute's few movements
         amount, rate, created = cell["amount_minor"], cell["exchange_rate"], cell["created"]
         if not isinstance(amount, Real) or not isinstance(created, datetime):
             raise TypeError(f"a movement needs an amount and a time, not {amount!r} and {created!r}")
         ratio = float(rate) if isinstance(rate, Real) else math.nan
         instant = pd.Timestamp(created)
-        found.append(
+        movements.append(
             Movement(
                 amount_minor=int(float(amount)),
                 currency=str(cell["currency"]).lower(),
@@ -95,7 +95,7 @@ def movements_of(cells: Iterable[Mapping[str, object]]) -> list[Movement]:
         )
     # every field counts, so that movements of one instant do not stand in the order in which they were listed
     return sorted(
-        found,
+        movements,
         key=lambda move: (move.created, move.amount_minor, move.currency, move.exchange_rate or 0.0, move.category),
     )
 
@@ -126,28 +126,35 @@ def money_of(movements: list[Movement], amount_minor: int, currency: str) -> Mon
     """Add up the movements of a dispute over ``amount_minor`` of the charge's ``currency``."""
     currency = currency.lower()
     moved = sort_movements(movements)
-    out, back = moved.withdrawn, moved.reinstated
-    rates = [_rate(move, currency) for move in (*out, *back)]
-    known = [rate for rate in rates if rate is not None]
-    first, last = (out[0].created, out[-1].created) if out else (None, None)
-    if len(known) < len(rates):
-        withdrawn, reinstated = float(-sum(m.amount_minor for m in out)), float(sum(m.amount_minor for m in back))
-        problem = _order_problem(out, back) or ("fx_unknown" if back else None)
-        fraction = 0.0 if out and not back else None
+    withdrawals, reinstatements = moved.withdrawn, moved.reinstated
+    rates = [_rate(move, currency) for move in (*withdrawals, *reinstatements)]
+    known_rates = [rate for rate in rates if rate is not None]
+    first, last = (withdrawals[0].created, withdrawals[-1].created) if withdrawals else (None, None)
+    if len(known_rates) < len(rates):
+        withdrawn, reinstated = (
+            float(-sum(m.amount_minor for m in withdrawals)),
+            float(sum(m.amount_minor for m in reinstatements)),
+        )
+        problem = _order_problem(withdrawals, reinstatements) or ("fx_unknown" if reinstatements else None)
+        fraction = 0.0 if withdrawals and not reinstatements else None
         return Money(movements[0].currency, int(withdrawn), int(reinstated), fraction, problem, first, last)
-    taken = [-move.amount_minor / rate for move, rate in zip(out, known, strict=False)]
-    returned = [move.amount_minor / rate for move, rate in zip(back, known[len(out) :], strict=True)]
-    withdrawn, reinstated = math.fsum(taken), math.fsum(returned)
-    tolerance = max(0.5, math.fsum(0.5 / rate for rate in known)) * (1 + 1e-12)
+    withdrawn_parts = [-move.amount_minor / rate for move, rate in zip(withdrawals, known_rates, strict=False)]
+    reinstated_parts = [
+        move.amount_minor / rate for move, rate in zip(reinstatements, known_rates[len(withdrawals) :], strict=True)
+    ]
+    withdrawn, reinstated = math.fsum(withdrawn_parts), math.fsum(reinstated_parts)
+    tolerance = max(0.5, math.fsum(0.5 / rate for rate in known_rates)) * (1 + 1e-12)
     lost, gained = _conversions(moved, currency)
     # a part of the reversal that is as small as a conversion may be one as well
-    surplus = math.fsum(part for part in returned if part <= CONVERSION_SHARE * withdrawn)
-    problem = _order_problem(out, back)
-    if problem is None and len(out) > 1 and withdrawn > amount_minor + tolerance:
+    surplus = math.fsum(part for part in reinstated_parts if part <= CONVERSION_SHARE * withdrawn)
+    problem = _order_problem(withdrawals, reinstatements)
+    if problem is None and len(withdrawals) > 1 and withdrawn > amount_minor + tolerance:
         problem = "second_withdrawal"
     if problem is None and reinstated > withdrawn + max(lost, surplus) + tolerance:
         problem = "more_reinstated"
-    fraction = None if problem or not out else _share(reinstated, withdrawn, gained + tolerance, bool(back))
+    fraction = (
+        None if problem or not withdrawals else _share(reinstated, withdrawn, gained + tolerance, bool(reinstatements))
+    )
     return Money(
         currency, int(round_half_up(withdrawn)), int(round_half_up(reinstated)), fraction, problem, first, last
     )
@@ -167,11 +174,11 @@ def _conversions(moved: Sorted, currency: str) -> tuple[float, float]:
     return -math.fsum(min(0.0, amount) for amount in amounts), math.fsum(max(0.0, amount) for amount in amounts)
 
 
-def _order_problem(out: list[Movement], back: list[Movement]) -> str | None:
+def _order_problem(withdrawn: list[Movement], reinstated: list[Movement]) -> str | None:
     """Problems that no rate can explain away."""
-    if back and not out:
+    if reinstated and not withdrawn:
         return "no_withdrawal"
-    if back and out[-1].created > back[0].created:
+    if reinstated and withdrawn[-1].created > reinstated[0].created:
         return "second_withdrawal"
     return None
 

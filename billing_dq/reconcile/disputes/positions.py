@@ -28,23 +28,25 @@ class PositionResult:
     findings: pd.DataFrame
 
 
-def dispute_positions(ours: ApplicationTables, theirs: StripeTables, policy: Policy) -> PositionResult:
+def dispute_positions(application: ApplicationTables, stripe: StripeTables, policy: Policy) -> PositionResult:
     """Judge every dispute that was read.
 
     Args:
-        ours: organizations and subscriptions, which tell which organizations exist; balances, without which nothing
-            can be credited; dispute entries and pack purchases of all organizations; unreadable keys, because a ledger
+        application: organizations and subscriptions, which tell who exists; balances, without which nothing can be
+            credited; dispute entries and pack purchases of all organizations; unreadable keys, because a ledger
             that could not be read is never credited and causes no finding. A clawback may take `CLAWBACK_PENDING`
             before the instant of the snapshot to arrive.
-        theirs: disputes, and the mode of the key that read them.
+        stripe: disputes, and the mode of the key that read them.
         policy: price in US cents and units of each pack, to say what should have been clawed back; and the general
             ratio, at which people credit by mistake.
     """
-    dollars_to_units, livemode = policy.dollars_to_units, theirs.livemode
-    ledgers = read_dispute_entries(ours.dispute_entries)
-    owners = Organizations(ours.organizations, ours.subscriptions, ours.balances, ours.unreadable)
-    around = Surroundings(owners, policy.packs, dollars_to_units, ours.weeks.as_of)
-    cases = dispute_cases(theirs.disputes, ours.pack_purchases, ledgers)
+    dollars_to_units, livemode = policy.dollars_to_units, stripe.livemode
+    ledgers = read_dispute_entries(application.dispute_entries)
+    owners = Organizations(
+        application.organizations, application.subscriptions, application.balances, application.unreadable
+    )
+    around = Surroundings(owners, policy.packs, dollars_to_units, application.weeks.as_of)
+    cases = dispute_cases(stripe.disputes, application.pack_purchases, ledgers)
     claimed = [Claimed.of(case, policy.packs) for case in cases]
     by_organization = _credits_by_hand(claimed, ledgers, dollars_to_units, livemode)
     judgements = [
@@ -65,14 +67,14 @@ def _credits_by_hand(
         claim = dispute.claim(dollars_to_units)
         if claim is not None and dispute.case.livemode == livemode:
             claims[dispute.case.organization_id].append(claim)
-    known = {dispute_key(dispute.case.dispute_id) for dispute in claimed}
+    keys = {dispute_key(dispute.case.dispute_id) for dispute in claimed}
     credits: dict[str | None, CreditsByHand] = {}
     for name, of_organization in claims.items():
         by_tool = ledgers.by_hand.get(name, []) if name is not None else []
         reading = read_hand_credits(by_tool, of_organization)
         unexplained = ledgers.unexplained.get(name, []) if name is not None else []
         # what names a dispute is counted there, and is in doubt for no other one
-        nameless = [credit for credit in unexplained if not credit.names & known]
+        nameless = [credit for credit in unexplained if not credit.names & keys]
         credits[name] = CreditsByHand(reading, [*reading.left_over(by_tool), *nameless])
     return credits
 

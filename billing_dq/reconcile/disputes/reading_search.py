@@ -37,10 +37,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found:
+class BestReading:
     """For each claim the places of its credits in one best reading, and the claims that are not clear."""
 
-    taken: list[list[int]]
+    credits_of: list[list[int]]
     unclear: frozenset[int]
 
 
@@ -52,11 +52,11 @@ class _TooMuch(Exception):
 class _Steps:
     """Counts the work against its bound."""
 
-    left: int
+    remaining: int
 
-    def take(self, number: int) -> None:
-        self.left -= number
-        if self.left < 0:
+    def spend(self, number: int) -> None:
+        self.remaining -= number
+        if self.remaining < 0:
             raise _TooMuch
 
 
@@ -77,7 +77,7 @@ class _Layer:
 States = dict[Counts, Micro]
 
 
-def search(part: Part, most_steps: int) -> Found | None:
+def search(part: Part, most_steps: int) -> BestReading | None:
     """The best readings of a part; None where telling them takes more than so many steps."""
     sizes = sorted({units for _, units in part.credits})
     steps = _Steps(most_steps)
@@ -92,17 +92,17 @@ def search(part: Part, most_steps: int) -> Found | None:
     way: list[tuple[_Layer, Counts]] = []
     for place, layer in enumerate(layers):
         best = list(_best_steps(layer, forward[place], backward[place], backward[place + 1]))
-        possible = {_units(sizes, taken) for _, taken in best}
+        possible = {_units(sizes, counts) for _, counts in best}
         if len(possible) > 1 and min(possible) < part.claims[layer.claim][1]:
             unclear.add(layer.claim)
-        taken = max(taken for before, taken in best if before == used)
-        used = _together(used, taken)
-        way.append((layer, taken))
-    return Found(_taken(part, sizes, way), frozenset(unclear))
+        counts = max(counts for before, counts in best if before == used)
+        used = _together(used, counts)
+        way.append((layer, counts))
+    return BestReading(_oldest_credits(part, sizes, way), frozenset(unclear))
 
 
 def _layers(part: Part, sizes: Sequence[Micro], steps: _Steps) -> Iterator[_Layer]:
-    known: dict[tuple[frozenset[Micro], Counts], list[Counts]] = {}
+    takings_of: dict[tuple[frozenset[Micro], Counts], list[Counts]] = {}
     waiting = list(part.credits)
     reach = dict.fromkeys(sizes, 0)
     for claim in reversed(range(len(part.claims))):
@@ -111,9 +111,9 @@ def _layers(part: Part, sizes: Sequence[Micro], steps: _Steps) -> Iterator[_Laye
             reach[waiting.pop()[1]] += 1
         counts = tuple(reach.values())
         key = (amounts, counts)
-        if key not in known:
-            known[key] = _takings(sizes, counts, amounts, steps)
-        yield _Layer(claim, counts, {taken: max(0, _units(sizes, taken) - owed) for taken in known[key]})
+        if key not in takings_of:
+            takings_of[key] = _takings(sizes, counts, amounts, steps)
+        yield _Layer(claim, counts, {taking: max(0, _units(sizes, taking) - owed) for taking in takings_of[key]})
 
 
 def _takings(sizes: Sequence[Micro], reach: Counts, amounts: frozenset[Micro], steps: _Steps) -> list[Counts]:
@@ -123,13 +123,13 @@ def _takings(sizes: Sequence[Micro], reach: Counts, amounts: frozenset[Micro], s
     takings: set[Counts] = {nothing}
     frontier: list[Counts] = [nothing]
     while frontier:
-        taken = frontier.pop()
-        steps.take(len(groups) + 1)
+        counts = frontier.pop()
+        steps.spend(len(groups) + 1)
         for group in groups:
-            both = _together(taken, group)
-            if both not in takings and _within(both, reach):
-                takings.add(both)
-                frontier.append(both)
+            more = _together(counts, group)
+            if more not in takings and _within(more, reach):
+                takings.add(more)
+                frontier.append(more)
     return sorted(takings)
 
 
@@ -140,7 +140,7 @@ def _groups(sizes: Sequence[Micro], reach: Counts, amounts: frozenset[Micro], st
         further: list[tuple[Counts, Micro]] = []
         for counts, units in partial:
             most = min(available, (largest - units) // size)
-            steps.take(most + 1)
+            steps.spend(most + 1)
             further += [((*counts, number), units + number * size) for number in range(most + 1)]
         partial = further
     return [counts for counts, units in partial if units in amounts]
@@ -150,10 +150,10 @@ def _forward(layers: Sequence[_Layer], sizes: int, steps: _Steps) -> list[States
     """Before each layer and after the last one: the least excess on the way there."""
     best: list[States] = [{(0,) * sizes: 0}]
     for layer in layers:
-        steps.take(len(best[-1]) * len(layer.takings))
+        steps.spend(len(best[-1]) * len(layer.takings))
         further: States = {}
-        for used, taken, excess in _steps(layer, best[-1]):
-            _keep(further, _together(used, taken), best[-1][used] + excess)
+        for used, counts, excess in _steps(layer, best[-1]):
+            _keep(further, _together(used, counts), best[-1][used] + excess)
         best.append(further)
     return best
 
@@ -166,8 +166,8 @@ def _backward(layers: Sequence[_Layer], forward: Sequence[States]) -> list[State
     best: list[States] = [ends]
     for layer, states in zip(reversed(layers), reversed(forward[:-1]), strict=True):
         earlier: States = {}
-        for used, taken, excess in _steps(layer, states):
-            after = best[-1].get(_together(used, taken))
+        for used, counts, excess in _steps(layer, states):
+            after = best[-1].get(_together(used, counts))
             if after is not None:
                 _keep(earlier, used, after + excess)
         best.append(earlier)
@@ -176,19 +176,19 @@ def _backward(layers: Sequence[_Layer], forward: Sequence[States]) -> list[State
 
 def _best_steps(layer: _Layer, before: States, from_here: States, after: States) -> Iterator[tuple[Counts, Counts]]:
     """The steps of a layer that lie on a best way: the credits used before, and those taken."""
-    least = min(before[used] + rest for used, rest in from_here.items())
-    for used, taken, excess in _steps(layer, before):
-        rest = after.get(_together(used, taken))
-        if rest is not None and before[used] + excess + rest == least:
-            yield used, taken
+    least = min(before[used] + excess_left for used, excess_left in from_here.items())
+    for used, counts, excess in _steps(layer, before):
+        excess_left = after.get(_together(used, counts))
+        if excess_left is not None and before[used] + excess + excess_left == least:
+            yield used, counts
 
 
 def _steps(layer: _Layer, states: States) -> Iterator[tuple[Counts, Counts, Micro]]:
     """Every taking that the credits left over allow, after every state, with its excess."""
     for used in states:
-        for taken, excess in layer.takings.items():
-            if _within(_together(used, taken), layer.reach):
-                yield used, taken, excess
+        for counts, excess in layer.takings.items():
+            if _within(_together(used, counts), layer.reach):
+                yield used, counts, excess
 
 
 def _keep(states: States, used: Counts, excess: Micro) -> None:
@@ -196,8 +196,8 @@ def _keep(states: States, used: Counts, excess: Micro) -> None:
         states[used] = excess
 
 
-def _together(one: Counts, other: Counts) -> Counts:
-    return tuple(map(int.__add__, one, other))
+def _together(counts: Counts, more: Counts) -> Counts:
+    return tuple(map(int.__add__, counts, more))
 
 
 def _within(counts: Counts, reach: Counts) -> bool:
@@ -208,16 +208,16 @@ def _units(sizes: Sequence[Micro], counts: Counts) -> Micro:
     return sum(size * number for size, number in zip(sizes, counts, strict=True))
 
 
-def _taken(part: Part, sizes: Sequence[Micro], way: Sequence[tuple[_Layer, Counts]]) -> list[list[int]]:
+def _oldest_credits(part: Part, sizes: Sequence[Micro], way: Sequence[tuple[_Layer, Counts]]) -> list[list[int]]:
     """Counts as credits: of those of a size that are within a claim's reach and left over, the oldest."""
-    found: list[list[int]] = [[] for _ in part.claims]
+    credits_of: list[list[int]] = [[] for _ in part.claims]
     waiting = list(range(len(part.credits)))
     ready: dict[Micro, list[int]] = {size: [] for size in sizes}
-    for layer, taken in way:
+    for layer, counts in way:
         since = part.claims[layer.claim][0]
         while waiting and part.credits[waiting[-1]][0] >= since:
             place = waiting.pop()
             ready[part.credits[place][1]].append(place)
-        for size, number in zip(sizes, taken, strict=True):
-            found[layer.claim] += [ready[size].pop() for _ in range(number)]
-    return found
+        for size, number in zip(sizes, counts, strict=True):
+            credits_of[layer.claim] += [ready[size].pop() for _ in range(number)]
+    return credits_of

@@ -50,22 +50,22 @@ def timeline(
     Raises:
         LookupError: the night holds no such dispute.
     """
-    own = disputes[disputes["dispute_id"] == dispute_id]
+    row = disputes[disputes["dispute_id"] == dispute_id]
     position = positions[positions["dispute_id"] == dispute_id]
-    if own.empty or position.empty:
+    if row.empty or position.empty:
         raise LookupError(f"no dispute {dispute_id}")
-    (case,) = dispute_cases(own, purchases, read_dispute_entries(dispute_entries))
+    (case,) = dispute_cases(row, purchases, read_dispute_entries(dispute_entries))
     events = [
-        *_at_stripe(own),
-        *_bought(own, purchases, case),
-        *_in_ledger(dispute_entries, case, own["created"].iloc[0]),
+        *_at_stripe(row),
+        *_bought(row, purchases, case),
+        *_in_ledger(dispute_entries, case, row["created"].iloc[0]),
     ]
     events.sort(key=lambda event: event.at)
     return Timeline(tuple(events), tuple(_arithmetic(case, position.to_dict("records")[0])))
 
 
-def _at_stripe(own: pd.DataFrame) -> Iterator[TimelineEvent]:
-    row = own.iloc[0]
+def _at_stripe(disputes: pd.DataFrame) -> Iterator[TimelineEvent]:
+    row = disputes.iloc[0]
     currency = str(row["currency"])
     opened = f"dispute opened, now {row['status']}"
     yield TimelineEvent(row["created"], "Stripe", opened, float(row["amount_minor"]), currency, str(row["charge_id"]))
@@ -78,9 +78,9 @@ def _at_stripe(own: pd.DataFrame) -> Iterator[TimelineEvent]:
         yield TimelineEvent(pd.Timestamp(move.created), "Stripe", event, move.amount_minor, move.currency, rate)
 
 
-def _bought(own: pd.DataFrame, purchases: pd.DataFrame, case: DisputeCase) -> Iterator[TimelineEvent]:
+def _bought(dispute: pd.DataFrame, purchases: pd.DataFrame, case: DisputeCase) -> Iterator[TimelineEvent]:
     """The top-up of the disputed checkout session."""
-    session = str(own["stripe_session_id"].iloc[0])
+    session = str(dispute["stripe_session_id"].iloc[0])
     same = purchases.loc[purchases["stripe_session_id"] == session]
     for row in same.itertuples():  # one, or the ledger is broken
         if row.organization_id == case.organization_id:
@@ -100,8 +100,8 @@ def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -
     since = case.money.first_withdrawal or opened
     for row in entries.to_dict("records"):  # hundreds at most
         event = named.get(str(row["entry_id"]))
-        own = row["organization_id"] == case.organization_id and row["at"] >= since
-        if event is None and own and str(row["ref_id"]).startswith(TOOL_CREDIT):
+        is_of_customer = row["organization_id"] == case.organization_id and row["at"] >= since
+        if event is None and is_of_customer and str(row["ref_id"]).startswith(TOOL_CREDIT):
             event = "credit by hand (names no dispute)"
         if event is not None:
             yield TimelineEvent(row["at"], "ledger", event, float(row["amount"]), "units", str(row["ref_id"]))

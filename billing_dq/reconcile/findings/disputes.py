@@ -97,7 +97,7 @@ def _clawbacks(judgement: Judgement, around: Surroundings) -> Iterator[DisputeFi
 
 def _wrong_clawbacks(judgement: Judgement, around: Surroundings) -> Iterator[DisputeFinding]:
     """What clawbacks took twice, in a wrong amount, or for units that were gone, less what was settled since."""
-    case, wrong = judgement.case, judgement.account.wrong
+    case, wrong = judgement.case, judgement.account.still_owed
     taken = f"clawed back {case.clawed_back_units:,.0f} units"
     if wrong.again:
         extra = sum(entry.units for entry in case.second_clawbacks)

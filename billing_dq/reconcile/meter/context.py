@@ -90,6 +90,6 @@ class MeterContext:
         return self.balances.set_index("organization_id")
 
     def _unreadable_in(self, collection: str) -> pd.DataFrame:
-        known = self.unreadable["organization_id"].notna()
-        rows = self.unreadable[(self.unreadable["collection"] == collection) & known]
+        has_organization = self.unreadable["organization_id"].notna()
+        rows = self.unreadable[(self.unreadable["collection"] == collection) & has_organization]
         return rows[["organization_id", "week_key"]]

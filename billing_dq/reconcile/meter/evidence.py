@@ -77,33 +77,33 @@ class MatchedBatch:
 def collect_evidence(batch: MatchedBatch, context: MeterContext) -> Evidence:
     """All evidence of the night's weeks that could be read."""
     evidence = Evidence()
-    wanted = batch.index.inner() & ~batch.usage.unreadable
-    _judge_entries(evidence, wanted, batch.usage, batch.index, batch.debits)
-    _judge_weeks(evidence, wanted, batch, context)
+    readable = batch.index.inner() & ~batch.usage.unreadable
+    _judge_entries(evidence, readable, batch.usage, batch.index, batch.debits)
+    _judge_weeks(evidence, readable, batch, context)
     return evidence
 
 
 def _judge_entries(
-    evidence: Evidence, wanted: Booleans, usage: Usage, index: OrganizationWeeks, debits: Debits
+    evidence: Evidence, readable: Booleans, usage: Usage, index: OrganizationWeeks, debits: Debits
 ) -> None:
     """Copies, debits of no usage, and debits dated in another week than their usage."""
     strays = np.flatnonzero(debits.copies | (debits.owners != debits.cells))
     for place, ref, entry in zip(strays, *debits.texts(strays), strict=True):
         cell, owner, units = int(debits.cells[place]), int(debits.owners[place]), float(debits.amounts[place])
         if debits.copies[place]:
-            found = [
+            items = [
                 (cell, EvidenceItem(Cause.DUPLICATE_DEBIT, "one_reference_two_entries", "proved", -units, ref, entry))
             ]
         elif owner < 0:
-            found = [(cell, _unmatched(usage, index, cell, units, ref, entry))]
+            items = [(cell, _unmatched(usage, index, cell, units, ref, entry))]
         else:
             cause, rule, confidence = _move(owner, cell)
-            found = [
+            items = [
                 (owner, EvidenceItem(cause, rule, confidence, units, ref, entry)),
                 (cell, EvidenceItem(cause, rule, confidence, -units, ref, entry)),
             ]
-        for at, item in found:
-            if at >= 0 and wanted[at]:
+        for at, item in items:
+            if at >= 0 and readable[at]:
                 evidence.add(at, item)
 
 
@@ -135,7 +135,7 @@ def _move(owner: int, cell: int) -> tuple[Cause, str, Confidence]:
     return Cause.UNEXPLAINED, "dated_weeks_before", "guess"
 
 
-def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, context: MeterContext) -> None:
+def _judge_weeks(evidence: Evidence, readable: Booleans, batch: MatchedBatch, context: MeterContext) -> None:
     """Weeks whose document asks for other units than its keys were debited, replays and half settlements."""
     index, usage, keys, debits, ledger = batch.index, batch.usage, batch.keys, batch.debits, batch.ledger
     owned = index.sums(debits.owners, debits.amounts)
@@ -144,7 +144,7 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
     set_back = _set_back(batch, in_document, context)
     replayed = index.any(keys.cells[keys.replays])
     differs = np.abs(batch.expected - owned) > EPSILON
-    chosen = wanted & ((usage.present & (differs | replayed)) | (mismatch != 0) | set_back)
+    chosen = readable & ((usage.present & (differs | replayed)) | (mismatch != 0) | set_back)
     quotas = np.where(usage.present, usage.quota, np.nan)
     records = QuotaRecords(index, context, quotas, usage.unreadable, settled=in_document)
     balances = context.balances_of(index.organizations)
@@ -152,9 +152,9 @@ def _judge_weeks(evidence: Evidence, wanted: Booleans, batch: MatchedBatch, cont
     fresh = _fresh(index, usage, context)
     owed = batch.expected.reshape(-1, len(index.weeks))
     owed_before = (np.cumsum(owed, axis=1) > owed).ravel()
-    held = dict(_keys_by_cell(keys, chosen))
+    places_of = dict(_keys_by_cell(keys, chosen))
     for cell in np.flatnonzero(chosen).tolist():  # few weeks differ, and each is looked at by itself
-        places = held.get(cell, np.zeros(0, dtype=np.int64))
+        places = places_of.get(cell, np.zeros(0, dtype=np.int64))
         gap = float(gaps[cell // len(index.weeks)])
         steps = _Steps.of(keys, debits, places, _charged(usage, ledger, owned, cell) if in_document[cell] else 0.0)
         record = records.of(cell) if usage.present[cell] else None
@@ -194,18 +194,18 @@ class _Steps:
         """The steps of the keys at some places; of settlements only the first counts, and none without units."""
         settlements = keys.settlements[places]
         first = np.flatnonzero(settlements)[:1] if settled else np.zeros(0, dtype=np.int64)
-        kept = ~settlements
-        kept[first] = True
+        counts = ~settlements
+        counts[first] = True
         settled_at = np.zeros(len(places))
         settled_at[first] = settled
-        entries = np.where(settlements, -1, keys.debits[places])[kept]
+        entries = np.where(settlements, -1, keys.debits[places])[counts]
         has_debit = entries >= 0
         amounts = np.where(has_debit, debits.amounts[entries], np.nan) if len(debits.amounts) else entries * np.nan
         at = np.where(has_debit, debits.at[entries], 0) if len(debits.at) else np.zeros(len(entries), dtype=np.int64)
         return cls(
-            Steps(amounts, settled_at[kept]),
-            keys.texts.iloc[places[kept]].tolist(),
-            keys.replays[places[kept]],
+            Steps(amounts, settled_at[counts]),
+            keys.texts.iloc[places[counts]].tolist(),
+            keys.replays[places[counts]],
             at.astype(np.int64),
         )
 

@@ -37,8 +37,8 @@ class Debits:
 
     def texts(self, places: Codes) -> tuple[list[str | None], list[str]]:
         """The references and the entry ids of the debits at these places: text is made of those that are told of."""
-        told = self.entries[["ref_id", "entry_id"]].iloc[self.rows[places]]
-        return [ref if isinstance(ref, str) else None for ref in told["ref_id"]], told["entry_id"].tolist()
+        entries = self.entries[["ref_id", "entry_id"]].iloc[self.rows[places]]
+        return [ref if isinstance(ref, str) else None for ref in entries["ref_id"]], entries["entry_id"].tolist()
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def match(
     _settle_replays(key_codes, key_cells, usable, first, owners, at_cells, replays)
 
     candidate = np.where(usable, first[key_codes], -1)
-    mine = (candidate >= 0) & (owners[candidate] == key_cells) if len(rows) else np.zeros(len(keys), dtype=bool)
+    is_paid = (candidate >= 0) & (owners[candidate] == key_cells) if len(rows) else np.zeros(len(keys), dtype=bool)
     return (
-        Keys(keys["key"], key_cells, settlements, np.where(mine, candidate, -1), replays),
+        Keys(keys["key"], key_cells, settlements, np.where(is_paid, candidate, -1), replays),
         Debits(np.abs(entries["amount"].to_numpy()[rows]), at, at_cells, owners, copies, entries, rows),
     )
 
@@ -160,16 +160,16 @@ def _settle_replays(
     places: dict[int, list[int]] = {}
     for place in several:
         places.setdefault(int(key_codes[place]), []).append(int(place))
-    for code, held in places.items():
-        weeks = sorted({int(key_cells[place]) for place in held})
+    for code, places_of_key in places.items():
+        weeks = sorted({int(key_cells[place]) for place in places_of_key})
         owner, debit = weeks[0], int(first[code])
         if debit >= 0:
             at = int(at_cells[debit])
             owner = max((week for week in weeks if week <= at), default=weeks[0])
             owners[debit] = owner
-        left = set(weeks)
-        for place in held:
+        unpaid = set(weeks)
+        for place in places_of_key:
             week = int(key_cells[place])
             replays[place] = week != owner
-            usable[place] = week in left
-            left.discard(week)
+            usable[place] = week in unpaid
+            unpaid.discard(week)

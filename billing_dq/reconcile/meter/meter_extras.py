@@ -95,9 +95,11 @@ def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) ->
         organizations: those that were in a batch.
         context: what holds for every batch.
     """
-    known = context.unreadable_usage.dropna()
-    known = known[known["week_key"].isin(context.night.keys) & ~known["organization_id"].isin(set(organizations))]
-    known = known.drop_duplicates().sort_values(["organization_id", "week_key"])
+    documents = context.unreadable_usage.dropna()
+    documents = documents[
+        documents["week_key"].isin(context.night.keys) & ~documents["organization_id"].isin(set(organizations))
+    ]
+    documents = documents.drop_duplicates().sort_values(["organization_id", "week_key"])
     states = context.night.states()
     rows: list[dict[str, object]] = [
         {
@@ -116,7 +118,7 @@ def unreadable_elsewhere(organizations: Iterable[str], context: MeterContext) ->
             "unexplained_units": 0.0,
             "explanation": unreadable_in_words(usage_unreadable=True, ledger_unreadable=False),
         }
-        for organization, week in zip(known["organization_id"], known["week_key"], strict=True)
+        for organization, week in zip(documents["organization_id"], documents["week_key"], strict=True)
     ]
     return METER_EXTRAS_DELTAS.from_rows(rows)
 
@@ -182,11 +184,13 @@ def _result(batch: MatchedBatch, rows: Codes, actual: Floats, evidence: Evidence
             "explanation": explanations,
         }
     )
-    shown = np.zeros(index.size, dtype=bool)
-    shown[rows[~exact]] = True
+    is_listed = np.zeros(index.size, dtype=bool)
+    is_listed[rows[~exact]] = True
     return MeterResult(
         METER_EXTRAS_DELTAS.conform(deltas),
-        METER_EXTRAS_EVIDENCE.conform(evidence_frame(index, evidence, shown[np.array(evidence.cells, dtype=np.int64)])),
+        METER_EXTRAS_EVIDENCE.conform(
+            evidence_frame(index, evidence, is_listed[np.array(evidence.cells, dtype=np.int64)])
+        ),
     )
 
 
@@ -196,38 +200,38 @@ class _Totals:
 
     Attributes:
         design: units by design.
-        rest: units of all other items, signed.
+        defects: units of all other items, signed.
         gross: units of all other items, without their signs.
         in_doubt: units of ``gross`` beside which a story by design fits as well.
-        defect: whether there is a defect beyond doubt.
+        is_certain: whether there is a defect beyond doubt.
         of_meter: likewise, but for half of a settlement that moves no unit: the ledger's finding tells of it.
         of_lists: whether all there is are debits whose keys are not listed, and units that are in no listed key.
     """
 
     design: Floats
-    rest: Floats
+    defects: Floats
     gross: Floats
     in_doubt: Floats
-    defect: Booleans
+    is_certain: Booleans
     of_meter: Booleans
     of_lists: Booleans
 
     @classmethod
     def of(cls, items: dict[int, list[EvidenceItem]], rows: int) -> "_Totals":
-        design, rest, gross, in_doubt = np.zeros((4, rows))
-        totals = cls(design, rest, gross, in_doubt, *np.zeros((3, rows), dtype=bool))
-        for row, found in items.items():
-            totals.of_lists[row] = {item.cause for item in found} <= _OF_LISTS
-            for item in found:
+        design, defects, gross, in_doubt = np.zeros((4, rows))
+        totals = cls(design, defects, gross, in_doubt, *np.zeros((3, rows), dtype=bool))
+        for row, of_row in items.items():
+            totals.of_lists[row] = {item.cause for item in of_row} <= _OF_LISTS
+            for item in of_row:
                 if item.by_design:
                     totals.design[row] += item.units
                     continue
-                totals.rest[row] += item.units
+                totals.defects[row] += item.units
                 totals.gross[row] += abs(item.units)
                 if item.in_doubt:
                     totals.in_doubt[row] += abs(item.units)
                 elif item.cause is not Cause.UNEXPLAINED:
-                    totals.defect[row] = True
+                    totals.is_certain[row] = True
                     totals.of_meter[row] |= not item.of_ledger
         return totals
 
@@ -251,7 +255,7 @@ def _grades(delta: Floats, limit: Floats, diverged: Booleans, unreadable: Boolea
     listed_elsewhere = (np.abs(delta) <= EPSILON) & totals.of_lists
     doubted = (totals.in_doubt > 0) & ~listed_elsewhere
     explained = diverged & ~totals.of_meter & ~doubted & (np.abs(delta - totals.design) <= limit)
-    exact = (np.abs(delta) <= EPSILON) & ~totals.defect & ~doubted & (totals.gross <= limit)
+    exact = (np.abs(delta) <= EPSILON) & ~totals.is_certain & ~doubted & (totals.gross <= limit)
     material = diverged | ((totals.gross > limit) & ~listed_elsewhere)
     undecided = material & doubted & ~totals.of_meter & (totals.gross - totals.in_doubt <= limit)
     conditions = [unreadable, exact, explained, undecided, material]
@@ -277,7 +281,7 @@ def _assert_it_adds_up(delta: Floats, totals: _Totals, unreadable: Booleans) -> 
 
     See docs/causes.md, "Evidence adds up".
     """
-    off = np.abs(delta - totals.design - totals.rest)
-    wrong = ~unreadable & (off > EPSILON * np.maximum(1.0, np.abs(delta)))
-    if bool(wrong.any()):
-        raise ReconciliationError(f"evidence does not add up to the delta in {int(wrong.sum())} org-weeks")
+    difference = np.abs(delta - totals.design - totals.defects)
+    is_broken = ~unreadable & (difference > EPSILON * np.maximum(1.0, np.abs(delta)))
+    if bool(is_broken.any()):
+        raise ReconciliationError(f"evidence does not add up to the delta in {int(is_broken.sum())} org-weeks")

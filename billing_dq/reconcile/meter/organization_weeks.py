@@ -84,8 +84,8 @@ def organization_weeks_of(
     usage: pd.DataFrame, entries: pd.DataFrame, night: NightWeeks
 ) -> tuple[OrganizationWeeks, Codes, Codes]:
     """The index of a batch, and the organization codes of its usage rows and of its entries."""
-    both = pd.concat([usage["organization_id"], entries["organization_id"]], ignore_index=True)
-    codes, organizations = pd.factorize(both, sort=True)
+    names = pd.concat([usage["organization_id"], entries["organization_id"]], ignore_index=True)
+    codes, organizations = pd.factorize(names, sort=True)
     codes = codes.astype(np.int64)
     before = night.weeks[0].shifted(-1).start
     index = OrganizationWeeks(pd.Index(organizations), night.matching_keys, (before - _MONDAY).days // 7)
@@ -112,5 +112,7 @@ def unreadable_cells(index: OrganizationWeeks, has_usage: Booleans, context: Met
 
 def unreadable_documents(index: OrganizationWeeks, context: MeterContext) -> Booleans:
     """Of every cell: whether a usage document of this very week could not be read."""
-    known = context.unreadable_usage.dropna()
-    return index.any(index.of(index.organization_codes(known["organization_id"]), index.week_codes(known["week_key"])))
+    documents = context.unreadable_usage.dropna()
+    return index.any(
+        index.of(index.organization_codes(documents["organization_id"]), index.week_codes(documents["week_key"]))
+    )

@@ -87,12 +87,12 @@ def explain_in_words(used: float, quota: float, expected: float, actual: float, 
     start = f"{number(used)} used of {number(quota)}: {number(expected)} expected, {number(actual)} debited"
     in_doubt = any(item.in_doubt for item in items)
     stories = [item for item in items if in_doubt and item.by_design and not item.units]
-    rest = [item for item in items if item not in stories]
+    other_items = [item for item in items if item not in stories]
     clauses = [
         _clause(cause, same)
         for cause in CAUSE_ORDER
         for over in (True, False)
-        if (same := [item for item in rest if item.cause is cause and (item.units >= 0) is over])
+        if (same := [item for item in other_items if item.cause is cause and (item.units >= 0) is over])
     ]
     sentence = "; ".join([start, *clauses]) + "."
     return " ".join([sentence, *(_story(item) for item in stories)])
@@ -126,8 +126,8 @@ def _clause(cause: Cause, items: Sequence[EvidenceItem]) -> str:
         why = {CANCELLATION: "a cancellation", CHANGE_OF_PLAN: "a change of plan"}.get(
             rule, "something other than a change of plan"
         )
-        left = f"{units} had been debited before" if total else "it lacks the settlement that was charged before"
-        return f"{why} set the meter to 0, and {left}"
+        consequence = f"{units} had been debited before" if total else "it lacks the settlement that was charged before"
+        return f"{why} set the meter to 0, and {consequence}"
     if all(item.of_ledger for item in items):
         return "a settlement is on one side only or its amounts differ, which moves no debit of this week"
     if rule == "key_older_than_the_weeks_read":

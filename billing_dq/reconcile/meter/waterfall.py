@@ -74,13 +74,13 @@ def waterfall(
         bounds: start and end of the week.
         plan_quotas: of the plans that the subscription may have had after the document's.
     """
-    own = usage[usage["week_key"] == delta["week_key"]]
-    keys = _texts(own["attribution_keys"].iloc[0]) if len(own) else []
+    document = usage[usage["week_key"] == delta["week_key"]]
+    keys = _texts(document["attribution_keys"].iloc[0]) if len(document) else []
     remarks = _remarks(evidence)
     carriers = _first_by_ref(entries)
     dated = entries[(entries["at"] >= bounds[0]) & (entries["at"] < bounds[1])]
     meant = dated["kind"].eq("debit") | dated["ref_id"].str.startswith(SETTLEMENT)
-    others = [
+    other_entries = [
         Entry(
             entry_id=str(row["entry_id"]),
             kind=str(row["kind"]),
@@ -93,32 +93,32 @@ def waterfall(
         if row["ref_id"] not in keys or carriers[str(row["ref_id"])]["entry_id"] != row["entry_id"]
     ]
     return Waterfall(
-        lines=tuple(_lines(delta, evidence, own, usage, plan_quotas)),
+        lines=tuple(_lines(delta, evidence, document, usage, plan_quotas)),
         steps=tuple(_step(key, carriers.get(key), remarks) for key in keys),
-        other_entries=tuple(others),
+        other_entries=tuple(other_entries),
     )
 
 
 def _lines(
     delta: Mapping[str, object],
     evidence: pd.DataFrame,
-    own: pd.DataFrame,
+    document: pd.DataFrame,
     usage: pd.DataFrame,
     plan_quotas: Iterable[float],
 ) -> list[Line]:
     used, quota = _float(delta["meter_used"]), _float(delta["meter_quota"])
-    settled = _float(own["settled_units"].fillna(0.0).iloc[0]) if len(own) else 0.0
-    lines = [Line("used", used, "meterUsed" if len(own) else "no usage document: 0")]
+    settled = _float(document["settled_units"].fillna(0.0).iloc[0]) if len(document) else 0.0
+    lines = [Line("used", used, "meterUsed" if len(document) else "no usage document: 0")]
     if settled:
         lines.append(Line("of it by a settlement", settled, "nothing is debited for it"))
-    lines.append(Line("quota", quota, "meterQuota" if len(own) else "no usage document: 0"))
+    lines.append(Line("quota", quota, "meterQuota" if len(document) else "no usage document: 0"))
     lines.append(Line("expected", _float(delta["expected_units"]), _rule_in_words(used, quota)))
     before = usage[usage["week_key"] < str(delta["week_key"])].sort_values("week_key")["meter_quota"]
-    around = [quota, *(_float(known) for known in before.iloc[-1:]), *plan_quotas]
+    around = [quota, *(_float(quota_of_week) for quota_of_week in before.iloc[-1:]), *plan_quotas]
     quotas = sorted(set(around))
     low, high = explainable_band(used, settled, quotas)
-    seen = ", ".join(number(known) for known in quotas)
-    lines.append(Line("explainable from", low, f"quotas around this week: {seen}"))
+    quota_texts = ", ".join(number(quota_of_week) for quota_of_week in quotas)
+    lines.append(Line("explainable from", low, f"quotas around this week: {quota_texts}"))
     lines.append(Line("explainable up to", high, "so many debits for its keys at most"))
     for item in evidence.to_dict("records"):
         proof = f"{item['rule']}, {item['confidence']} {_text(item['ref_id']) or ''}".rstrip()
@@ -160,9 +160,9 @@ def _remarks(evidence: pd.DataFrame) -> dict[str, str]:
     """What the evidence says of an entry, or of a key that has none."""
     remarks: dict[str, str] = {}
     for item in evidence.to_dict("records"):
-        about = _text(item["entry_id"]) or _text(item["ref_id"])
-        if about:
-            remarks[about] = f"{item['cause']} ({item['rule']})"
+        subject = _text(item["entry_id"]) or _text(item["ref_id"])
+        if subject:
+            remarks[subject] = f"{item['cause']} ({item['rule']})"
     return remarks
 
 

@@ -131,14 +131,14 @@ def _altered(week: WeekAccount) -> list[EvidenceItem] | None:
         return None
     scenarios = [*week.attested, *week.possible]
     fits = [fit(scenario, week.steps, week.meter_used) for scenario in scenarios]
-    found = [(scenario, one.missing) for scenario, one in zip(scenarios, fits, strict=True) if one is not None]
-    for scenario, missing in found:
+    fitted = [(scenario, fit_.missing) for scenario, fit_ in zip(scenarios, fits, strict=True) if fit_ is not None]
+    for scenario, missing in fitted:
         if abs(missing - lacking) <= EPSILON:
             proved = scenario.attested_by is not None and not len(week.after_the_quota)
             return _altered_under(week, scenario, "proved" if proved else "consistent")
-    if any(abs(missing) <= EPSILON for _, missing in found):
+    if any(abs(missing) <= EPSILON for _, missing in fitted):
         return None  # the week is right without it: the balance alone is wrong
-    for scenario, missing in found:
+    for scenario, missing in fitted:
         if missing > EPSILON and may_miss(scenario, week.steps, week.meter_used, lacking):
             return _altered_under(week, scenario, "consistent")
     return None
@@ -151,9 +151,9 @@ def _altered_under(week: WeekAccount, scenario: Scenario, confidence: Confidence
 
 def _by_design(week: WeekAccount) -> list[EvidenceItem] | None:
     """The items of an attested scenario that fits; the plainest first."""
-    for scenario, found in week.attested_fits:
-        if found is not None and found.fits:
-            return _design(week, scenario, week.not_debited, "proved" if found.tight else "consistent")
+    for scenario, fitted in week.attested_fits:
+        if fitted is not None and fitted.fits:
+            return _design(week, scenario, week.not_debited, "proved" if fitted.tight else "consistent")
     return None
 
 
@@ -161,12 +161,12 @@ def _late(week: WeekAccount) -> list[EvidenceItem] | None:
     """The last steps of a document written minutes ago, whose debits may be under way."""
     may_be_late = week.fresh and (week.has_balance or not week.owed_before)
     trailing = _trailing_undebited(week)
-    scenario, found = _closest(week)
-    if not may_be_late or not len(trailing) or found.missing <= EPSILON:
+    scenario, fitted = _closest(week)
+    if not may_be_late or not len(trailing) or fitted.missing <= EPSILON:
         return None
     newest = week.refs[int(trailing[-1])]
-    item = EvidenceItem(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", found.missing, newest)
-    return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), item]
+    item = EvidenceItem(Cause.LATE_DEBIT, "written_minutes_ago", "consistent", fitted.missing, newest)
+    return [*_design(week, scenario, week.not_debited - fitted.missing, "consistent"), item]
 
 
 def _defect(week: WeekAccount) -> list[EvidenceItem]:
@@ -176,18 +176,18 @@ def _defect(week: WeekAccount) -> list[EvidenceItem]:
         lost = EvidenceItem(Cause.NO_BALANCE_DOCUMENT, "balance_document_absent", "proved", week.not_debited)
         # The keys carry no units of their own: they are what another organization's debits are looked for by.
         return [lost, *(replace(lost, units=0.0, ref_id=ref) for ref in week.refs)]
-    scenario, found = _closest(week)
-    if found.missing < 0:
-        scenario, found = _lost_beside_a_possible_one(week) or (scenario, found)
-    if found.missing > 0:
-        defect = _lost(week, found.missing) or [_unknown(found.missing)]
-        return [*_design(week, scenario, week.not_debited - found.missing, "consistent"), *defect]
+    scenario, fitted = _closest(week)
+    if fitted.missing < 0:
+        scenario, fitted = _lost_beside_a_possible_one(week) or (scenario, fitted)
+    if fitted.missing > 0:
+        defect = _lost(week, fitted.missing) or [_unknown(fitted.missing)]
+        return [*_design(week, scenario, week.not_debited - fitted.missing, "consistent"), *defect]
     return _too_much(week) or [_unknown(week.not_debited)]
 
 
 def _beside_a_story(week: WeekAccount, items: list[EvidenceItem]) -> list[EvidenceItem]:
     """A defect, and beside it the first story by design that fits and that nothing attests."""
-    alternative = next((other for other in (*week.attested, *week.possible) if _may_fit(week, other)), None)
+    alternative = next((scenario for scenario in (*week.attested, *week.possible) if _may_fit(week, scenario)), None)
     if alternative is None:
         return items
     doubted = [item if item.by_design else replace(item, confidence="consistent", in_doubt=True) for item in items]
@@ -200,8 +200,8 @@ def _lost_beside_a_possible_one(week: WeekAccount) -> tuple[Scenario, Fit] | Non
     Too much is debited by dunning or hardly ever, so the two happened together: dunning, and a lost debit.
     """
     dunned = [scenario for scenario in week.possible if scenario.reason == DUNNING]
-    found = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in dunned]
-    short = [(scenario, one) for scenario, one in found if one is not None and one.missing > EPSILON]
+    fitted = [(scenario, fit(scenario, week.steps, week.meter_used)) for scenario in dunned]
+    short = [(scenario, fit_) for scenario, fit_ in fitted if fit_ is not None and fit_.missing > EPSILON]
     return min(short, key=lambda pair: pair[1].missing) if short and len(week.undebited) else None
 
 
@@ -218,14 +218,14 @@ def _quota_rule(scenario: Scenario) -> str:
 
 def _may_fit(week: WeekAccount, scenario: Scenario) -> bool:
     """Whether a scenario fits; one with too many places to try may."""
-    found = fit(scenario, week.steps, week.meter_used)
-    return found is None or found.fits
+    fitted = fit(scenario, week.steps, week.meter_used)
+    return fitted is None or fitted.fits
 
 
 def _closest(week: WeekAccount) -> tuple[Scenario, Fit]:
     """The attested scenario that comes closest, the plainest among equals, and how far it is."""
-    known = [(scenario, found) for scenario, found in week.attested_fits if found is not None]
-    return min(known, key=lambda pair: pair[1].distance)
+    fits = [(scenario, fitted) for scenario, fitted in week.attested_fits if fitted is not None]
+    return min(fits, key=lambda pair: pair[1].distance)
 
 
 def _lost(week: WeekAccount, missing: float) -> list[EvidenceItem] | None:
@@ -261,10 +261,10 @@ def _missing(week: WeekAccount, missing: float) -> list[EvidenceItem]:
     if len(candidates) == 1 and (len(certain) or len(week.undebited) == 1):
         return [EvidenceItem(Cause.MISSING_DEBIT, rule, confidence, missing, week.refs[int(candidates[0])])]
     # The newest candidates: without a debit so far, the step that passed the quota is the last one.
-    listed = [int(place) for place in candidates[-MOST_CANDIDATES:]]
+    places = [int(place) for place in candidates[-MOST_CANDIDATES:]]
     return [
         EvidenceItem(Cause.MISSING_DEBIT, rule, confidence, missing),
-        *(EvidenceItem(Cause.MISSING_DEBIT, "candidate", "guess", 0.0, week.refs[place]) for place in listed),
+        *(EvidenceItem(Cause.MISSING_DEBIT, "candidate", "guess", 0.0, week.refs[place]) for place in places),
     ]
 
 
@@ -291,14 +291,14 @@ def _design(week: WeekAccount, scenario: Scenario, units: float, confidence: Con
     """The design's share of what is not debited under a scenario, as items."""
     settlement = _settlement_share(week, units)
     items = list(_settlement(week, settlement, confidence))
-    rest = units - settlement
-    if abs(rest) <= EPSILON:
+    remaining = units - settlement
+    if abs(remaining) <= EPSILON:
         return items
     if scenario.reset is not None:
-        return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, rest)]
+        return [*items, EvidenceItem(Cause.USAGE_RESET, _reset_rule(scenario), confidence, remaining)]
     if scenario.changes:
-        return [*items, EvidenceItem(Cause.QUOTA_CHANGED, _quota_rule(scenario), confidence, rest)]
-    return [*items, _unknown(rest)]
+        return [*items, EvidenceItem(Cause.QUOTA_CHANGED, _quota_rule(scenario), confidence, remaining)]
+    return [*items, _unknown(remaining)]
 
 
 def _reset_rule(scenario: Scenario) -> str:

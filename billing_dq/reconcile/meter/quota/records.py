@@ -69,7 +69,7 @@ class QuotaRecords:
     def _plan(self, name: str, organization: int, week: Week) -> PlanFacts:
         row = self._subscriptions.iloc[organization]
         event_at = instant(row["last_subscription_event_at"])
-        seen = self._seen_plan_quotas.get(name, ())
+        plan_quotas = self._seen_plan_quotas.get(name, ())
         return PlanFacts(
             quota=self.context.quota_of_plan.get(str(row["plan"])),
             status=row["status"] if isinstance(row["status"], str) else "",
@@ -78,7 +78,7 @@ class QuotaRecords:
             event_at=event_at,
             changed_by_hand_at=instant(row["admin_updated_at"]),
             updated_at=instant(row["updated_at"]),
-            seen_quotas=frozenset(quota for at, quota in seen if week.start <= at < week.end),
+            seen_quotas=frozenset(quota for at, quota in plan_quotas if week.start <= at < week.end),
         )
 
     def _stripe(self, name: str, cell: int, week: Week, plan: PlanFacts) -> StripeFacts:
