@@ -148,6 +148,10 @@ class World:
         frame = self.judged().findings
         return list(zip(frame["kind"], frame["units"], strict=True))
 
+    def outcome(self) -> tuple[str, str, float, list[tuple[str, float]]]:
+        """Decision, reason and units due of the first dispute, and the findings."""
+        return (*self.decision(), self.findings())
+
 
 def world(*entries: dict[str, object], disputes: Iterable[dict[str, object]] | None = None, **more: object) -> World:
     """A world with these ledger entries and (unless given) the one dispute."""

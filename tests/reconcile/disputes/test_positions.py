@@ -52,35 +52,28 @@ def test_a_night_without_disputes_has_no_positions_and_no_findings():
 
 
 def test_a_dispute_credited_by_this_system_is_done():
-    case = world(clawback(), own_credit())
-    assert case.decision() == ("nothing_due", "credited", 0.0)
-    assert case.findings() == []
+    assert world(clawback(), own_credit()).outcome() == ("nothing_due", "credited", 0.0, [])
 
 
 def test_a_dispute_credited_by_hand_is_done():
-    case = world(clawback(), by_hand(6000))
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert world(clawback(), by_hand(6000)).outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_several_credits_by_hand_that_add_up_are_done():
     case = world(clawback(), by_hand(1500), by_hand(4500, request="b"))
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_a_credit_by_hand_and_one_of_this_system_that_add_up_are_done():
     for units in (5000, 3500):  # the general ratio, and what was still owed
         case = world(clawback(), by_hand(units), own_credit(units=6000 - units, days=24))
         assert case.position()["credited_units"] == 6000
-        assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-        assert case.findings() == []
+        assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_a_gift_beside_credits_that_add_up_parks_nothing():
     case = world(clawback(), by_hand(3500), own_credit(units=2500, days=24), by_hand(777, request="b"))
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_a_part_that_came_back_is_credited_in_proportion():
@@ -92,8 +85,7 @@ def test_a_part_that_came_back_is_credited_in_proportion():
 def test_the_rest_of_a_part_that_was_credited_is_due_when_it_comes_back():
     later = dispute("du_1", moved(-500), moved(200, 21), moved(300, 24))
     case = world(clawback(), own_credit(units=2400), disputes=[later])
-    assert case.decision() == ("due", "credited_short", 3600.0)
-    assert case.findings() == [("dispute_credit_due", -3600.0)]
+    assert case.outcome() == ("due", "credited_short", 3600.0, [("dispute_credit_due", -3600.0)])
 
 
 def test_a_share_is_rounded_half_up_and_never_above_the_clawback():
@@ -117,35 +109,30 @@ def test_the_clawback_is_mirrored_and_cents_are_never_converted():
 def test_nothing_is_due_where_no_money_came_back_whatever_the_status(status: str, reason: str):
     case = world(clawback(), disputes=[dispute("du_1", *LOST, status=status)])
     assert case.position()["fraction"] == 0.0
-    assert case.decision() == ("nothing_due", reason, 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", reason, 0.0, [])
 
 
 @pytest.mark.parametrize("status", [*OPEN_STATUSES, *INQUIRIES[:2]])
 def test_nothing_is_due_while_stripe_has_not_decided_whatever_moved(status: str):
     case = world(clawback(), disputes=[dispute(status=status)])
-    assert case.decision() == ("nothing_due", "open" if status in OPEN_STATUSES else "inquiry", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "open" if status in OPEN_STATUSES else "inquiry", 0.0, [])
 
 
 @pytest.mark.parametrize("status", ["lost", "prevented", "warning_closed"])
 def test_money_back_contradicts_a_dispute_that_was_not_won(status: str):
     case = world(clawback(), disputes=[dispute(status=status)])
-    assert case.decision() == ("parked", "status_contradicts_money", 0.0)
-    assert case.findings() == [("dispute_parked", -6000.0)]
+    assert case.outcome() == ("parked", "status_contradicts_money", 0.0, [("dispute_parked", -6000.0)])
 
 
 def test_a_contradiction_is_settled_where_a_person_gave_the_units_back():
     case = world(clawback(), by_hand(6000), disputes=[dispute(status="lost")])
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 @pytest.mark.parametrize("credits", [[own_credit()], [by_hand(6000)], [by_hand(500)]])
 def test_a_credit_given_before_an_appeal_is_no_finding_while_the_money_is_here(credits: list[dict[str, object]]):
     case = world(clawback(), *credits, disputes=[dispute(status="appeal_under_review")])
-    assert case.decision() == ("nothing_due", "open", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "open", 0.0, [])
 
 
 def test_a_credit_by_hand_may_have_been_for_the_dispute_that_an_appeal_reopened():
@@ -157,8 +144,7 @@ def test_a_credit_by_hand_may_have_been_for_the_dispute_that_an_appeal_reopened(
 def test_a_conversion_gain_is_no_reinstatement_and_does_not_change_the_share():
     gain = moved(12, 0.001) | {"reporting_category": "dispute"}
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), gain, status="under_review")])
-    assert case.decision() == ("nothing_due", "open", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "open", 0.0, [])
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), gain)])
     assert case.decision() == ("nothing_due", "not_reinstated", 0.0)
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), gain, moved(500, 21))])
@@ -167,14 +153,12 @@ def test_a_conversion_gain_is_no_reinstatement_and_does_not_change_the_share():
 
 def test_a_conversion_loss_is_no_second_withdrawal():
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), moved(-13, 0.001), status="lost")])
-    assert case.decision() == ("nothing_due", "lost", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "lost", 0.0, [])
 
 
 def test_a_reversal_as_small_as_a_conversion_is_for_a_person():
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), moved(25, 21))])
-    assert case.decision() == ("parked", "small_reinstatement", 0.0)
-    assert case.findings() == [("dispute_parked", -300.0)]
+    assert case.outcome() == ("parked", "small_reinstatement", 0.0, [("dispute_parked", -300.0)])
     case = world(clawback(), disputes=[dispute("du_1", moved(-500), moved(26, 21))])
     assert case.decision() == ("due", "not_credited", 312.0)
 
@@ -182,21 +166,17 @@ def test_a_reversal_as_small_as_a_conversion_is_for_a_person():
 @pytest.mark.parametrize("status", INQUIRIES)
 def test_an_inquiry_moves_no_money(status: str):
     case = world(disputes=[dispute("du_1", status=status, movements=[])])
-    assert case.decision() == ("nothing_due", "inquiry", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "inquiry", 0.0, [])
 
 
 def test_a_prevented_dispute_has_nothing_due():
     case = world(disputes=[dispute("du_1", status="prevented", movements=[])])
-    assert case.decision() == ("nothing_due", "prevented", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "prevented", 0.0, [])
 
 
 def test_the_dispute_of_a_subscription_payment_is_not_ours():
     foreign = dispute(organization_id=None, stripe_session_id=None, pack_id=None, amount_minor=9900)
-    case = world(disputes=[foreign])
-    assert case.decision() == ("nothing_due", "not_a_pack", 0.0)
-    assert case.findings() == []
+    assert world(disputes=[foreign]).outcome() == ("nothing_due", "not_a_pack", 0.0, [])
 
 
 def test_a_charge_that_names_an_organization_but_no_pack_is_not_ours():
@@ -252,14 +232,12 @@ def test_a_dispute_named_in_another_organizations_ledger_is_for_a_person(trace: 
 
 def test_a_clawback_in_another_ledger_only_is_parked_and_not_missing():
     case = world(clawback(organization=OTHER_ORG), disputes=[dispute("du_1", *LOST)])
-    assert case.decision() == ("parked", "other_organization", 0.0)
-    assert case.findings() == [("dispute_parked", 0.0)]
+    assert case.outcome() == ("parked", "other_organization", 0.0, [("dispute_parked", 0.0)])
 
 
 def test_an_organization_that_does_not_exist_is_refused():
     case = world(clawback(), organizations=())
-    assert case.decision() == ("refused", "organization_unknown", 0.0)
-    assert case.findings() == [("dispute_credit_due", -6000.0)]
+    assert case.outcome() == ("refused", "organization_unknown", 0.0, [("dispute_credit_due", -6000.0)])
 
 
 def test_a_subscription_proves_its_organization():
@@ -273,8 +251,7 @@ def test_an_unreadable_document_proves_its_organization(collection: str):
 
 def test_without_balance_document_nothing_is_credited():
     case = world(balances=(OTHER_ORG,))
-    assert case.decision() == ("refused", "no_balance_document", 0.0)
-    assert case.findings() == [("dispute_reinstated_without_clawback", 0.0)]
+    assert case.outcome() == ("refused", "no_balance_document", 0.0, [("dispute_reinstated_without_clawback", 0.0)])
 
 
 # ---- what could not be read ----
@@ -283,21 +260,18 @@ def test_without_balance_document_nothing_is_credited():
 @pytest.mark.parametrize("organization", [ORG, None])
 def test_an_unreadable_ledger_is_never_credited_and_causes_no_finding(organization: str | None):
     case = world(balances=(OTHER_ORG,), unreadable=(("billingextrabalances", organization),))
-    assert case.decision() == ("refused", "unreadable_ledger", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("refused", "unreadable_ledger", 0.0, [])
 
 
 def test_an_unreadable_ledger_has_no_missing_clawback():
     case = world(disputes=[dispute("du_1", *LOST)], balances=(OTHER_ORG,), unreadable=(("billingextrabalances", ORG),))
-    assert case.decision() == ("nothing_due", "not_reinstated", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "not_reinstated", 0.0, [])
 
 
 def test_a_dispute_of_nobody_may_belong_to_any_unreadable_ledger():
     nobodys = dispute(organization_id=None, stripe_session_id="cs_9")
     case = world(disputes=[nobodys], unreadable=(("billingextrabalances", OTHER_ORG),))
-    assert case.decision() == ("refused", "unreadable_ledger", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("refused", "unreadable_ledger", 0.0, [])
 
 
 def test_the_unreadable_ledger_of_another_organization_changes_nothing():
@@ -316,8 +290,7 @@ def test_an_unreadable_usage_document_is_no_unreadable_ledger():
 
 def test_a_dispute_of_the_other_mode_is_refused():
     case = world(clawback(), disputes=[dispute(livemode=False)])
-    assert case.decision() == ("refused", "wrong_mode", 0.0)
-    assert case.findings() == [("livemode_mix", 0.0)]
+    assert case.outcome() == ("refused", "wrong_mode", 0.0, [("livemode_mix", 0.0)])
 
 
 @pytest.mark.parametrize("movements", [WON, LOST, []])
@@ -337,23 +310,19 @@ def test_an_unknown_status_is_parked_even_where_the_charge_has_no_pack():
 def test_money_withdrawn_twice_is_parked_either_way(credits: list[dict[str, object]], end: list[dict[str, object]]):
     case = world(clawback(), *credits, disputes=[dispute("du_1", *WON, moved(-500, 25), *end)])
     assert pd.isna(case.position()["fraction"])
-    assert case.decision() == ("parked", "second_withdrawal", 0.0)
-    assert case.findings() == [("dispute_second_withdrawal", 0.0)]
+    assert case.outcome() == ("parked", "second_withdrawal", 0.0, [("dispute_second_withdrawal", 0.0)])
 
 
 def test_missing_rates_across_currencies_are_parked():
     euros = dispute("du_1", moved(-550), moved(540, 21), currency="eur")
     case = world(clawback(), disputes=[euros])
     assert pd.isna(case.position()["fraction"])
-    assert case.decision() == ("parked", "fx_unknown", 0.0)
-    assert case.findings() == [("dispute_parked", 0.0)]
+    assert case.outcome() == ("parked", "fx_unknown", 0.0, [("dispute_parked", 0.0)])
 
 
 def test_missing_rates_do_not_matter_once_all_is_credited():
     euros = dispute("du_1", moved(-550), moved(540, 21), currency="eur")
-    case = world(clawback(), by_hand(6000), disputes=[euros])
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert world(clawback(), by_hand(6000), disputes=[euros]).outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_more_money_back_than_was_withdrawn_is_parked():
@@ -362,24 +331,20 @@ def test_more_money_back_than_was_withdrawn_is_parked():
 
 
 def test_money_back_without_a_withdrawal_is_parked():
-    case = world(clawback(), disputes=[dispute("du_1", moved(500, 22))])
-    assert case.decision() == ("parked", "no_withdrawal", 0.0)
+    assert world(clawback(), disputes=[dispute("du_1", moved(500, 22))]).decision() == ("parked", "no_withdrawal", 0.0)
 
 
 @pytest.mark.parametrize("status", ["warning_closed", "needs_response", "won"])
 def test_a_clawback_without_a_withdrawal_is_parked(status: str):
     case = world(clawback(), disputes=[dispute("du_1", status=status, movements=[])])
-    assert case.decision() == ("parked", "clawback_without_withdrawal", 0.0)
-    assert case.findings() == [("dispute_parked", 0.0)]
+    assert case.outcome() == ("parked", "clawback_without_withdrawal", 0.0, [("dispute_parked", 0.0)])
 
 
 # ---- clawbacks ----
 
 
 def test_a_reinstated_dispute_without_clawback_is_refused():
-    case = world()
-    assert case.decision() == ("refused", "no_clawback", 0.0)
-    assert case.findings() == [("dispute_reinstated_without_clawback", 0.0)]
+    assert world().outcome() == ("refused", "no_clawback", 0.0, [("dispute_reinstated_without_clawback", 0.0)])
 
 
 @pytest.mark.parametrize(
@@ -387,8 +352,7 @@ def test_a_reinstated_dispute_without_clawback_is_refused():
 )
 def test_withdrawn_money_without_clawback_is_missing_at_the_packs_ratio(pack: str, cents: int, units: float):
     case = world(disputes=[dispute("du_1", moved(-cents), status="lost", amount_minor=cents, pack_id=pack)])
-    assert case.decision() == ("nothing_due", "lost", 0.0)
-    assert case.findings() == [("dispute_clawback_missing", units)]
+    assert case.outcome() == ("nothing_due", "lost", 0.0, [("dispute_clawback_missing", units)])
 
 
 def test_a_withdrawal_of_the_last_hour_may_still_be_clawed_back():
@@ -465,8 +429,7 @@ def test_the_last_unit_of_a_clawback_is_due_and_may_be_given_by_hand():
 
 def test_a_credit_at_the_general_ratio_that_is_too_long_is_wrong_units():
     case = world(clawback(units=4000), by_hand(5000))
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == [("dispute_credit_wrong_units", 1000.0)]
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [("dispute_credit_wrong_units", 1000.0)])
 
 
 def test_the_whole_clawback_credited_for_a_part_that_came_back_is_too_much():
@@ -510,8 +473,7 @@ def test_a_credit_by_hand_that_matches_no_dispute_is_no_business_where_nothing_i
 @pytest.mark.parametrize("units", [1, 100, 599, 12001, 59998])
 def test_a_credit_by_hand_that_is_near_nothing_does_not_hold_back_what_is_due(units: float):
     case = world(clawback(), by_hand(units))
-    assert case.decision() == ("due", "not_credited", 6000.0)
-    assert case.findings() == [("dispute_credit_due", -6000.0)]
+    assert case.outcome() == ("due", "not_credited", 6000.0, [("dispute_credit_due", -6000.0)])
 
 
 def test_a_credit_by_hand_before_the_withdrawal_was_not_meant_for_it():
@@ -543,8 +505,7 @@ def test_a_dispute_of_the_other_mode_does_not_take_the_credit():
 
 
 def test_a_credit_for_a_dispute_that_was_not_read_is_no_finding():
-    case = world(clawback("du_9"), own_credit("du_9"), disputes=[])
-    assert case.findings() == []
+    assert world(clawback("du_9"), own_credit("du_9"), disputes=[]).findings() == []
 
 
 def test_any_number_of_disputes_credited_by_hand_is_done():
@@ -573,8 +534,7 @@ def test_a_surplus_that_a_person_took_back_resolves_the_second_credit(kind: str)
     correction = entry("correction-du_1", -6000, 25, kind=kind)
     case = world(clawback(), own_credit(), by_hand(6000), correction)
     assert case.position()["credited_units"] == 6000
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == []
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [])
 
 
 def test_a_correction_tells_whose_surplus_a_credit_of_the_same_size_was():
@@ -598,8 +558,7 @@ def test_a_credit_of_a_lost_dispute_that_was_taken_back_is_settled():
 
 def test_a_correction_never_makes_a_credit_due_again():
     case = world(clawback(), by_hand(6000), entry("correction-du_1", -6000, 25))
-    assert case.decision() == ("nothing_due", "credited_by_hand", 0.0)
-    assert case.findings() == [("dispute_clawed_back_twice", -6000.0)]
+    assert case.outcome() == ("nothing_due", "credited_by_hand", 0.0, [("dispute_clawed_back_twice", -6000.0)])
 
 
 def test_a_correction_of_another_dispute_or_ledger_changes_nothing():
@@ -901,5 +860,4 @@ def test_a_parked_dispute_of_nobody_is_told_too():
 
 
 def test_money_withdrawn_twice_says_nothing_about_its_clawback():
-    case = world(disputes=[dispute("du_1", *WON, moved(-500, 25))])
-    assert case.findings() == [("dispute_second_withdrawal", 0.0)]
+    assert world(disputes=[dispute("du_1", *WON, moved(-500, 25))]).findings() == [("dispute_second_withdrawal", 0.0)]
