@@ -95,7 +95,7 @@ def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_aga
     read, died = snapshot.read_part, list[str]()
 
     def dies_once(reading: Reading, plan: ReadingPlan) -> Part:
-        if reading.of == plan.ranges[2] and not died:
+        if reading.organizations == plan.ranges[2] and not died:
             died.append("once")
             raise MemoryError
         return read(reading, plan)
