@@ -24,10 +24,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import click
 
 from billing_dq_simulation.faults.stripe import Answer, Faults
-from billing_dq_simulation.stripe.state import API_VERSION, RESOURCES, JsonObject, StripeRefusal, StripeState, led_to
+from billing_dq_simulation.stripe.state import (
+    API_VERSION,
+    RESOURCES,
+    SESSIONS,
+    JsonObject,
+    StripeRefusal,
+    StripeState,
+    led_to,
+)
 
 LOOPBACK: Final = "127.0.0.1"
-_LISTED: Final = frozenset({*RESOURCES, "subscription_items"})
+_LISTED: Final = frozenset({*RESOURCES, SESSIONS, "subscription_items"})
 
 
 def load(path: Path) -> dict[str, list[JsonObject]]:
@@ -174,8 +182,10 @@ def _handler(local: LocalStripe) -> type[BaseHTTPRequestHandler]:
 
 
 def _resource(path: str, parts: list[str]) -> tuple[str, str | None]:
-    if len(parts) in (2, 3) and parts[0] == "v1" and parts[1] in _LISTED:
-        return parts[1], parts[2] if len(parts) == 3 else None
+    for resource in ("/".join(parts[1:3]), *parts[1:2]):
+        after = parts[1 + resource.count("/") + 1 :]
+        if parts[0] == "v1" and resource in _LISTED and len(after) <= 1:
+            return resource, after[0] if after else None
     raise StripeRefusal(404, f"Unrecognized request URL (GET: {path}).")
 
 

@@ -22,6 +22,7 @@ from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.settings import Settings
 from billing_dq.sources.progress import Progress, SilentProgress
 from billing_dq.sources.stripe.api import read_stripe
+from billing_dq.sources.stripe.payments import sessions_of
 from billing_dq.weeks import NightWeeks
 from billing_dq_simulation import local_stripe
 from billing_dq_simulation.config import WorldConfig, world_settings
@@ -223,9 +224,10 @@ def night_of_world(config: WorldConfig) -> tuple[list[Label], NightResult]:
     with local_stripe.serve(objects) as server:
         known = {"stripe_api_key": "rk_live_simulated", "stripe_base_url": server.url}
         settings = Settings.model_validate({**world_settings(config), **known})
-        reading = read_stripe(settings, config.as_of, [], SilentProgress())
-    weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
-    ours = ApplicationTables(weeks, plain_frames(documents, weeks, config.as_of))
+        weeks = NightWeeks(config.as_of, settings.weeks_back, settings.settling_hours)
+        ours = ApplicationTables(weeks, plain_frames(documents, weeks, config.as_of))
+        sessions = sessions_of(ours.pack_purchases, config.as_of)
+        reading = read_stripe(settings, config.as_of, sessions, SilentProgress())
     not_read = frozenset(reading.invoices_not_read)
     theirs = StripeTables(reading.frames, reading.livemode, not_read, reading.events_since, reading.since)
     return labels, reconcile_night(ours, theirs, policy_of(settings))

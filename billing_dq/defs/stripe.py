@@ -6,7 +6,7 @@ Not here: what Stripe's objects mean (`sources/stripe/`).
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import dagster as dg
@@ -22,10 +22,11 @@ from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.sources.progress import Progress
 from billing_dq.sources.stripe.api import read_stripe
+from billing_dq.sources.stripe.payments import sessions_of
 from billing_dq.storage.history import disputes_to_read_again, payments_to_read_again
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import TABLES
+from billing_dq.tables import PACK_PURCHASES, TABLES
 
 #: How long after MongoDB Stripe may still be read, by a run that finishes a night; and how far a clock may be set back.
 _LATEST, _CLOCK_SET_BACK = timedelta(hours=6), timedelta(minutes=-1)
@@ -110,7 +111,7 @@ def _read(
     if settings.stripe_api_key is None:
         return _without_reading("not_run", _NO_KEY), {}
     try:
-        reading = read_stripe(settings, snapshot.as_of, _to_read_again(context, lake), progress)
+        reading = read_stripe(settings, snapshot.as_of, _to_read_again(context, lake, snapshot.as_of), progress)
     except SourceError as error:
         return _without_reading("failed", str(error)), {}
     except Exception as error:  # a defect of the reading; the findings about MongoDB need no Stripe
@@ -128,6 +129,7 @@ def _read(
         absent=reading.absent,
         events_since=reading.events_since,
         since=reading.since,
+        not_read=reading.not_read,
     )
     return record, reading.frames
 
@@ -136,12 +138,17 @@ def _without_reading(state: Literal["not_run", "failed"], reason: str) -> Stripe
     return StripeReadingRecord(state=state, reason=reason, livemode=None, requests={}, invoices_not_read=())
 
 
-def _to_read_again(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
-    """The objects that earlier nights left open; none where these cannot be read: what Stripe shows now is kept, and
-    the night is not concluded before they are restored.
+def _to_read_again(context: dg.AssetExecutionContext, lake: Lake, as_of: datetime) -> list[str]:
+    """The sessions of the night's purchases, and the objects that earlier nights left open.
+
+    None of the latter where these cannot be read: what Stripe shows now is kept, and the night is not concluded before
+    they are restored.
     """
+    night = context.partition_key
+    purchases = lake.stored(PACK_PURCHASES, night)
+    sessions = sessions_of(purchases.frame(), as_of) if purchases is not None else []
     try:
-        return disputes_to_read_again(lake, context.partition_key) + payments_to_read_again(lake, context.partition_key)
+        return [*sessions, *disputes_to_read_again(lake, night), *payments_to_read_again(lake, night)]
     except SourceError as error:
         context.log.warning(f"nothing that earlier nights left open is read again: {error}")
-        return []
+        return sessions

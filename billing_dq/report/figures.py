@@ -115,6 +115,7 @@ def headlines(
     figures += [(f"{collection}.examined", share, "share") for collection, share in snapshot.examined.items()]
     figures.append(("stripe.read", float(stripe.state == "read"), "yes or no"))
     figures += [(f"stripe.requests.{resource}", count, "requests") for resource, count in stripe.requests.items()]
+    figures += [(f"stripe.not_read.{resource}", count, "objects") for resource, count in stripe.not_read.items()]
     figures += [(f"rows.{table}", count, "rows") for table, count in rows.items()]
     for name, value in deltas_summary(in_window(deltas, snapshot.weeks)).items():
         unit = "units" if name.endswith("_units") else "organizations" if name == "organizations" else "weeks"

@@ -130,7 +130,8 @@ def _sentence(breaks: pd.DataFrame) -> str:
 
 def _unread(stripe: StripeReadingRecord) -> str:
     if stripe.state == "read":
-        return ""
+        unread = ", ".join(f"{count:,} {resource}" for resource, count in stripe.not_read.items())
+        return f" Not judged, for Stripe's budget or key did not reach them: {unread}." if unread else ""
     return f" Stripe {_not_read(stripe)}: what depends on it stands as on the night before."
 
 

@@ -130,7 +130,8 @@ class StripeReadingRecord(_Record):
 
     ``absent`` names the tables that could not be read although the rest could, each with the reason. From
     ``events_since`` on no event of a subscription is missing in `stripe_subscription_events`; from ``since`` on, by
-    table, nothing is missing in the list.
+    table, nothing is missing in the list. ``not_read`` counts by resource what was out of reach of the budget or of the
+    key's permissions, and is not judged.
     """
 
     name: ClassVar[str] = "stripe_reading"
@@ -142,6 +143,7 @@ class StripeReadingRecord(_Record):
     absent: dict[str, str] = Field(default_factory=dict)
     events_since: datetime | None = None
     since: dict[str, datetime] = Field(default_factory=dict)
+    not_read: dict[str, int] = Field(default_factory=dict)
 
 
 class EvidenceRemovedRecord(_Record):

@@ -77,9 +77,9 @@ STRIPE_DISPUTES = Table(
 STRIPE_CHARGES = Table(
     "stripe_charges",
     "a charge of a pack at Stripe, paid or not: of the last 30 days, of a refund or dispute that was read, or with an "
-    "open finding; absent where it may not be read",
+    "open finding; a checkout session of a top-up that has no charge; absent where charges may not be read",
     (
-        Column("charge_id", "str", "ch_... or py_..."),
+        Column("charge_id", "str", "ch_... or py_..., cs_... of a session without charge"),
         Column("organization_id", "str", "from the charge's metadata, else its payment intent's", nullable=True),
         Column("stripe_session_id", "str", "likewise; __pending__ counts as absent", nullable=True),
         Column("pack_id", "str", "likewise", nullable=True),
@@ -100,7 +100,13 @@ STRIPE_CHARGES = Table(
             unit="minor units",
         ),
         Column("currency", "str", "the charge's currency"),
-        Column("status", "str", "succeeded, pending or failed; null in nights of earlier releases", nullable=True),
+        Column(
+            "status",
+            "str",
+            "succeeded, pending or failed; of a session paid, unpaid, expired or no_payment_required; "
+            "null in nights of earlier releases",
+            nullable=True,
+        ),
         Column("disputed", "bool", "whether it was ever disputed"),
         Column("created", "time", "when it was made"),
         Column("livemode", "bool", "live or test mode"),

@@ -48,6 +48,22 @@ class _Sale:
             self.take(units, ref_id or f"refund-{refund_id}-{self.delivered['_id']}")
         return refund_id
 
+    def put_session(self, payment_status: str, **fields: object) -> None:
+        """Its checkout session at Stripe."""
+        session: Document = {
+            "id": self.session,
+            "object": "checkout.session",
+            "amount_total": self.pack.price_cents,
+            "created": int(str(self.charge["created"])),
+            "currency": "usd",
+            "livemode": True,
+            "metadata": {"organizationId": str(self.story.organization_id), "packId": self.pack.name},
+            "payment_intent": None,
+            "payment_status": payment_status,
+            "status": "complete",
+        }
+        self.story.account.objects.setdefault("checkout/sessions", []).append(session | fields)
+
     def take(self, units: float, ref_id: str) -> None:
         """Units are taken back."""
         self.story.application.refund(self.story.now, self.delivered, units, ref_id)
@@ -203,6 +219,19 @@ def topup_of_no_charge(case: Case) -> Outcome:
     return case.end(told[0], [case.label("topup_payment_unknown", told[1].session, told[1].units)])
 
 
+def topup_of_unpaid_session(case: Case) -> Outcome:
+    """A checkout session expires unpaid, and its units are given."""
+
+    def unpaid(sale: _Sale) -> None:
+        sale.put_session("unpaid", status="expired")
+        sale.story.account.objects["charges"].remove(sale.charge)
+
+    told = _sold(case, unpaid)
+    if told is None:
+        return None
+    return case.end(told[0], [case.label("topup_without_payment", told[1].session, told[1].units, "unpaid")])
+
+
 # Refunds
 
 
@@ -217,6 +246,26 @@ def refund_without_clawback(case: Case) -> Outcome:
 
 def _refund_part(sale: _Sale, half: bool) -> None:
     sale.refund(sale.pack.price_cents // 2 if half else sale.pack.price_cents)
+
+
+def refund_of_a_nameless_charge(case: Case) -> Outcome:
+    """Only its checkout session leads to a charge, which was refunded without clawback."""
+
+    def refund(sale: _Sale) -> None:
+        sale.put_session("paid", payment_intent=sale.charge["payment_intent"])
+        _refund_part(sale, half=False)
+
+    told = _sold(case, refund, named_on="intent_only")
+    if told is not None:
+        _forget_names(told[1])
+    return _end(case, told, "refund_clawback_missing", lambda sale: sale.units)
+
+
+def _forget_names(sale: _Sale) -> None:
+    """The payment intent, too, names nothing."""
+    for intent in sale.story.account.objects["payment_intents"]:
+        if intent["id"] == sale.charge["payment_intent"]:
+            intent.update(metadata={})
 
 
 def refund_took_all_for_a_part(case: Case) -> Outcome:
@@ -404,6 +453,28 @@ def refund_made_anew(case: Case) -> Outcome:
     return _sound(case, _sold(case, refund))
 
 
+def pack_of_a_full_coupon(case: Case) -> Outcome:
+    """A coupon of 100 % leaves nothing to pay: there is no charge, and the units are right."""
+
+    def free(sale: _Sale) -> None:
+        sale.put_session("no_payment_required", amount_total=0)
+        sale.story.account.objects["charges"].remove(sale.charge)
+
+    return _sound(case, _sold(case, free))
+
+
+def paid_by_a_nameless_charge(case: Case) -> Outcome:
+    """Neither charge nor payment intent was patched; the checkout session leads to them."""
+
+    def pay(sale: _Sale) -> None:
+        sale.put_session("paid", payment_intent=sale.charge["payment_intent"])
+
+    told = _sold(case, pay, named_on="intent_only")
+    if told is not None:
+        _forget_names(told[1])
+    return _sound(case, told)
+
+
 def pack_sold_with_a_bonus(case: Case) -> Outcome:
     """A pack gave other units for some days: two customers of those days have them."""
 
@@ -423,6 +494,8 @@ FAULTS = (
     topup_of_failed_payment,
     topup_of_test_mode,
     topup_of_no_charge,
+    topup_of_unpaid_session,
+    refund_of_a_nameless_charge,
     refund_without_clawback,
     refund_took_all_for_a_part,
     refund_took_the_sum_for_the_newest,
@@ -444,5 +517,7 @@ FALSE_FRIENDS = (
     refunded_by_a_third,
     refunded_before_its_event,
     refund_made_anew,
+    pack_of_a_full_coupon,
+    paid_by_a_nameless_charge,
     pack_sold_with_a_bonus,
 )

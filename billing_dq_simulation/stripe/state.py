@@ -26,6 +26,8 @@ RESOURCES: Final = (
     "refunds",
     "events",
 )
+#: Read by id alone.
+SESSIONS: Final = "checkout/sessions"
 #: Where an expandable field leads.
 _EXPANDABLE: Final = {
     "charge": "charges",
@@ -48,6 +50,7 @@ _FILTERS: Final[Mapping[str, frozenset[str]]] = {
     "balance_transactions": frozenset({"source", "currency", "type"}),
     "refunds": frozenset({"charge", "payment_intent"}),
     "events": frozenset({"type"}),
+    SESSIONS: frozenset({"customer", "payment_intent"}),
 }
 _STATUS_LISTS: Final = frozenset({"subscriptions", "invoices"})
 _CREATED: Final[Mapping[str, Callable[[int, int], bool]]] = {
@@ -93,16 +96,16 @@ class StripeState:
     """The objects, by resource; every method is safe to call while the server answers.
 
     Args:
-        objects: lists by the names of `RESOURCES` (missing ones are empty). They are copied: a server that is started
-            again on the same objects answers the same.
+        objects: lists by the names of `RESOURCES` and `SESSIONS` (missing ones are empty). They are copied: a server
+            that is started again on the same objects answers the same.
     """
 
     def __init__(self, objects: Mapping[str, list[JsonObject]]) -> None:
-        unknown = set(objects) - set(RESOURCES)
+        unknown = set(objects) - {*RESOURCES, SESSIONS}
         if unknown:
             raise ValueError(f"no resources of Stripe: {', '.join(sorted(unknown))}")
         self.objects: dict[str, list[JsonObject]] = {
-            resource: copy.deepcopy(objects.get(resource, [])) for resource in RESOURCES
+            resource: copy.deepcopy(objects.get(resource, [])) for resource in (*RESOURCES, SESSIONS)
         }
         self.lock = threading.RLock()
         self._orders: dict[str, _Order] = {}

@@ -73,6 +73,7 @@ def stripe_page(record: StripeReadingRecord) -> Metadata:
         "reason": record.reason or "read",
         "livemode": str(record.livemode),
         "requests": dg.MetadataValue.json(record.requests),
+        "not_read": dg.MetadataValue.json(record.not_read),
         "absent": dg.MetadataValue.json(record.absent),
         "events_since": str(record.events_since),
     }

@@ -17,6 +17,8 @@ from billing_dq.reconcile.purchases.ledgers import PaidLedgers, findings_frame, 
 _TEST_SESSION = "cs_test_"
 #: A charge is made before its top-up, a bank debit days before it: the list must reach back so much further.
 _BEFORE_ITS_TOPUP = pd.Timedelta(days=3)
+#: A bank debit is paid or has failed within so many days.
+_BANK_DEBIT = pd.Timedelta(days=14)
 #: So many top-ups may have no charge, however few have one.
 _FEW = 5
 
@@ -69,17 +71,17 @@ def topups_without_payment(
         livemode: whether the database is live: the mode of the key.
 
     Returns:
-        Findings of kind `topup_without_payment`, cause `failed`, `never_captured` or `test_mode`; the subject is the
-        charge, or the session of test mode. Units that were taken back are none.
+        Findings of kind `topup_without_payment`, cause `failed`, `never_captured`, `unpaid` or `test_mode`; the subject
+        is the charge, or the session that has none. Units that were taken back are none.
     """
     alive = accounts.loc[(accounts["paid_minor"] > 0) | accounts["status"].isin(["pending"]), "stripe_session_id"]
     named = accounts["stripe_session_id"].notna() & ~accounts["stripe_session_id"].isin(alive.dropna())
     released = (accounts["refunded_minor"] >= accounts["amount_minor"]) & (accounts["amount_minor"] > 0)
-    failed = accounts["status"] == "failed"
+    failed = (accounts["status"] == "failed") | _never_paid(accounts, pending)
     never = (accounts["paid_minor"] == 0) & (failed | released) & (accounts["created"] <= pending.earliest)
     rows = accounts[named & never & accounts["topup_id"].notna()].sort_values("created")
     rows = rows.drop_duplicates("stripe_session_id", keep="last")
-    cause = rows["status"].where(rows["status"] == "failed", "never_captured")
+    cause = rows["status"].map({"failed": "failed", "unpaid": "unpaid", "expired": "unpaid"}).fillna("never_captured")
     charged = rows.assign(
         subject=rows["charge_id"],
         organization_id=rows["topup_organization_id"],
@@ -120,8 +122,9 @@ def topups_of_unknown_payment(
         return no_findings()
     listed = (topups["at"] >= charges_since + _BEFORE_ITS_TOPUP) & (topups["at"] <= pending.earliest)
     topups = topups[listed & ~topups["stripe_session_id"].str.startswith(_TEST_SESSION)]
-    told = topups["stripe_session_id"].isin(accounts["stripe_session_id"].dropna())
-    told |= topups["entry_id"].isin(accounts["topup_id"].dropna())
+    under_way = (accounts["status"] == "unpaid") & ~_never_paid(accounts, pending)
+    told = topups["stripe_session_id"].isin(accounts.loc[~under_way, "stripe_session_id"].dropna())
+    told |= topups["entry_id"].isin(accounts.loc[~under_way, "topup_id"].dropna())
     rows = topups[~told & ~ledgers.unread(topups["organization_id"])].drop_duplicates("stripe_session_id")
     if len(rows) > max(_FEW, told.sum()):
         return no_findings()
@@ -142,6 +145,12 @@ def topups_of_unknown_payment(
     )
 
 
+def _never_paid(accounts: pd.DataFrame, pending: Pending) -> "pd.Series[bool]":
+    """Whether a checkout session without charge expired, or stayed unpaid longer than a bank debit takes."""
+    is_late = accounts["created"] <= pending.as_of - _BANK_DEBIT
+    return (accounts["status"] == "expired") | ((accounts["status"] == "unpaid") & is_late)
+
+
 def _charge_of(topups: pd.DataFrame, accounts: pd.DataFrame) -> "pd.Series[str]":
     charges = accounts.dropna(subset="stripe_session_id").drop_duplicates("stripe_session_id")
     return topups["stripe_session_id"].map(charges.set_index("stripe_session_id")["charge_id"])
@@ -151,5 +160,7 @@ def _unpaid(topup: Mapping[str, object]) -> str:
     units, session = f"{float(str(topup['units'])):,.10g} units", topup["stripe_session_id"]
     if topup["cause"] == "test_mode":
         return f"{units} were given for the session {session} of test mode, in which nobody pays"
+    if topup["cause"] == "unpaid":
+        return f"{units} were given for the session {session}, which was never paid"
     what = "failed" if topup["cause"] == "failed" else "was authorized and never captured"
     return f"{units} were given for the session {session}, whose payment {topup['subject']} {what}"

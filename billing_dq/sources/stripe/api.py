@@ -20,7 +20,16 @@ from billing_dq.sources.stripe.invoices import NewestInvoices, read_invoices
 from billing_dq.sources.stripe.listing import read_objects
 from billing_dq.sources.stripe.objects import Dispute, DisputedPurchase, Item, Items, Quarantine, Subscription
 from billing_dq.sources.stripe.pace import Clock
-from billing_dq.sources.stripe.payments import CHARGE_IDS, REFUND_IDS, PackCharges, read_charges, read_refunds
+from billing_dq.sources.stripe.payments import (
+    CHARGE_IDS,
+    REFUND_IDS,
+    SESSION_IDS,
+    SESSIONS,
+    PackCharges,
+    read_charges,
+    read_refunds,
+    read_sessions,
+)
 from billing_dq.sources.stripe.rows import Plans, Row, dispute_row, purchase_of, subscription_row, with_events
 from billing_dq.tables import (
     QUARANTINED_STRIPE_OBJECTS,
@@ -36,7 +45,7 @@ from billing_dq.tables import (
 #: Resources that a night reads, or that come with what it reads.
 PROBED = ("subscriptions", "prices", "invoices", "disputes", "charges", "payment_intents", "balance_transactions")
 #: Resources without which a night knows less, and nothing is wrong.
-OPTIONAL = ("refunds", "events")
+OPTIONAL = ("refunds", "events", SESSIONS)
 #: What comes along with a dispute.
 _PURCHASE = ("charge", "payment_intent")
 _SHORTEST = {"limit": 1}
@@ -51,10 +60,12 @@ class StripeReading:
             of `stripe_charges`, `stripe_refunds` and `stripe_subscription_events` that could be read.
         requests: requests sent, by resource.
         livemode: the mode that every object should have: the key's, else that of most objects.
-        invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's requests.
+        invoices_not_read: subscriptions whose newest paid invoice was out of reach of the night's seconds.
         absent: tables that could not be read although the rest could, each with the reason.
         events_since: the instant from which on no event of a subscription is missing; None where none was read.
         since: by optional table, the instant from which on its list is complete.
+        not_read: by resource the number of objects that are read one by one and that the budget did not reach, or that
+            the key may not read; what rests on them is not judged.
     """
 
     frames: dict[str, pd.DataFrame]
@@ -64,6 +75,7 @@ class StripeReading:
     absent: dict[str, str]
     events_since: datetime | None
     since: dict[str, datetime]
+    not_read: dict[str, int]
 
 
 def read_stripe(
@@ -80,7 +92,8 @@ def read_stripe(
     Args:
         settings: key, address, plans, budget.
         as_of: the night's instant, aware; disputes opened up to ``stripe_dispute_days`` before it are read.
-        open_last_night: ids of the disputes, charges and refunds to read whatever their age.
+        open_last_night: ids of the disputes, charges and refunds to read whatever their age, and of the checkout
+            sessions of top-ups, read where no charge names them.
         progress: shows a stage for each resource.
         clock: for tests, which need not wait.
 
@@ -95,7 +108,8 @@ def read_stripe(
     window = (as_of - timedelta(days=settings.stripe_dispute_days), as_of)
     open_charges = [object_id for object_id in open_last_night if object_id.startswith(CHARGE_IDS)]
     open_refunds = [object_id for object_id in open_last_night if object_id.startswith(REFUND_IDS)]
-    open_disputes = sorted({*open_last_night} - {*open_charges, *open_refunds})
+    open_sessions = [object_id for object_id in open_last_night if object_id.startswith(SESSION_IDS)]
+    open_disputes = sorted({*open_last_night} - {*open_charges, *open_refunds, *open_sessions})
     absent: dict[str, str] = {}
     since: dict[str, datetime] = {}
     with StripeConnection(settings, clock) as connection:
@@ -119,7 +133,7 @@ def read_stripe(
                     charges.add_referenced(raw.get("charge"), raw.get("payment_intent"))
                 advance(1)
         with progress.stage("Stripe: invoices", None) as advance:
-            invoices_not_read = read_invoices(connection, invoices, len(subscriptions))
+            invoices_not_read = read_invoices(connection, invoices)
             advance(len(invoices.newest))
         livemode = _livemode(settings, [*subscriptions, *disputes])
 
@@ -150,6 +164,12 @@ def read_stripe(
             "charges of packs",
             lambda: read_charges(connection, as_of, open_charges, charges, quarantine),
         )
+        sessions_not_read: list[str] = []
+        if charge_rows is not None and open_sessions:
+            with progress.stage("Stripe: checkout sessions", None) as advance:
+                sessions_not_read = read_sessions(connection, open_sessions, charges, quarantine)
+                advance(connection.requests[SESSIONS])
+            charge_rows = charges.sorted_rows()
         requests = dict(connection.requests)
     tables: list[tuple[Table, list[Row] | None]] = [
         (STRIPE_SUBSCRIPTIONS, with_events(subscriptions, events or [])),
@@ -161,8 +181,10 @@ def read_stripe(
     ]
     frames = {table.name: table.from_rows(rows) for table, rows in tables if rows is not None}
     frames[QUARANTINED_STRIPE_OBJECTS.name] = quarantine.frame()
+    unread = {"invoices": invoices_not_read, "charges": charges.unread_ids, SESSIONS: sessions_not_read}
+    not_read = {resource: len(object_ids) for resource, object_ids in unread.items() if object_ids}
     events_since = since.pop(STRIPE_SUBSCRIPTION_EVENTS.name, None)
-    return StripeReading(frames, requests, livemode, invoices_not_read, absent, events_since, since)
+    return StripeReading(frames, requests, livemode, invoices_not_read, absent, events_since, since, not_read)
 
 
 def read_dispute(settings: Settings, dispute_id: str, clock: Clock | None = None) -> pd.DataFrame:

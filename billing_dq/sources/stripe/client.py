@@ -41,6 +41,8 @@ _PERMISSIONS: Final = {
     "payment_intent": "PaymentIntents",
     "balance_transaction": "Balance transactions",
     "event": "Events",
+    "checkout/session": "Checkout Sessions",
+    "checkout_session": "Checkout Sessions",
     "price": "Prices",
     "plan": "Prices",
 }
@@ -96,6 +98,11 @@ class StripeConnection:
             max_network_retries=NETWORK_RETRIES,
             http_client=self._http,
         )
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds of the night's budget that are left (`stripe_budget_seconds`)."""
+        return self._pace.seconds_left
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from billing_dq.sources.stripe.client import PAGE_SIZE, StripeConnection
-from billing_dq.sources.stripe.invoices import SMALL_COMPANY
 from billing_dq.sources.stripe.objects import Item, Quarantine, SubscriptionEvent
 from billing_dq.sources.stripe.rows import Plans, Row, moment
 
@@ -19,8 +18,9 @@ EVENTS_OF: Final = timedelta(days=30)
 TYPES: Final = tuple(
     f"customer.subscription.{change}" for change in ("created", "updated", "deleted", "paused", "resumed")
 )
-#: Events read for each subscription, on average: a limit on the requests of a night.
+#: Events read for each subscription, on average, and for so many subscriptions at least: a limit on the requests.
 EVENTS_OF_SUBSCRIPTION: Final = 4
+SMALL_COMPANY: Final = 10_000
 
 
 def read_subscription_events(

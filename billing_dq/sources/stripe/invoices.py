@@ -1,11 +1,11 @@
 """The newest paid invoice of each subscription, in few requests.
 
 Stripe cannot list by ``paid_at``, and all paid invoices of a large company are thousands of pages. Three readings, the
-cheap ones first, until every subscription is decided or the allowance of requests is used up:
+cheap ones first, until every subscription is decided or the share of the night's seconds is used up:
 
 1. The latest invoice comes along with each subscription (``expand``): for almost all of them it is paid, and is it.
 2. The paid invoices of the last `WINDOW`, newest first: they show an older invoice that was paid after a newer one,
-   and decide subscriptions by the page. Where requests are short, only as long as they do the latter.
+   and decide subscriptions by the page. After `PAGES_SECONDS` only as long as they do the latter.
 3. A list of its own for each subscription whose latest invoice is not paid, the live and the young first.
 
 A subscription that stays undecided has no row: what was not read is neither lagging nor in step.
@@ -17,14 +17,16 @@ from typing import Final
 
 from billing_dq.sources.stripe.client import JsonObject, StripeConnection
 from billing_dq.sources.stripe.objects import Invoice, Quarantine, Subscription
+from billing_dq.sources.stripe.pace import REQUESTS_PER_SECOND
 from billing_dq.sources.stripe.rows import Row, moment
 from billing_dq.vocabulary.statuses import LIVE_SUBSCRIPTION
 
 #: An annual subscription's invoice of a year ago, and the weeks in which Stripe retries a payment.
 WINDOW: Final = timedelta(days=400)
-#: A night's requests in all, for a company of up to so many subscriptions; more for a larger one in proportion.
-NIGHT_REQUESTS: Final = 127
-SMALL_COMPANY: Final = 10_000
+#: Of what is left of the budget invoices take no more than this share: refunds and charges come after them.
+SHARE: Final = 0.5
+#: In so many seconds all paid invoices of a thousand monthly subscriptions are read.
+PAGES_SECONDS: Final = 10.0
 
 
 @dataclass
@@ -86,13 +88,12 @@ class NewestInvoices:
         ]
 
 
-def read_invoices(connection: StripeConnection, invoices: NewestInvoices, subscriptions: int) -> tuple[str, ...]:
+def read_invoices(connection: StripeConnection, invoices: NewestInvoices) -> tuple[str, ...]:
     """Readings 2 and 3.
 
     Args:
         connection: where to read.
         invoices: has the latest invoices of all subscriptions; those that are read are added.
-        subscriptions: their number; the allowance of requests grows with it.
 
     Returns:
         The subscriptions that have no row although they may have a paid invoice.
@@ -102,24 +103,26 @@ def read_invoices(connection: StripeConnection, invoices: NewestInvoices, subscr
     """
     if not invoices.invoiced:
         return ()
-    # all of a night's requests up to the invoices count, also those sent before
-    limit = NIGHT_REQUESTS * max(subscriptions, SMALL_COMPANY) // SMALL_COMPANY
+    reserve = connection.seconds_left * (1 - SHARE)
+    end_of_pages = connection.seconds_left - PAGES_SECONDS
     undecided = invoices.undecided()
     since = int((invoices.as_of - WINDOW).timestamp())
     for page in connection.pages("invoices", {"status": "paid", "created": {"gte": since}}):
         for raw in page:
             invoices.add(raw)
         before, undecided = len(undecided), invoices.undecided()
-        remaining = limit - connection.requests.total()
+        seconds = connection.seconds_left - reserve
+        is_short = connection.seconds_left <= end_of_pages or seconds * REQUESTS_PER_SECOND <= len(undecided)
         # A list of its own decides one subscription a request; a page that decides fewer must not take their requests.
-        if remaining <= 0 or (remaining <= len(undecided) and before - len(undecided) < 2):
+        if seconds <= 0 or (is_short and before - len(undecided) < 2):
             break
 
+    # the live and the young are read first, from the end
     undecided.sort(
-        key=lambda subscription: (subscription.status not in LIVE_SUBSCRIPTION, -subscription.created, subscription.id)
+        key=lambda subscription: (subscription.status in LIVE_SUBSCRIPTION, subscription.created, subscription.id)
     )
-    remaining = max(0, limit - connection.requests.total())
-    for subscription in undecided[:remaining]:
+    while undecided and connection.seconds_left > reserve:
+        subscription = undecided.pop()
         for raw in next(connection.pages("invoices", {"subscription": subscription.id, "status": "paid"})):
             invoices.add(raw, subscription.id)
-    return tuple(sorted({subscription.id for subscription in undecided[remaining:]} | invoices.unreadable))
+    return tuple(sorted({subscription.id for subscription in undecided} | invoices.unreadable))

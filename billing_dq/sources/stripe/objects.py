@@ -274,6 +274,20 @@ class Charge(Purchase):
         return self.amount if self.amount_captured is None else self.amount_captured
 
 
+class CheckoutSession(Purchase):
+    """A checkout session. ``payment_status`` is paid, unpaid or no_payment_required; ``status`` open, complete or
+    expired.
+    """
+
+    id: Text
+    amount_total: Minor | None = None
+    currency: Text | None = None
+    payment_status: Text
+    status: Text | None = None
+    created: Seconds
+    livemode: Flag
+
+
 class Refund(_Object):
     """A refund. It may fail days after it succeeded: then the money is back, and Stripe has no later status for it."""
 

@@ -48,6 +48,11 @@ class Pace:
         self._filled_at = self.clock.monotonic()
         self._deadline = self._filled_at + self.budget_seconds
 
+    @property
+    def seconds_left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self._deadline - self.clock.monotonic()
+
     def take(self, resource: str) -> None:
         """Wait for a token.
 

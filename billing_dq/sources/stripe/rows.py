@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from billing_dq.sources.stripe.objects import Charge, Dispute, DisputedPurchase, Item, Purchase, Refund, Subscription
+from billing_dq.sources.stripe.objects import (
+    Charge,
+    CheckoutSession,
+    Dispute,
+    DisputedPurchase,
+    Item,
+    Purchase,
+    Refund,
+    Subscription,
+)
 
 #: What stands for a plan where there is none, or more than one (docs/domain.md, "Against Stripe"); no plan may be
 #: called so.
@@ -126,6 +135,23 @@ def charge_row(charge: Charge, purchase: Mapping[str, str | None]) -> Row:
         "disputed": charge.disputed,
         "created": moment(charge.created),
         "livemode": charge.livemode,
+    }
+
+
+def session_row(session: CheckoutSession) -> Row:
+    """A row of `stripe_charges` of a checkout session that has no charge: nothing was captured in it."""
+    return {
+        "charge_id": session.id,
+        **_purchase_columns(session),
+        "stripe_session_id": session.id,
+        "amount_minor": session.amount_total or 0,
+        "captured_minor": 0,
+        "refunded_minor": 0,
+        "currency": session.currency or "",
+        "status": "expired" if session.status == "expired" else session.payment_status,
+        "disputed": False,
+        "created": moment(session.created),
+        "livemode": session.livemode,
     }
 
 

@@ -46,6 +46,22 @@ def test_a_topup_that_no_charge_names_is_undecided_where_the_list_reaches_back(d
     assert found == ({("topup_payment_unknown", "cs_1"): 6_000.0} if undecided else {})
 
 
+@pytest.mark.parametrize(
+    ("status", "days", "kind"),
+    [
+        ("expired", 3, "topup_without_payment"),
+        ("unpaid", 3, "topup_payment_unknown"),
+        ("unpaid", 15, "topup_without_payment"),
+        ("no_payment_required", 3, None),
+        ("paid", 3, None),
+    ],
+)
+def test_a_session_without_charge_decides_whether_its_topup_was_paid(status: str, days: int, kind: str | None) -> None:
+    session = charge("cs_1", status=status, captured_minor=0, created=days_ago(days))
+    found = told([session], known=ledgers([topup(at=days_ago(days))]))
+    assert found == ({} if kind is None else {(kind, "cs_1"): 6_000.0})
+
+
 def test_charges_that_name_no_packs_at_all_leave_every_topup_alone() -> None:
     assert told([], known=ledgers([topup(f"cs_{n}") for n in range(6)])) == {}
 

@@ -379,7 +379,7 @@ def test_an_id_with_odd_characters_stays_one_part_of_the_address() -> None:
 def test_the_probe_tries_every_permission_and_tells_mode_and_version() -> None:
     with serve({}) as local:
         told = probe(settings_for(local))
-        assert local.requests.total() == 9
+        assert local.requests.total() == 10
     assert "may not" not in told
     assert "live mode" in told
     assert "2026-10-28.endive" in told
@@ -389,7 +389,7 @@ def test_the_probe_tries_every_permission_and_tells_mode_and_version() -> None:
 def test_the_probe_tells_what_a_night_can_do_without() -> None:
     with serve({}, faults=Faults(forbidden=frozenset({"events"}))) as local:
         told = probe(settings_for(local))
-    assert told.endswith("refunds; it may not read events, without which a night knows less")
+    assert told.endswith("refunds, checkout/sessions; it may not read events, without which a night knows less")
 
 
 def test_an_invoice_paid_after_the_snapshot_is_the_next_nights() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from billing_dq.sources.stripe import invoices as stripe_invoices
+from billing_dq.sources.stripe import pace
 from billing_dq.sources.stripe.api import StripeReading
-from billing_dq_simulation.local_stripe import serve
+from billing_dq_simulation.local_stripe import LocalStripe, serve
 from tests.support.stripe_company import AS_OF_SECONDS, DAY, Object, dispute, invoice, movement, subscription
-from tests.support.stripe_night import read
+from tests.support.stripe_night import FakeClock, read, settings_for
 
 
 def company(*invoices: Object, latest: str = "in_new", **changes: object) -> dict[str, list[Object]]:
@@ -60,15 +60,15 @@ def test_a_subscription_whose_latest_invoice_cannot_be_read_has_no_row_and_is_na
     assert reading.frames["quarantined_stripe_objects"]["document_id"].tolist() == ["in_new"]
 
 
-def up_to_invoices(reading: StripeReading) -> int:
-    """Requests of what is read up to the invoices, which the invoices' allowance counts."""
-    return sum(reading.requests[resource] for resource in ("subscriptions", "disputes", "invoices"))
+def short_of_time(local: LocalStripe, seconds: float) -> StripeReading:
+    """A reading in which every request after the first twelve costs a twelfth of a second; half is for invoices."""
+    return read(local, settings=settings_for(local, stripe_budget_seconds=seconds))
 
 
-def test_beyond_the_allowance_the_live_and_young_are_read_first_and_the_rest_is_named(
+def test_beyond_the_seconds_the_live_and_young_are_read_first_and_the_rest_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stripe_invoices, "NIGHT_REQUESTS", 5)
+    monkeypatch.setattr(pace, "BURST", 1.0)
     subscriptions, invoices = [], []
     for number, status in enumerate(("canceled", "active", "past_due", "canceled")):
         name = f"sub_{number}"
@@ -78,14 +78,14 @@ def test_beyond_the_allowance_the_live_and_young_are_read_first_and_the_rest_is_
         invoices.append(invoice(f"in_open_{number}", name, days_ago(1), None))
         invoices.append(invoice(f"in_paid_{number}", name, days_ago(500), days_ago(500)))
     with serve({"subscriptions": subscriptions, "invoices": invoices}) as local:
-        reading = read(local)
-    assert up_to_invoices(reading) == 5
+        reading = short_of_time(local, 0.5)
+    assert reading.not_read == {"invoices": 2}
     assert reading.frames["stripe_invoices"]["invoice_id"].tolist() == ["in_paid_1", "in_paid_2"]
     assert reading.invoices_not_read == ("sub_0", "sub_3")
 
 
-def test_where_requests_are_short_pages_that_decide_nothing_do_not_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stripe_invoices, "NIGHT_REQUESTS", 6)
+def test_where_time_is_short_pages_that_decide_nothing_do_not_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BURST", 1.0)
     subscriptions = [subscription("sub_busy", latest_invoice="in_busy_0")]
     invoices = [invoice(f"in_busy_{age}", "sub_busy", days_ago(age), days_ago(age)) for age in range(250)]
     for number in range(3):
@@ -93,14 +93,14 @@ def test_where_requests_are_short_pages_that_decide_nothing_do_not_take_them(mon
         invoices.append(invoice(f"in_open_{number}", f"sub_{number}", days_ago(1), None))
         invoices.append(invoice(f"in_paid_{number}", f"sub_{number}", days_ago(500), days_ago(500)))
     with serve({"subscriptions": subscriptions, "invoices": invoices}) as local:
-        reading = read(local)
+        reading = short_of_time(local, 0.7)
     assert reading.invoices_not_read == ()
-    assert up_to_invoices(reading) == 6
+    assert reading.requests["invoices"] == 4
     assert set(reading.frames["stripe_invoices"]["invoice_id"]) == {"in_busy_0", "in_paid_0", "in_paid_1", "in_paid_2"}
 
 
 @pytest.mark.slow
-def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_requests() -> None:
+def test_ten_thousand_subscriptions_and_two_hundred_disputes_are_all_decided_in_half_a_minute() -> None:
     count = 10_000
     subscriptions, invoices = [], []
     for number in range(count):
@@ -120,14 +120,14 @@ def test_ten_thousand_subscriptions_and_two_hundred_disputes_take_at_most_130_re
         "charges": charges,
         "payment_intents": intents,
     }
+    clock = FakeClock()
     with serve(objects) as local:
-        reading = read(local)
-        assert local.requests.total() <= 130
+        reading = read(local, clock=clock)
+    assert clock.now <= 40
     assert len(reading.frames["stripe_subscriptions"]) == count
     assert len(reading.frames["stripe_disputes"]) == 200
     assert reading.frames["stripe_disputes"]["pack_id"].eq("pack_m").all()
-    assert len(reading.frames["stripe_invoices"]) + len(reading.invoices_not_read) == count
-    assert len(reading.frames["stripe_invoices"]) >= count * 0.98
+    assert len(reading.frames["stripe_invoices"]) == count
 
 
 @pytest.mark.parametrize(

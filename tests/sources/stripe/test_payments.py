@@ -1,5 +1,8 @@
 """Charges of packs and refunds, read over HTTP; without them the night goes on."""
 
+import pytest
+
+from billing_dq.sources.stripe import pace
 from billing_dq.sources.stripe.client import StripeConnection
 from billing_dq.sources.stripe.objects import Quarantine
 from billing_dq.sources.stripe.payments import PackCharges, read_charges
@@ -98,6 +101,79 @@ def test_a_charge_that_comes_as_an_id_alone_is_read_by_it_and_one_that_is_gone_s
         rows, _ = read_charges(connection, AS_OF, [], known, quarantine)
     assert [row["charge_id"] for row in rows] == ["ch_1"]
     assert quarantine.reasons == {}
+
+
+def test_charges_read_by_id_take_half_of_the_seconds_and_the_others_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "BURST", 1.0)
+    known = PackCharges()
+    for number in range(9):
+        known.add_referenced(f"ch_{number}")
+    old = [charge(f"ch_{number}", created=AS_OF_SECONDS - 90 * DAY) for number in range(9)]
+    with (
+        serve({"charges": old}) as local,
+        StripeConnection(settings_for(local, stripe_budget_seconds=0.6), FakeClock()) as connection,
+    ):
+        rows, _ = read_charges(connection, AS_OF, [], known, Quarantine())
+    assert len(rows) + len(known.unread_ids) == 9
+    assert 0 < len(rows) < 9
+
+
+def checkout_session(session_id: str, payment_status: str = "paid", **changes: object) -> Object:
+    return {
+        "id": session_id,
+        "object": "checkout.session",
+        "amount_total": 2000,
+        "created": AS_OF_SECONDS - 3 * DAY,
+        "currency": "usd",
+        "livemode": True,
+        "metadata": {"organizationId": ORGANIZATION, "packId": "pack_l"},
+        "payment_intent": None,
+        "payment_status": payment_status,
+        "status": "complete",
+        **changes,
+    }
+
+
+def test_a_session_that_no_charge_names_leads_to_its_charge_or_stands_for_itself() -> None:
+    intent = {"id": "pi_1", "object": "payment_intent", "created": 1, "metadata": {}, "latest_charge": "ch_1"}
+    objects = {
+        "charges": [charge("ch_1", metadata={}), charge("ch_2", metadata=NOTED | {"stripeSessionId": "cs_named"})],
+        "payment_intents": [intent],
+        "checkout/sessions": [
+            checkout_session("cs_paid", payment_intent="pi_1"),
+            checkout_session("cs_unpaid", "unpaid", status="expired"),
+            checkout_session("cs_free", "no_payment_required", amount_total=None),
+        ],
+    }
+    with serve(objects) as local:
+        reading = read(local, open_last_night=["cs_paid", "cs_unpaid", "cs_free", "cs_named", "cs_gone"])
+    frame = reading.frames["stripe_charges"].set_index("charge_id")
+    assert frame["stripe_session_id"].to_dict() == {
+        "ch_1": "cs_paid",
+        "ch_2": "cs_named",
+        "cs_free": "cs_free",
+        "cs_unpaid": "cs_unpaid",
+    }
+    assert frame["status"].to_dict() | {"ch_2": ""} == {
+        "ch_1": "succeeded",
+        "ch_2": "",
+        "cs_free": "no_payment_required",
+        "cs_unpaid": "expired",
+    }
+    assert frame["captured_minor"].to_dict() == {"ch_1": 2000, "ch_2": 2000, "cs_free": 0, "cs_unpaid": 0}
+    assert reading.requests["checkout/sessions"] == 4
+    assert reading.not_read == {}
+
+
+def test_a_key_that_may_not_read_sessions_leaves_them_undecided_and_says_how_many() -> None:
+    objects = {"charges": [charge("ch_1")], "checkout/sessions": [checkout_session("cs_2")]}
+    with serve(objects, faults=Faults(forbidden=frozenset({"checkout/sessions"}))) as local:
+        reading = read(local, open_last_night=["cs_2", "cs_3", "cs_1"])
+    assert reading.not_read == {"checkout/sessions": 2}
+    assert reading.absent == {}
+    assert reading.frames["stripe_charges"]["charge_id"].tolist() == ["ch_1"]
 
 
 def test_what_the_charge_does_not_say_comes_from_its_payment_intent() -> None:
