@@ -1,27 +1,29 @@
 """Queries of analysts, run by DuckDB over the tables of a night: they can read these, and nothing else.
 
 The database is in memory and forgotten. It opens no file and no connection, loads no extension, and its settings are
-locked; a query is one SELECT, and has so much memory and time.
+locked. A query is one SELECT, gives the same rows whenever it is run, and runs in a process of its own
+(`query_process`).
 """
 
 import json
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from typing import cast
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as arrow_dataset
 
 from billing_dq.report.figures import plain
+from billing_dq.rules.query_process import QueryError, QueryProcess
 from billing_dq.rules.results import ROWS, Plain, Result
 from billing_dq.rules.suites import SQL, Expectation
 from billing_dq.storage.arrow import arrow_schema
 from billing_dq.tables import TABLES
 
 MEMORY = "1GB"
-SECONDS = 60.0
 #: A table of one row beside those of the night: ``as_of``, the instant of the snapshot, and ``night``, its date.
 NIGHT = "this_night"
 _LOCKED_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -32,20 +34,22 @@ _LOCKED_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "temp_directory": "",
     "memory_limit": MEMORY,
-    "threads": "2",
+    # the order in which several threads come to rows would change sums of fractions, and `first`
+    "threads": "1",
 }
 _BATCH = 10_000
-
-
-class QueryError(ValueError):
-    """A query cannot be used; the message says why in one line."""
+#: DuckDB knows a data set only where `pyarrow.dataset` is imported, in the process of the queries, too.
+Readable = pa.Table | arrow_dataset.Dataset
+#: Functions of the clock; DuckDB reads some as columns, where they have no brackets.
+_CLOCK = ("now", "today", "localtime", "localtimestamp", "transaction_timestamp", "current_", "get_current_")
 
 
 def tables_of(sql: str) -> tuple[str, ...]:
     """The stored tables that a query reads.
 
     Raises:
-        QueryError: it is not one SELECT, reads what is no stored table, or does not fit their columns.
+        QueryError: it is not one SELECT, reads what is no stored table, does not fit their columns, or asks for the
+            clock or for chance.
     """
     try:
         statements = duckdb.extract_statements(sql)
@@ -54,44 +58,40 @@ def tables_of(sql: str) -> tuple[str, ...]:
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("a query is one SELECT statement, which returns the rows that are wrong")
     try:
-        named = _named_tables(sql)
+        nodes = list(_nodes(sql))
+        named = _named_tables(nodes)
         unknown = sorted(named - set(TABLES) - {NIGHT})
         if unknown:
             raise QueryError(f"there is no table {', '.join(unknown)}; docs/tables.md has their names")
         read = tuple(sorted(named - {NIGHT}))
         tables = {name: arrow_schema(TABLES[name]).empty_table() for name in read}
         with _database({**tables, NIGHT: night_table(None)}) as database:
+            _refuse_chance(database, nodes)
             database.execute(f"EXPLAIN {sql}")
     except duckdb.Error as error:
         raise QueryError(_line(error)) from None
     return read
 
 
-def wrong_rows(expected: Expectation, tables: Mapping[str, object], as_of: datetime) -> Result:
+def wrong_rows(process: QueryProcess, expected: Expectation, tables: Mapping[str, Readable], as_of: datetime) -> Result:
     """The result of a query, as Great Expectations writes those of `UnexpectedRowsExpectation`.
 
     Args:
+        process: where it runs.
         expected: with a query that `tables_of` has let pass; every row that it returns is wrong.
         tables: Arrow tables or data sets by the names of the tables that it reads.
         as_of: the instant of the night's snapshot.
     """
-    count, rows, problem = 0, list[dict[str, Plain]](), None
+    details, problem = None, None
     try:
-        with _database({**tables, NIGHT: night_table(as_of)}) as database, _interrupted_after(database, SECONDS):
-            result = database.execute(str(expected.kwargs[SQL]))
-            names = [str(column[0]) for column in result.description or []]
-            while batch := result.fetchmany(_BATCH):
-                count += len(batch)
-                rows += [dict(zip(names, map(plain, row), strict=True)) for row in batch[: ROWS - len(rows)]]
-    except duckdb.InterruptException:
-        problem = f"the query took more than {SECONDS:.0f} seconds and was stopped"
-    except duckdb.Error as error:
-        problem = f"the query failed: {_line(error)}"
-    details = {"observed_value": count, "details": {"unexpected_rows": rows, "unexpected_rows_count": count}}
+        count, rows = process.call(_returned_rows, str(expected.kwargs[SQL]), tables, as_of)
+        details = {"observed_value": count, "details": {"unexpected_rows": rows, "unexpected_rows_count": count}}
+    except QueryError as error:
+        problem = str(error)
     return {
-        "success": not count and problem is None,
+        "success": details is not None and not details["observed_value"],
         "expectation_config": asdict(expected),
-        "result": details if problem is None else {},
+        "result": details or {},
         "meta": {},
         "exception_info": {
             "raised_exception": problem is not None,
@@ -101,6 +101,25 @@ def wrong_rows(expected: Expectation, tables: Mapping[str, object], as_of: datet
     }
 
 
+def _returned_rows(sql: str, tables: Mapping[str, Readable], as_of: datetime) -> tuple[int, list[dict[str, Plain]]]:
+    """How many rows a query returns, and the first `ROWS` of them.
+
+    Raises:
+        QueryError: it failed.
+    """
+    count, rows = 0, list[dict[str, Plain]]()
+    try:
+        with _database({**tables, NIGHT: night_table(as_of)}) as database:
+            result = database.execute(sql)
+            names = [str(column[0]) for column in result.description or []]
+            while batch := result.fetchmany(_BATCH):
+                count += len(batch)
+                rows += [dict(zip(names, map(plain, row), strict=True)) for row in batch[: ROWS - len(rows)]]
+    except duckdb.Error as error:
+        raise QueryError(f"the query failed: {_line(error)}") from None
+    return count, rows
+
+
 def night_table(as_of: datetime | None) -> pa.Table:
     """The table `NIGHT`; without a row where there is no night yet."""
     rows = [] if as_of is None else [{"night": as_of.date(), "as_of": as_of}]
@@ -108,45 +127,60 @@ def night_table(as_of: datetime | None) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _named_tables(sql: str) -> set[str]:
-    """What a SELECT names as tables, without the common tables that it defines itself."""
+def _nodes(sql: str) -> Iterator[dict[str, object]]:
+    """The parts of a SELECT, as DuckDB's parser has them."""
     with _database({}) as empty:
         row = empty.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-    tree = json.loads(row[0]) if row else {}
-    named, common = set[str](), set[str]()
-    nodes: list[object] = [tree]
+    nodes: list[object] = [json.loads(row[0])] if row else []
     while nodes:
         node = nodes.pop()
         if isinstance(node, dict):
-            if node.get("type") == "BASE_TABLE":
-                named.add(str(node.get("table_name")))
-            common_tables = node.get("cte_map")
-            if isinstance(common_tables, dict):
-                common |= {str(entry["key"]) for entry in common_tables.get("map", [])}
+            yield node
             nodes += node.values()
         elif isinstance(node, list):
             nodes += node
+
+
+def _named_tables(nodes: Iterable[Mapping[str, object]]) -> set[str]:
+    """What a SELECT names as tables, without the common tables that it defines itself."""
+    named, common = set[str](), set[str]()
+    for node in nodes:
+        if node.get("type") == "BASE_TABLE":
+            named.add(str(node.get("table_name")))
+        common_tables = node.get("cte_map")
+        if isinstance(common_tables, dict):
+            common |= {str(entry["key"]) for entry in common_tables.get("map", [])}
     return named - (common - set(TABLES))
 
 
+def _refuse_chance(database: duckdb.DuckDBPyConnection, nodes: Iterable[Mapping[str, object]]) -> None:
+    """Refuse what gives other rows when the night is judged again.
+
+    Raises:
+        QueryError: a function of the clock or of chance, or a sample.
+    """
+    of_chance = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
+    volatile = {str(row[0]) for row in database.execute(of_chance).fetchall()}
+    for node in nodes:
+        columns = node.get("column_names")
+        names = [node.get("function_name"), *(columns if isinstance(columns, list) and len(columns) == 1 else ())]
+        for name in names:
+            if name in volatile or str(name).startswith(_CLOCK):
+                raise QueryError(f"{name} changes from run to run; {NIGHT} has the night and its instant, as_of")
+        if node.get("function_name") == "age" and len(cast(list[object], node.get("arguments"))) == 1:
+            raise QueryError(f"age of one time reads the clock; give it {NIGHT}'s as_of as the other")
+        if node.get("sample") is not None:
+            raise QueryError("a sample changes from run to run")
+
+
 @contextmanager
-def _database(tables: Mapping[str, object]) -> Iterator[duckdb.DuckDBPyConnection]:
+def _database(tables: Mapping[str, Readable]) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(":memory:", config=_LOCKED_SETTINGS) as database:
         for name, table in tables.items():
             database.register(name, table)
         database.execute("SET TimeZone = 'UTC'")
         database.execute("SET lock_configuration = true")
         yield database
-
-
-@contextmanager
-def _interrupted_after(database: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, database.interrupt)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _line(error: duckdb.Error) -> str:
