@@ -25,6 +25,7 @@ COMMANDS = {
     "findings": "List the findings of a stored night, worst first.",
     "report": "Write the report of a stored night as a page and as Markdown.",
     "serve": "Show all stored nights in a browser, on this machine only.",
+    "mcp": "Serve the stored nights to an assistant, read only, by the Model Context Protocol.",
     "schema": "Print what the documents look like: fields, types, words, and what changed.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
@@ -43,7 +44,7 @@ PROOF = {
 }
 ENTRY_POINTS = "billing_dq.commands"
 #: Packages that an extra brings, by the name under which they are imported.
-EXTRA_OF = {"starlette": "ui", "uvicorn": "ui"}
+EXTRA_OF = {"mcp": "mcp", "prometheus_client": "ui", "starlette": "ui", "uvicorn": "ui"}
 
 
 class LazyCommands(click.Group):

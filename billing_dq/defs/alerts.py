@@ -10,7 +10,9 @@ from billing_dq.alerts.notifier import Notifier, undelivered
 from billing_dq.defs.asset_names import ALERTS, MANIFEST
 from billing_dq.defs.declarations import check_result, night_asset, night_check
 from billing_dq.errors import SourceError
+from billing_dq.serving.metrics import push
 from billing_dq.settings import Settings
+from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import ReconciliationRecord
 from billing_dq.tables import FINDINGS
 
@@ -26,14 +28,16 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
     ) -> dg.MaterializeResult:
         """Notify every route of what it does not know yet, and send what waits, also from earlier nights."""
         notifier = Notifier(settings)
+        metrics = push(Lake(settings.home))
+        pushed = {"metrics": metrics} if metrics else {}
         try:
             batch = alerts_of_night(settings, context.partition_key)
             count = 0 if batch is None else notifier.notify(batch)
             waiting = len(notifier.deliver())
         except SourceError as error:  # of the outbox; the check has it too, in red
-            return dg.MaterializeResult(metadata={"error": str(error)})
+            return dg.MaterializeResult(metadata={"error": str(error), **pushed})
         return dg.MaterializeResult(
-            metadata={"notifications": count, "waiting": waiting, "routes": ", ".join(notifier.routes)}
+            metadata={"notifications": count, "waiting": waiting, "routes": ", ".join(notifier.routes), **pushed}
         )
 
     @dg.multi_asset_check(

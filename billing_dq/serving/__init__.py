@@ -1,1 +1,1 @@
-"""What `billing-dq serve` shows of the stored nights in a browser: read only, on this machine only."""
+"""What others see of the stored nights, read only: pages and metrics of `billing-dq serve`, tools of an assistant."""

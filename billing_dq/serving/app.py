@@ -22,6 +22,7 @@ from billing_dq.report.runbook import runbook_text, sections
 from billing_dq.report.verdicts import GRADES
 from billing_dq.report.week import read_week
 from billing_dq.serving import organizations, pictures
+from billing_dq.serving.metrics import newest_gauges, prometheus_text
 from billing_dq.serving.nights import LISTED, night_lines, stored_nights
 from billing_dq.serving.security import HOSTS, STYLED_POLICY, SecurityHeaders
 from billing_dq.settings import Settings
@@ -46,6 +47,7 @@ def application(settings: Settings) -> ASGIApp:
         Route("/organizations/{organization}", pages.organization),
         Route("/organizations/{organization}/weeks/{week}", pages.week),
         Route("/runbook", pages.runbook),
+        Route("/metrics", pages.metrics),
         Route("/style.css", pages.style),
     ]
     app = Starlette(
@@ -131,6 +133,11 @@ class _Pages:
 
     def runbook(self, request: Request) -> Response:
         return self._shown("runbook", sections=list(sections(runbook_text())))
+
+    def metrics(self, request: Request) -> Response:
+        """The newest night for Prometheus."""
+        text, media_type = prometheus_text(newest_gauges(self._lake))
+        return Response(text, headers={"Content-Type": media_type})
 
     def style(self, request: Request) -> Response:
         texts = [

@@ -47,7 +47,7 @@ def _tables(is_second: bool) -> dict[str, list[dict[str, object]]]:
             "persisting" if is_second else "new",
             "ch_1",
             usd_cents=-500,
-            kind="topup_missing",
+            kind="pack_without_topup",
             severity="critical",
         ),
     ]
@@ -56,6 +56,7 @@ def _tables(is_second: bool) -> dict[str, list[dict[str, object]]]:
     return {
         "findings": findings,
         "nightly_report": [{"name": "findings.new", "value": 1.0 if is_second else 2.0, "unit": "findings"}],
+        "meter_extras_deltas": [],
         "organizations": [{"organization_id": one, "plan": "free"} for one in (ORG, OTHER)],
         "weekly_usage": [
             {
