@@ -18,6 +18,7 @@ from billing_dq.report.visible import visible
 
 #: Subcommands and the line that `--help` shows, so that help does not import them.
 COMMANDS = {
+    "init": "Write commented settings, examples of rules and the roles for MongoDB into a directory.",
     "nightly": "Reconcile one night: read MongoDB and Stripe, compare, print the findings.",
     "explain": "Explain how an organization's usage of a week became its debits.",
     "dispute": "Show what became of one dispute, at Stripe and in the ledger.",

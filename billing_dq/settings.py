@@ -116,9 +116,13 @@ RouteName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
 class Route(_Section):
-    """A target of alerts, and which alerts it gets. The address is a secret and comes from the environment only."""
+    """A target of alerts, and which alerts it gets. With a signing secret it is a webhook for tickets.
+
+    The address is a secret, too; both come from the environment only.
+    """
 
     url: Secret = None
+    signing_secret: Secret = None
     severity: Severity = "error"
     kinds: tuple[Annotated[str, AfterValidator(_known_kind)], ...] = ()
     events: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
@@ -288,10 +292,11 @@ def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, A
 
 
 def _refuse_addresses(path: Path, values: Mapping[str, Any]) -> None:
-    """Refuse a route's address in the file: it holds passwords and tokens."""
+    """Refuse a route's address and signing secret in the file: the address holds passwords and tokens."""
     for name, route in _table(_table(values.get("alerts")).get("routes")).items():
-        if "url" in _table(route):
-            key, variable = f"alerts.routes.{name}.url", f"{PREFIX}ALERTS__ROUTES__{name.upper()}__URL"
+        for secret in {"url", "signing_secret"} & set(_table(route)):
+            key = f"alerts.routes.{name}.{secret}"
+            variable = f"{PREFIX}{key.upper().replace('.', '__')}"
             raise SettingsError(f"{path}: {key}: secrets come from the environment only, as {variable}")
 
 

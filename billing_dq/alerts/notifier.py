@@ -15,6 +15,7 @@ from billing_dq.alerts import targets
 from billing_dq.alerts.changes import Rule, Steps, changes, notified_after, silenced_counts
 from billing_dq.alerts.message import Message, message
 from billing_dq.alerts.outbox import Notification, Outbox
+from billing_dq.alerts.tickets import tickets
 from billing_dq.settings import Route, Settings
 from billing_dq.vocabulary.alerts import FILE_ROUTE
 
@@ -93,10 +94,14 @@ class Notifier:
                 if changed.empty:
                     continue
                 decision.remember(name, batch.origin, notified_after(changed))
-                text = message(batch.topic, changed, batch.lead, batch.link, silenced_counts(batch.alerts))
-                if text is not None:
+                if route.signing_secret is None:
+                    text = message(batch.topic, changed, batch.lead, batch.link, silenced_counts(batch.alerts))
+                    texts = [] if text is None else [text]
+                else:
+                    texts = tickets(batch.topic, changed, self.clock.now(), batch.link)
+                for text in texts:
                     decision.add(name, self.clock.now(), text)
-                    count += 1
+                count += len(texts)
         return count
 
     def deliver(self) -> list[Notification]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from billing_dq.alerts.message import Message
+from billing_dq.alerts.tickets import post, why_no_webhook
 from billing_dq.settings import PREFIX, Route
 from billing_dq.vocabulary.alerts import FILE_ROUTE
 from billing_dq.vocabulary.severities import Severity
@@ -35,6 +36,9 @@ def send(name: str, route: Route, message: Message, timeout_seconds: float) -> s
     """
     if name == FILE_ROUTE and route.url is None:
         return None  # the outbox itself is the target
+    if route.signing_secret is not None:
+        _silence()
+        return post(name, route, message, timeout_seconds)
     import apprise
 
     target, why = _target(name, route)
@@ -63,6 +67,8 @@ def why_unusable(name: str, route: Route) -> str | None:
     """Why a route can reach nobody; None where its address is one that Apprise knows. Nothing is sent."""
     if name == FILE_ROUTE and route.url is None:
         return None
+    if route.signing_secret is not None:
+        return why_no_webhook(name, route)
     return _target(name, route)[1]
 
 
