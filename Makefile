@@ -55,11 +55,12 @@ lint: $(STAMP)
 types-newest: $(STAMP)
 	$(RUN)pyright --pythonversion 3.13
 
-# Known weaknesses of what the lock file installs; asks the advisory databases, so it needs the network.
+# Known weaknesses of what the lock file installs, and of the workflows; asks the advisory databases, so it needs the network.
 audit: $(STAMP)
 	mkdir -p dist
 	$(UV) export --locked --all-extras --no-emit-project --output-file dist/requirements.txt --quiet
 	$(UV) tool run --isolated 'pip-audit>=2.10,<3' --requirement dist/requirements.txt --disable-pip --require-hashes
+	$(UV) tool run --isolated 'zizmor>=1.16,<2' --offline .github
 
 # What is shipped, as CycloneDX: the packages of the image with their hashes.
 sbom: $(STAMP)

