@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "Show all stored nights in a browser, on this machine only.",
     "mcp": "Serve the stored nights to an assistant, read only, by the Model Context Protocol.",
     "schema": "Print what the documents look like: fields, types, words, and what changed.",
+    "seal": "Prove what the ledgers of a stored night held, by one root over all of them.",
     "credits": "Give back the units of disputes that were won.",
     "alerts": "Send a test message to the routes of the alerts.",
     "rules": "Try rules of your own on a stored night, without a run.",

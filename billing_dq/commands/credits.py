@@ -13,7 +13,7 @@ from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.agreement import audit_log, differences
 from billing_dq.credits.anchor import anchors_of_nights, whole_log
 from billing_dq.credits.audit import AuditError, AuditReading, Record, Subject
-from billing_dq.credits.plan import CreditPlan
+from billing_dq.credits.plan import AFTERWARDS, CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import apply_all, candidates, credits_off, open_applier, plan_now
@@ -106,6 +106,8 @@ def show(dispute: str, as_json: bool) -> None:
         return
     for name, value in _plan_row(plan, records).items():
         say(f"{name.replace('_', ' '):18} {'' if value is None else value}")
+    if plan.units:
+        say(AFTERWARDS)
     for record in history:
         say(f"{record.at}  {record.kind:16} {record.actor}  {record.why}")
 

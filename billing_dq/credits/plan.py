@@ -18,6 +18,11 @@ from billing_dq.vocabulary.references import REINSTATEMENT, is_clawback_of, rein
 Decision = Literal["due", "needs_approval", "above_cap", "parked", "refused", "nothing_due"]
 
 _HASH_LENGTH = 24
+#: What a person should know before they approve (docs/stripe.md, "The credit of a reinstated dispute").
+AFTERWARDS = (
+    "Afterwards the application settles no later overflow of this organization until it buys a pack: a credit does not "
+    "repay what the clawback took"
+)
 
 
 @dataclass(frozen=True)

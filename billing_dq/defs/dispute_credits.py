@@ -14,7 +14,7 @@ from billing_dq.credits import validation
 from billing_dq.credits.anchor import whole_log
 from billing_dq.credits.dispatch import PastRun, Start, dispatch
 from billing_dq.credits.parking import OnRecord
-from billing_dq.credits.plan import CreditPlan
+from billing_dq.credits.plan import AFTERWARDS, CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import credits_off, open_applier, plan_now
@@ -189,7 +189,7 @@ def _how_to_approve(plan: CreditPlan) -> str:
     return (
         f"nothing was written. To give these {plan.units:,.0f} units: `billing-dq credits approve {plan.dispute_id} "
         f"--plan {plan.plan_hash} --by YOU --why ...` under your own login; the sensor's next tick then writes exactly "
-        "this plan, where BILLING_DQ_MONGODB_WRITE_URI is set"
+        f"this plan, where BILLING_DQ_MONGODB_WRITE_URI is set. {AFTERWARDS}"
     )
 
 

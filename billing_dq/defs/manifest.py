@@ -18,6 +18,8 @@ from billing_dq.storage.retention import remove_old_evidence
 
 #: When these are stored, all tables of the night are.
 _LAST_TABLES = ("nightly_report", "findings", "night_measures", "document_shapes", "column_profiles")
+#: Whoever keeps it apart can prove the ledgers of the night (`billing-dq seal`).
+SEAL_ROOT_TAG = "billing_dq/seal_root"
 
 
 def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -33,6 +35,8 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         """Write the manifest, then remove the evidence and the runs that `[retention]` no longer keeps."""
         key = context.partition_key
         manifest = finish(lake, key, settings)
+        if manifest.seal_root:
+            context.instance.add_run_tags(context.run.run_id, {SEAL_ROOT_TAG: manifest.seal_root})
         removed = remove_old_evidence(lake, key, settings.retention.evidence_nights)
         for night, tables in removed.items():
             context.log.info(f"retention: removed the evidence of {night} ({', '.join(tables)}); its results stay")
@@ -42,6 +46,7 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "state": manifest.state,
                 "manifest": dg.MetadataValue.path(str(manifest_path(lake, key))),
                 "code_version": manifest.code_version,
+                "seal_root": manifest.seal_root or "none",
                 "files": len(manifest.files),
                 "bytes": sum(file.bytes for file in manifest.files.values()),
                 "runs_forgotten": forgotten,

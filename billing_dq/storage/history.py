@@ -100,6 +100,26 @@ def seals_before(lake: Lake, night: str, accepted: set[str]) -> pd.DataFrame:
     return LEDGER_SEALS.empty()[SEAL_COLUMNS]
 
 
+def broken_seals(lake: Lake, night: str) -> list[str]:
+    """The organizations whose seal of a night does not continue what the night before left, whoever accepted what.
+
+    Args:
+        lake: the stored nights.
+        night: the night, YYYY-MM-DD.
+    """
+    seals = lake.require(LEDGER_SEALS, night).frame().dropna(subset="earlier_digest")
+    for earlier in _before(lake, LEDGER_SEALS, night)[-1:]:
+        stored = lake.require(LEDGER_SEALS, earlier).frame()
+        accepted = seals_to_continue(stored, set(stored["organization_id"]))
+        left = pd.concat([seals_to_continue(stored, set()), accepted])
+        key = ["organization_id", "entry_count", "digest"]
+        continued = seals[["organization_id", "earlier_count", "earlier_digest"]].set_axis(key, axis="columns")
+        is_continued = pd.MultiIndex.from_frame(continued).isin(pd.MultiIndex.from_frame(left[key]))
+        lost = set(accepted["organization_id"]) - set(seals["organization_id"])
+        return sorted({*continued.loc[~is_continued, "organization_id"], *lost})
+    return []
+
+
 def earlier_quotas(
     lake: Lake, night: str, week_keys: Sequence[str], organizations: pd.Series | None = None
 ) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from billing_dq.storage import unfinished
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.placing import put_text, remove_halves
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
-from billing_dq.tables import TABLES
+from billing_dq.storage.seal_tree import seal_root
+from billing_dq.tables import LEDGER_SEALS, TABLES
 
 _SUFFIXES = (".parquet", ".json", ".html", ".md")
 _DIRECTORY = "manifests"
@@ -48,6 +49,7 @@ class NightManifest(BaseModel):
         documents: of MongoDB, by collection: counted, read, quarantined, out_of_scope.
         stripe: whether Stripe was read, and how many requests it took, by resource.
         rows: by table.
+        seal_root: the root of all seals of the night's ledgers (`seal_tree`); None: an older version sealed none.
         files: by path below `<home>/lake`.
     """
 
@@ -62,6 +64,7 @@ class NightManifest(BaseModel):
     stripe: dict[str, JsonValue]
     rows: dict[str, int]
     files: dict[str, StoredFile]
+    seal_root: str | None = None
 
     @classmethod
     def of(cls, lake: Lake, night: str) -> "NightManifest | None":
@@ -100,6 +103,7 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
     snapshot = SnapshotFactsRecord.require(lake.home, night)
     stripe = StripeReadingRecord.require(lake.home, night)
     tables = {name: lake.stored(table, night) for name, table in TABLES.items()}
+    seals = tables[LEDGER_SEALS.name]
     manifest = NightManifest(
         night=night,
         state="incomplete" if snapshot.incomplete_because else "complete",
@@ -110,6 +114,7 @@ def finish(lake: Lake, night: str, settings: Settings) -> NightManifest:
         stripe={"state": stripe.state, "requests": dict(stripe.requests)},
         rows={name: table.rows for name, table in tables.items() if table is not None},
         files={name: stored_file(path) for name, path in _paths(lake.root, night).items()},
+        seal_root=None if seals is None else seal_root(seals.frame()),
     )
     _write(lake, manifest)
     unfinished.unmark(lake.root, night)
