@@ -9,7 +9,9 @@ import importlib
 import os
 import sys
 import tempfile
+import time
 from importlib import metadata
+from typing import Literal
 
 import click
 
@@ -91,12 +93,32 @@ def _needs(name: str, extra: str) -> click.ClickException:
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="billing-dq")
-def cli() -> None:
+@click.option("--verbose", is_flag=True, help="Log on standard error what is done, one line for each event.")
+@click.option(
+    "--log",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the lines of --verbose.",
+)
+@click.pass_context
+def cli(context: click.Context, verbose: bool, form: Literal["text", "json"]) -> None:
     """Prove every night that what was metered is what was charged.
 
     Settings come from billing_dq.toml and from variables BILLING_DQ_...; secrets from variables only. Start with
     `billing-dq demo`, which needs no settings, or with `billing-dq doctor`, which tries yours.
     """
+    if not verbose:
+        return
+    from billing_dq.logs import configure, log  # not for `--help`
+
+    configure(form)
+    begun = time.monotonic()
+    log("command begun", command=context.invoked_subcommand)
+    context.call_on_close(
+        lambda: log("command ended", command=context.invoked_subcommand, seconds=round(time.monotonic() - begun, 1))
+    )
 
 
 def main() -> None:

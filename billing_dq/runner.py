@@ -29,6 +29,7 @@ from billing_dq.defs.nights import REFUSED_TAG
 from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.sensors import notify_of_checks
 from billing_dq.errors import SettingsError, SourceError
+from billing_dq.logs import log
 from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
 from billing_dq.settings import Settings
@@ -202,6 +203,7 @@ class _Taking(NamedTuple):
                 result = _execute(job, self.instance, night, config)
             except dg.DagsterInvalidConfigError as error:  # the executor's: our own is as the schema has it
                 raise SettingsError(f"execution.config: {_invalid_fields(error)}") from None
+        _log_steps(night, result)
         if not result.success:
             raise KeyboardInterrupt if _was_interrupted(result) else SourceError(_first_error(result))
         run = self.instance.get_run_by_id(result.run_id)
@@ -237,6 +239,15 @@ def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: NightC
         remote_job_origin=_DEFINITIONS.get_job_origin(definition.name),
     )
     return execute_run(job, run, instance)
+
+
+def _log_steps(night: str, result: dg.JobExecutionResult) -> None:
+    for event in result.all_events:
+        if event.is_step_success:
+            log("step done", night=night, step=event.step_key, seconds=event.step_success_data.duration_ms / 1000)
+        elif event.is_step_failure:
+            log("step failed", night=night, step=event.step_key)
+    log("run ended", night=night, run_id=result.run_id, success=result.success)
 
 
 def stored_night(

@@ -16,6 +16,7 @@ from billing_dq.alerts.changes import Rule, Steps, changes, notified_after, sile
 from billing_dq.alerts.message import Message, message
 from billing_dq.alerts.outbox import Notification, Outbox
 from billing_dq.alerts.tickets import tickets
+from billing_dq.logs import log
 from billing_dq.settings import Route, Settings
 from billing_dq.vocabulary.alerts import FILE_ROUTE
 
@@ -141,6 +142,7 @@ class Notifier:
                     break
                 self.clock.sleep(self.settings.alerts.wait_seconds * 2 ** (attempt - 1))
                 reason = self.send(notification.route, notification.message)
+            log("notification", route=notification.route, delivered=reason is None, reason=reason)
             self._outbox.add_attempt(notification, self.clock.now(), reason)
             if reason is not None:
                 failing.add(notification.route)
