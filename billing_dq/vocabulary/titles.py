@@ -1,0 +1,66 @@
+"""What people call each kind: a short name that a finance person understands, beside the word of the tables."""
+
+from typing import Final
+
+#: By the kind's word in `FINDINGS`; the kinds of alert that are no finding stand last.
+TITLES: Final[dict[str, str]] = {
+    "meter_extras_divergence": "usage and charge differ",
+    "meter_extras_drift": "small differences add up",
+    "runaway_balance": "debt out of bounds",
+    "orphan_balance": "balance without an organization",
+    "ledger_violation": "ledger broken",
+    "subscription_status": "status differs from Stripe",
+    "subscription_plan": "plan differs from Stripe",
+    "subscription_unresolved_plan": "plan at Stripe not recognized",
+    "subscription_ambiguous_plan": "several plans at Stripe",
+    "subscription_missing_in_stripe": "subscription missing at Stripe",
+    "subscription_unknown_here": "subscription at Stripe unknown here",
+    "subscription_several_live": "pays for several subscriptions",
+    "subscription_other_customer": "subscription of another customer",
+    "subscription_not_collecting": "plan in use, nobody pays",
+    "subscriptions_not_ours": "subscriptions at Stripe of no plan of ours",
+    "livemode_mix": "test and live mixed",
+    "invoice_marker_lag": "paid invoice not processed",
+    "stale_past_due": "marked past due although active",
+    "plan_without_subscription": "plan without a subscription",
+    "subscription_shared": "one subscription, several organizations",
+    "customer_shared": "one customer, several organizations",
+    "organization_plan": "organization and subscription name different plans",
+    "dead_lettered_event": "event given up",
+    "dispute_clawback_missing": "disputed, units not taken back",
+    "dispute_clawed_back_twice": "taken back twice for one dispute",
+    "dispute_clawback_wrong_units": "wrong units taken back for a dispute",
+    "dispute_clawback_of_expired_pack": "expired units taken back for a dispute",
+    "dispute_reinstated_without_clawback": "dispute won, nothing was taken",
+    "dispute_credit_due": "dispute won, units not given back",
+    "dispute_credited_twice": "given back twice for one dispute",
+    "dispute_credit_wrong_units": "wrong units given back for a dispute",
+    "dispute_credit_without_reinstatement": "units given back, money is not",
+    "dispute_second_withdrawal": "money withdrawn twice for one dispute",
+    "dispute_parked": "dispute waits for a person",
+    "pack_without_topup": "paid, not delivered",
+    "topup_in_another_ledger": "delivered to another organization",
+    "topup_wrong_units": "paid, wrong units delivered",
+    "session_in_two_ledgers": "paid once, delivered to two organizations",
+    "topup_without_payment": "delivered, not paid",
+    "topup_payment_unknown": "delivered, payment not found",
+    "refund_failed": "refund failed, units are gone",
+    "refund_clawback_missing": "refunded, units not taken back",
+    "refund_clawback_wrong_units": "wrong units taken back for a refund",
+    "refund_clawed_back_twice": "taken back twice for one refund",
+    "refund_unknown_at_stripe": "units taken for an unknown refund",
+    "refund_and_dispute_overlap": "taken back for a refund and a dispute",
+    "quarantined_documents": "document could not be read",
+    "missing_nights": "nights are missing",
+    "late_night": "night is late",
+    "source_unreadable": "source could not be read",
+    "too_little_examined": "too little was examined",
+    "failed_run": "run failed",
+    "failed_check": "check failed",
+    "failed_part": "part of a night failed",
+}
+
+
+def title(kind: str) -> str:
+    """What people call a kind; a kind of a rule in the settings has the words of its own name."""
+    return TITLES.get(kind, kind.replace("_", " "))
