@@ -30,8 +30,8 @@ from billing_dq.defs.resources import NightConfig
 from billing_dq.defs.sensors import notify_of_checks
 from billing_dq.errors import SettingsError, SourceError
 from billing_dq.logs import log
-from billing_dq.reconcile.findings.ageing import seen_open
 from billing_dq.reconcile.findings.incidents import incidents
+from billing_dq.reconcile.findings.standing import seen_open
 from billing_dq.settings import Settings
 from billing_dq.sources.progress import Progress
 from billing_dq.storage.earlier_nights import unfinished_before

@@ -1,6 +1,6 @@
 """The truth about a simulated world: what was broken on purpose, and what a night should say about it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Document = dict[str, object]
 
@@ -18,6 +18,9 @@ class Label:
         organization_id: 24 hex characters; empty where a finding names no organization.
         subject: as in docs/tables.md, "Subjects and ids".
         units: what is at stake, signed as the finding would be: positive is undercharged.
+        owes: whether these units are money of their own: not so where another label of the fault has them, and where
+            nothing moved that should not have.
+        open_units: of its units, as many may be by design for all that the data tells.
         tellable: whether the data tells it at all.
         finding_kind: one of docs/tables.md. A `meter_extras_divergence` whose units are within the tolerance is
             no finding; it is still in the evidence of its organization's week.
@@ -38,6 +41,17 @@ class Label:
     why_not: str | None = None
     undecided: bool = False
     amid: str = ""
+    owes: bool = True
+    open_units: float = 0.0
+
+    @property
+    def owed_units(self) -> float:
+        """The units that the fault moved and that no other label has, signed."""
+        return self.units if self.owes else 0.0
+
+    def without_money(self) -> "Label":
+        """The label where its units are no money of their own."""
+        return replace(self, owes=False)
 
 
 @dataclass

@@ -29,6 +29,7 @@ from billing_dq_simulation.config import WorldConfig, world_settings
 from billing_dq_simulation.faults.catalogue import EVENTS
 from billing_dq_simulation.faults.malformed import MALFORMED
 from billing_dq_simulation.labels import BY_DESIGN, Document, Label
+from billing_dq_simulation.money import Money
 from billing_dq_simulation.plain import plain_frames
 from billing_dq_simulation.world import account_objects, simulate
 
@@ -67,10 +68,12 @@ class Score:
 
     Attributes:
         undecided_on_faults, undecided_elsewhere: weeks graded `undecided`, with a label of theirs and without.
+        money: units planted and told.
         explained: labels that the data tell, in weeks graded `explained`; they are among the missed.
     """
 
     faults: dict[str, FaultScore] = field(default_factory=dict[str, FaultScore])
+    money: Money = field(default_factory=Money)
     findings: int = 0
     expected_findings: int = 0
     by_design: int = 0
@@ -100,6 +103,7 @@ class Score:
 
     def add(self, world: str, labels: Sequence[Label], night: NightResult) -> None:
         """Count a world in."""
+        self.money.add(world, labels, night.findings)
         found = _Found(night)
         faults = [label for label in labels if not label.fault.startswith(BY_DESIGN)]
         labelled = Counter(_key(label) for label in faults)

@@ -51,8 +51,8 @@ COLUMNS = {
     "subscription_drift": "organization_id stripe_subscription_id kind in_database in_stripe cause",
     "dispute_positions": "dispute_id organization_id charge_id status currency withdrawn_minor reinstated_minor "
     "fraction clawed_back_units credited_units due_units decision reason",
-    "findings": "finding_id kind organization_id subject severity units usd_cents cause explanation runbook state "
-    "first_seen last_seen nights_open accepted_by accepted_why accepted_until",
+    "findings": "finding_id kind organization_id subject severity units usd_cents same_money_as verdict cause "
+    "explanation runbook broken_since state first_seen last_seen nights_open accepted_by accepted_why accepted_until",
     "nightly_report": "name value unit",
     "stripe_subscription_events": "event_id stripe_subscription_id type created plan_before plan_after status_before "
     "status_after",

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from bson import ObjectId
 
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import OF_KIND
+from billing_dq.reconcile.findings.standing import is_accepted
 from billing_dq.reconcile.inputs import Earlier
 from billing_dq.tables import ACCEPTANCES
 from billing_dq.vocabulary.kinds import kinds_of_result
@@ -261,7 +261,7 @@ REMEDIES = {
     "sign": Remedy(
         lambda world: push(world, "refund", 40, "refund-re_1-x"),
         (VIOLATION, "sign"),
-        lambda world: world.correct(-40, "refund-re_1-x"),
+        lambda world: world.correct(-80, "refund-re_1-x"),
         ends="info",
     ),
     "missing_ref": Remedy(

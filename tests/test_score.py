@@ -41,6 +41,12 @@ def test_nothing_else_is_found_beside_planted_faults(broken: Score) -> None:
     assert broken.precision == 1.0
 
 
+def test_the_money_told_is_the_money_planted_to_the_unit(broken: Score) -> None:
+    assert broken.money.total.planted_to_us > 10_000
+    assert broken.money.total.planted_to_customers > 10_000
+    assert broken.money.differences == []
+
+
 def test_causes_are_right(broken: Score) -> None:
     assert broken.cause_accuracy >= LEAST_CAUSE_ACCURACY, broken.wrong_causes
 

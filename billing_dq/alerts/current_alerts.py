@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.findings.acceptance import is_accepted
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.tables import ALERTS
 from billing_dq.vocabulary.severities import Severity
 
@@ -18,13 +18,13 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
 
     Args:
         findings: `FINDINGS` of the night.
-        verdict: of each finding, one of `report.verdicts.VERDICTS`.
+        verdict: of each finding, one of `VERDICTS`.
         night: YYYY-MM-DD.
     """
-    is_open = findings["state"] != "resolved"
-    open_findings, verdict = findings[is_open], verdict[is_open]
+    still_open = is_open(findings)
+    open_findings, verdict = findings[still_open], verdict[still_open]
     silenced = np.select(
-        [is_accepted(open_findings), verdict == "undecided", open_findings["last_seen"] != night],
+        [verdict == "accepted", verdict == "undecided", open_findings["last_seen"] != night],
         ["accepted", "undecided", "not_examined"],
         "",
     )
@@ -32,11 +32,18 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
     alerts = open_findings[columns].assign(
         alert_id=open_findings["finding_id"],
         sentence=open_findings["explanation"],
-        since=open_findings["first_seen"].where(open_findings["first_seen"] != night),
+        since=_since(open_findings, night),
         silenced=pd.Series(silenced, index=open_findings.index, dtype="str").replace("", None),
         is_reopened=open_findings["state"] == "reopened",
     )
     return ALERTS.conform(alerts)
+
+
+def _since(findings: pd.DataFrame, night: str) -> "pd.Series[str]":
+    """When each broke, where that is known, and which night first saw it, where that was an earlier one."""
+    broken = "broken since " + findings["broken_since"].dt.strftime("%Y-%m-%d").astype("str")
+    seen = ("first seen " + findings["first_seen"]).where(findings["first_seen"] != night)
+    return (broken + ", " + seen).fillna(broken).fillna(seen)
 
 
 def operation(

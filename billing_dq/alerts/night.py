@@ -6,8 +6,8 @@ import pandas as pd
 
 from billing_dq.alerts.current_alerts import of_findings, of_nights, operation
 from billing_dq.alerts.notifier import AlertBatch, steps_of
-from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
-from billing_dq.report.verdicts import verdicts
+from billing_dq.reconcile.findings.standing import verdicts
+from billing_dq.report.night import Lacks, read_absent, read_findings
 from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
@@ -25,7 +25,7 @@ def alerts_of_night(settings: Settings, night: str) -> AlertBatch | None:
     if lake.nights(FINDINGS)[-1:] > [night]:
         return None
     findings = read_findings(lake, night)
-    verdict = verdicts(findings, read_undecided(lake, night))
+    verdict = verdicts(findings)
     stripe = StripeReadingRecord.require(settings.home, night)
     snapshot = SnapshotFactsRecord.require(settings.home, night)
     return AlertBatch(

@@ -9,8 +9,9 @@ import pandas as pd
 from rich.console import Console
 
 from billing_dq.commands.shared.console import table_of
-from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
+from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.settings import load_settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
@@ -113,7 +114,7 @@ def select(
     severe = rank(findings["severity"])
     keep = severe >= SEVERITIES.index(severity)
     if not resolved:
-        keep &= findings["state"] != "resolved"
+        keep &= is_open(findings)
     if kind is not None:
         keep &= findings["kind"] == kind
     if organization is not None:
@@ -143,7 +144,7 @@ def _findings(night: str | None) -> tuple[str, pd.DataFrame]:
 def _open_finding(finding_id: str) -> tuple[str, dict[str, object]]:
     night, findings = _findings(None)
     found = findings.loc[findings["finding_id"] == finding_id]
-    if found.empty or found["state"].iloc[0] == "resolved":
+    if not is_open(found).any():
         raise click.ClickException(f"{finding_id} is no open finding of the night of {night}: see billing-dq findings")
     return night, {str(name): value for name, value in found.iloc[0].items()}
 
@@ -186,13 +187,32 @@ def _show(night: str, findings: pd.DataFrame) -> None:
             row["subject"],
             f"{row['usd_cents'] / 100:,.2f}",
             f"{row['state']}, {row['nights_open']} nights",
-            row["explanation"] + _acceptance(row["accepted_by"], row["accepted_why"], row["accepted_until"]),
+            "" if pd.isna(row["broken_since"]) else f"{row['broken_since']:%Y-%m-%d}",
+            row["first_seen"],
+            row["explanation"]
+            + _owner(row["same_money_as"])
+            + _acceptance(row["accepted_by"], row["accepted_why"], row["accepted_until"]),
         )
         for row in findings.to_dict("records")
     ]
     title = f"{len(findings):,} findings of the night of {night}"
-    headings = ("id", "severity", "kind", "organization", "subject", "USD", "state", "why")
+    headings = (
+        "id",
+        "severity",
+        "kind",
+        "organization",
+        "subject",
+        "USD",
+        "state",
+        "broken since",
+        "first seen",
+        "why",
+    )
     Console().print(table_of(title, headings, rows, right=("USD",), whole=("id",)))
+
+
+def _owner(finding_id: object) -> str:
+    return f" (same money as {finding_id})" if isinstance(finding_id, str) else ""
 
 
 def _acceptance(by: object, why: object, until: object) -> str:

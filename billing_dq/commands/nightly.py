@@ -14,8 +14,8 @@ from rich.console import Console
 
 from billing_dq.commands.shared.console import Instant, progress_here, say
 from billing_dq.commands.shared.stopping import StopSignals
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.findings.standing import is_accepted
 from billing_dq.settings import load_settings
 from billing_dq.storage.lake import Lake, night_of
 from billing_dq.vocabulary.severities import Severity

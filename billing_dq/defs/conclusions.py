@@ -27,13 +27,12 @@ from billing_dq.defs.pages.conclusions import (
 )
 from billing_dq.errors import SourceError
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.standing import is_open, seen_open, verdicts
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.reconcile.meter.meter_extras import MeterResult
 from billing_dq.reconcile.night import NightResults, StripeComparison, drift_table, findings_stage, stripe_stage
 from billing_dq.report.figures import headlines
 from billing_dq.report.night import Lacks, read_night
-from billing_dq.report.verdicts import verdicts
 from billing_dq.report.words import headline
 from billing_dq.settings import Settings
 from billing_dq.storage.history import earlier_than
@@ -123,9 +122,8 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             else:
                 yield dg.Output(frame, table.name, metadata=page(frame, settings, lake, night))
         results, earlier = _results(lake, night, reconciliation, comparison), earlier_than(lake, night, weeks)
-        deltas = METER_EXTRAS_DELTAS.empty() if results.meter is None else results.meter.deltas
         findings = findings_stage(results, application, at_stripe, policy, earlier, sound_tables.unsound)
-        yield dg.Output(findings, findings_name, metadata=findings_page(lake, night, findings, deltas, settings))
+        yield dg.Output(findings, findings_name, metadata=findings_page(lake, night, findings, settings))
 
     return [conclusions, _nightly_report(nights), _page(nights)]
 
@@ -149,17 +147,17 @@ def _nightly_report(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         open_findings = seen_open(findings, night)
         tables = {name: lake.stored(table, night) for name, table in TABLES.items() if name not in _BESIDE_THE_REPORT}
         rows = {name: table.rows for name, table in tables.items() if table is not None}
-        resolved = int((findings["state"] == "resolved").sum())
+        resolved = int((~is_open(findings)).sum())
         report = headlines(snapshot_facts, stripe_reading, rows, deltas, open_findings, resolved)
         lacks = Lacks(snapshot_facts.incomplete_because, reconciliation.absent)
-        verdict, sentence = headline(open_findings, verdicts(open_findings, deltas), stripe_reading, night, lacks)
+        verdict, sentence = headline(open_findings, verdicts(open_findings), stripe_reading, night, lacks)
         context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
         anchor = AuditAnchorRecord(anchor=anchor_of(settings.state_directory)).keep(lake.home, night).anchor
         metadata = {
             "in_one_sentence": sentence_of(verdict, sentence),
             "report": link_to_report(settings, night),
             "audit_anchor": anchor,
-            **report_page(lake, night, report, money(open_findings, deltas)),
+            **report_page(lake, night, report, money(open_findings)),
         }
         return dg.Output(report, metadata=metadata)
 
@@ -183,7 +181,7 @@ def _page(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             metadata={
                 "in_one_sentence": sentence_of(verdict, sentence),
                 "report": link_to_report(settings, night.night),
-                **money(seen_open(night.findings, night.night), night.deltas),
+                **money(seen_open(night.findings, night.night)),
                 "for_a_ticket": dg.MetadataValue.md(path.with_suffix(".md").read_text(encoding="utf-8")),
                 "open_it": f"billing-dq report {night.night} --open",
             }

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from billing_dq.reconcile.findings.quarantine import about_by_finding
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.reconcile.inputs import ApplicationTables
 from billing_dq.tables import FOLLOWED_WEEKS
 from billing_dq.weeks import NightWeeks, Week, is_week_key
@@ -32,7 +33,7 @@ def weeks_to_follow(
     """
     today = night.as_of.date().isoformat()
     accepted = findings["accepted_by"].notna() & ~(findings["accepted_until"] < today).fillna(False).astype("bool")
-    left = findings.loc[(findings["state"] != "resolved") & ~accepted]
+    left = findings.loc[(is_open(findings)) & ~accepted]
     unread = about_by_finding(documents)
     known = set(before[FOLLOWED_WEEKS.column_names].itertuples(index=False, name=None))
     rows: list[tuple[str | None, str | None]] = []

@@ -13,7 +13,7 @@ from billing_dq.reconcile.disputes.positions import PositionResult, dispute_posi
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import findings_of_night
 from billing_dq.reconcile.findings.cumulative_drift import cumulative_drift
-from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.followed_weeks import back_to_followed, in_window, only_followed
 from billing_dq.reconcile.inputs import (
     QUOTA_COLUMNS,
@@ -336,6 +336,7 @@ def findings_stage(
         stripe_subscriptions=None if theirs is None else theirs.subscriptions,
         charges=None if theirs is None or payments is None else theirs.charges,
         refunds=None if theirs is None or payments is None else theirs.refunds,
+        purchases=None if theirs is None else ours.pack_purchases,
         dead_lettered=None if stopped_by("dead_lettered", unsound) else ours.dead_lettered_events,
         quarantined=ours.quarantined,
         quarantined_stripe=None if theirs is None else theirs.quarantined,

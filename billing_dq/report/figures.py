@@ -8,10 +8,11 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.reconcile.findings.shared_money import owed_units
+from billing_dq.reconcile.findings.standing import is_accepted, verdicts
 from billing_dq.reconcile.followed_weeks import in_window
-from billing_dq.report.verdicts import sums, verdicts
+from billing_dq.report.verdicts import sums
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
 from billing_dq.tables import NIGHTLY_REPORT
 
@@ -71,8 +72,10 @@ def findings_by_kind(findings: pd.DataFrame) -> list[dict[str, Plain]]:
     """Open findings counted by kind and severity, worst first: kind, severity, findings, units, usd_cents."""
     if findings.empty:
         return []
-    grouped = findings.groupby(["severity", "kind"], as_index=False).agg(
-        findings=("finding_id", "size"), units=("units", "sum"), usd_cents=("usd_cents", "sum")
+    grouped = (
+        findings.assign(units=owed_units(findings))
+        .groupby(["severity", "kind"], as_index=False)
+        .agg(findings=("finding_id", "size"), units=("units", "sum"), usd_cents=("usd_cents", "sum"))
     )
     severe = rank(grouped["severity"])
     order = grouped.assign(_rank=severe).sort_values(["_rank", "findings", "kind"], ascending=[False, False, True])
@@ -129,7 +132,7 @@ def headlines(
     figures.append(("findings.resolved", float(resolved), "findings"))
     figures.append(("money.undercharged", float(open_findings["usd_cents"].clip(lower=0).sum()), "cents"))
     figures.append(("money.overcharged", float(-open_findings["usd_cents"].clip(upper=0).sum()), "cents"))
-    for verdict, amounts in sums(open_findings, verdicts(open_findings, deltas)).items():
+    for verdict, amounts in sums(open_findings, verdicts(open_findings)).items():
         for name, value in asdict(amounts).items():
             figures.append((f"open.{verdict}.{name}", float(value), name.partition("_")[0]))
     return NIGHTLY_REPORT.from_rows({"name": n, "value": float(v), "unit": u} for n, v, u in figures)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
@@ -10,6 +11,7 @@ from billing_dq.report.verdicts import GRADES, Amounts, coverage
 from billing_dq.report.visible import visible
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
+from billing_dq.vocabulary.verdicts import VERDICTS, Verdict
 
 #: Findings that are listed; the page has the others.
 LISTED = 50
@@ -22,7 +24,7 @@ _WORD_JOINER = "\u2060"
 def markdown(night: ReportNight) -> str:
     """The report as Markdown; text from data is escaped and stays on its line."""
     told = summary(night)
-    unresolved = night.findings[(night.findings["state"] != "resolved") & (night.verdict != "by_design")]
+    unresolved = night.findings[is_open(night.findings) & (night.verdict != "by_design")]
     parts = [
         f"# {told.verdict}",
         f"Night of {night.night}, snapshot of {night.snapshot.as_of:%Y-%m-%d %H:%M} UTC. {escaped(told.sentence)}",
@@ -52,9 +54,9 @@ def escaped(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", line).replace("@", f"@{_WORD_JOINER}")
 
 
-def _totals(name: str, amounts: Amounts) -> list[str]:
+def _totals(name: Verdict, amounts: Amounts) -> list[str]:
     return [
-        name.replace("_", " "),
+        VERDICTS[name],
         number(amounts.findings),
         dollars(amounts.cents_to_us),
         number(amounts.units_to_us),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
+from billing_dq.reconcile.findings.standing import is_open, verdicts
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
 from billing_dq.report.runbook import runbook_text
-from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.week import plan_quotas
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
@@ -114,7 +115,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
     night, _ = lake.choose(NIGHTLY_REPORT, night)
     deltas, evidence = (lake.frame_or_empty(table, night) for table in (METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE))
     stored = read_findings(lake, night)
-    findings = in_order_of_work(stored, verdicts(stored, deltas))
+    findings = in_order_of_work(stored, verdicts(stored))
     earlier = [one for one in lake.nights(FINDINGS) if one < night]
     audit = AuditAnchorRecord.of(settings.home, night)
     return ReportNight(
@@ -124,7 +125,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         deltas=deltas,
         evidence=evidence,
         findings=findings,
-        verdict=verdicts(findings, deltas),
+        verdict=verdicts(findings),
         previous=lake.require(FINDINGS, earlier[-1]).frame() if earlier else None,
         history=read_history(lake, night),
         weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
@@ -151,18 +152,6 @@ def read_absent(lake: Lake, night: str) -> Mapping[str, str]:
     return {} if record is None else record.absent
 
 
-def read_undecided(lake: Lake, night: str) -> pd.DataFrame:
-    """The undecided weeks of a stored night: what `verdicts` needs of `METER_EXTRAS_DELTAS`.
-
-    Raises:
-        SourceError: the night should have the table, and it is not stored.
-    """
-    columns = ["organization_id", "week_key", "grade"]
-    if METER_EXTRAS_DELTAS.name in read_absent(lake, night):
-        return METER_EXTRAS_DELTAS.empty()[columns]
-    return lake.require(METER_EXTRAS_DELTAS, night).where("grade", ["undecided"], columns)
-
-
 def read_history(lake: Lake, night: str) -> pd.DataFrame:
     """``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of a stored night and the nights before it, oldest first."""
     nights = [one for one in lake.nights(NIGHTLY_REPORT) if one <= night][-NIGHTS:]
@@ -179,7 +168,7 @@ def _weeks(
     quota_of_plan: Mapping[str, float],
 ) -> dict[tuple[str, str], Waterfall]:
     """The waterfalls of the first findings about weeks that this night looked at."""
-    about_weeks = findings[(findings["kind"] == "meter_extras_divergence") & (findings["state"] != "resolved")]
+    about_weeks = findings[(findings["kind"] == "meter_extras_divergence") & is_open(findings)]
     wanted = about_weeks.head(WEEKS)[["organization_id", "subject"]].set_axis(["organization_id", "week_key"], axis=1)
     if EvidenceRemovedRecord.of(lake.home, night) is not None:  # the page that was stored tells the weeks
         return {}

@@ -15,6 +15,7 @@ from importlib import resources
 import jinja2
 
 from billing_dq.reconcile.findings.incidents import incidents
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
@@ -26,6 +27,7 @@ from billing_dq.report.verdicts import GRADES, changes, coverage
 from billing_dq.report.words import commands, dollars, owed, summary
 from billing_dq.tables import FINDINGS
 from billing_dq.vocabulary.severities import SEVERITIES
+from billing_dq.vocabulary.verdicts import VERDICTS
 
 #: Findings that the page holds; the others are counted. Characters of text that all of them share, and of one.
 MOST_FINDINGS, TEXT, TEXT_OF_ONE = 10_000, 6_000_000, 4_000
@@ -34,7 +36,7 @@ STEPS = 30
 #: Columns of a row of the findings' table, as `page.js` reads them; who accepted it and the commands follow.
 _COLUMNS = (
     *("severity", "change", "verdict", "kind", "organization_id", "subject", "usd_cents", "units", "nights_open"),
-    *("cause", "explanation", "first_seen", "last_seen", "finding_id"),
+    *("cause", "explanation", "broken_since", "first_seen", "last_seen", "finding_id"),
 )
 
 
@@ -94,7 +96,7 @@ def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
 
 def _pictures(night: ReportNight) -> dict[str, str]:
     """The pictures by name; text that is safe as it is, since the renderer escapes what it draws."""
-    open_ones = night.findings[night.findings["state"] != "resolved"]
+    open_ones = night.findings[is_open(night.findings)]
     return {
         "history": pictures.history_lines(night.history),
         "coverage": pictures.coverage_bar(coverage(night.deltas_in_window)),
@@ -110,12 +112,12 @@ def _packed(night: ReportNight) -> str:
     """The findings for `page.js`: a list of rows. The more there are, the less text each may have."""
     shown = night.findings.assign(
         change=changes(night.findings, night.previous, night.night),
-        verdict=night.verdict.str.replace("_", " "),
+        verdict=night.verdict.map(dict(VERDICTS)),
     ).head(MOST_FINDINGS)
     limit = min(TEXT_OF_ONE, TEXT // max(1, len(shown)))
     rows = [
         [*(_clipped(row[name], limit) for name in _COLUMNS), _accepted(row), commands(row, night.night)]
-        for row in rows_of(shown, [*FINDINGS.column_names, "change", "verdict"])
+        for row in rows_of(shown, [*FINDINGS.column_names, "change"])
     ]
     return _compressed(json.dumps({"rows": rows, "severities": SEVERITIES}))
 
@@ -137,7 +139,7 @@ def _clipped(value: Plain, limit: int) -> Plain:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return {**VERDICTS}.get(name, name.replace("_", " "))
 
 
 def _asset(name: str) -> str:

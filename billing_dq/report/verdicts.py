@@ -1,7 +1,7 @@
 """What a night says in one look: what each open finding amounts to, what changed, and how much was looked at.
 
-Nothing is judged here. A verdict only sums up what the tables say of a finding: its acceptance, the grade of its week
-and its severity. Money and units are signed in the tables and told apart here: owed to us, and owed to customers.
+Nothing is judged here. Money and units are signed in the tables and told apart here: owed to us, and owed to customers;
+what another finding owns counts there only.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.severity import rank
-
-#: What an open finding amounts to, the one to act on first. `unexplained` is every break that has no other verdict.
-VERDICTS = ("unexplained", "undecided", "by_design", "accepted")
+from billing_dq.reconcile.findings.shared_money import owed_units
+from billing_dq.reconcile.findings.standing import is_open
+from billing_dq.vocabulary.verdicts import VERDICTS
 
 #: The grades of `METER_EXTRAS_DELTAS`, from nothing to say to nothing known, and what people call them.
 GRADES: Mapping[str, str] = {
@@ -45,25 +44,6 @@ class Share:
     grade: str
     weeks: int
     percent: float
-
-
-def verdicts(findings: pd.DataFrame, deltas: pd.DataFrame) -> "pd.Series[str]":
-    """A verdict of `VERDICTS` for each of `FINDINGS`.
-
-    Args:
-        findings: open findings.
-        deltas: at least ``organization_id``, ``week_key`` and ``grade`` of `METER_EXTRAS_DELTAS`.
-    """
-    undecided = deltas.loc[deltas["grade"] == "undecided", ["organization_id", "week_key"]]
-    of_week = pd.MultiIndex.from_frame(findings[["organization_id", "subject"]])
-    is_undecided = of_week.isin(pd.MultiIndex.from_frame(undecided)) & (findings["kind"] == "meter_extras_divergence")
-    is_undecided |= findings["kind"] == "topup_payment_unknown"
-    verdict = np.select(
-        [is_accepted(findings), is_undecided, findings["severity"] == "info"],
-        ["accepted", "undecided", "by_design"],
-        "unexplained",
-    )
-    return pd.Series(verdict, index=findings.index, dtype="str")
 
 
 def sums(findings: pd.DataFrame, verdict: "pd.Series[str]") -> dict[str, Amounts]:
@@ -112,7 +92,7 @@ def in_order_of_work(findings: pd.DataFrame, verdict: "pd.Series[str]") -> pd.Da
     """Findings in the order in which to look at them: by verdict, severity and money, resolved ones last."""
     order = pd.DataFrame(
         {
-            "resolved": findings["state"] == "resolved",
+            "resolved": ~is_open(findings),
             "verdict": verdict.map({name: place for place, name in enumerate(VERDICTS)}),
             "severity": -rank(findings["severity"]),
             "money": -findings["usd_cents"].abs(),
@@ -124,7 +104,7 @@ def in_order_of_work(findings: pd.DataFrame, verdict: "pd.Series[str]") -> pd.Da
 
 
 def _amounts(findings: pd.DataFrame) -> Amounts:
-    units, cents = findings["units"], findings["usd_cents"]
+    units, cents = owed_units(findings), findings["usd_cents"]
     return Amounts(
         findings=len(findings),
         units_to_us=float(units.clip(lower=0).sum()),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import is_new, is_open
 from billing_dq.report.figures import Plain
 from billing_dq.report.night import Lacks, ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
@@ -111,13 +112,13 @@ def _verdict(breaks: pd.DataFrame, stripe: StripeReadingRecord) -> str:
 
 def _seen(findings: pd.DataFrame, night: str) -> "pd.Series[bool]":
     """What the night itself found open; the sums of `nightly_report` are of the same."""
-    return (findings["last_seen"] == night) & (findings["state"] != "resolved")
+    return (findings["last_seen"] == night) & is_open(findings)
 
 
 def _sentence(breaks: pd.DataFrame) -> str:
     if breaks.empty:
         return "No finding needs anybody tonight."
-    new = int((breaks["state"] == "new").sum())
+    new = int(is_new(breaks).sum())
     cents = breaks["usd_cents"]
     nights = int(breaks["nights_open"].max())
     since = breaks.loc[breaks["nights_open"] == nights, "first_seen"].min()

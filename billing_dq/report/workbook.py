@@ -8,12 +8,14 @@ import re
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import is_open, verdicts
 from billing_dq.report.figures import rows_of
-from billing_dq.report.night import read_findings, read_undecided
-from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.night import read_findings
+from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.words import commands
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS
+from billing_dq.vocabulary.verdicts import VERDICTS
 
 #: Beginnings of a formula or command, also in full width, and spaces that a workbook may strip before it looks.
 _FORMULA = re.compile(r"\s*[=+\-@|\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
@@ -32,19 +34,19 @@ def open_findings(lake: Lake, night: str | None = None) -> pd.DataFrame:
     """
     night, _ = lake.choose(FINDINGS, night)
     findings = read_findings(lake, night)
-    findings = findings[findings["state"] != "resolved"]
-    undecided = read_undecided(lake, night)
-    findings = in_order_of_work(findings, verdicts(findings, undecided))
+    findings = findings[is_open(findings)]
+    findings = in_order_of_work(findings, verdicts(findings))
     shown = findings.assign(
         night=night,
-        verdict=verdicts(findings, undecided).str.replace("_", " "),
+        verdict=verdicts(findings).map(dict(VERDICTS)),
         usd=findings["usd_cents"] / 100,
+        broken_since=findings["broken_since"].dt.strftime("%Y-%m-%d %H:%M"),
         command=[commands(row, night)[0] for row in rows_of(findings, FINDINGS.column_names)],
     )
     columns = (
-        *("night", "severity", "verdict", "state", "kind", "organization_id", "subject", "usd", "units", "cause"),
-        *("explanation", "first_seen", "last_seen", "nights_open", "accepted_by", "accepted_why", "accepted_until"),
-        *("finding_id", "runbook", "command"),
+        *("night", "severity", "verdict", "state", "kind", "organization_id", "subject", "usd", "units"),
+        *("same_money_as", "cause", "explanation", "broken_since", "first_seen", "last_seen", "nights_open"),
+        *("accepted_by", "accepted_why", "accepted_until", "finding_id", "runbook", "command"),
     )
     return shown[list(columns)]
 

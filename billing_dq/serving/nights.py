@@ -7,8 +7,8 @@ from functools import lru_cache
 from upath import UPath
 
 from billing_dq.errors import SourceError
-from billing_dq.report.night import Lacks, read_absent, read_findings, read_undecided
-from billing_dq.report.verdicts import verdicts
+from billing_dq.reconcile.findings.standing import is_new, is_open, verdicts
+from billing_dq.report.night import Lacks, read_absent, read_findings
 from billing_dq.report.words import headline
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
@@ -71,19 +71,18 @@ def _line(lake: Lake, night: str, stamps: tuple[_Stamp, ...]) -> NightLine:
     """A line, made once for each state of the files that it is made of: a page has many, and stored nights stay."""
     try:
         findings = read_findings(lake, night)
-        undecided = read_undecided(lake, night)
         stripe = StripeReadingRecord.require(lake.home, night)
         snapshot = SnapshotFactsRecord.require(lake.home, night)
     except SourceError:
         return NightLine(night, "Not whole.", "A part of this night is missing: it is being taken, or it failed.")
     lacks = Lacks(snapshot.incomplete_because, read_absent(lake, night))
-    verdict, sentence = headline(findings, verdicts(findings, undecided), stripe, night, lacks)
-    state = findings["state"]
+    verdict, sentence = headline(findings, verdicts(findings), stripe, night, lacks)
+    still_open = is_open(findings)
     return NightLine(
         night,
         verdict,
         sentence,
-        open=int((state != "resolved").sum()),
-        new=int((state == "new").sum()),
-        resolved=int((state == "resolved").sum()),
+        open=int(still_open.sum()),
+        new=int(is_new(findings).sum()),
+        resolved=int((~still_open).sum()),
     )

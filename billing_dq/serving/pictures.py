@@ -5,6 +5,7 @@
 
 import altair as alt
 
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.report.pictures import FLAT, GRADE_COLOURS, LEGEND, SEVERITY_COLOURS, scale, svg
 from billing_dq.report.verdicts import GRADES
 from billing_dq.serving.organizations import Story
@@ -58,7 +59,7 @@ def findings(story: Story) -> str:
     if story.findings.empty:
         return ""
     rows = story.findings.assign(
-        severity=story.findings["severity"].mask(story.findings["state"] == "resolved", "resolved"),
+        severity=story.findings["severity"].mask(~is_open(story.findings), "resolved"),
         finding=story.findings["kind"].str.replace("_", " ") + " " + story.findings["subject"].str.slice(0, 30),
     )
     shown = list(rows["finding"].drop_duplicates()[:_FINDINGS])

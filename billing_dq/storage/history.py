@@ -9,6 +9,7 @@ from billing_dq.reconcile.disputes.statuses import FINAL, WON
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import known_before
 from billing_dq.reconcile.findings.quarantine import KIND, documents_of
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.ledger.past import HISTORY_CHANGED, seals_to_continue
@@ -211,9 +212,9 @@ def documents_of_findings(lake: Lake, findings: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `quarantine.DOCUMENT_COLUMNS`. A document whose night is no longer stored is left out.
     """
-    is_open = (findings["kind"] == KIND) & (findings["state"] != "resolved")
+    of_documents = (findings["kind"] == KIND) & is_open(findings)
     documents = [documents_of(QUARANTINED_DOCUMENTS.empty(), UNREADABLE_KEYS.empty())]
-    for night in sorted(set(findings.loc[is_open, "last_seen"])):
+    for night in sorted(set(findings.loc[of_documents, "last_seen"])):
         unreadable = lake.stored(UNREADABLE_KEYS, night)
         for table in (QUARANTINED_DOCUMENTS, QUARANTINED_STRIPE_OBJECTS):
             stored = lake.stored(table, night)
@@ -251,9 +252,9 @@ def payments_to_read_again(lake: Lake, night: str) -> list[str]:
         return []
     kinds = kinds_of_result("charges") | kinds_of_result("refunds")
     # a refund that Stripe does not know cannot be read there
-    is_open = findings["kind"].isin(kinds - {"refund_unknown_at_stripe"}) & (findings["state"] != "resolved")
-    is_open &= findings["subject"].str.startswith(_PAYMENT_IDS)
-    return sorted(findings.loc[is_open, "subject"])
+    of_payments = findings["kind"].isin(kinds - {"refund_unknown_at_stripe"}) & is_open(findings)
+    of_payments &= findings["subject"].str.startswith(_PAYMENT_IDS)
+    return sorted(findings.loc[of_payments, "subject"])
 
 
 def _before(lake: Lake, table: Table, night: str) -> list[str]:

@@ -17,6 +17,7 @@ from rich.console import Console
 from billing_dq.commands.nightly import quiet_dagster
 from billing_dq.commands.shared.console import print_line, progress_here, table_of
 from billing_dq.commands.shared.stopping import StopSignals
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.settings import Settings, load_settings
 from billing_dq.storage.lake import Lake
 from billing_dq_simulation.commands.demonstration.home import SETTINGS, demo_home, what_next
@@ -114,7 +115,7 @@ def _two_nights(
         second = run_night(settings, instance, progress=progress_here())
         stop.raise_if_asked()
         _say_notified(console, sink)
-        resolved = second.findings[second.findings["state"] == "resolved"]
+        resolved = second.findings[~is_open(second.findings)]
         gone = resolved[(resolved["kind"] == "dispute_credit_due") & resolved["subject"].isin(due)]
         _say(console, f"{len(second.open_findings):,} findings open, {len(resolved):,} resolved since the first night")
         _say(console, f"{len(gone):,} of {len(due):,} due dispute credits were given and are no finding any more")

@@ -1,13 +1,14 @@
-"""`billing-dq score`: recall, precision and cause accuracy by fault kind, on simulated worlds of several seeds."""
+"""`billing-dq score`: recall, precision, cause accuracy and money by fault, on simulated worlds of several seeds."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
 
 import click
 from rich.console import Console
 
 from billing_dq.commands.shared.console import progress_here, table_of
 from billing_dq_simulation.config import WorldConfig
+from billing_dq_simulation.money import Money
 from billing_dq_simulation.score import SCORED, Score, score
 
 
@@ -39,7 +40,7 @@ from billing_dq_simulation.score import SCORED, Score, score
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: float, as_json: bool) -> None:
-    """Measure recall, precision and cause accuracy on simulated worlds with labelled faults.
+    """Measure recall, precision, cause accuracy and money on simulated worlds with labelled faults.
 
     The first table is of plain worlds; the second of the same faults in weeks of natural trouble, which is no fault:
     changes that no document shows, dunning and recovery, corrections by hand and the like.
@@ -60,11 +61,29 @@ def command(seeds: int, organizations: int, weeks: int, rate: float, trouble: fl
         _show("the same faults in weeks of natural trouble", troubled)
 
 
+def _show_money(console: Console, title: str, money: Money) -> None:
+    """Units planted and told, either way, by fault; what moves no unit is left out."""
+    total = money.total
+    amounts = [(name, fault) for name, fault in sorted(money.faults.items()) if any(astuple(fault))]
+    rows = [(name, *(f"{units:,.0f}" for units in astuple(fault))) for name, fault in [*amounts, ("all", total)]]
+    headings = ("to us: planted", "to customers: planted", "to us: told", "to customers: told", "undecidable")
+    console.print(table_of(f"units, {title}", ("fault", *headings), rows, right=headings, whole=("fault",)))
+    console.print(
+        f"money: {total.planted_cents / 100:,.2f} USD planted and {total.told_cents / 100:,.2f} USD told, either "
+        f"way; {len(money.differences):,} of {money.organizations:,} organizations differ",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def _plain(result: Score) -> dict[str, object]:
     return {
         "recall": result.recall,
         "precision": result.precision,
         "cause_accuracy": result.cause_accuracy,
+        "money": {"all": asdict(result.money.total)}
+        | {name: asdict(fault) for name, fault in sorted(result.money.faults.items())},
+        "money_that_differs": result.money.differences,
         "findings": result.findings,
         "by_design": result.by_design,
         "undecided_on_faults": result.undecided_on_faults,
@@ -105,11 +124,13 @@ def _show(title: str, result: Score) -> None:
     counts = ("labels", "found", "recall", "cause right", "may be lost", "cannot be told")
     console = Console()
     console.print(table_of(title, ("fault", *counts, "causes found"), rows, right=counts, whole=("fault",)))
+    _show_money(console, title, result.money)
     for title, lines in (
         ("missed", result.missed),
         ("explained faults", result.explained),
         ("false findings", result.false),
         ("wrong causes", result.wrong_causes),
+        ("money that differs", result.money.differences),
     ):
         for line in lines:
             console.print(f"{title}: {line}", highlight=False, soft_wrap=True)

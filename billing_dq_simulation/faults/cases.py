@@ -57,7 +57,7 @@ class Case:
         for balance in documents["billingextrabalances"]:
             units = _number(balance.get("cachedBalance"))
             if quota > 0 and units < -_RUNAWAY * quota:
-                yield self.label("runaway_balance", self.organization, -units)
+                yield self.label("runaway_balance", self.organization, -units).without_money()
 
     def label(
         self,
@@ -87,6 +87,9 @@ class Case:
         """The label of a divergence with what the data left behind can tell of it."""
         if not self.config.trouble:
             return label
+        week = story.application.usage.get(start)
+        if week is not None:  # a settlement may have lifted the week above its quota, and nothing is debited for it
+            label = replace(label, open_units=week.settled)
         verdict = judge(story, start, tolerance_of(story, start))
         if verdict is Verdict.DEFECT:
             return label

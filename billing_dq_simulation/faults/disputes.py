@@ -101,7 +101,9 @@ def _told(
     )
     replayed = case.replay(changes)
     pack, dispute_id = scripts[0].pack, scripts[0].dispute.id
-    return case.end(replayed, [_label(case, kind, dispute_id, units(pack)) for kind, units in labels])
+    found = [_label(case, kind, dispute_id, units(pack)) for kind, units in labels]
+    # what else a dispute is labelled with tells the same units
+    return case.end(replayed, [*found[:1], *(label.without_money() for label in found[1:])])
 
 
 def _conversion(case: Case, pack: Pack) -> int:
@@ -247,7 +249,7 @@ def _wrong_units(
         return units(pack) - pack.units
 
     labels: list[tuple[str, Callable[[Pack], float]]] = [("dispute_credit_wrong_units", off)]
-    short = _told(case, tell, [*labels, ("dispute_credit_due", off)], lambda pack: packs(pack) and off(pack) < 0)
+    short = _told(case, tell, [("dispute_credit_due", off), *labels], lambda pack: packs(pack) and off(pack) < 0)
     return short or _told(case, tell, labels, lambda pack: packs(pack) and off(pack) > 0)
 
 

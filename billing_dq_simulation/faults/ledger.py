@@ -77,7 +77,7 @@ def _violation(case: Case, entry: Entry, rule: str):
 
 
 def wrong_sign(case: Case) -> Outcome:
-    """An entry has the wrong sign, and the balance with it."""
+    """An entry has the wrong sign, and the balance with it: twice its amount is missing on the right side."""
     application = case.story.application
     if _has_expiry(application.ledger):
         return None
@@ -92,7 +92,7 @@ def wrong_sign(case: Case) -> Outcome:
         balance = documents["billingextrabalances"][0]
         balance["cachedBalance"] = balance["cachedBalance"] + 2 * units  # type: ignore[operator]
 
-    return case.end(case.story, [case.label(_VIOLATION, str(entry["_id"]), units, "sign")], edit)
+    return case.end(case.story, [case.label(_VIOLATION, str(entry["_id"]), 2 * units, "sign")], edit)
 
 
 def zero_amount(case: Case) -> Outcome:
@@ -122,7 +122,8 @@ def _entry(case: Case, kind: str, units: int, fields: Entry, rule: str) -> Outco
     story = case.replay(
         Changes(happenings=[(at, lambda story: written.append(story.application.write(at, kind, units, fields)))])
     )
-    return case.end(story, [case.label(_VIOLATION, str(written[0]["_id"]), units, rule)])
+    # its form is wrong, and nobody says of its amount that it should not be
+    return case.end(story, [case.label(_VIOLATION, str(written[0]["_id"]), units, rule).without_money()])
 
 
 def future_entry(case: Case) -> Outcome:
@@ -134,7 +135,8 @@ def future_entry(case: Case) -> Outcome:
     entry = case.story.application.write(at, "topup", units, fields)
     balance = case.story.application.balance
     balance["cachedBalanceAt"] = balance["updatedAt"] = to_datetime(case.story.end - HOUR)
-    return case.end(case.story, [case.label(_VIOLATION, str(entry["_id"]), units, "future_entry")])
+    label = case.label(_VIOLATION, str(entry["_id"]), units, "future_entry").without_money()
+    return case.end(case.story, [label])
 
 
 def _has_expiry(ledger: list[Entry]) -> bool:

@@ -103,7 +103,7 @@ def duplicate_debit(case: Case) -> Outcome:
     return case.end(
         story,
         [
-            case.label(_DIVERGENCE, week_key(start), -units, "duplicate_debit"),
+            case.label(_DIVERGENCE, week_key(start), -units, "duplicate_debit").without_money(),
             case.label("ledger_violation", _copy_of(story, key), -units, "duplicate_ref"),
         ],
     )
@@ -141,7 +141,7 @@ def cancelling_debits(case: Case) -> Outcome:
         story,
         [
             case.label(_DIVERGENCE, week_key(start), units, "missing_debit"),
-            case.label(_DIVERGENCE, week_key(start), -units, "duplicate_debit"),
+            case.label(_DIVERGENCE, week_key(start), -units, "duplicate_debit").without_money(),
             case.label("ledger_violation", _copy_of(story, doubled.key), -units, "duplicate_ref"),
         ],
     )
@@ -186,7 +186,9 @@ def altered_debit(case: Case) -> Outcome:
     alter(units)
     label = case.judged(case.label(_DIVERGENCE, week_key(start), units, "debit_altered"), case.story, start)
     alter(-units)
-    labels = [label, case.label("ledger_violation", case.organization, -units, "cached_balance")]
+    # the balance still has the first amount: it differs from the ledger by what the debit was changed
+    of_balance = case.label("ledger_violation", case.organization, -units, "cached_balance").without_money()
+    labels = [label, of_balance]
     return case.end(case.story, labels, lambda documents: alter(units))
 
 
@@ -220,7 +222,7 @@ def _half_settled(
     labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
     uncredited = f"settle:{week_key(start)}" not in story.application.credits
     if week_delta(story, start) and (case.moved(story, start) or uncredited):  # else the ledger alone tells
-        label = case.divergence(story, start, "settlement_half_applied")
+        label = case.divergence(story, start, "settlement_half_applied").without_money()
         charged = story.application.usage[start].settled
         if label.tellable and judge(story, start, tolerance_of(story, start), charged) is Verdict.UNDECIDED:
             # the ledger's label tells of the settlement; what the meter was charged leaves the week in doubt
@@ -268,7 +270,8 @@ def settlement_counted_too_high(case: Case) -> Outcome:
     start, units = case.random.choice(weeks), case.random.randint(1, 500)
     story = case.replay(Changes(Crashes(miscounted={f"settle:{week_key(start)}": units})))
     why_not = "units beyond the breakdown and the credit may be a run's base, or of a feature without a part"
-    labels = [case.label("ledger_violation", week_key(start), -units, "settlement_half_applied", why_not)]
+    settlement = case.label("ledger_violation", week_key(start), -units, "settlement_half_applied", why_not)
+    labels = [settlement.without_money()]  # only the meter tells it
     moved, tolerance = case.moved(story, start), tolerance_of(story, start)
     untold = None
     if not moved:
@@ -358,15 +361,21 @@ def balance_document_lost(case: Case) -> Outcome:
     labels = [
         case.label(_DIVERGENCE, week_key(start), units, "no_balance_document") for start, units in lost.items() if units
     ]
-    labels += _drift(case, [lost.get(start, 0.0) for start in case.night_weeks])
+    closed = {week_key(start): lost.get(start, 0.0) for start in case.night_weeks}
+    labels = _with_drift(case, labels, closed)
     return case.end(case.story, labels, lambda documents: documents["billingextrabalances"].clear()) if labels else None
 
 
-def _drift(case: Case, closed: list[float]) -> list[Label]:
-    """The drift that small losses of closed weeks add up to, as docs/causes.md, "Drift", defines it."""
-    short = [units for units in closed if units]
-    drifts = len(short) >= _WEEKS_OF_DRIFT and max(short) <= _TOLERANCE and sum(short) > _TOLERANCE
-    return [case.label("meter_extras_drift", case.organization, sum(short))] if drifts else []
+def _with_drift(case: Case, labels: list[Label], closed: dict[str, float]) -> list[Label]:
+    """The labels of weeks, and the drift that small losses of closed ones add up to, which has their money then.
+
+    docs/causes.md, "Drift", defines it.
+    """
+    short = [units for units in closed.values() if units]
+    if len(short) < _WEEKS_OF_DRIFT or max(short) > _TOLERANCE or sum(short) <= _TOLERANCE:
+        return labels
+    weeks = [label.without_money() if label.subject in closed else label for label in labels]
+    return [*weeks, case.label("meter_extras_drift", case.organization, sum(short))]
 
 
 def _expected(case: Case, start: int) -> float:
@@ -394,7 +403,8 @@ def steady_drift(case: Case) -> Outcome:
     steps = [case.step(case.instant(start), case.random.randint(20, 45)) for start in weeks]
     story = case.replay(Changes(Crashes(lost={step.key for step in steps}), steps))
     labels = [case.label(_DIVERGENCE, week_key(week_start(step.at)), step.units, "missing_debit") for step in steps]
-    return case.end(story, [*labels, *_drift(case, [step.units for step in steps])])
+    closed = {week_key(week_start(step.at)): step.units for step in steps}
+    return case.end(story, _with_drift(case, labels, closed))
 
 
 def incident(case: Case) -> Outcome:

@@ -216,7 +216,8 @@ def topup_of_no_charge(case: Case) -> Outcome:
     told = _sold(case, lambda sale: sale.story.account.objects["charges"].remove(sale.charge))
     if told is None:
         return None
-    return case.end(told[0], [case.label("topup_payment_unknown", told[1].session, told[1].units)])
+    label = case.label("topup_payment_unknown", told[1].session, told[1].units)
+    return case.end(told[0], [replace(label, undecided=True)])
 
 
 def topup_of_unpaid_session(case: Case) -> Outcome:

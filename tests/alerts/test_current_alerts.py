@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from billing_dq.alerts.current_alerts import of_findings, of_nights
-from billing_dq.report.verdicts import verdicts
+from billing_dq.reconcile.findings.standing import verdicts
 from tests.support.report_night import BEFORE, NIGHT, night, old
 from tests.support.report_night import findings as findings_of
 
@@ -25,7 +25,7 @@ def test_the_open_findings_of_a_night_are_its_matters_and_some_are_quiet() -> No
     assert quiet == {4: "undecided", 6: "accepted", 9: "not_examined"}
     assert f"{7:016x}" not in found.index  # resolved
     assert found["is_reopened"].sum() == 1
-    assert found.loc[f"{2:016x}", "since"] == BEFORE
+    assert found.loc[f"{2:016x}", "since"] == f"first seen {BEFORE}"
     assert pd.isna(found.loc[f"{1:016x}", "since"])  # tonight
 
 
@@ -33,7 +33,7 @@ def test_a_night_without_findings_has_no_matters() -> None:
     told = night(findings_of())
     assert of_findings(told.findings, told.verdict, NIGHT).empty
     accepted = findings_of(old(1, accepted_by="ann", accepted_why="written off"))
-    assert of_findings(accepted, verdicts(accepted, told.deltas), NIGHT)["silenced"].tolist() == ["accepted"]
+    assert of_findings(accepted, verdicts(accepted), NIGHT)["silenced"].tolist() == ["accepted"]
 
 
 @pytest.mark.parametrize(

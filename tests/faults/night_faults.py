@@ -37,7 +37,7 @@ from upath import UPath
 from billing_dq import runner
 from billing_dq.defs import resources
 from billing_dq.errors import SourceError
-from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.standing import seen_open
 from billing_dq.runner import StoredNight, run_night, stored_night
 from billing_dq.sources.mongodb import server
 from billing_dq.sources.stripe import client

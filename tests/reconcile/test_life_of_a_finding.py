@@ -5,9 +5,10 @@ from datetime import timedelta
 import pandas as pd
 
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
+from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.ageing import NOT_LOOKED_AT
 from billing_dq.reconcile.findings.quarantine import documents_of
+from billing_dq.reconcile.findings.standing import is_accepted
 from billing_dq.reconcile.followed_weeks import weeks_to_follow
 from billing_dq.reconcile.inputs import ApplicationTables, Earlier
 from billing_dq.reconcile.night import reconcile_night

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.report.verdicts import GRADES, Share, changes, coverage, sums
 from billing_dq.report.words import commands, summary
 from tests.support.finding_rows import deltas, week
@@ -26,6 +27,18 @@ def test_the_sums_of_the_verdicts_are_those_of_the_table() -> None:
     assert net == told.findings["usd_cents"].sum()
     units = sum(one.units_to_us - one.units_to_customers for one in totals.values())
     assert units == told.findings["units"].sum()
+
+
+def test_units_that_another_finding_owns_and_those_of_a_state_are_in_no_sum() -> None:
+    rows = findings(
+        finding(1, units=500.0, usd_cents=50),
+        finding(2, units=500.0, usd_cents=0, same_money_as=f"{1:016x}"),
+        finding(3, units=9000.0, usd_cents=0, kind="runaway_balance"),
+        finding(4, units=20.0, usd_cents=2, severity="info", verdict="too_small"),
+    )
+    totals = sums(rows, verdicts(rows))
+    assert (totals["unexplained"].findings, totals["unexplained"].units_to_us) == (3, 500.0)
+    assert (totals["too_small"].findings, totals["too_small"].units_to_us) == (1, 20.0)
 
 
 def test_only_what_the_night_itself_saw_is_in_the_first_sentence() -> None:

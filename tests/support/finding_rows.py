@@ -14,12 +14,12 @@ from billing_dq.tables import (
 )
 from tests.support.ledger_rows import ORG
 
-DISPUTE_COLUMNS = ["kind", "organization_id", "subject", "units", "cause", "explanation"]
+DISPUTE_COLUMNS = ["kind", "organization_id", "subject", "units", "cause", "explanation", "broken_since"]
 
 
 def week(grade: str, **more: object) -> dict[str, object]:
-    """A delta of a week; `diverged` unless told, in a closed week."""
-    return {
+    """A delta of a week; `diverged` unless told, in a closed week, and by design in what a grade of it says."""
+    row: dict[str, object] = {
         "organization_id": ORG,
         "week_key": "2026-W45",
         "week_state": "closed",
@@ -32,11 +32,12 @@ def week(grade: str, **more: object) -> dict[str, object]:
         "diverged": None if grade == "unreadable" else grade in ("explained", "unexplained"),
         "grade": grade,
         "cause": None,
-        "explained_units": 0.0,
-        "unexplained_units": 0.0,
         "explanation": "because",
         **more,
     }
+    delta = float(str(row["delta_units"]))
+    explained = float(str(row.get("explained_units", delta if grade == "explained" else 0.0)))
+    return row | {"explained_units": explained, "unexplained_units": delta - explained}
 
 
 def deltas(*rows: dict[str, object]) -> pd.DataFrame:
@@ -103,9 +104,11 @@ def disputes(*rows: dict[str, object]) -> pd.DataFrame:
         "units": -5.0,
         "cause": None,
         "explanation": "because",
+        "broken_since": None,
     }
     frame = pd.DataFrame([defaults | row for row in rows], columns=DISPUTE_COLUMNS)
-    return frame.astype({name: "float64" if name == "units" else "str" for name in DISPUTE_COLUMNS})
+    dtypes = {"units": "float64", "broken_since": "datetime64[ms, UTC]"}
+    return frame.astype({name: dtypes.get(name, "str") for name in DISPUTE_COLUMNS})
 
 
 def positions(*ids: str) -> pd.DataFrame:

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.reconcile.meter.waterfall import Entry, Line, Step, Waterfall
 from billing_dq.report.night import ReportNight
 from billing_dq.report.runbook import runbook_text
-from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.storage.records import CollectionCounts, StripeReadingRecord
 from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE
 from tests.support.finding_rows import deltas, week
@@ -28,9 +29,12 @@ def finding(number: int, **more: object) -> dict[str, object]:
         "severity": "error",
         "units": 1000.0,
         "usd_cents": 100,
+        "same_money_as": None,
+        "verdict": None,
         "cause": "missing_debit",
         "explanation": "1,000 units were not debited",
         "runbook": "RUNBOOKS.md#meter-extras-divergence",
+        "broken_since": None,
         "state": "new",
         "first_seen": NIGHT,
         "last_seen": NIGHT,
@@ -57,7 +61,7 @@ def typical() -> tuple[pd.DataFrame, pd.DataFrame]:
         finding(1),
         old(2, units=-500.0, usd_cents=-50),
         old(3, units=3000.0, usd_cents=300),
-        finding(4, severity="warning", units=200.0, usd_cents=20),
+        finding(4, severity="warning", units=200.0, usd_cents=20, verdict="undecided"),
         finding(5, severity="info", units=70.0, usd_cents=7),
         old(6, accepted_by="ann", accepted_why="written off", units=9000.0, usd_cents=900),
         finding(7, state="resolved", first_seen=BEFORE, last_seen=BEFORE, nights_open=1),
@@ -88,7 +92,7 @@ def night(
         week("unreadable", organization_id="d" * 24),
         week("unexplained", organization_id=HOSTILE, delta_units=-900.0, unexplained_units=-900.0),
     )
-    ordered = in_order_of_work(tonight, verdicts(tonight, rows))
+    ordered = in_order_of_work(tonight, verdicts(tonight))
     return ReportNight(
         night=NIGHT,
         snapshot=snapshot_facts(
@@ -104,7 +108,7 @@ def night(
         deltas=rows,
         evidence=_evidence(),
         findings=ordered,
-        verdict=verdicts(ordered, rows),
+        verdict=verdicts(ordered),
         previous=previous,
         history=_history(),
         weeks=weeks if weeks is not None else {(f"{1:024x}", "2026-W45"): waterfall()},

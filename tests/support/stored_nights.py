@@ -8,7 +8,7 @@ import pandas as pd
 from upath import UPath
 
 from billing_dq.policy import policy_of
-from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.standing import seen_open
 from billing_dq.reconcile.inputs import Earlier, StripeTables
 from billing_dq.reconcile.night import NightResult, reconcile_night
 from billing_dq.report.figures import headlines

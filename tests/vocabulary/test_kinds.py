@@ -7,7 +7,7 @@ import pytest
 
 from billing_dq.defs.checks.credit_checks import CREDITED
 from billing_dq.defs.checks.night_checks import FINDING_CHECKS, STRIPE_CHECKS
-from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.vocabulary.kinds import KINDS, Result, kinds_of_check, kinds_of_result
 
 RUNBOOKS = (Path(__file__).parents[2] / "RUNBOOKS.md").read_text(encoding="utf-8")

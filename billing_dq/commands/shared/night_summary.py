@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, print_rows
-from billing_dq.reconcile.findings.acceptance import is_accepted
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS
 from billing_dq.reconcile.findings.severity import SEVERITIES
+from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.report.figures import (
     Plain,
@@ -43,7 +43,7 @@ def as_data(result: StoredNight, settings: Settings) -> dict[str, object]:
         "findings_by_kind": findings_by_kind(findings),
         "findings_by_severity": {name: int((to_act_on["severity"] == name).sum()) for name in reversed(SEVERITIES)},
         "accepted": len(findings) - len(to_act_on),
-        "resolved": int((result.findings["state"] == "resolved").sum()),
+        "resolved": int((~is_open(result.findings)).sum()),
         "worst_findings": worst_findings(findings),
         "checks": [
             {"asset": c.asset, "name": c.name, "passed": c.passed, "severity": c.severity, "said": c.sentence}
@@ -87,7 +87,7 @@ def show(result: StoredNight, settings: Settings, console: Console) -> None:
     )
     _table(
         console,
-        f"Findings: {len(findings):,} open, {int((result.findings['state'] == 'resolved').sum()):,} resolved tonight",
+        f"Findings: {len(findings):,} open, {int((~is_open(result.findings)).sum()):,} resolved tonight",
         ("severity", "kind", "findings", "units", "USD"),
         [
             (row["severity"], row["kind"], row["findings"], row["units"], _usd(row["usd_cents"]))

@@ -17,8 +17,8 @@ from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.conclusions import owed_either_way
 from billing_dq.defs.pages.metadata import Metadata, finding_rows, short, table_of
 from billing_dq.defs.pages.runbook import runbook
-from billing_dq.reconcile.findings.acceptance import is_accepted
-from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.shared_money import owed_units
+from billing_dq.reconcile.findings.standing import is_accepted, is_new, seen_open, verdicts
 from billing_dq.reconcile.soundness import stopped_by
 from billing_dq.report.figures import findings_by_kind
 from billing_dq.report.verdicts import in_order_of_work
@@ -29,14 +29,6 @@ from billing_dq.storage.records import SnapshotFactsRecord, SoundTablesRecord, S
 from billing_dq.vocabulary.kinds import KINDS, kinds_of_check
 
 _RED = ("error", "critical")
-#: Order of work within a check: what is red, then what is not, then what somebody accepted.
-_VERDICT = {
-    "critical": "unexplained",
-    "error": "unexplained",
-    "warning": "undecided",
-    "info": "by_design",
-    "accepted": "accepted",
-}
 
 
 #: The checks of findings about the application's data: by asset, name and description.
@@ -213,13 +205,13 @@ def judge(
     of_check = open_findings[open_findings["kind"].isin(kinds)]
     accepted = is_accepted(of_check)
     red = of_check[of_check["severity"].isin(_RED) & ~accepted]
-    in_order = in_order_of_work(of_check, of_check["severity"].where(~accepted, "accepted").map(_VERDICT))
+    in_order = in_order_of_work(of_check, verdicts(of_check))
     metadata: Metadata = {
         "red": len(red),
         **owed_either_way(red["usd_cents"]),
         "findings": len(of_check),
         "accepted": int(accepted.sum()),
-        "units": float(red["units"].sum()),
+        "units": float(owed_units(red).sum()),
         "first_rows": table_of(finding_rows(in_order)),
         "by_kind": table_of(findings_by_kind(of_check)),
         "runbook": runbook(settings, str(in_order["kind"].iloc[0]) if len(in_order) else kinds[0]),
@@ -235,7 +227,7 @@ def _red_sentence(red: pd.DataFrame, first: "pd.Series") -> str:
     """What is wrong, with what money, since when, and what to look at first."""
     need = "finding needs" if len(red) == 1 else "findings need"
     return (
-        f"{len(red):,} {need} somebody, {int((red['state'] == 'new').sum()):,} of them new: "
+        f"{len(red):,} {need} somebody, {int(is_new(red).sum()):,} of them new: "
         f"{money_either_way(red['usd_cents'])}. First: {first['subject']}: {short(first['explanation'])}"
     )
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from billing_dq.defs.pages.metadata import Metadata, finding_rows, table_metadata, table_of
 from billing_dq.defs.pages.runbook import runbook
-from billing_dq.reconcile.findings.ageing import seen_open
+from billing_dq.reconcile.findings.standing import is_new, seen_open, verdicts
 from billing_dq.report.figures import findings_by_kind, rows_of
-from billing_dq.report.verdicts import in_order_of_work, sums, verdicts
+from billing_dq.report.verdicts import in_order_of_work, sums
 from billing_dq.report.words import commands
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
@@ -37,10 +37,10 @@ def owed_either_way(cents: pd.Series) -> dict[str, float]:
     }
 
 
-def money(open_findings: pd.DataFrame, deltas: pd.DataFrame) -> dict[str, float]:
+def money(open_findings: pd.DataFrame) -> dict[str, float]:
     """The three figures that matter: dollars owed either way by what needs somebody, and how much of it is new."""
-    breaks = open_findings[verdicts(open_findings, deltas) == "unexplained"]
-    return {**owed_either_way(breaks["usd_cents"]), "new_breaks": int((breaks["state"] == "new").sum())}
+    breaks = open_findings[verdicts(open_findings) == "unexplained"]
+    return {**owed_either_way(breaks["usd_cents"]), "new_breaks": int(is_new(breaks).sum())}
 
 
 def sentence_of(verdict: str, sentence: str) -> dg.MetadataValue:
@@ -63,11 +63,11 @@ def report_page(lake: Lake, night: str, report: pd.DataFrame, figures: Mapping[s
     return table_metadata(lake, night, NIGHTLY_REPORT, figures, rows)
 
 
-def findings_page(lake: Lake, night: str, findings: pd.DataFrame, deltas: pd.DataFrame, settings: Settings) -> Metadata:
+def findings_page(lake: Lake, night: str, findings: pd.DataFrame, settings: Settings) -> Metadata:
     """The findings that a night saw open, in the order in which to work, and where to begin."""
     open_findings = seen_open(findings, night)
-    verdict = verdicts(open_findings, deltas)
-    figures = money(open_findings, deltas)
+    verdict = verdicts(open_findings)
+    figures = money(open_findings)
     figures |= {name: amounts.findings for name, amounts in sums(open_findings, verdict).items()}
     in_order = in_order_of_work(open_findings, verdict)
     metadata = table_metadata(lake, night, FINDINGS, figures, finding_rows(in_order))

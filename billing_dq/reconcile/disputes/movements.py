@@ -68,6 +68,7 @@ class Money:
     problem: str | None
     first_withdrawal: datetime | None
     last_withdrawal: datetime | None
+    last_reinstatement: datetime | None = None
 
     @property
     def may_be_conversion(self) -> bool:
@@ -129,7 +130,11 @@ def money_of(movements: list[Movement], amount_minor: int, currency: str) -> Mon
     withdrawals, reinstatements = moved.withdrawn, moved.reinstated
     rates = [_rate(move, currency) for move in (*withdrawals, *reinstatements)]
     known_rates = [rate for rate in rates if rate is not None]
-    first, last = (withdrawals[0].created, withdrawals[-1].created) if withdrawals else (None, None)
+    instants = (
+        withdrawals[0].created if withdrawals else None,
+        withdrawals[-1].created if withdrawals else None,
+        reinstatements[-1].created if reinstatements else None,
+    )
     if len(known_rates) < len(rates):
         withdrawn, reinstated = (
             float(-sum(m.amount_minor for m in withdrawals)),
@@ -137,7 +142,7 @@ def money_of(movements: list[Movement], amount_minor: int, currency: str) -> Mon
         )
         problem = _order_problem(withdrawals, reinstatements) or ("fx_unknown" if reinstatements else None)
         fraction = 0.0 if withdrawals and not reinstatements else None
-        return Money(movements[0].currency, int(withdrawn), int(reinstated), fraction, problem, first, last)
+        return Money(movements[0].currency, int(withdrawn), int(reinstated), fraction, problem, *instants)
     withdrawn_parts = [-move.amount_minor / rate for move, rate in zip(withdrawals, known_rates, strict=False)]
     reinstated_parts = [
         move.amount_minor / rate for move, rate in zip(reinstatements, known_rates[len(withdrawals) :], strict=True)
@@ -155,9 +160,7 @@ def money_of(movements: list[Movement], amount_minor: int, currency: str) -> Mon
     fraction = (
         None if problem or not withdrawals else _share(reinstated, withdrawn, gained + tolerance, bool(reinstatements))
     )
-    return Money(
-        currency, int(round_half_up(withdrawn)), int(round_half_up(reinstated)), fraction, problem, first, last
-    )
+    return Money(currency, int(round_half_up(withdrawn)), int(round_half_up(reinstated)), fraction, problem, *instants)
 
 
 def _rate(move: Movement, currency: str) -> float | None:

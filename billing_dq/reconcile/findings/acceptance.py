@@ -9,6 +9,7 @@ acceptance's last night is over. A finding that came back once stays back until 
 import pandas as pd
 
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.tables import FINDINGS
 
 #: The columns of `FINDINGS` that tell an acceptance; all null where none holds.
@@ -32,16 +33,11 @@ def with_acceptances(
     newest = acceptances.loc[acceptances["night"] <= night_key].drop_duplicates("finding_id", keep="last")
     accepted = newest.loc[newest["accepted"]].set_index("finding_id")
     then = accepted.reindex(findings["finding_id"]).set_axis(findings.index)
-    holds = then["night"].notna() & (findings["state"] != "resolved")
+    holds = then["night"].notna() & is_open(findings)
     holds &= _is_no_worse(findings, then) & (then["until"].isna() | (then["until"] >= night_key))
     holds &= (then["night"] == night_key) | ~_has_lapsed(findings, previous, then)
     columns = {f"accepted_{name}": then[name].where(holds).astype("str") for name in ("by", "why", "until")}
     return FINDINGS.conform(findings.assign(**columns))
-
-
-def is_accepted(findings: pd.DataFrame) -> pd.Series:
-    """Whether an acceptance of each finding holds: nobody has to act on it."""
-    return findings["accepted_by"].notna()
 
 
 def _is_no_worse(findings: pd.DataFrame, then: pd.DataFrame) -> pd.Series:

@@ -17,9 +17,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS, is_accepted
+from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
 from billing_dq.reconcile.findings.examination import Coverage
-from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
+from billing_dq.reconcile.findings.night_findings import plain_findings
+from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.tables import FINDINGS
 from billing_dq.weeks import NightWeeks, is_week_key
 
@@ -54,7 +56,7 @@ def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
     """
     if not nights:
         return None
-    older = [frame.loc[frame["state"] == "resolved"] for frame in nights[:-1]]
+    older = [frame.loc[~is_open(frame)] for frame in nights[:-1]]
     known = pd.concat([*older, nights[-1]]).drop_duplicates("finding_id", keep="last")
     return FINDINGS.conform(known)
 
@@ -71,7 +73,7 @@ def with_ageing(
         was_examined: whether tonight examined an earlier finding that it did not find.
     """
     before = FINDINGS.empty() if previous is None else previous
-    was_open = before["state"] != "resolved"
+    was_open = is_open(before)
     found = _found(tonight, before.set_index("finding_id"), night)
 
     gone = before.loc[was_open & ~before["finding_id"].isin(tonight["finding_id"])]
@@ -90,14 +92,9 @@ def with_ageing(
     return FINDINGS.conform(pd.concat([found, resolved, kept]).sort_values("finding_id"))
 
 
-def seen_open(findings: pd.DataFrame, night: str) -> pd.DataFrame:
-    """What a night itself found: neither resolved, nor carried over unexamined. Checks and exit statuses judge this."""
-    return findings.loc[findings["last_seen"] == night]
-
-
 def _saying_what_is_left_behind(findings: pd.DataFrame, night: str, coverage: Coverage) -> pd.DataFrame:
     """The findings; those that no night can examine any more say so, once."""
-    carried = findings.loc[(findings["state"] != "resolved") & (findings["last_seen"] < night)]
+    carried = findings.loc[is_open(findings) & (findings["last_seen"] < night)]
     left = [
         row
         for row, organization, subject in carried[["organization_id", "subject"]].itertuples(name=None)

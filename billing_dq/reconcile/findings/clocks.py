@@ -50,5 +50,4 @@ def of_a_wrong_clock(
         f"from {first:%F %T} to {last:%F %T}: a clock is at least {hours:.1f} hours ahead, as one is that writes local "
         "time",
         aspect=_RULE,
-        is_owed=False,
     )

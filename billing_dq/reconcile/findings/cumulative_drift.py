@@ -28,21 +28,23 @@ def cumulative_drift(history: pd.DataFrame, tolerance: Tolerance) -> pd.DataFram
         tolerance: whose absolute part a drift has to exceed.
 
     Returns:
-        ``organization_id``, ``units`` (signed sum), ``weeks`` (how many have that sign), ``explanation``; in order of
-        the organizations.
+        ``organization_id``, ``units`` (signed sum), ``weeks`` (how many have that sign), ``first_week``,
+        ``explanation``; in order of the organizations.
     """
     told_elsewhere = history["diverged"].fillna(False).astype("bool") | (history["grade"] == "unreadable")
     weeks = history.loc[(history["week_state"] == "closed") & ~told_elsewhere]
     weeks = weeks.sort_values(["organization_id", "week_key"], ascending=[True, False])
     counted = weeks.loc[_in_newest_run(weeks)]
-    found = counted.groupby("organization_id").agg(units=("unexplained_units", "sum"), weeks=("week_key", "size"))
+    found = counted.groupby("organization_id").agg(
+        units=("unexplained_units", "sum"), weeks=("week_key", "size"), first_week=("week_key", "min")
+    )
     drifting = found[(found["weeks"] >= LEAST_WEEKS) & (found["units"].abs() > tolerance.absolute_units)].reset_index()
     drifting["explanation"] = [
         f"{number(abs(units))} units too {'few' if units > 0 else 'many'} were debited over {count} closed weeks, "
         f"each week within the tolerance and all in the same direction."
         for units, count in zip(drifting["units"], drifting["weeks"], strict=True)
     ]
-    return drifting[["organization_id", "units", "weeks", "explanation"]]
+    return drifting[["organization_id", "units", "weeks", "first_week", "explanation"]]
 
 
 def _in_newest_run(weeks: pd.DataFrame) -> pd.Series:

@@ -39,6 +39,7 @@ class DisputeFinding:
     units: float
     cause: str | None
     explanation: str
+    broken_since: datetime | None
 
 
 def findings_of(judgement: Judgement, around: Surroundings) -> list[DisputeFinding]:
@@ -59,9 +60,10 @@ def findings_of(judgement: Judgement, around: Surroundings) -> list[DisputeFindi
 
 
 def findings_frame(findings: list[DisputeFinding]) -> pd.DataFrame:
-    """Findings as a frame: kind, organization_id, subject (the dispute), units, cause, explanation."""
+    """Findings as a frame: kind, organization_id, subject (the dispute), units, cause, explanation, broken_since."""
     frame = pd.DataFrame([vars(finding) for finding in findings], columns=list(DisputeFinding.__annotations__))
-    return frame.astype({name: "float64" if name == "units" else "str" for name in frame.columns})
+    dtypes = {"units": "float64", "broken_since": "datetime64[ms, UTC]"}
+    return frame.astype({name: dtypes.get(name, "str") for name in frame.columns})
 
 
 def _withdrawals(judgement: Judgement) -> Iterator[DisputeFinding]:
@@ -160,4 +162,18 @@ def _money(case: DisputeCase) -> str:
 
 
 def _finding(case: DisputeCase, kind: str, units: float, explanation: str) -> DisputeFinding:
-    return DisputeFinding(kind, case.organization_id, case.dispute_id, units, None, explanation)
+    return DisputeFinding(kind, case.organization_id, case.dispute_id, units, None, explanation, _since(case, kind))
+
+
+def _since(case: DisputeCase, kind: str) -> datetime | None:
+    """The entry that is wrong, else the newest movement of money that should have had one."""
+    entries = {
+        "dispute_clawback_wrong_units": (case.clawback,),
+        "dispute_clawback_of_expired_pack": (case.clawback,),
+        "dispute_clawed_back_twice": case.second_clawbacks,
+        "dispute_credited_twice": (*case.credits, *case.by_hand)[-1:],
+        "dispute_credit_wrong_units": (*case.credits, *case.by_hand),
+        "dispute_credit_without_reinstatement": (*case.credits, *case.by_hand),
+    }.get(kind, ())
+    money = case.money.last_reinstatement or case.money.last_withdrawal
+    return next((entry.at for entry in entries if entry is not None), money)

@@ -6,7 +6,7 @@ what is no longer in its window. A document that does not say what it is about k
 
 import pandas as pd
 
-from billing_dq.reconcile.findings.night_findings import FindingInputs
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.findings.quarantine import about_by_finding
 from billing_dq.reconcile.pending import Pending
 from billing_dq.vocabulary.collections import Collection

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from billing_dq.reconcile.findings.severity import Severity
+from billing_dq.vocabulary.verdicts import Verdict
 
 #: Kinds whose subject means something within its organization only.
 _OWN_SUBJECTS = frozenset({"meter_extras_divergence", "ledger_violation"})
@@ -24,8 +25,15 @@ class Finding:
     explanation: str
     #: tells findings of one kind and subject apart: the ledger's rule, the collection of a document
     aspect: str = ""
-    #: whether anybody owes the units to anybody
-    is_owed: bool = True
+    #: None: by its severity
+    verdict: Verdict | None = None
+    #: names of the money that it tells, for `shared_money`
+    money: tuple[str, ...] = ()
+
+    @property
+    def amounts_to(self) -> Verdict:
+        """Its verdict: information is by design unless its rule says otherwise."""
+        return self.verdict or ("by_design" if self.severity == "info" else "unexplained")
 
     @property
     def finding_id(self) -> str:

@@ -7,86 +7,29 @@ night is `ageing`'s; how severe it is, `severity`'s. `units` are signed as money
 the customer.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
 from billing_dq.reconcile.findings import severity
 from billing_dq.reconcile.findings.clocks import of_a_wrong_clock
 from billing_dq.reconcile.findings.finding import Finding, number, records, text, text_or_none
-from billing_dq.reconcile.findings.incidents import incident_sentences
-from billing_dq.reconcile.findings.mirrors import MOVED, mirrored_weeks
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.findings.quarantine import quarantine_findings
+from billing_dq.reconcile.findings.shared_money import Claimant, owed_units, owners
+from billing_dq.reconcile.findings.since import broken_since
 from billing_dq.reconcile.findings.subscriptions import subscription_findings
+from billing_dq.reconcile.findings.week_findings import entry_money, in_doubt, settlement_money, week_findings
 from billing_dq.reconcile.ledger.document_size import CRITICAL_BYTES
-from billing_dq.reconcile.ledger.entry_rules import OF_NO_MONEY
-from billing_dq.reconcile.meter.causes import ALWAYS_BY_DESIGN, RESETS_BY_DESIGN, STORIES, Cause
+from billing_dq.reconcile.meter.causes import Cause
 from billing_dq.tables import FINDINGS
 from billing_dq.units import cents_of_units
-from billing_dq.vocabulary.kinds import KINDS, Result
-from billing_dq.vocabulary.references import SETTLEMENT
+from billing_dq.vocabulary.kinds import KINDS
+from billing_dq.vocabulary.references import SETTLEMENT, clawback_of, reinstated_dispute
 from billing_dq.weeks import NightWeeks
 
 #: Columns of a plain finding: all of `FINDINGS` but its ageing.
 PLAIN_COLUMNS = FINDINGS.column_names[: FINDINGS.column_names.index("state")]
-
-
-@dataclass(frozen=True)
-class FindingInputs:
-    """The result tables of a night. None: not examined tonight (its source failed, or was not asked)."""
-
-    #: `METER_EXTRAS_DELTAS` and `METER_EXTRAS_EVIDENCE`
-    deltas: pd.DataFrame | None = None
-    evidence: pd.DataFrame | None = None
-    #: `FOLLOWED_WEEKS`, which are in them too
-    followed_weeks: pd.DataFrame | None = None
-    #: cumulative drift: organization_id, units, weeks, explanation
-    drift: pd.DataFrame | None = None
-    #: `RUNAWAY_BALANCES`
-    runaway: pd.DataFrame | None = None
-    #: organization_id, cached_balance
-    orphans: pd.DataFrame | None = None
-    #: `LEDGER_VIOLATIONS`, the `LEDGER_SUSPECTS` that date their entries, and the `EXTRAS_BALANCES` they are about
-    #: (for the size of documents)
-    violations: pd.DataFrame | None = None
-    suspects: pd.DataFrame | None = None
-    balances: pd.DataFrame | None = None
-    #: `SUBSCRIPTION_DRIFT` against Stripe, the `SUBSCRIPTIONS` it is about, and how young a write is not compared yet
-    subscription_drift: pd.DataFrame | None = None
-    subscriptions: pd.DataFrame | None = None
-    pending_minutes: float = 0.0
-    #: `STRIPE_SUBSCRIPTIONS`, which tell what changed there lately
-    stripe_subscriptions: pd.DataFrame | None = None
-    #: Stripe subscriptions whose newest paid invoice was out of reach of the night's requests
-    invoices_not_read: frozenset[str] = frozenset()
-    #: `SUBSCRIPTION_DRIFT` rows that need no Stripe
-    stale_past_due: pd.DataFrame | None = None
-    payers: pd.DataFrame | None = None
-    #: kind (dispute_* or livemode_mix), organization_id, subject, units, cause, explanation; and the
-    #: `DISPUTE_POSITIONS` behind them
-    disputes: pd.DataFrame | None = None
-    dispute_positions: pd.DataFrame | None = None
-    #: findings of payments (`purchases.ledgers.findings_frame`), and the `STRIPE_CHARGES` and `STRIPE_REFUNDS` they are
-    #: about; one that could not be read is None, whatever was found of the other
-    payments: pd.DataFrame | None = None
-    charges: pd.DataFrame | None = None
-    refunds: pd.DataFrame | None = None
-    #: `DEAD_LETTERED_EVENTS`
-    dead_lettered: pd.DataFrame | None = None
-    #: `QUARANTINED_DOCUMENTS`, `QUARANTINED_STRIPE_OBJECTS`, and what the former are about (`UNREADABLE_KEYS`)
-    quarantined: pd.DataFrame | None = None
-    quarantined_stripe: pd.DataFrame | None = None
-    unreadable: pd.DataFrame | None = None
-    #: `quarantine.DOCUMENT_COLUMNS` of the documents that open findings of earlier nights are about
-    quarantined_before: pd.DataFrame | None = None
-    #: whether all of the application's side was read
-    is_whole: bool = True
-
-    def has(self, result: Result) -> bool:
-        """Whether a result was examined tonight."""
-        frame: pd.DataFrame | None = getattr(self, result)
-        return frame is not None
 
 
 def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: float, runbook_url: str) -> pd.DataFrame:
@@ -98,12 +41,13 @@ def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: f
         dollars_to_units: the general ratio, to price units.
         runbook_url: address of RUNBOOKS.md; a finding links to the section of its kind.
     """
+    violations = _of_ledgers(inputs)
     rows = [
-        *_weeks(inputs),
+        *week_findings(inputs, violations),
         *_balances(inputs),
-        *_violations(inputs, weeks),
+        *_violations(inputs, violations, weeks),
         *subscription_findings(inputs.subscription_drift, (inputs.stale_past_due, inputs.payers), inputs.subscriptions),
-        *_plain(inputs.disputes),
+        *_plain(inputs.disputes, inputs.dispute_positions),
         *_plain(inputs.payments),
         *_events(inputs),
         *quarantine_findings(inputs.quarantined, inputs.quarantined_stripe, inputs.unreadable),
@@ -116,7 +60,7 @@ def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: f
             "subject": [row.subject for row in rows],
             "severity": [row.severity for row in rows],
             "units": [row.units for row in rows],
-            "is_owed": [row.is_owed for row in rows],
+            "verdict": [row.amounts_to for row in rows],
             "cause": [row.cause for row in rows],
             "explanation": [row.explanation for row in rows],
             "runbook": [f"{runbook_url}#{KINDS[row.kind].runbook}" for row in rows],
@@ -125,103 +69,26 @@ def plain_findings(inputs: FindingInputs, weeks: NightWeeks, dollars_to_units: f
     # One entry copied twice under one id breaks one rule twice: one finding, over the units of both.
     frame["units"] = frame.groupby("finding_id")["units"].transform("sum") + 0.0  # of nothing is 0, not -0
     frame = frame.drop_duplicates("finding_id").sort_values("finding_id")
-    owed = frame["units"].where(frame["is_owed"], 0.0)
-    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in owed]
-    return frame[PLAIN_COLUMNS]
+    frame["same_money_as"] = frame["finding_id"].map(_owners(frame, rows)).astype("str")
+    frame["usd_cents"] = [cents_of_units(units, dollars_to_units) for units in owed_units(frame)]
+    return frame.assign(broken_since=broken_since(frame, inputs))[PLAIN_COLUMNS]
 
 
-def _weeks(inputs: FindingInputs) -> Iterator[Finding]:
-    if inputs.deltas is not None:
-        defects = _defects(inputs.evidence)
-        together = {} if inputs.evidence is None else incident_sentences(inputs.evidence)
-        made_good = _made_good(inputs.evidence, inputs.violations)
-        mirrors = mirrored_weeks(inputs.deltas, inputs.evidence)
-        key = pd.MultiIndex.from_frame(inputs.deltas[["organization_id", "week_key"]])
-        unexplained = inputs.deltas["grade"].isin(["unexplained", "undecided"])
-        diverged = inputs.deltas["diverged"].fillna(False).astype("bool")
-        wrong = diverged | unexplained | key.isin(list(defects))
-        for row in records(inputs.deltas.assign(diverged=diverged).loc[wrong]):
-            organization, week = text(row, "organization_id"), text(row, "week_key")
-            if (organization, week) in mirrors.others:
-                continue
-            grade = text(row, "grade")
-            moved = mirrors.sentences.get((organization, week))
-            corrected = made_good.get((organization, week))
-            severe = severity.of_week(grade, row["diverged"] is True, text(row, "week_state"))
-            sentences = (text(row, "explanation"), moved, together.get((organization, week)), corrected)
-            yield Finding(
-                kind="meter_extras_divergence",
-                organization_id=organization,
-                subject=week,
-                severity="info" if corrected else "warning" if moved else severe,
-                units=0.0 if corrected or moved else number(row, "delta_units"),
-                cause=MOVED if moved else text_or_none(row, "cause") or defects.get((organization, week)),
-                explanation=" ".join(filter(None, sentences)),
-            )
-    if inputs.drift is not None:
-        for row in records(inputs.drift):
-            organization = text(row, "organization_id")
-            yield Finding(
-                kind="meter_extras_drift",
-                organization_id=organization,
-                subject=organization,
-                severity=severity.OF_KIND["meter_extras_drift"],
-                units=number(row, "units"),
-                cause=None,
-                explanation=text(row, "explanation"),
-            )
-
-
-def _defects(evidence: pd.DataFrame | None) -> dict[tuple[str, str], str]:
-    """The largest defect of every organization's week that has one, however small, by its evidence."""
-    if evidence is None:
-        return {}
-    defects = _of_defects(evidence)
-    by_size = defects.assign(size=defects["units"].abs()).sort_values(["size", "cause"])
-    # of a week's defects the last one, which is the largest, stays
-    return {(text(row, "organization_id"), text(row, "week_key")): text(row, "cause") for row in records(by_size)}
-
-
-def _of_defects(evidence: pd.DataFrame) -> pd.DataFrame:
-    """The evidence of defects.
-
-    A half-applied settlement that moves no debit is the ledger's finding alone: one break, one finding.
-    """
-    reset = (evidence["cause"] == Cause.USAGE_RESET) & evidence["rule"].isin(list(RESETS_BY_DESIGN))
-    of_ledger = (evidence["cause"] == Cause.SETTLEMENT_HALF_APPLIED) & (evidence["units"] == 0)
-    return evidence.loc[~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & ~reset & ~of_ledger & ~_in_doubt(evidence)]
-
-
-def _made_good(evidence: pd.DataFrame | None, violations: pd.DataFrame | None) -> dict[tuple[str, str], str]:
-    """By organization and week, in words: the entries that make good all of its defects, which are copied debits.
-
-    The week itself stays as it is: what was added to the ledger to correct it is no debit of the week.
-    """
-    if evidence is None or violations is None:
-        return {}
-    defects = _of_defects(evidence)
-    copies = violations.loc[(violations["rule"] == "duplicate_ref") & violations["compensated_by"].notna()]
-    copies = copies[["organization_id", "entry_id", "compensated_by"]].drop_duplicates(["organization_id", "entry_id"])
-    told = defects.merge(copies, on=["organization_id", "entry_id"], how="left")
-    told["good"] = told["compensated_by"].notna() & (told["cause"] == Cause.DUPLICATE_DEBIT)
-    weeks = told.groupby(["organization_id", "week_key"])
-    whole = told.loc[weeks["good"].transform("all")].groupby(["organization_id", "week_key"])["compensated_by"]
-    return {
-        (str(organization), str(week)): f"Made good by {', '.join(entries.unique())}."
-        for (organization, week), entries in whole
-    }
-
-
-def _in_doubt(evidence: pd.DataFrame) -> pd.Series:
-    """Of every item: whether its week has a story by design beside it, which carries no units, and nothing proves it.
-
-    Such a week is a finding where it is graded undecided; below the tolerance it is none.
-    """
-    stories = evidence.loc[(evidence["confidence"] == "guess") & evidence["cause"].isin([*STORIES])]
-    stories = stories.loc[stories["units"] == 0]
-    week = ["organization_id", "week_key"]
-    beside = pd.MultiIndex.from_frame(evidence[week]).isin(pd.MultiIndex.from_frame(stories[week]))
-    return (evidence["confidence"] != "proved") & beside
+def _owners(frame: pd.DataFrame, findings: Iterable[Finding]) -> dict[str, str]:
+    """By finding: the one that owns its money."""
+    money = {finding.finding_id: finding.money for finding in findings}
+    told = frame.loc[owed_units(frame.assign(same_money_as=None)) != 0]
+    columns = ["finding_id", "organization_id", "kind", "cause", "units"]
+    return owners(
+        Claimant(
+            finding,
+            organization if isinstance(organization, str) else None,
+            cause if kind == "ledger_violation" else kind,
+            units,
+            money[finding],
+        )
+        for finding, organization, kind, cause, units in told[columns].itertuples(index=False, name=None)
+    )
 
 
 def _balances(inputs: FindingInputs) -> Iterator[Finding]:
@@ -243,8 +110,6 @@ def _balances(inputs: FindingInputs) -> Iterator[Finding]:
                 cause=None,
                 explanation=f"the balance is {balance:,.10g} units, below the {number(row, 'threshold_units'):,.10g} "
                 f"that {basis} allows",
-                # a state that other breaks, or the application's design, have led to: each unit is owed once
-                is_owed=False,
             )
     if inputs.orphans is not None:
         for row in records(inputs.orphans):
@@ -260,33 +125,52 @@ def _balances(inputs: FindingInputs) -> Iterator[Finding]:
             )
 
 
-def _violations(inputs: FindingInputs, weeks: NightWeeks) -> Iterator[Finding]:
-    if inputs.violations is None:
+def _of_ledgers(inputs: FindingInputs) -> pd.DataFrame | None:
+    """The violations that are findings of their own."""
+    return None if inputs.violations is None else inputs.violations.loc[~_of_a_reset_meter(inputs)]
+
+
+def _violations(inputs: FindingInputs, violations: pd.DataFrame | None, weeks: NightWeeks) -> Iterator[Finding]:
+    if violations is None:
         return
     full: set[str] = set()
     if inputs.balances is not None:
         full = set(inputs.balances.loc[inputs.balances["document_bytes"] >= CRITICAL_BYTES, "organization_id"])
     states = weeks.states()
-    of_clock, clock = of_a_wrong_clock(inputs.violations, inputs.suspects, weeks.as_of)
+    of_clock, clock = of_a_wrong_clock(violations, inputs.suspects, weeks.as_of)
     if clock is not None:
         yield clock
-    for row in records(inputs.violations.loc[~_of_a_reset_meter(inputs) & ~of_clock]):
+    for row in records(violations.loc[~of_clock]):
         organization, rule = text(row, "organization_id"), text(row, "rule")
+        is_compensated = text_or_none(row, "compensated_by") is not None
         week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
         yield Finding(
             kind="ledger_violation",
             organization_id=organization,
             subject=week or text_or_none(row, "entry_id") or organization,
-            severity=severity.of_violation(
-                rule, states.get(week), organization in full, text_or_none(row, "compensated_by") is not None
-            ),
+            severity=severity.of_violation(rule, states.get(week), organization in full, is_compensated),
             units=number(row, "units"),
             cause=rule,
             explanation=text(row, "detail"),
             # one break, which is only told more mildly once it is old
             aspect="expiry_too_much" if rule == "expiry_in_full" else rule,
-            is_owed=rule not in OF_NO_MONEY,
+            verdict="too_small" if is_compensated else None,
+            money=_money_of_violation(row, week),
         )
+
+
+def _money_of_violation(row: dict[str, object], week: str) -> tuple[str, ...]:
+    """What else may tell the units of a violation."""
+    organization, entry = text(row, "organization_id"), text_or_none(row, "entry_id")
+    reference, rule = text_or_none(row, "ref_id"), text(row, "rule")
+    if week:
+        return (settlement_money(organization, week),)
+    money = () if entry is None else (entry_money(organization, entry),)
+    if rule != "duplicate_ref" or reference is None:
+        return money
+    clawback = clawback_of(reference)
+    dispute = clawback.dispute_id if clawback else reinstated_dispute(reference)
+    return (*money, _again(dispute)) if dispute else money
 
 
 def _of_a_reset_meter(inputs: FindingInputs) -> pd.Series:
@@ -300,25 +184,43 @@ def _of_a_reset_meter(inputs: FindingInputs) -> pd.Series:
         return pd.Series(data=False, index=violations.index)
     evidence = inputs.evidence.assign(week=inputs.evidence["organization_id"] + "/" + inputs.evidence["week_key"])
     set_back = (evidence["cause"] == Cause.USAGE_RESET) & (evidence["units"] != 0)
-    reset = evidence.loc[set_back & ~_in_doubt(evidence), "week"]
+    reset = evidence.loc[set_back & ~in_doubt(evidence), "week"]
     differ = evidence.loc[evidence["rule"] == "amounts_differ", "week"]
     week = violations["organization_id"] + "/" + violations["ref_id"].fillna("").str.removeprefix(SETTLEMENT)
     return (violations["rule"] == "settlement_half_applied") & week.isin(reset) & week.isin(differ)
 
 
-def _plain(frame: pd.DataFrame | None) -> Iterator[Finding]:
-    """Findings that their rules have put into words: of disputes, of payments."""
+def _plain(frame: pd.DataFrame | None, positions: pd.DataFrame | None = None) -> Iterator[Finding]:
+    """Findings that their rules have put into words: of disputes, whose positions tell the charges, and of payments."""
+    charges = {} if positions is None else dict(zip(positions["dispute_id"], positions["charge_id"], strict=True))
     for row in records(frame) if frame is not None else []:
-        kind = text(row, "kind")
+        kind, subject = text(row, "kind"), text(row, "subject")
         yield Finding(
             kind=kind,
             organization_id=text_or_none(row, "organization_id"),
-            subject=text(row, "subject"),
+            subject=subject,
             severity=severity.OF_KIND[kind],
             units=number(row, "units"),
             cause=text_or_none(row, "cause"),
             explanation=text(row, "explanation"),
+            verdict="undecided" if kind == "topup_payment_unknown" else None,
+            money=_money_of_payment(kind, subject, charges),
         )
+
+
+def _money_of_payment(kind: str, subject: str, charges: Mapping[str, str]) -> tuple[str, ...]:
+    """What else may tell the units of a dispute or a charge."""
+    if kind in ("dispute_credit_due", "dispute_parked", "dispute_credit_wrong_units"):
+        return (f"credit {subject}",)
+    if kind in ("dispute_clawed_back_twice", "dispute_credited_twice"):
+        return (_again(subject),)
+    if kind in ("topup_in_another_ledger", "dispute_clawback_missing", "refund_clawback_missing"):
+        return (f"units of {charges.get(subject, subject)}",)
+    return ()
+
+
+def _again(dispute: str) -> str:
+    return f"again {dispute}"
 
 
 def _events(inputs: FindingInputs) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars
     breaks = violations.loc[violations["rule"].isin(CORRECTABLE) & (violations["units"] != 0)]
     # An entry that breaks several rules is undone once; an entry that stands twice under one id is to be undone twice.
     breaks = breaks.assign(row=breaks.index, copy=breaks.groupby(["organization_id", "entry_id", "rule"]).cumcount())
-    breaks = breaks.merge(_first_positions(suspects), on=["organization_id", "entry_id"])
+    breaks = _undone_as_a_whole(breaks).merge(_first_positions(suspects), on=["organization_id", "entry_id"])
     breaks = breaks.sort_values(["organization_id", "position", "rule"])
     corrections = _corrections(suspects, breaks)
     by_break: dict[tuple[str, str, int, float], tuple[str, str] | None] = {}
@@ -78,6 +78,16 @@ def with_compensations(violations: pd.DataFrame, suspects: pd.DataFrame, dollars
             compensated_by=pd.Series(ids, violations.index, dtype="str"),
         )
     )
+
+
+def _undone_as_a_whole(breaks: pd.DataFrame) -> pd.DataFrame:
+    """The breaks; those of an entry of the wrong sign over the units that its sign alone moved wrongly.
+
+    Whatever else is wrong with such an entry is undone by the correction of its sign.
+    """
+    of_sign = breaks.loc[breaks["rule"] == "sign", ["organization_id", "entry_id", "copy", "units"]]
+    with_sign = breaks.merge(of_sign, how="left", on=["organization_id", "entry_id", "copy"], suffixes=("", "_of_sign"))
+    return with_sign.assign(units=with_sign["units_of_sign"].fillna(with_sign["units"])).drop(columns="units_of_sign")
 
 
 @dataclass

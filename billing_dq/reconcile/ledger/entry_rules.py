@@ -32,7 +32,9 @@ _SENTENCES = {
 
 
 def entry_violations(suspects: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-    """The entries that break a rule, once for each rule, in `LEDGER_VIOLATIONS`; units are the entry's amount.
+    """The entries that break a rule, once for each rule, in `LEDGER_VIOLATIONS`.
+
+    Units are the entry's amount; of a wrong sign twice that, for it went the wrong way and is missing on the right one.
 
     Args:
         suspects: `LEDGER_SUSPECTS` in commit order, with every entry of a repeated reference.
@@ -54,7 +56,10 @@ def entry_violations(suspects: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         "unknown_kind": ~kind.isin(ENTRY_KINDS),
     }
     of_rule = {rule: rows.loc[is_broken] for rule, is_broken in broken.items()}
-    violations = [violations_of(rows, rule, rows["amount"], _sentences(rows, rule)) for rule, rows in of_rule.items()]
+    violations = [
+        violations_of(rows, rule, rows["amount"] * (2 if rule == "sign" else 1), _sentences(rows, rule))
+        for rule, rows in of_rule.items()
+    ]
     return pd.concat(violations, ignore_index=True)
 
 

@@ -1,6 +1,6 @@
 // Fills the table of findings. What comes from data goes into text nodes, never into HTML.
 const SEVERITY = 0, CHANGE = 1, VERDICT = 2, KIND = 3, ORGANIZATION = 4, SUBJECT = 5, CENTS = 6, UNITS = 7, NIGHTS = 8;
-const CAUSE = 9, EXPLANATION = 10, FIRST_SEEN = 11, LAST_SEEN = 12, ID = 13, ACCEPTED = 14, COMMANDS = 15;
+const CAUSE = 9, EXPLANATION = 10, BROKEN_SINCE = 11, FIRST_SEEN = 12, LAST_SEEN = 13, ID = 14, ACCEPTED = 15, COMMANDS = 16;
 
 const unpacked = (id) => {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (one) => one.charCodeAt(0));
@@ -51,7 +51,8 @@ const element = (tag, content, attributes = {}) => Object.assign(document.create
 const more = (row) => {
   const box = element("div", "", { className: "more" });
   box.append(element("p", row[EXPLANATION], { className: "text" }));
-  const life = `${row[ID]}, first seen ${row[FIRST_SEEN]}, last seen ${row[LAST_SEEN]}`;
+  const broken = row[BROKEN_SINCE] ? `, broken since ${row[BROKEN_SINCE].slice(0, 10)}` : "";
+  const life = `${row[ID]}${broken}, first seen ${row[FIRST_SEEN]}, last seen ${row[LAST_SEEN]}`;
   box.append(element("p", [words(row[CAUSE]), row[ACCEPTED], life].filter(Boolean).join(" · "), { className: "quiet" }));
   box.append(element("p", "Subject: " + row[SUBJECT], { className: "quiet" }));
   for (const command of row[COMMANDS]) box.append(element("code", command));

@@ -13,8 +13,9 @@ import click
 import pandas as pd
 
 from billing_dq.errors import SettingsError
+from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.report.figures import rows_of
-from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.words import commands
 from billing_dq.tables import FINDINGS
 
@@ -59,7 +60,7 @@ def what_next(config: Path, night: str, findings: pd.DataFrame, deltas: pd.DataF
         findings: `FINDINGS` that the night found open.
         deltas: `METER_EXTRAS_DELTAS` of the night.
     """
-    first = rows_of(in_order_of_work(findings, verdicts(findings, deltas)), FINDINGS.column_names)
+    first = rows_of(in_order_of_work(findings, verdicts(findings)), FINDINGS.column_names)
     shown = ["billing-dq findings"]
     for verb in ("billing-dq explain ", "billing-dq dispute "):
         leads = (commands(row, night)[0] for row in first)

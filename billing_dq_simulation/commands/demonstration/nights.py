@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pymongo import MongoClient
 
 from billing_dq.commands.findings import accept_finding
-from billing_dq.reconcile.findings.acceptance import is_accepted
+from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.report.verdicts import changes
 from billing_dq.runner import StoredNight
 from billing_dq_simulation.config import WorldConfig
@@ -150,7 +150,7 @@ def line_of(night: StoredNight, last: StoredNight | None) -> tuple[str | int, ..
     """The line of a night, by `COLUMNS`; ``last`` is the night before."""
     seen = night.findings
     change = changes(seen, None if last is None else last.findings, night.night)
-    accepted = is_accepted(seen) & (seen["state"] != "resolved")
+    accepted = is_accepted(seen) & is_open(seen)
     counts = [int((change == name).sum()) for name in ("new", "unchanged", "worse", "reopened", "resolved")]
-    still_open = int((seen["state"] != "resolved").sum())
+    still_open = int(is_open(seen).sum())
     return (night.night, *counts, int(accepted.sum()), len(night.incidents), still_open)

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from billing_dq.reconcile.findings.acceptance import is_accepted, with_acceptances
+from billing_dq.reconcile.findings.acceptance import with_acceptances
+from billing_dq.reconcile.findings.standing import is_accepted
 from billing_dq.tables import ACCEPTANCES, FINDINGS
 
 FINDING = {"finding_id": "f1", "kind": "ledger_violation", "severity": "error", "units": -300.0, "usd_cents": -30}

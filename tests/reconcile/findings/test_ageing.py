@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
-from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, seen_open, with_ageing
-from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.ageing import findings_of_night, known_before, with_ageing
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
+from billing_dq.reconcile.findings.night_findings import plain_findings
+from billing_dq.reconcile.findings.standing import seen_open
 from tests.support.examples import examples
 from tests.support.finding_rows import deltas, events, evidence, violation, violations, week
 from tests.support.ledger_rows import NIGHT, ORG
@@ -105,7 +107,7 @@ def test_the_findings_text_and_severity_are_those_of_its_last_sight():
     first = findings_of_night(
         FindingInputs(deltas=deltas(row), evidence=evidence()), None, "2026-11-21", NIGHT, 1000.0, "R.md"
     )
-    closed = row | {"week_state": "closed", "cause": "missing_debit", "delta_units": 70.0}
+    closed = week("unexplained", week_key="2026-W47", cause="missing_debit", delta_units=70.0)
     inputs = FindingInputs(deltas=deltas(closed), evidence=evidence())
     second = findings_of_night(inputs, first, "2026-11-22", NIGHT, 1000.0, "R.md")
     assert second[["state", "severity", "cause", "units", "nights_open"]].to_numpy().tolist() == [
@@ -135,7 +137,7 @@ def test_a_night_resolves_what_it_looked_for_and_did_not_find():
     first = findings_of_night(
         FindingInputs(violations=violations(settlement)), None, "2026-11-21", NIGHT, 1000.0, "R.md"
     )
-    assert first.drop(columns=["finding_id", *ACCEPTANCE_COLUMNS]).to_numpy().tolist() == [
+    assert first.drop(columns=["finding_id", "same_money_as", *ACCEPTANCE_COLUMNS]).to_numpy().tolist() == [
         [
             "ledger_violation",
             ORG,
@@ -143,9 +145,11 @@ def test_a_night_resolves_what_it_looked_for_and_did_not_find():
             "warning",
             1000.0,
             100,
+            "unexplained",
             "settlement_half_applied",
             "in detail",
             "R.md#ledger-violation",
+            pd.Timestamp("2026-11-16", tz="UTC"),
             "new",
             "2026-11-21",
             "2026-11-21",

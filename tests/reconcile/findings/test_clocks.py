@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pandas as pd
 
-from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
+from billing_dq.reconcile.findings.night_findings import plain_findings
 from billing_dq.tables import LEDGER_SUSPECTS
 from tests.support.finding_rows import violation, violations
 from tests.support.ledger_rows import AS_OF, NIGHT, ORG

@@ -35,8 +35,9 @@ def test_three_weeks_of_one_sign_that_exceed_the_tolerance_together_are_a_drift(
         history(20, 0, 20, 20),
     ]
     found = cumulative_drift(pd.concat(weeks), Tolerance())
-    assert list(found.columns) == ["organization_id", "units", "weeks", "explanation"]
-    assert found.to_numpy().tolist() == [
+    assert list(found.columns) == ["organization_id", "units", "weeks", "first_week", "explanation"]
+    assert found["first_week"].tolist() == [weeks[0]["week_key"].min(), weeks[0]["week_key"].min()]
+    assert found.drop(columns="first_week").to_numpy().tolist() == [
         [
             ORG,
             60,

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from billing_dq.reconcile.findings.examination import Coverage
-from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
+from billing_dq.reconcile.findings.night_findings import plain_findings
 from billing_dq.reconcile.findings.quarantine import DOCUMENT_COLUMNS, documents_of
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.tables import RUNAWAY_BALANCES

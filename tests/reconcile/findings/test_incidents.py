@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.findings.incidents import INCIDENT_COLUMNS, incident_sentences, incidents
-from billing_dq.reconcile.findings.night_findings import FindingInputs, plain_findings
+from billing_dq.reconcile.findings.night_findings import plain_findings
 from billing_dq.tables import METER_EXTRAS_EVIDENCE
 from tests.support.finding_rows import deltas, week
 from tests.support.ledger_rows import NIGHT

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from billing_dq.reconcile.findings.night_findings import PLAIN_COLUMNS, FindingInputs, plain_findings
+from billing_dq.reconcile.findings.finding_inputs import FindingInputs
+from billing_dq.reconcile.findings.night_findings import PLAIN_COLUMNS, plain_findings
 from billing_dq.reconcile.findings.severity import OF_KIND
 from billing_dq.reconcile.ledger.document_size import CRITICAL_BYTES, WARN_BYTES
 from billing_dq.tables import FINDINGS, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, RUNAWAY_BALANCES
@@ -35,6 +36,11 @@ def of_week(row: dict[str, object], *pieces: tuple[str, str, float]) -> list[tup
     return list(frame[["severity", "cause"]].fillna("").itertuples(index=False, name=None))
 
 
+def drifting(explanation: str) -> pd.DataFrame:
+    row = {"organization_id": ORG, "units": 90.0, "weeks": 3, "first_week": "2026-W43", "explanation": explanation}
+    return pd.DataFrame([row])
+
+
 def test_a_night_that_examined_nothing_finds_nothing():
     frame = found(FindingInputs())
     assert list(frame.columns) == PLAIN_COLUMNS
@@ -42,8 +48,9 @@ def test_a_night_that_examined_nothing_finds_nothing():
 
 
 def told(inputs: FindingInputs) -> list[list[object]]:
-    """Whole findings by subject and cause, but for what is the same of every finding of a kind: its id and its link."""
-    frame = found(inputs).drop(columns=["finding_id", "runbook"]).sort_values(["subject", "cause"])
+    """Whole findings by subject and cause, but for id and link, and what tests of their own are about."""
+    columns = ["finding_id", "runbook", "same_money_as", "verdict", "broken_since"]
+    frame = found(inputs).drop(columns=columns).sort_values(["subject", "cause"])
     return [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy().tolist()]
 
 
@@ -108,7 +115,7 @@ def test_what_is_found_in_the_meter_in_disputes_and_in_queues_is_told_whole():
     given_up = events("v1", type="invoice.paid", last_error="no such plan", attempts=5)
     inputs = FindingInputs(
         deltas=deltas(week("unexplained", cause="missing_debit")),
-        drift=pd.DataFrame([{"organization_id": ORG, "units": 90.0, "weeks": 3, "explanation": "ever so little"}]),
+        drift=drifting("ever so little"),
         disputes=disputes({"cause": "credited_short"}, {"subject": "du_2", "kind": "dispute_parked"}),
         dead_lettered=pd.concat([given_up, events("v2")]),
         quarantined=quarantined(("organizations", "x1", "plan")),
@@ -353,8 +360,7 @@ def test_units_in_an_orphan_are_owed_to_somebody():
 
 
 def test_cumulative_drift_is_a_warning_about_the_organization():
-    rows = pd.DataFrame([{"organization_id": ORG, "units": 90.0, "weeks": 3, "explanation": "because"}])
-    finding = only(FindingInputs(drift=rows))
+    finding = only(FindingInputs(drift=drifting("because")))
     assert (finding["kind"], finding["subject"], finding["severity"]) == ("meter_extras_drift", ORG, "warning")
 
 
@@ -392,7 +398,7 @@ def test_a_half_applied_settlement_is_about_its_week(key: str, severity: str):
     assert (finding["subject"], finding["severity"]) == (key, severity)
 
 
-def test_rules_of_one_entry_are_findings_of_their_own_and_copies_of_one_id_are_one():
+def test_rules_of_one_entry_are_findings_of_one_money_and_copies_of_one_id_are_one():
     rows = violation("duplicate_ref"), violation("duplicate_ref", detail="in other words"), violation("sign")
     assert told(FindingInputs(violations=violations(*rows))) == [
         ["ledger_violation", ORG, "e1", "error", -10.0, -1, "duplicate_ref", "in detail"],

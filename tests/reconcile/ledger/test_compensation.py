@@ -81,7 +81,7 @@ def test_a_correction_that_is_a_break_itself_makes_nothing_good():
     ("wrong", "opposite"),
     [
         ([entry("topup", 500, "t", 90, session="cs_1"), entry("topup", 500, "wrong", 80, session="cs_1")], -500),
-        ([entry("debit", 40, "wrong", 80, ref="a")], -40),
+        ([entry("debit", 40, "wrong", 80, ref="a")], -80),
         ([entry("adjustment", 40, "wrong", 80)], -40),
         ([entry("bonus", 40, "wrong", 80, ref="a")], -40),
         ([entry("debit", -40, "wrong", 80)], 40),
@@ -101,7 +101,7 @@ def test_what_an_expiration_took_too_much_is_made_good_by_an_adjustment():
 
 def test_an_entry_that_breaks_two_rules_is_undone_once():
     odd = entry("debit", 40, "odd", 80)
-    found = judged(odd, correction(-40))
+    found = judged(odd, correction(-80))
     assert found["rule"].tolist() == ["sign", "missing_ref"]
     assert found["compensated_by"].tolist() == ["fix", "fix"]
 
