@@ -54,7 +54,7 @@ def test_the_first_screen_has_the_sentence_and_every_sum() -> None:
 def test_the_table_has_every_finding_as_it_is_stored() -> None:
     told = night()
     rows = packed_rows(page(told))
-    assert [row[13] for row in rows] == list(told.findings["finding_id"])
+    assert [row[14] for row in rows] == list(told.findings["finding_id"])
     assert [row[6] for row in rows] == list(told.findings["usd_cents"])
     assert [row[7] for row in rows] == list(told.findings["units"])
 

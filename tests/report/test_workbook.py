@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         finding(2, subject="@SUM(1+1)*cmd|' /C calc'!A0", explanation="of two\r\nlines, with ümlaut", usd_cents=905),
         finding(3, state="resolved"),
         old(4, severity="warning", cause=None, organization_id=None, kind="dead_lettered_event"),
-        old(5, severity="info"),
+        old(5, severity="info", verdict="undecided"),
     )
     store(tmp_path, "findings", NIGHT, tonight)
     store(tmp_path, "meter_extras_deltas", NIGHT, deltas(week("undecided", organization_id=f"{5:024x}")))
@@ -62,7 +62,7 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 def test_what_is_open_is_listed_worst_first_in_dollars(home: Path) -> None:
     rows = open_findings(Lake(str(home)))
     assert rows["usd"].tolist() == [9.05, -2.5, 1.0, 1.0]
-    assert rows["verdict"].tolist() == ["unexplained", "unexplained", "unexplained", "undecided"]
+    assert rows["verdict"].tolist() == ["owed (unexplained)"] * 3 + ["undecided"]
     assert set(rows["state"]) == {"new", "persisting"}
     assert rows["command"].str.startswith("billing-dq ").all()
 
