@@ -31,19 +31,18 @@ def of_findings(findings: pd.DataFrame, verdict: "pd.Series[str]", night: str) -
     columns = ["kind", "organization_id", "subject", "severity", "units", "usd_cents"]
     alerts = open_findings[columns].assign(
         alert_id=open_findings["finding_id"],
-        sentence=open_findings["explanation"],
-        since=_since(open_findings, night),
+        sentence=_sentences(open_findings),
+        since=open_findings["first_seen"].where(open_findings["first_seen"] != night),
         silenced=pd.Series(silenced, index=open_findings.index, dtype="str").replace("", None),
         is_reopened=open_findings["state"] == "reopened",
     )
     return ALERTS.conform(alerts)
 
 
-def _since(findings: pd.DataFrame, night: str) -> "pd.Series[str]":
-    """When each broke, where that is known, and which night first saw it, where that was an earlier one."""
-    broken = "broken since " + findings["broken_since"].dt.strftime("%Y-%m-%d").astype("str")
-    seen = ("first seen " + findings["first_seen"]).where(findings["first_seen"] != night)
-    return (broken + ", " + seen).fillna(broken).fillna(seen)
+def _sentences(findings: pd.DataFrame) -> "pd.Series[str]":
+    """What is wrong with each, and when it broke, where that is known."""
+    broken = " (broken since " + findings["broken_since"].dt.strftime("%Y-%m-%d").astype("str") + ")"
+    return findings["explanation"] + broken.fillna("")
 
 
 def operation(

@@ -83,7 +83,7 @@ def _line(row: Mapping[str, Plain]) -> str:
     if row["subject"] != row["organization_id"]:
         parts.append(plain(row["subject"]))
     if row["since"] is not None:
-        parts.append(str(row["since"]))
+        parts.append(f"first seen {row['since']}")
     if row["kind"] not in OPERATIONS and row["units"]:
         parts.append(f"{number(float(str(row['units'])))} units")
     money = owed(float(str(row["usd_cents"])))

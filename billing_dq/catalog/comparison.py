@@ -4,6 +4,8 @@ from typing import Final
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import is_open
+
 #: The columns of a change: what it is (``came``, ``went`` or ``changed``), and the finding as each night has it.
 CHANGE_COLUMNS: Final = [
     "change",
@@ -32,7 +34,7 @@ def compare(earlier: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `CHANGE_COLUMNS`, those with the largest change of money first.
     """
-    before, after = (frame[frame["state"] != "resolved"].set_index("finding_id") for frame in (earlier, later))
+    before, after = (frame[is_open(frame)].set_index("finding_id") for frame in (earlier, later))
     joined = before.merge(
         after, how="outer", left_index=True, right_index=True, suffixes=("_before", "_after")
     ).reset_index()

@@ -18,9 +18,10 @@ from billing_dq.catalog.comparison import CHANGE_COLUMNS, compare
 from billing_dq.catalog.trace import EVENT_COLUMNS, trace
 from billing_dq.catalog.views import nights_database
 from billing_dq.errors import SourceError
+from billing_dq.reconcile.findings.standing import is_open, verdicts
 from billing_dq.report.figures import plain, rows_of
-from billing_dq.report.night import read_findings, read_undecided
-from billing_dq.report.verdicts import in_order_of_work, verdicts
+from billing_dq.report.night import read_findings
+from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.report.visible import visible
 from billing_dq.report.week import read_week
 from billing_dq.serving.nights import LISTED, night_lines, stored_nights
@@ -56,8 +57,8 @@ def assistant_server(settings: Settings) -> MCPServer:
         """List the open findings of a night, the newest by default, what to do first on top."""
         chosen, _ = lake.choose(FINDINGS, night)
         rows = read_findings(lake, chosen)
-        rows = in_order_of_work(rows, verdicts(rows, read_undecided(lake, chosen)))
-        rows = rows[rows["state"] != "resolved"]
+        rows = rows[is_open(rows)]
+        rows = in_order_of_work(rows, verdicts(rows))
         for name, wanted in (("kind", kind), ("organization_id", organization)):
             rows = rows if wanted is None else rows[rows[name] == wanted]
         return _answer(_rows(rows, FINDINGS.column_names), night=chosen)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.report.night import read_findings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
@@ -55,11 +56,11 @@ def gauges(findings: pd.DataFrame, facts: SnapshotFactsRecord, stripe: StripeRea
         facts: how its snapshot was taken.
         stripe: whether Stripe was read.
     """
-    is_open, is_accepted = findings["state"] != "resolved", findings["accepted_by"].notna()
-    to_act_on = findings[is_open & ~is_accepted]
+    still_open, accepted_ones = is_open(findings), is_accepted(findings)
+    to_act_on = findings[still_open & ~accepted_ones]
     counted = to_act_on.groupby(["kind", "severity"]).size()
     states = findings["state"].value_counts()
-    cents = findings.loc[is_open, "usd_cents"]
+    cents = findings.loc[still_open, "usd_cents"]
     read = facts.counts.items()
     yield Gauge(
         "billing_dq.night.time", "s", "Instant of the snapshot of the newest night.", (), _one(facts.as_of.timestamp())
@@ -74,7 +75,7 @@ def gauges(findings: pd.DataFrame, facts: SnapshotFactsRecord, stripe: StripeRea
         ("kind", "severity"),
         {pair: float(counted.get(pair, 0)) for pair in product(KINDS, SEVERITIES)},
     )
-    accepted = float((is_open & is_accepted).sum())
+    accepted = float((still_open & accepted_ones).sum())
     yield Gauge(
         "billing_dq.findings.accepted", "{finding}", "Open findings that a person accepted.", (), _one(accepted)
     )

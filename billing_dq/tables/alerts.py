@@ -18,7 +18,7 @@ ALERTS = Table(
     (
         *_ABOUT,
         Column("sentence", "str", "what is wrong, in one sentence"),
-        Column("since", "str", "when it broke and which night first saw it, in words; null: tonight", nullable=True),
+        Column("since", "str", "night of its first sight, null where that is tonight", nullable=True),
         Column("silenced", "str", "why nobody is notified: accepted, undecided or not_examined", nullable=True),
         Column("is_reopened", "bool", "it was resolved before, and is there again"),
     ),
@@ -41,7 +41,7 @@ ALERT_CHANGES = Table(
         Column("is_sent", "bool", "it belongs into the message; otherwise it is only remembered"),
         Column("urgency", "str", "the severity that it is sent with"),
         Column("sentence", "str", "what is wrong, in one sentence; empty of what is over"),
-        Column("since", "str", "when it broke and which night first saw it, in words; null: tonight", nullable=True),
+        Column("since", "str", "night of its first sight, null where that is tonight", nullable=True),
     ),
     key=("alert_id",),
 )

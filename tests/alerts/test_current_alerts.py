@@ -25,7 +25,7 @@ def test_the_open_findings_of_a_night_are_its_matters_and_some_are_quiet() -> No
     assert quiet == {4: "undecided", 6: "accepted", 9: "not_examined"}
     assert f"{7:016x}" not in found.index  # resolved
     assert found["is_reopened"].sum() == 1
-    assert found.loc[f"{2:016x}", "since"] == f"first seen {BEFORE}"
+    assert found.loc[f"{2:016x}", "since"] == BEFORE
     assert pd.isna(found.loc[f"{1:016x}", "since"])  # tonight
 
 
@@ -61,3 +61,8 @@ def test_a_night_that_was_read_after_it_was_due_is_late() -> None:
     assert late["kind"].tolist() == ["late_night"]
     assert "was read at 07:15 UTC; it was due by 06:00" in late["sentence"].iloc[0]
     assert of_nights(at("2026-11-21T08:00"), DUE, NIGHT, at("2026-11-21T02:15"), FIRST).empty
+
+
+def test_a_break_that_is_older_than_its_finding_says_since_when() -> None:
+    rows = findings_of(finding(1, broken_since=pd.Timestamp("2026-09-07", tz="UTC"), explanation="it broke"))
+    assert of_findings(rows, verdicts(rows), NIGHT)["sentence"].tolist() == ["it broke (broken since 2026-09-07)"]

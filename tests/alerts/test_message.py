@@ -15,9 +15,7 @@ def told(*rows: dict[str, object], known: tuple[dict[str, object], ...] = (), ru
 
 
 def test_a_message_counts_what_happened_and_says_money_units_and_why() -> None:
-    found = message(
-        "night of 2026-11-21", told(alert("a", since="first seen 2026-11-19")), "Money is leaking.", "/lake/x.html"
-    )
+    found = message("night of 2026-11-21", told(alert("a", since="2026-11-19")), "Money is leaking.", "/lake/x.html")
     assert found is not None
     assert found.title == "billing_dq, night of 2026-11-21: 1 new"
     assert found.severity == "error"
