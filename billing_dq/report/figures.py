@@ -130,8 +130,9 @@ def headlines(
     for state in ("new", "persisting", "reopened"):
         figures.append((f"findings.{state}", float((open_findings["state"] == state).sum()), "findings"))
     figures.append(("findings.resolved", float(resolved), "findings"))
-    figures.append(("money.undercharged", float(open_findings["usd_cents"].clip(lower=0).sum()), "cents"))
-    figures.append(("money.overcharged", float(-open_findings["usd_cents"].clip(upper=0).sum()), "cents"))
+    cents = open_findings.loc[verdicts(open_findings) == "unexplained", "usd_cents"]
+    figures.append(("money.undercharged", float(cents.clip(lower=0).sum()), "cents"))
+    figures.append(("money.overcharged", float(-cents.clip(upper=0).sum()), "cents"))
     for verdict, amounts in sums(open_findings, verdicts(open_findings)).items():
         for name, value in asdict(amounts).items():
             figures.append((f"open.{verdict}.{name}", float(value), name.partition("_")[0]))

@@ -143,6 +143,7 @@ def _verdict(result: Result) -> Verdict:
         checked, broken = details["element_count"], details["unexpected_count"]
         names = details.get("unexpected_index_column_names", ())  # by which a row is recognized; they stand first
         rows = [dict.fromkeys(names) | row for row in details.get("partial_unexpected_index_list") or []]
+        assert broken <= checked, f"{broken} of {checked} rows cannot break {config['meta']['name']}"
         sentence = f"{broken:,} of {checked:,} rows break it"
     elif "details" in details:  # of a query
         broken, rows = details["observed_value"], details["details"]["unexpected_rows"]

@@ -64,5 +64,5 @@ def test_a_night_that_was_read_after_it_was_due_is_late() -> None:
 
 
 def test_a_break_that_is_older_than_its_finding_says_since_when() -> None:
-    rows = findings_of(finding(1, broken_since=pd.Timestamp("2026-09-07", tz="UTC"), explanation="it broke"))
+    rows = findings_of(old(1, broken_since=pd.Timestamp("2026-09-07", tz="UTC"), explanation="it broke"))
     assert of_findings(rows, verdicts(rows), NIGHT)["sentence"].tolist() == ["it broke (broken since 2026-09-07)"]

@@ -148,3 +148,14 @@ def test_the_example_makes_data_docs_of_the_stored_results(tmp_path: Path, monke
     text = page.read_text(encoding="utf-8")
     assert "&lt;script>" in text
     assert not re.search(r"<script>\s*<", text)
+
+
+def test_no_more_rows_break_an_expectation_than_there_are() -> None:
+    config = {"severity": "warning", "meta": {"name": "dates_are_plausible"}}
+    result: Result = {
+        "success": False,
+        "expectation_config": config,
+        "result": {"element_count": 4, "unexpected_count": 6},
+    }
+    with pytest.raises(AssertionError, match="6 of 4 rows cannot break dates_are_plausible"):
+        verdicts_of([result])

@@ -21,6 +21,7 @@ from billing_dq.reconcile.findings.acceptance import ACCEPTANCE_COLUMNS
 from billing_dq.reconcile.findings.examination import Coverage
 from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.findings.night_findings import plain_findings
+from billing_dq.reconcile.findings.shared_money import owning_again
 from billing_dq.reconcile.findings.standing import is_accepted, is_open
 from billing_dq.tables import FINDINGS
 from billing_dq.weeks import NightWeeks, is_week_key
@@ -44,7 +45,8 @@ def findings_of_night(
 ) -> pd.DataFrame:
     """All findings of a night with their ageing, in `FINDINGS`; see `plain_findings` and `with_ageing`."""
     tonight, coverage = plain_findings(inputs, weeks, dollars_to_units, runbook_url), Coverage(inputs, weeks)
-    return _saying_what_is_left_behind(with_ageing(tonight, previous, night, coverage.covers), night, coverage)
+    aged = owning_again(with_ageing(tonight, previous, night, coverage.covers), dollars_to_units)
+    return _saying_what_is_left_behind(aged, night, coverage)
 
 
 def known_before(nights: Sequence[pd.DataFrame]) -> pd.DataFrame | None:

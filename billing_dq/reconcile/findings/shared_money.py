@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from billing_dq.reconcile.findings.standing import is_open
 from billing_dq.reconcile.ledger.entry_rules import OF_NO_MONEY
+from billing_dq.units import cents_of_units
 
 #: Kinds of findings, and rules of ledger violations, that can tell the same money. An earlier group owns it, because it
 #: is nearer to the entry that was wrong, or tells all of it; those of one group tell money of their own.
@@ -91,6 +93,19 @@ def _owner_of(finding: str, shared: dict[str, str]) -> str:
     while finding in shared:
         finding = shared[finding]
     return finding
+
+
+def owning_again(findings: pd.DataFrame, dollars_to_units: float) -> pd.DataFrame:
+    """`FINDINGS` in which a finding whose owner is not open any more owns its money again.
+
+    This is of findings that a night could not examine: all others have tonight's owner.
+    """
+    open_ids = findings.loc[is_open(findings), "finding_id"]
+    alone = is_open(findings) & findings["same_money_as"].notna() & ~findings["same_money_as"].isin(open_ids)
+    again = findings.assign(same_money_as=findings["same_money_as"].mask(alone))
+    cents = [cents_of_units(units, dollars_to_units) for units in owed_units(again.loc[alone])]
+    owned = pd.Series(cents, findings.index[alone], dtype="int64").reindex(findings.index, fill_value=0)
+    return again.assign(usd_cents=findings["usd_cents"].mask(alone, owned))
 
 
 def owed_units(findings: pd.DataFrame) -> "pd.Series[float]":

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from billing_dq.reconcile.findings.finding_inputs import FindingInputs
 from billing_dq.reconcile.findings.night_findings import plain_findings
-from billing_dq.reconcile.findings.shared_money import Claimant, owed_units, owners
+from billing_dq.reconcile.findings.shared_money import Claimant, owed_units, owners, owning_again
 from tests.support.finding_rows import deltas, disputes, evidence, violation, violations, week
 from tests.support.ledger_rows import NIGHT, ORG
+from tests.support.report_night import finding, findings
 
 #: From the owner of the money to who only tells of it.
 CHAIN = ("duplicate_session", "duplicate_ref", "sign", "meter_extras_drift", "meter_extras_divergence")
@@ -87,3 +88,14 @@ def test_a_copied_debit_is_the_ledgers_money_and_the_week_owns_what_else_it_lost
         "ledger_violation": (-100.0, -100.0, -10),
         "meter_extras_divergence": (300.0, 300.0, 30),
     }
+
+
+def test_a_finding_that_was_not_examined_owns_its_money_again_once_its_owner_is_resolved() -> None:
+    both = findings(
+        finding(1, state="resolved"),
+        finding(2, units=500.0, usd_cents=0, same_money_as=f"{1:016x}"),
+        finding(3, units=500.0, usd_cents=0, same_money_as=f"{2:016x}"),
+    )
+    again = owning_again(both, 1000.0)
+    assert again["usd_cents"].tolist() == [100, 50, 0]
+    assert again["same_money_as"].isna().tolist() == [True, True, False]
