@@ -174,7 +174,7 @@ def _date(text: str) -> str:
 
 
 def _as_json(findings: pd.DataFrame) -> str:
-    return json.dumps(json.loads(findings.to_json(orient="records")), indent=1)
+    return json.dumps(json.loads(findings.to_json(orient="records", date_format="iso")), indent=1)
 
 
 def _show(night: str, findings: pd.DataFrame) -> None:

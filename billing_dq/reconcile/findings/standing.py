@@ -1,6 +1,7 @@
 """How a finding stands on a night: open, new, resolved or accepted, and what it amounts to.
 
-The one definition of each (docs/tables.md, "States of a finding"), for page, alert, run tag, command and table.
+The one definition of each (docs/tables.md, "States of a finding" and "Verdicts"), for page, alert, run tag, command and
+table.
 """
 
 import pandas as pd
