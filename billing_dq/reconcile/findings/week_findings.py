@@ -116,8 +116,8 @@ def _doubtful_units(evidence: pd.DataFrame | None) -> dict[tuple[str, str], floa
     if evidence is None:
         return {}
     defects = ~evidence["cause"].isin(list(ALWAYS_BY_DESIGN)) & in_doubt(evidence) & (evidence["units"] != 0)
-    sums = evidence.loc[defects].groupby(_WEEK)["units"].sum()
-    return {(str(organization), str(week)): float(units) for (organization, week), units in sums.items()}
+    sums = evidence.loc[defects].groupby(_WEEK, as_index=False).agg(units=("units", "sum"))
+    return {(text(row, "organization_id"), text(row, "week_key")): number(row, "units") for row in records(sums)}
 
 
 def _drifting(drift: pd.DataFrame | None) -> dict[str, str]:
