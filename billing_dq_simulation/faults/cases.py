@@ -88,8 +88,10 @@ class Case:
         if not self.config.trouble:
             return label
         week = story.application.usage.get(start)
-        if week is not None:  # a settlement may have lifted the week above its quota, and nothing is debited for it
-            label = replace(label, open_units=week.settled)
+        if week is not None:
+            # A settlement may have lifted the week above its quota, and nothing is debited for it; and what the week
+            # differed by without the fault may have gone with it.
+            label = replace(label, open_units=max(week.settled, abs(week_delta(self.story, start))))
         verdict = judge(story, start, tolerance_of(story, start))
         if verdict is Verdict.DEFECT:
             return label

@@ -219,7 +219,8 @@ def _half_settled(
 ) -> Outcome:
     story = case.replay(changes)
     why_not = None if shows(story, start) else "the settlement and what is in no part of the breakdown are one number"
-    labels = [case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)]
+    label = case.label("ledger_violation", week_key(start), units, "settlement_half_applied", why_not)
+    labels = [replace(label, open_units=_beyond_the_breakdown(story, start))]
     uncredited = f"settle:{week_key(start)}" not in story.application.credits
     if week_delta(story, start) and (case.moved(story, start) or uncredited):  # else the ledger alone tells
         label = case.divergence(story, start, "settlement_half_applied").without_money()
@@ -229,6 +230,12 @@ def _half_settled(
             label = replace(label, undecided=True)
         labels.append(label)
     return case.end(story, labels)
+
+
+def _beyond_the_breakdown(story: Story, start: int) -> float:
+    """Units of a week that are in no part of its breakdown, but for the settlement: the settlement may be these."""
+    week = story.application.usage[start]
+    return max(0.0, float(week.document["meterUsed"]) - sum(week.breakdown.values()) - week.settled)  # type: ignore[arg-type]
 
 
 def settlement_without_credit(case: Case) -> Outcome:
