@@ -167,7 +167,7 @@ def _has_expired(ledger: list[Row], as_of: datetime) -> bool:
 
 
 def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
-    """The entries that are not ordinary or may correct another one; all, where a reference or a session repeats."""
+    """Grants, entries that are not ordinary or may correct another one; all, where a reference or a session repeats."""
     references = [row["ref_id"] for row in ledger if row["ref_id"]]
     sessions = [row["stripe_session_id"] for row in ledger if row["kind"] == "topup" and row["stripe_session_id"]]
     repeats = len(set(references)) < len(references) or len(set(sessions)) < len(sessions)
@@ -177,7 +177,8 @@ def _suspects(ledger: list[Row], as_of: datetime) -> list[Row]:
         odd = amount * _SIGNS.get(kind, 0) <= 0 or _time(row["at"]) > as_of + _FUTURE
         nameless = kind in ("debit", "adjustment") and not reference
         corrects = kind in ("refund", "expiration") or (kind == "adjustment" and not reference.startswith("settle:"))
-        if odd or nameless or corrects or repeats:
+        granted = kind == "topup" and reference.startswith(("signup_grant-", "referral:"))
+        if odd or nameless or corrects or repeats or granted:
             found.append(_part(row, tables.LEDGER_SUSPECTS))
     return found
 

@@ -52,6 +52,7 @@ LEDGER_RULES = (
     "settlement_half_applied",
     "document_size",
     "history_changed",
+    "grant_in_two_ledgers",
 )
 
 OTHER = ObjectId("6a0000000000000000000003")
@@ -288,6 +289,11 @@ REMEDIES = {
         (VIOLATION, "expiry_twice"),
         lambda world: world.credit(200),
         ends="info",
+    ),
+    "grant_in_two_ledgers": Remedy(
+        lambda world: [push(world, "topup", 25_000, "referral:i1:referee"), granted_to_another(world)],
+        (VIOLATION, "grant_in_two_ledgers"),
+        lambda world: take_from_another(world, "referral"),
     ),
     "expiry_before_purchase": Remedy(
         lambda world: expired_before_bought(world),
@@ -542,6 +548,13 @@ def given_to_another(world: Company, session: str) -> None:
     balance = {"_id": ObjectId(), "organization": OTHER, "ledger": [topup], "cachedBalance": 25_000}
     world.documents["organizations"].append({"_id": OTHER, "plan": "free"})
     world.documents["billingextrabalances"].append(balance)
+
+
+def granted_to_another(world: Company) -> None:
+    """The grant stands in another ledger, since later."""
+    given_to_another(world, "cs_9")
+    grant = entry("topup", 25_000, "referral:i1:referee", day(16))
+    world.documents["billingextrabalances"][1].update(ledger=[grant])
 
 
 def take_from_another(world: Company, about: str) -> None:

@@ -27,6 +27,7 @@ from billing_dq.reconcile.inputs import (
 from billing_dq.reconcile.ledger.balances import orphan_balances, runaway_balances
 from billing_dq.reconcile.ledger.document_size import document_size_violations
 from billing_dq.reconcile.ledger.expiry import expiry_violations
+from billing_dq.reconcile.ledger.grants import grant_violations
 from billing_dq.reconcile.ledger.past import history_violations
 from billing_dq.reconcile.ledger.settlements import settlement_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
@@ -231,6 +232,7 @@ def ledger_stage(
     resets = Resets(ours.subscriptions, _quota_events(ours, theirs, policy))
     found = [whole_ledger_violations(ours.balances, ours.ledger_suspects, unreadable, weeks.as_of)]
     found.append(history_violations(ours.ledger_seals))
+    found.append(grant_violations(ours.ledger_suspects))
     found += [expiry_violations(ledgers, weeks) for ledgers in large.expiring_ledgers]
     counts = [_entry_counts(LEDGER_ENTRIES.empty())]
     for batch in large.batches:

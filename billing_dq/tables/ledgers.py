@@ -39,7 +39,8 @@ EXPIRING_LEDGERS = Table(
 
 LEDGER_SUSPECTS = Table(
     "ledger_suspects",
-    "an entry of a whole ledger that a rule of entries may be about, or that may correct one; the rules judge it",
+    "an entry of a whole ledger that a rule of entries may be about, a grant, or one that may correct another; "
+    "the rules judge it",
     (
         ORGANIZATION_ID,
         Column("position", "int64", "place in the ledger, from 0: the commit order", unit="entries"),

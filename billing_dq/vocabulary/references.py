@@ -9,6 +9,7 @@ The application builds them (docs/domain.md, "Collections"); `dispute_reinstate_
 | `refund-dispute_<dispute>-<topup entry>`, older `dispute_<dispute>` | the clawback of a disputed pack |
 | `dispute_reinstate_<dispute>` | this system's credit of a reinstated dispute |
 | `archive-<date>` | the adjustment that carries over what was archived of a ledger |
+| `signup_grant-<organization>`, `referral:<invitation>:<side>` | the top-up of a grant |
 | `dispute-credit-<request>` | a credit that the application's tool gave; it names no dispute |
 """
 
@@ -25,6 +26,8 @@ OLD_CLAWBACK: Final = "dispute_"
 REINSTATEMENT: Final = "dispute_reinstate_"
 TOOL_CREDIT: Final = "dispute-credit-"
 CARRIED_OVER: Final = "archive-"
+SIGNUP_GRANT: Final = "signup_grant-"
+REFERRAL_GRANT: Final = "referral:"
 
 _SESSION_MODE: Final = re.compile(r"cs_(live|test)_")
 _CLAWBACK: Final = re.compile(r"refund-dispute_(?P<dispute>.+)-(?P<topup>[^-]+)|dispute_(?P<old>.+)")

@@ -43,6 +43,7 @@ _SINGLE: tuple[Fault, ...] = (
     ledger_faults.cached_balance_drift,
     ledger_faults.orphan_balance,
     ledger_faults.duplicate_ref,
+    ledger_faults.grant_in_two_ledgers,
     ledger_faults.duplicate_session,
     ledger_faults.wrong_sign,
     ledger_faults.zero_amount,

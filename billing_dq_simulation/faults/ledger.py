@@ -1,8 +1,11 @@
 """Faults of ledgers and balances (docs/domain.md, "Ledger" and "Existence")."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from billing_dq_simulation.clock import DAY, HOUR, to_datetime, to_millis
+from bson import ObjectId
+
+from billing_dq_simulation.clock import DAY, HOUR, SECOND, to_datetime, to_millis
 from billing_dq_simulation.company.application import Crashes, Entry
 from billing_dq_simulation.company.story import Changes, Story
 from billing_dq_simulation.faults.cases import Case, Documents
@@ -40,6 +43,27 @@ def orphan_balance(case: Case) -> Outcome:
 
     labels = [case.label("orphan_balance", case.organization, -application.balance_units)]
     return case.end(case.story, labels, edit)
+
+
+def grant_in_two_ledgers(case: Case) -> Outcome:
+    """An older version gave one grant to another organization as well."""
+    story, prefixes = case.story, ("signup_grant-", "referral:")
+    grants = [entry for entry in story.application.ledger if str(entry.get("refId")).startswith(prefixes)]
+    if not grants:
+        return None
+    grant = case.random.choice(grants)
+    other = ObjectId(f"{story.born // SECOND:08x}{case.random.getrandbits(64):016x}")
+    copy = grant | {"_id": ObjectId(f"{story.end // SECOND:08x}{str(other)[8:]}"), "at": to_datetime(story.end - DAY)}
+    copy.pop("expiresAt", None)
+    balance = {"_id": other, "organization": other, "ledger": [copy], "cachedBalance": copy["amount"]}
+
+    def edit(documents: Documents) -> None:
+        documents["organizations"].append({"_id": other, "plan": "free"})
+        documents["billingextrabalances"].append(balance)
+
+    units = float(str(copy["amount"]))
+    label = case.label(_VIOLATION, str(copy["_id"]), units, "grant_in_two_ledgers")
+    return case.end(story, [replace(label, organization_id=str(other))], edit)
 
 
 def duplicate_ref(case: Case) -> Outcome:

@@ -28,6 +28,7 @@ CORRECTABLE = (
     "expiry_twice",
     "expiry_too_much",
     "expiry_before_purchase",
+    "grant_in_two_ledgers",
 )
 _CLAWBACKS = (CLAWBACK, OLD_CLAWBACK)
 

@@ -36,6 +36,7 @@ class EntryColumns:
         amounts: units.
         referenced: whether there is a reference that is not empty.
         settles: whether it is that of a settlement.
+        grants: whether it is that of a grant.
         at: milliseconds since 1970.
         expires: whether the entry expires, and ``expires_at`` when (meaningless where it does not).
     """
@@ -44,6 +45,7 @@ class EntryColumns:
     amounts: np.ndarray
     referenced: Mask
     settles: Mask
+    grants: Mask
     at: np.ndarray
     expires: Mask
     expires_at: np.ndarray
@@ -53,7 +55,7 @@ def suspected(entries: EntryColumns, as_of: datetime) -> Mask:
     """The entries that a rule of single entries may be about, or that may correct another.
 
     Too many rather than too few. Ordinary entries stay out: of a known kind, with its sign, not dated in the future,
-    with a reference. All refunds, expirations and adjustments but settlements are in.
+    with a reference. All grants, refunds, expirations and adjustments but settlements are in.
     """
     kinds, amounts = entries.kinds, entries.amounts
     credit = _among(kinds, TOPUP, ADJUSTMENT) & (amounts > 0)
@@ -61,7 +63,7 @@ def suspected(entries: EntryColumns, as_of: datetime) -> Mask:
     past = entries.at <= milliseconds(as_of + CLOCK_TOLERANCE)
     ordinary = (credit | debit) & past & ((kinds == TOPUP) | entries.referenced)
     correcting = _among(kinds, REFUND, EXPIRATION) | ((kinds == ADJUSTMENT) & ~entries.settles)
-    return ~ordinary | correcting
+    return ~ordinary | correcting | ((kinds == TOPUP) & entries.grants)
 
 
 def swept_or_late(entries: EntryColumns, as_of: datetime) -> Mask:

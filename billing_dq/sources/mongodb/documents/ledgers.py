@@ -42,12 +42,13 @@ from billing_dq.tables import (
     REFUND_ENTRIES,
     Table,
 )
-from billing_dq.vocabulary.references import SETTLEMENT
+from billing_dq.vocabulary.references import REFERRAL_GRANT, SETTLEMENT, SIGNUP_GRANT
 from billing_dq.vocabulary.statuses import ENTRY_KINDS
 from billing_dq.weeks import NightWeeks
 
 _KINDS = Words(ENTRY_KINDS)
 _SETTLE = np.frombuffer(SETTLEMENT.encode(), dtype=np.uint8)
+_GRANTS = [np.frombuffer(prefix.encode(), dtype=np.uint8) for prefix in (SIGNUP_GRANT, REFERRAL_GRANT)]
 
 
 def ledger_tables(rows: Rows, chosen: np.ndarray, night: NightWeeks, followed: Followed) -> dict[str, pa.Table]:
@@ -166,6 +167,7 @@ class _Ledger:
             amounts=self._cells("amount").values.view(np.float64),
             referenced=refs.are(bson.TEXTS) & (refs.sizes > 0),
             settles=starts_with(self._rows.buffer, refs, _SETTLE),
+            grants=np.logical_or.reduce([starts_with(self._rows.buffer, refs, prefix) for prefix in _GRANTS]),
             at=self._cells("at").values,
             expires=expires.kinds == bson.DATE,
             expires_at=expires.values,
