@@ -78,6 +78,18 @@ class Runaway(_Section):
     floor_units: PositiveUnits | None = None
 
 
+def _organization_page(value: str) -> str:
+    if value.count("{") != 1 or value.count("{organization_id}") != 1 or not value.startswith(("https://", "http://")):
+        raise ValueError("must be an address with {organization_id} in it once, and no other braces")
+    return value
+
+
+class Links(_Section):
+    """Where other systems show what a finding is about; absent: nowhere."""
+
+    organization: Annotated[str, AfterValidator(_organization_page)] | None = None
+
+
 class Retention(_Section):
     """How many nights keep what they read, and for how many days Dagster keeps the runs of nights; absent: all.
 
@@ -192,6 +204,7 @@ class Settings(BaseSettings):
     rules_folder: Name | None = None
     serve_url: Annotated[str, Field(pattern=r"^https?://\S*[^\s/]$")] | None = None
     collections: Collections = Collections()
+    links: Links = Links()
     plans: dict[Name, Plan] = Field(default_factory=_default_plans)
     packs: dict[Name, Pack] = Field(default_factory=dict[str, Pack])
     tolerance: ToleranceSettings = ToleranceSettings()

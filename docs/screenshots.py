@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from billing_dq.serving.app import application
 from billing_dq.serving.server import serving
@@ -28,7 +27,7 @@ def main() -> None:
     night, stored = lake.choose(FINDINGS, None)
     findings = stored.frame()
     meter = findings[(findings["kind"] == "meter_extras_divergence") & (findings["severity"] == "error")]
-    worst = str(meter.sort_values("units", key=abs)["organization_id"].iloc[-1])
+    worst = meter.sort_values("units", key=abs).iloc[-1]
     PICTURES.mkdir(exist_ok=True)
     with chromium() as driver, serving(application(settings), 0) as address:
         driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
@@ -36,11 +35,9 @@ def main() -> None:
         driver.get(f"{address}nights/{night}")
         ready(driver)
         _keep(driver, "report")
-        driver.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys(worst)
-        driver.execute_script("document.querySelector('#findings-table tbody tr td').click()")
-        driver.execute_script("document.getElementById('findings').scrollIntoView()")
+        driver.get(f"{address}findings/{worst['finding_id']}")
         _keep(driver, "finding")
-        driver.get(f"{address}organizations/{worst}")
+        driver.get(f"{address}organizations/{worst['organization_id']}")
         _keep(driver, "organization")
 
 

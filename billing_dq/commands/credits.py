@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 
-from billing_dq.commands.shared.console import say, table_of
+from billing_dq.commands.shared.console import say
 from billing_dq.credits import anchor as anchoring
 from billing_dq.credits import approvals, parking, validation, verification
 from billing_dq.credits.agreement import audit_log, differences
@@ -78,14 +77,12 @@ def list_plans(night: str | None, everything: bool, as_json: bool) -> None:
         rows = [_plan_row(plan, records) for plan in plans]
         click.echo(json.dumps({"night": stored.night, "mode": settings.credits.mode, "plans": rows}, indent=1))
         return
-    Console().print(
-        table_of(
-            f"Credits on the night of {stored.night}, mode {settings.credits.mode}",
-            ("dispute", "organization", "decision", "reason", "units", "plan", "since then"),
-            [_plan_cells(plan, records) for plan in plans],
-            right=("units",),
-        )
-    )
+    say(f"Credits on the night of {stored.night}, mode {settings.credits.mode}")
+    if not plans:
+        say("No dispute is due a credit" + ("." if everything or not stored.plans else "; --all lists the others."))
+    for plan in plans:
+        for line in _plan_lines(plan, records):
+            say(line)
 
 
 @command.command(name="show")
@@ -331,11 +328,17 @@ def _plan_row(plan: CreditPlan, records: Iterable[Record]) -> dict[str, str | fl
     return {**asdict(plan), "approved_by": approved[-1].actor if approved else None, "credited": credited}
 
 
-def _plan_cells(plan: CreditPlan, records: Iterable[Record]) -> tuple[str | None, ...]:
+def _plan_lines(plan: CreditPlan, records: Iterable[Record]) -> tuple[str, str, str]:
+    """A plan in lines of which each fits 80 columns."""
     row = _plan_row(plan, records)
-    since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else None
-    units = f"{plan.units:,.0f}" if plan.units else None
-    return plan.dispute_id, plan.organization_id, plan.decision, plan.reason, units, plan.plan_hash, since
+    since = "credited" if row["credited"] else f"approved by {row['approved_by']}" if row["approved_by"] else ""
+    units = f"{plan.units:,.0f} units, " if plan.units else ""
+    decided = f"{units}{plan.decision}: {plan.reason}".replace("_", " ")
+    return (
+        f"{plan.dispute_id}  {decided}{f' ({since})' if since else ''}",
+        f"    organization {plan.organization_id or 'unknown'}",
+        f"    plan {plan.plan_hash}",
+    )
 
 
 def _outcome_row(outcome: CreditOutcome) -> dict[str, str | float | None]:

@@ -1,4 +1,4 @@
-"""`billing-dq explain`: one organization's week, from a stored night and without touching the database."""
+"""`billing-dq explain`: a finding, or an organization's week, from a stored night and without touching the database."""
 
 import json
 import re
@@ -10,34 +10,54 @@ import pandas as pd
 from rich.console import Console
 
 from billing_dq.commands.shared.console import print_line, table_of
+from billing_dq.commands.shared.evidence_text import evidence_lines
 from billing_dq.reconcile.meter.sentences import number
+from billing_dq.report.evidence.reading import read_evidence
 from billing_dq.report.week import ToldWeek, read_week
 from billing_dq.settings import load_settings
+from billing_dq.storage.lake import Lake
 from billing_dq.weeks import Week
 
 
 @click.command(name="explain")
-@click.argument("organization")
-@click.argument("week_key", metavar="WEEK")
+@click.argument("name", metavar="FINDING")
+@click.argument("week_key", metavar="[WEEK]", required=False)
 @click.option("--night", metavar="YYYY-MM-DD", help="A stored night, by its date. Without it: the newest one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def command(organization: str, week_key: str, night: str | None, as_json: bool) -> None:
-    """Explain line by line how an organization's usage of a week became the debits of that week.
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def command(name: str, week_key: str | None, night: str | None, as_json: bool) -> None:
+    """Explain a finding: the money, the ledger's lines, Stripe's side, why it is believed, and the step to do.
 
-    ORGANIZATION is its id, 24 hexadecimal digits; WEEK is an ISO week such as 2026-W47. All of it comes from a stored
-    night; the queries at the end show the raw documents in mongosh.
+    FINDING is its id, 16 hexadecimal digits, or the beginning of it: `billing-dq findings` lists them. With an
+    ORGANIZATION in its place (24 digits) and a WEEK such as 2026-W47 it explains line by line how the usage of that
+    week became its debits, whether or not anything is wrong. All of it comes from a stored night; nothing is asked of
+    the database.
     """
-    if not re.fullmatch(r"[0-9a-f]{24}", organization):
-        raise click.ClickException(f"{organization!r} is no organization id: 24 hexadecimal digits are needed")
+    settings = load_settings()
+    if week_key is None:
+        evidence = read_evidence(settings, Lake(settings.home), _finding_id(name), night)
+        lines = [json.dumps(evidence.as_data(), indent=1)] if as_json else evidence_lines(evidence, Console().width)
+        for line in lines:
+            click.echo(line)
+        return
+    if not re.fullmatch(r"[0-9a-f]{24}", name):
+        raise click.ClickException(f"{name!r} is no organization id: 24 hexadecimal digits are needed")
     try:
         week = Week.parse(week_key)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    told = read_week(load_settings(), organization, week, night)
+    told = read_week(settings, name, week, night)
     if as_json:
         click.echo(_as_json(told))
     else:
         _show(told)
+
+
+def _finding_id(text: str) -> str:
+    if re.fullmatch(r"[0-9a-f]{24}", text):
+        raise click.UsageError(f"{text} is an organization: give a week such as 2026-W47 with it, or a finding's id")
+    if not re.fullmatch(r"[0-9a-f]{4,16}", text):
+        raise click.ClickException(f"{text!r} is no finding's id: 16 hexadecimal digits, see `billing-dq findings`")
+    return text
 
 
 def _as_json(told: ToldWeek) -> str:

@@ -8,14 +8,18 @@ import click
 import pandas as pd
 from rich.console import Console
 
-from billing_dq.commands.shared.console import table_of
+from billing_dq.commands.shared.console import clipped, say
 from billing_dq.reconcile.findings.acceptance import with_acceptances
 from billing_dq.reconcile.findings.severity import SEVERITIES, rank
-from billing_dq.reconcile.findings.standing import is_accepted, is_open
+from billing_dq.reconcile.findings.standing import is_accepted, is_open, verdicts
+from billing_dq.report.cards import cards, incident_of
+from billing_dq.report.evidence.display import day
+from billing_dq.report.words import money_either_way
+from billing_dq.report.workbook import as_csv
 from billing_dq.settings import load_settings
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
-from billing_dq.tables import ACCEPTANCES, FINDINGS
+from billing_dq.tables import ACCEPTANCES, FINDINGS, METER_EXTRAS_EVIDENCE
 
 
 def _not_blank(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -26,7 +30,9 @@ def _not_blank(_context: click.Context, parameter: click.Parameter, value: str |
 
 _by = click.option("--by", callback=_not_blank, help="Who you are; your login name by default.")
 _why = click.option("--why", required=True, callback=_not_blank, help="The reason, for whoever reads it later.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
+#: Findings and incidents that are shown without `--all`.
+_SHOWN = 10
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 
 
 @click.group(name="findings", invoke_without_command=True)
@@ -41,7 +47,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON lis
     help="Only findings of this severity and worse ones.",
 )
 @click.option("--resolved", is_flag=True, help="Show resolved findings too.")
-@_json
+@click.option("--all", "form", flag_value="all", help="Show all of them, not only the first ten.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV for a workbook.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON list.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -50,17 +58,23 @@ def command(
     organization: str | None,
     severity: str,
     resolved: bool,
-    as_json: bool,
+    form: str | None,
 ) -> None:
-    """List the findings of a stored night, worst first; accept what cannot be undone."""
+    """List the findings of a stored night, worst first; accept what cannot be undone.
+
+    An incident of many organizations is one entry of the list. `billing-dq explain ID` shows what stands behind one.
+    """
     if context.invoked_subcommand is not None:
         return
     chosen, findings = _findings(night)
     found = select(findings, kind, organization, severity, resolved)
-    if as_json:
+    if form == "json":
         click.echo(_as_json(found))
+    elif form == "csv":
+        click.echo(as_csv(found), nl=False)
     else:
-        _show(chosen, found)
+        empty = f"No finding of the night of {chosen} is open" + (" and fits." if len(findings) else ".")
+        _show(chosen, found, None if form == "all" else _SHOWN, empty)
 
 
 @command.command(name="accept")
@@ -104,7 +118,7 @@ def accepted(as_json: bool) -> None:
     if as_json:
         click.echo(_as_json(found))
     else:
-        _show(night, found)
+        _show(night, found, None, f"Nobody has accepted a finding of the night of {night}.")
 
 
 def select(
@@ -177,45 +191,22 @@ def _as_json(findings: pd.DataFrame) -> str:
     return json.dumps(json.loads(findings.to_json(orient="records", date_format="iso")), indent=1)
 
 
-def _show(night: str, findings: pd.DataFrame) -> None:
-    rows = [
-        (
-            row["finding_id"],
-            row["severity"],
-            row["kind"],
-            row["organization_id"] if isinstance(row["organization_id"], str) else "",
-            row["subject"],
-            f"{row['usd_cents'] / 100:,.2f}",
-            f"{row['state']}, {row['nights_open']} nights",
-            "" if pd.isna(row["broken_since"]) else f"{row['broken_since']:%Y-%m-%d}",
-            row["first_seen"],
-            row["explanation"]
-            + _owner(row["same_money_as"])
-            + _acceptance(row["accepted_by"], row["accepted_why"], row["accepted_until"]),
-        )
-        for row in findings.to_dict("records")
-    ]
-    title = f"{len(findings):,} findings of the night of {night}"
-    headings = (
-        "id",
-        "severity",
-        "kind",
-        "organization",
-        "subject",
-        "USD",
-        "state",
-        "broken since",
-        "first seen",
-        "why",
-    )
-    Console().print(table_of(title, headings, rows, right=("USD",), whole=("id",)))
-
-
-def _owner(finding_id: object) -> str:
-    return f" (same money as {finding_id})" if isinstance(finding_id, str) else ""
-
-
-def _acceptance(by: object, why: object, until: object) -> str:
-    if not isinstance(by, str):
-        return ""
-    return f" (accepted{f' until {until}' if isinstance(until, str) else ''} by {by}: {why})"
+def _show(night: str, findings: pd.DataFrame, count: int | None, empty: str) -> None:
+    """Two lines for each finding or incident; an id is never broken."""
+    if findings.empty:
+        click.echo(empty)
+        return
+    width = Console().width
+    lake = Lake(load_settings().home)
+    stored = lake.stored(METER_EXTRAS_EVIDENCE, night)
+    incident = incident_of(findings, METER_EXTRAS_EVIDENCE.empty() if stored is None else stored.frame())
+    to_act_on = findings[verdicts(findings) == "unexplained"]
+    say(f"{len(findings):,} finding{'' if len(findings) == 1 else 's'} of the night of {day(night)}")
+    say(f"{money_either_way(to_act_on['usd_cents'])}; {len(findings) - len(to_act_on):,} need nobody")
+    listed = 0
+    for card in cards(findings, incident, count):
+        listed += len(card.finding_ids)
+        say(clipped(f"{card.finding_ids[0]}  {card.title}", width))
+        say(clipped(f"    {card.text}", width))
+    if listed < len(findings):
+        say(f"... {len(findings) - listed:,} more: --all")

@@ -9,7 +9,7 @@ from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
 from billing_dq.report.verdicts import GRADES, Amounts, coverage
 from billing_dq.report.visible import visible
-from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.report.words import command, dollars, owed, summary
 from billing_dq.tables import FINDINGS
 from billing_dq.vocabulary.verdicts import VERDICTS, Verdict
 
@@ -68,7 +68,7 @@ def _totals(name: Verdict, amounts: Amounts) -> list[str]:
 def _finding(row: Mapping[str, Plain], night: str) -> list[str]:
     names = ("severity", "kind", "organization_id", "subject", "nights_open", "explanation")
     cells = ["" if row[name] is None else escaped(row[name]) for name in names]
-    return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(commands(row, night)[0])]
+    return [*cells[:4], owed(float(row["usd_cents"] or 0)), *cells[4:], _code(command(row, night))]
 
 
 def _coverage(night: ReportNight) -> str:

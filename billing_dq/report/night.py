@@ -1,46 +1,38 @@
 """All that the report of a night is made of, read from the stored nights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from billing_dq.reconcile.findings.acceptance import with_acceptances
-from billing_dq.reconcile.findings.standing import is_open, verdicts
+from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.reconcile.followed_weeks import in_window
-from billing_dq.reconcile.meter.waterfall import Waterfall, waterfall
+from billing_dq.report.evidence.reading import evidence_of_first
+from billing_dq.report.evidence.record import Evidence
 from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work
-from billing_dq.report.week import plan_quotas
 from billing_dq.settings import Settings
 from billing_dq.storage.acceptances import AcceptanceLog
-from billing_dq.storage.batches import rows_of_organizations
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import (
     AuditAnchorRecord,
-    EvidenceRemovedRecord,
     ReconciliationRecord,
     SnapshotFactsRecord,
     StripeReadingRecord,
 )
 from billing_dq.tables import (
     FINDINGS,
-    FOLLOWED_ENTRIES,
-    FOLLOWED_USAGE,
-    LEDGER_ENTRIES,
     METER_EXTRAS_DELTAS,
     METER_EXTRAS_EVIDENCE,
     NIGHT_MEASURES,
     NIGHTLY_REPORT,
-    SUBSCRIPTIONS,
-    WEEKLY_USAGE,
 )
-from billing_dq.weeks import Week
 
 #: Nights that the report looks back on, itself included.
 NIGHTS = 30
-#: Findings whose weeks are told in full; `billing-dq explain` tells the others.
-WEEKS = 100
+#: Findings whose evidence the report holds; `billing-dq explain` shows that of the others.
+EVIDENCE = 50
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class ReportNight:
         previous: `FINDINGS` of the newest earlier night; None: there is none.
         deltas: `METER_EXTRAS_DELTAS`, and ``evidence`` with it, of the night's own weeks and the followed ones.
         history: ``night``, ``name``, ``value`` of `NIGHTLY_REPORT` of the last nights, oldest first.
-        weeks: the waterfall of organization and week, of the first findings about weeks.
+        evidence_of_first: of the first findings that the night itself saw.
         runbook: RUNBOOKS.md.
         audit: the anchor of the credits' audit log, as it was on the night.
         is_measured: there is a page about its data; nights that an older version took have none.
@@ -83,7 +75,7 @@ class ReportNight:
     verdict: "pd.Series[str]"
     previous: pd.DataFrame | None
     history: pd.DataFrame
-    weeks: Mapping[tuple[str, str], Waterfall]
+    evidence_of_first: Sequence[Evidence]
     runbook: str
     absent: Mapping[str, str]
     audit: str
@@ -128,7 +120,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         verdict=verdicts(findings),
         previous=lake.require(FINDINGS, earlier[-1]).frame() if earlier else None,
         history=read_history(lake, night),
-        weeks=_weeks(lake, night, deltas, evidence, findings, settings.quota_of_plan),
+        evidence_of_first=evidence_of_first(settings, lake, night, findings, EVIDENCE),
         runbook=runbook_text(),
         audit=audit.anchor if audit else "none was told",
         absent=read_absent(lake, night),
@@ -157,37 +149,3 @@ def read_history(lake: Lake, night: str) -> pd.DataFrame:
     nights = [one for one in lake.nights(NIGHTLY_REPORT) if one <= night][-NIGHTS:]
     frames = [lake.require(NIGHTLY_REPORT, one).frame(["name", "value"]).assign(night=one) for one in nights]
     return pd.concat(frames, ignore_index=True)
-
-
-def _weeks(
-    lake: Lake,
-    night: str,
-    deltas: pd.DataFrame,
-    evidence: pd.DataFrame,
-    findings: pd.DataFrame,
-    quota_of_plan: Mapping[str, float],
-) -> dict[tuple[str, str], Waterfall]:
-    """The waterfalls of the first findings about weeks that this night looked at."""
-    about_weeks = findings[(findings["kind"] == "meter_extras_divergence") & is_open(findings)]
-    wanted = about_weeks.head(WEEKS)[["organization_id", "subject"]].set_axis(["organization_id", "week_key"], axis=1)
-    if EvidenceRemovedRecord.of(lake.home, night) is not None:  # the page that was stored tells the weeks
-        return {}
-    rows = wanted.merge(deltas, on=["organization_id", "week_key"])
-    organizations = sorted(set(rows["organization_id"]))
-    of_usage, of_ledger, of_subscriptions = (
-        dict(iter(rows_of_organizations(lake, night, tables, organizations).groupby("organization_id")))
-        for tables in ((WEEKLY_USAGE, FOLLOWED_USAGE), (LEDGER_ENTRIES, FOLLOWED_ENTRIES), (SUBSCRIPTIONS,))
-    )
-    of_evidence = dict(iter(evidence.groupby(["organization_id", "week_key"])))
-    found: dict[tuple[str, str], Waterfall] = {}
-    for row in rows.to_dict("records"):
-        organization, week = str(row["organization_id"]), Week.parse(str(row["week_key"]))
-        found[organization, week.key] = waterfall(
-            {str(name): value for name, value in row.items()},
-            of_evidence.get((organization, week.key), evidence.iloc[:0]),
-            of_usage.get(organization, WEEKLY_USAGE.empty()),
-            of_ledger.get(organization, LEDGER_ENTRIES.empty()),
-            (week.start, week.end),
-            plan_quotas(of_subscriptions.get(organization, SUBSCRIPTIONS.empty()), week, quota_of_plan),
-        )
-    return found

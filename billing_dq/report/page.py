@@ -20,24 +20,28 @@ from billing_dq.reconcile.followed_weeks import in_window
 from billing_dq.reconcile.meter.sentences import number
 from billing_dq.report import pictures
 from billing_dq.report.colours import GRADE_COLOURS
+from billing_dq.report.evidence import display
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.report.night import ReportNight
-from billing_dq.report.runbook import sections
+from billing_dq.report.runbook import as_html, remedy, runbook_text, sections
 from billing_dq.report.verdicts import GRADES, changes, coverage
-from billing_dq.report.words import commands, dollars, owed, summary
+from billing_dq.report.words import command, dollars, owed, summary
 from billing_dq.tables import FINDINGS
 from billing_dq.vocabulary.severities import SEVERITIES
+from billing_dq.vocabulary.titles import title
 from billing_dq.vocabulary.verdicts import VERDICTS
 
 #: Findings that the page holds; the others are counted. Characters of text that all of them share, and of one.
 MOST_FINDINGS, TEXT, TEXT_OF_ONE = 10_000, 6_000_000, 4_000
-#: Keys and entries of a week that the page shows.
-STEPS = 30
-#: Columns of a row of the findings' table, as `page.js` reads them; who accepted it and the commands follow.
+#: Characters of HTML about single findings that the page holds; `billing-dq explain` shows the others.
+EVIDENCE_TEXT = 1_000_000
+#: Columns of a row of the findings' table, as `page.js` reads them; who accepted it and the command follow.
 _COLUMNS = (
     *("severity", "change", "verdict", "kind", "organization_id", "subject", "usd_cents", "units", "nights_open"),
     *("cause", "explanation", "broken_since", "first_seen", "last_seen", "finding_id"),
 )
+#: Functions of `display` that templates use.
+_DISPLAY = ("age", "amount", "day", "fields", "largest", "moment", "money")
 
 
 def page(night: ReportNight) -> str:
@@ -52,12 +56,11 @@ def page(night: ReportNight) -> str:
             shares=coverage(night.deltas_in_window),
             grades=GRADES,
             grade_colours=GRADE_COLOURS,
-            first=[_first(row, night.night) for row in rows_of(told.first, FINDINGS.column_names)],
+            first=[_first(row) for row in rows_of(told.first, FINDINGS.column_names)],
             pictures=_pictures(night),
             findings=_packed(night),
             left_out=max(0, len(night.findings) - MOST_FINDINGS),
-            weeks={f"{organization} {week}": found for (organization, week), found in night.weeks.items()},
-            steps=STEPS,
+            evidence=_evidence(night),
             runbook=list(sections(night.runbook, "runbook-")),
             style=_asset("page.css"),
             table_style=_component("dt_bundle.css"),
@@ -87,11 +90,28 @@ def environment(*packages: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"dollars": dollars, "number": number, "owed": owed, "words": _words}
+    environment.filters |= {"first_capital": _first_capital, "markdown": as_html, "title": title}
+    environment.filters |= {name: getattr(display, name) for name in _DISPLAY}
     return environment
 
 
-def _first(row: dict[str, Plain], night: str) -> dict[str, Plain]:
-    return row | {"owed": owed(float(str(row["usd_cents"]))), "command": commands(row, night)[0]}
+def _first(row: dict[str, Plain]) -> dict[str, Plain]:
+    advice = remedy(runbook_text(), str(row["kind"]), None if row["cause"] is None else str(row["cause"]))
+    return row | {"owed": owed(float(row["usd_cents"] or 0)), "step": _first_capital(advice.do)}
+
+
+def _evidence(night: ReportNight) -> dict[str, str]:
+    """The evidence of the first findings as HTML, by finding, as far as the page has room."""
+    template = environment("billing_dq.report").get_template("evidence.html.jinja").make_module()
+    shown: dict[str, str] = {}
+    room = EVIDENCE_TEXT
+    for evidence in night.evidence_of_first:
+        html = str(template.evidence_body(evidence, "#runbook-", "#finding-"))  # type: ignore[attr-defined]
+        room -= len(html)
+        if room < 0:
+            break
+        shown[str(evidence.finding["finding_id"])] = html
+    return shown
 
 
 def _pictures(night: ReportNight) -> dict[str, str]:
@@ -116,7 +136,7 @@ def _packed(night: ReportNight) -> str:
     ).head(MOST_FINDINGS)
     limit = min(TEXT_OF_ONE, TEXT // max(1, len(shown)))
     rows = [
-        [*(_clipped(row[name], limit) for name in _COLUMNS), _accepted(row), commands(row, night.night)]
+        [*(_clipped(row[name], limit) for name in _COLUMNS), _accepted(row), command(row, night.night)]
         for row in rows_of(shown, [*FINDINGS.column_names, "change"])
     ]
     return _compressed(json.dumps({"rows": rows, "severities": SEVERITIES}))
@@ -136,6 +156,10 @@ def _accepted(row: Mapping[str, Plain]) -> str:
 
 def _clipped(value: Plain, limit: int) -> Plain:
     return f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
+
+
+def _first_capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _words(name: str) -> str:

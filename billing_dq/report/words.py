@@ -90,16 +90,9 @@ def money_either_way(cents: "pd.Series[int]") -> str:
     return f"{dollars(to_us)} is owed to us and {dollars(to_customers)} to customers"
 
 
-def commands(finding: Mapping[str, Plain], night: str) -> list[str]:
-    """The commands that show more of a finding, the best first; safe to paste into a shell."""
-    organization, subject, kind = (finding[name] for name in ("organization_id", "subject", "kind"))
-    listed = ["findings", "--night", night, "--kind", kind, *(["--organization", organization] if organization else [])]
-    shown = [listed]
-    if kind == "meter_extras_divergence":
-        shown.insert(0, ["explain", organization, subject, "--night", night])
-    elif str(kind).startswith("dispute_"):
-        shown.insert(0, ["dispute", subject, "--night", night])
-    return [shlex.join(["billing-dq", *(visible(str(part)) for part in parts)]) for parts in shown]
+def command(finding: Mapping[str, Plain], night: str) -> str:
+    """The command that shows what stands behind a finding; safe to paste into a shell."""
+    return shlex.join(["billing-dq", "explain", visible(str(finding["finding_id"])), "--night", night])
 
 
 def _verdict(breaks: pd.DataFrame, stripe: StripeReadingRecord) -> str:

@@ -12,7 +12,7 @@ from billing_dq.reconcile.findings.standing import is_open, verdicts
 from billing_dq.report.figures import rows_of
 from billing_dq.report.night import read_findings
 from billing_dq.report.verdicts import in_order_of_work
-from billing_dq.report.words import commands
+from billing_dq.report.words import command
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import FINDINGS
 from billing_dq.vocabulary.verdicts import VERDICTS
@@ -41,7 +41,7 @@ def open_findings(lake: Lake, night: str | None = None) -> pd.DataFrame:
         verdict=verdicts(findings).map(dict(VERDICTS)),
         usd=findings["usd_cents"] / 100,
         broken_since=findings["broken_since"].dt.strftime("%Y-%m-%d %H:%M"),
-        command=[commands(row, night)[0] for row in rows_of(findings, FINDINGS.column_names)],
+        command=[command(row, night) for row in rows_of(findings, FINDINGS.column_names)],
     )
     columns = (
         *("night", "severity", "verdict", "state", "kind", "organization_id", "subject", "usd", "units"),

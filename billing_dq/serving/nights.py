@@ -10,6 +10,7 @@ from billing_dq.errors import SourceError
 from billing_dq.reconcile.findings.standing import is_new, is_open, verdicts
 from billing_dq.report.night import Lacks, read_absent, read_findings
 from billing_dq.report.words import headline
+from billing_dq.serving.lake import DAMAGE
 from billing_dq.storage.acceptances import AcceptanceLog
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import ReconciliationRecord, SnapshotFactsRecord, StripeReadingRecord
@@ -75,6 +76,8 @@ def _line(lake: Lake, night: str, stamps: tuple[_Stamp, ...]) -> NightLine:
         snapshot = SnapshotFactsRecord.require(lake.home, night)
     except SourceError:
         return NightLine(night, "Not whole.", "A part of this night is missing: it is being taken, or it failed.")
+    except DAMAGE:
+        return NightLine(night, "Damaged.", f"`billing-dq doctor --night {night}` says which file of it.")
     lacks = Lacks(snapshot.incomplete_because, read_absent(lake, night))
     verdict, sentence = headline(findings, verdicts(findings), stripe, night, lacks)
     still_open = is_open(findings)

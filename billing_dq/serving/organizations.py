@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from billing_dq.reconcile.disputes.timeline import Timeline, timeline
+from billing_dq.reconcile.disputes.timeline import TimelineEvent, timeline
+from billing_dq.reconcile.findings.finding import records
+from billing_dq.report.evidence.arithmetic import dispute_amounts
+from billing_dq.report.evidence.record import Amount
 from billing_dq.report.figures import Plain, rows_of
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord
@@ -38,6 +41,15 @@ _SEARCHED: tuple[tuple[Table, str], ...] = (
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A dispute: its row of `DISPUTE_POSITIONS`, what happened, and its account."""
+
+    position: Mapping[str, Plain]
+    events: tuple[TimelineEvent, ...]
+    amounts: tuple[Amount, ...]
+
+
+@dataclass(frozen=True)
 class Story:
     """What the stored nights say of an organization.
 
@@ -47,14 +59,14 @@ class Story:
         weeks: `METER_EXTRAS_DELTAS` with the ``night`` that each row is of, a row a week, oldest first; the newest
             night that looked at a week tells it.
         findings: `FINDINGS` with the ``night`` that each row is of, newest first; a row a finding and night.
-        disputes: position and timeline of each dispute of the newest night with Stripe.
+        disputes: of the newest night with Stripe.
     """
 
     organization: str
     about: Mapping[str, Plain]
     weeks: pd.DataFrame
     findings: pd.DataFrame
-    disputes: list[tuple[Mapping[str, Plain], Timeline]]
+    disputes: list[Dispute]
 
     @property
     def is_known(self) -> bool:
@@ -126,14 +138,16 @@ def _findings(lake: Lake, organization: str) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _disputes(lake: Lake, organization: str) -> Iterator[tuple[Mapping[str, Plain], Timeline]]:
+def _disputes(lake: Lake, organization: str) -> Iterator[Dispute]:
     for night in _newest(lake, DISPUTE_POSITIONS)[:1]:
         positions = lake.require(DISPUTE_POSITIONS, night).where("organization_id", [organization])
         if positions.empty:
             return
-        disputes, entries, purchases = (
+        tables = [
             lake.require(table, night).where("organization_id", [organization])
             for table in (STRIPE_DISPUTES, DISPUTE_ENTRIES, PACK_PURCHASES)
-        )
-        for position in rows_of(positions, DISPUTE_POSITIONS.column_names):
-            yield position, timeline(str(position["dispute_id"]), disputes, entries, purchases, positions)
+        ]
+        shown = rows_of(positions, DISPUTE_POSITIONS.column_names)
+        for position, row in zip(shown, records(positions), strict=True):
+            events = timeline(str(position["dispute_id"]), *tables)
+            yield Dispute(position, events, tuple(dispute_amounts(row)))

@@ -3,9 +3,13 @@
 # Altair's encodings are generated; a type checker sees unions there:
 # pyright: reportArgumentType=false, reportCallIssue=false
 
+from collections.abc import Sequence
+
 import altair as alt
+import pandas as pd
 
 from billing_dq.reconcile.findings.standing import is_open
+from billing_dq.report.evidence.ledger import Entry
 from billing_dq.report.pictures import FLAT, GRADE_COLOURS, LEGEND, SEVERITY_COLOURS, scale, svg
 from billing_dq.report.verdicts import GRADES
 from billing_dq.serving.organizations import Story
@@ -14,6 +18,8 @@ _DEBITED, _EXPECTED = "#8fa3ad", "#2f7fc1"
 _WIDTH = 720
 #: Findings that the picture has room for.
 _FINDINGS = 25
+#: Entries of a ledger whose balance is drawn.
+_ENTRIES = 2_000
 
 
 def weeks(story: Story) -> str:
@@ -77,5 +83,25 @@ def findings(story: Story) -> str:
             color=alt.Color("severity:N", scale=scale(present), legend=LEGEND),
         )
         .properties(width=min(480, 90 * len(nights)), height=alt.Step(18))
+    )
+    return svg(chart)
+
+
+def balance(entries: Sequence[Entry]) -> str:
+    """The balance over time, as far as the night read the ledger without a gap."""
+    rows = pd.DataFrame(
+        {"at": [entry.at for entry in entries], "balance": [entry.balance for entry in entries]}
+    ).dropna()
+    if len(rows) < 2:
+        return ""
+    rows = rows.assign(at=pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)).tail(_ENTRIES)
+    chart = (
+        alt.Chart(rows)
+        .mark_line(interpolate="step-after", color=_EXPECTED)
+        .encode(
+            x=alt.X("at:T", title=None, axis=alt.Axis(format="%d %b", labelAngle=0, tickCount=8)),
+            y=alt.Y("balance:Q", title="units", axis=alt.Axis(tickCount=5)),
+        )
+        .properties(width=_WIDTH, height=140)
     )
     return svg(chart)

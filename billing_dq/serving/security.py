@@ -12,9 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: The names under which a browser of this machine asks for it.
 HOSTS = ("127.0.0.1", "localhost")
 #: Pages without any script.
-PLAIN_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+PLAIN_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 #: A stored page that carries its own style.
-STYLED_POLICY = PLAIN_POLICY.replace("'self'", "'unsafe-inline'", 1) + "; img-src data:"
+STYLED_POLICY = PLAIN_POLICY.replace("'self'", "'unsafe-inline'", 1)
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": PLAIN_POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -13,6 +13,8 @@ from billing_dq.storage.arrow import to_arrow
 from billing_dq.storage.stored_table import TableWriter
 from billing_dq.tables import LEDGER_ENTRIES, METER_EXTRAS_DELTAS, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
 from tests.support.meter_sample import context, entry_rows, reconcile_sample, usage_rows
+from tests.support.report_night import finding, findings
+from tests.support.stored_nights import store
 
 NIGHT = "2026-11-21"
 RAISED = ("6ab32b259efbcc0f7f5a4495", "2026-W46")
@@ -70,6 +72,34 @@ def test_what_is_not_there_is_one_clear_error(
     home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], error: str
 ) -> None:
     shown = run(home, monkeypatch, *arguments)
+    assert shown.exit_code != 0
+    assert error in f"{shown.output} {shown.exception}"
+
+
+def test_a_finding_is_explained_by_its_id_or_the_beginning_of_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    organization, week = RAISED
+    row = finding(1, organization_id=organization, subject=week, cause="quota_changed", severity="info")
+    store(home, "findings", NIGHT, findings(row))
+    identity = str(row["finding_id"])
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run(home, monkeypatch, identity)
+    assert shown.exit_code == 0
+    for part in (identity, organization, week, "What to do", f"The usage document of {week}", "expected as debits"):
+        assert part in shown.output
+    words = [line for line in shown.output.splitlines() if len(line) > 80]
+    assert [line for line in words if not line.startswith("  db.getCollection(")] == []
+    told = json.loads(run(home, monkeypatch, identity[:16], "--json").output)
+    assert told["finding"]["finding_id"] == identity
+    assert sum(one["amount"] for one in told["arithmetic"] if one["label"] == "debited") == 246
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("0123456789abcdef", "no finding"), ("x", "no finding's id"), (RAISED[0], "give a week")]
+)
+def test_what_is_no_finding_is_one_clear_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: str
+) -> None:
+    shown = run(home, monkeypatch, name)
     assert shown.exit_code != 0
     assert error in f"{shown.output} {shown.exception}"
 

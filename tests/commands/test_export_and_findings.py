@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,9 @@ from upath import UPath
 from billing_dq.commands import export, findings
 from billing_dq.errors import SourceError
 from billing_dq.storage import arrow, stored_table
-from billing_dq.tables import FINDINGS
+from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE
+
+AT = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
 
 
 def finding(number: int, severity: str, cents: int, state: str = "new") -> dict[str, object]:
@@ -46,11 +49,15 @@ def nights(home: Path) -> Path:
         finding(4, "critical", 1, "resolved"),
     ]
     for night, kept in (("2026-11-20", rows[:1]), ("2026-11-21", rows)):
-        path = home / "lake" / "findings" / f"{night}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with stored_table.TableWriter(FINDINGS, UPath(path)) as writer:
-            writer.write(arrow.to_arrow(FINDINGS, FINDINGS.from_rows(kept)))
+        store(home, night, kept)
     return home
+
+
+def store(home: Path, night: str, rows: list[dict[str, object]]) -> None:
+    path = home / "lake" / "findings" / f"{night}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with stored_table.TableWriter(FINDINGS, UPath(path)) as writer:
+        writer.write(arrow.to_arrow(FINDINGS, FINDINGS.from_rows(rows)))
 
 
 def shown(*arguments: str) -> list[str]:
@@ -94,6 +101,13 @@ def test_a_finding_is_accepted_and_shown_so_at_once() -> None:
 
 
 @pytest.mark.usefixtures("nights")
+def test_an_empty_list_says_so() -> None:
+    assert run("accepted").output == "Nobody has accepted a finding of the night of 2026-11-21.\n"
+    nothing = run("--kind", "orphan_balance").output
+    assert nothing == "No finding of the night of 2026-11-21 is open and fits.\n"
+
+
+@pytest.mark.usefixtures("nights")
 def test_an_acceptance_without_a_date_holds_until_something_changes_and_can_be_taken_back() -> None:
     run("accept", "f1", "--why", "by design")
     assert [row["accepted_until"] for row in accepted()] == [None]
@@ -128,10 +142,59 @@ def test_what_cannot_be_accepted_is_refused_in_a_line_and_nothing_is_recorded(
 
 
 @pytest.mark.usefixtures("nights")
-def test_findings_are_readable_by_people() -> None:
-    output = CliRunner().invoke(findings.command, env={"COLUMNS": "200"}, catch_exceptions=False).output
-    assert "3 findings of the night of 2026-11-21" in output
-    assert "-9.00" in output
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_findings_are_two_lines_each_at_any_width_and_no_id_is_broken(width: int) -> None:
+    output = CliRunner().invoke(findings.command, env={"COLUMNS": str(width)}, catch_exceptions=False).output
+    title, money, *lines = output.splitlines()
+    assert title == "3 findings of the night of 21 Nov 2026"
+    assert money == "$1.00 is owed to us and $9.00 to customers; 1 need nobody"
+    assert [line.split()[0] for line in lines] == ["f2", "because", "f3", "because", "f1", "because"]
+    assert lines[0].startswith("f2 $9.00 to customer: ledger")
+    assert max(len(line) for line in lines) <= width
+
+
+def test_ten_are_shown_and_the_others_counted(home: Path) -> None:
+    store(home, "2026-11-21", [finding(number, "error", number) for number in range(1, 15)])
+    shown_lines = run().output.splitlines()
+    assert len(shown_lines) == 2 + 2 * 10 + 1
+    assert shown_lines[-1] == "... 4 more: --all"
+    assert len(run("--all").output.splitlines()) == 2 + 2 * 14
+
+
+def test_an_incident_is_one_entry_of_the_list(home: Path) -> None:
+    organizations = [f"{number:024x}" for number in range(5)]
+    of_week = {"kind": "meter_extras_divergence", "subject": "2026-W47", "cause": "missing_debit"}
+    rows = [
+        finding(place + 1, "error", 10) | of_week | {"organization_id": name}
+        for place, name in enumerate(organizations)
+    ]
+    store(home, "2026-11-21", [*rows, finding(9, "error", 5)])
+    path = home / "lake" / "meter_extras_evidence" / "2026-11-21.parquet"
+    path.parent.mkdir(parents=True)
+    lost = [
+        {
+            "organization_id": name,
+            "week_key": "2026-W47",
+            "cause": "missing_debit",
+            "rule": "certain_gap",
+            "units": 100.0,
+        }
+        | {"confidence": "proved", "ref_id": f"{int(AT.timestamp()) + place:x}{'0' * 16}:initial", "entry_id": None}
+        for place, name in enumerate(organizations)
+    ]
+    with stored_table.TableWriter(METER_EXTRAS_EVIDENCE, UPath(path)) as writer:
+        writer.write(arrow.to_arrow(METER_EXTRAS_EVIDENCE, METER_EXTRAS_EVIDENCE.from_rows(lost)))
+    lines = CliRunner().invoke(findings.command, env={"COLUMNS": "120"}).output.splitlines()
+    assert len(lines) == 2 + 2 * 2
+    assert lines[2] == "f1 $0.50 to us: 5 findings, usage and charge differ, 2 nights"
+    assert "5 organizations lost debits" in lines[3]
+
+
+@pytest.mark.usefixtures("nights")
+def test_findings_are_a_csv_for_a_workbook() -> None:
+    header, *lines = run("--csv").output.removeprefix("\ufeff").splitlines()
+    assert header.split(",") == FINDINGS.column_names
+    assert [line.split(",")[0] for line in lines] == ["f2", "f3", "f1"]
 
 
 @pytest.mark.usefixtures("home")

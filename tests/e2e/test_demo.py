@@ -78,7 +78,7 @@ def test_two_demos_do_not_share_a_place(tmp_path: Path, monkeypatch: pytest.Monk
         pass
 
 
-def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute(tmp_path: Path) -> None:
+def test_the_commands_that_a_demo_ends_with_are_about_its_worst_finding(tmp_path: Path) -> None:
     found = findings(
         finding(1, severity="info"),
         finding(2),
@@ -88,8 +88,7 @@ def test_the_commands_that_a_demo_ends_with_are_about_its_worst_week_and_dispute
     shown = what_next(tmp_path / SETTINGS, NIGHT, found, deltas())
     assert [line.partition(" ")[2].split()[1:4] for line in shown] == [
         ["findings"],
-        ["explain", f"{2:024x}", "2026-W45"],
-        ["dispute", "du_1", "--night"],
+        ["explain", f"{2:016x}", "--night"],
         ["serve", "--open"],
     ]
     assert all(line.startswith("BILLING_DQ_CONFIG=") for line in shown)

@@ -17,7 +17,7 @@ from billing_dq.report.page import MOST_FINDINGS, page
 from billing_dq.report.verdicts import coverage
 from billing_dq.vocabulary.kinds import KINDS
 from tests.support.finding_rows import deltas
-from tests.support.report_night import HOSTILE, NIGHT, finding, findings, night, old, waterfall
+from tests.support.report_night import HOSTILE, NIGHT, finding, findings, night, old, told
 
 FIVE_MEGABYTES = 5_000_000
 
@@ -70,7 +70,8 @@ def test_no_id_is_used_twice_although_pictures_bring_their_own() -> None:
 
 def test_the_page_refers_to_nothing_outside_itself() -> None:
     for tag, attributes in Elements(page(night())).found:
-        assert tag not in ("link", "iframe", "object", "embed", "base", "form"), tag
+        assert tag != "link" or (attributes["href"] or "").startswith("data:image/svg+xml,")
+        assert tag not in ("iframe", "object", "embed", "base", "form"), tag
         assert "src" not in attributes
         href = attributes.get("href") or ""
         assert tag != "a" or href.startswith(("#", "https://", "../data_page/")), href
@@ -82,14 +83,14 @@ def test_only_a_night_that_was_measured_links_the_page_about_its_data() -> None:
 
 
 def test_text_of_data_is_never_an_element() -> None:
-    week = (HOSTILE, HOSTILE)
+    worst = finding(1, organization_id=HOSTILE, subject=HOSTILE, explanation=HOSTILE * 20, cause=HOSTILE)
     hostile = night(
         findings(
-            finding(1, organization_id=HOSTILE, subject=HOSTILE, explanation=HOSTILE * 20, cause=HOSTILE),
+            worst,
             old(2, kind="ledger_violation", accepted_by=HOSTILE, accepted_why=HOSTILE),
         ),
         stripe="failed",
-        weeks={week: waterfall(HOSTILE)},
+        evidence=[told(worst, HOSTILE), told(finding(3, organization_id="7" * 24), HOSTILE)],
     )
     found = Elements(page(hostile)).found
     assert [tag for tag, _ in found].count("script") == 3
@@ -124,6 +125,23 @@ def test_ten_thousand_findings_with_long_texts_stay_under_five_megabytes() -> No
     assert len(text.encode()) < FIVE_MEGABYTES
     assert len(packed_rows(text)) == MOST_FINDINGS
     assert "5 more are not in this page" in text
+
+
+def test_the_first_findings_open_to_their_evidence_as_far_as_there_is_room() -> None:
+    kept = [told(finding(number, organization_id=f"{number:024x}"), "k" * 50_000) for number in range(1, 40)]
+    text = page(night(evidence=kept))
+    shown = re.findall(r'<template data-finding="([0-9a-f]{16})">', text)
+    assert 1 < len(shown) < 39
+    assert shown == [f"{number:016x}" for number in range(1, len(shown) + 1)]
+    assert len(text) < FIVE_MEGABYTES
+
+
+def test_what_to_do_first_is_the_step_and_leads_to_the_evidence() -> None:
+    text = page(night())
+    first = text[text.index('<ol class="first">') : text.index("</ol>")]
+    assert f'href="#finding-{3:016x}"' in first
+    assert "Find the crash" in first
+    assert "were not debited" not in first
 
 
 def test_a_text_of_2000_characters_is_told_in_full() -> None:

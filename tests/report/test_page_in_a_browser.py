@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from billing_dq.report.page import page
 from tests.support.chromium import asked_for, chromium, needs_chromium, opened, overflow, ready
-from tests.support.report_night import HOSTILE, finding, findings, night, old, waterfall
+from tests.support.report_night import HOSTILE, finding, findings, night, old, told
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 ORGANIZATION = f"{1:024x}"
@@ -27,9 +28,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         finding(5, severity="info"),
         *(old(number, usd_cents=number) for number in range(100, 160)),
     )
-    weeks = {(ORGANIZATION, "2026-W45"): waterfall(), (HOSTILE, HOSTILE): waterfall(HOSTILE)}
+    kept = [told(finding(1)), told(finding(2, organization_id=HOSTILE, subject=HOSTILE), HOSTILE)]
     path = tmp_path_factory.mktemp("page") / "night.html"
-    path.write_text(page(night(tonight, findings(), weeks=weeks)), encoding="utf-8")
+    path.write_text(page(night(tonight, findings(), evidence=kept)), encoding="utf-8")
     return path
 
 
@@ -99,16 +100,41 @@ def test_a_column_filters_by_a_value_chosen_from_its_list(browser: webdriver.Chr
     assert cells(browser, 4) == ["ledger violation"]
 
 
-def test_a_row_opens_to_its_commands_its_runbook_and_its_waterfall(browser: webdriver.Chrome) -> None:
+def test_a_row_opens_to_its_evidence_its_step_and_its_runbook(browser: webdriver.Chrome) -> None:
     browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys("needle")
     WebDriverWait(browser, 30).until(lambda driver: len(cells(driver, 1)) == 1)
     click(browser, "#findings-table tbody tr td")
     more = browser.find_element(By.CSS_SELECTOR, ".more").get_attribute("textContent") or ""
-    assert f"billing-dq explain {ORGANIZATION} 2026-W45 --night 2026-11-21" in more
-    assert "From usage to debits" in more
-    assert "entry-2" in more
-    click(browser, ".more a")
+    for part in ("What to do", "The ledger of", "The usage document of 2026-W45", "Why it is believed"):
+        assert part in more
+    click(browser, ".more .step a")
     assert browser.execute_script("return document.getElementById('runbook-meter-extras-divergence').open")
+
+
+def test_an_address_opens_a_finding_and_says_which_one_is_open(driver: webdriver.Chrome, page_file: Path) -> None:
+    ready(opened(driver, f"{page_file.as_uri()}#finding-{130:016x}"))
+    assert f"{130:016x}" in (driver.find_element(By.CSS_SELECTOR, ".more").get_attribute("textContent") or "")
+    ready(opened(driver, page_file.as_uri()))
+    click(driver, "#findings-table tbody tr td")
+    assert "#finding-" in driver.current_url
+
+
+def test_rows_are_opened_by_the_keyboard_alone(browser: webdriver.Chrome) -> None:
+    row = browser.find_element(By.CSS_SELECTOR, "#findings-table tbody tr")
+    row.send_keys(Keys.ENTER)
+    assert browser.find_elements(By.CSS_SELECTOR, ".more")
+    assert row.get_attribute("aria-expanded") == "true"
+    row.send_keys(Keys.ENTER)
+    assert browser.find_elements(By.CSS_SELECTOR, ".more") == []
+
+
+def test_an_address_remembers_search_and_filter(driver: webdriver.Chrome, browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys("needle")
+    WebDriverWait(browser, 30).until(lambda one: "view=" in one.current_url)
+    address = browser.current_url
+    ready(opened(driver, address))
+    WebDriverWait(driver, 30).until(lambda one: len(cells(one, 1)) == 1)
+    assert cells(driver, 10) == ["the needle in the haystack"]
 
 
 def test_no_script_of_the_data_runs_and_its_text_is_shown(browser: webdriver.Chrome) -> None:
@@ -128,7 +154,7 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: webdriver.C
     ]
 
 
-@pytest.mark.parametrize("width", [800, 1400])
+@pytest.mark.parametrize("width", [390, 800, 1400])
 def test_a_long_text_and_long_names_do_not_widen_the_page(browser: webdriver.Chrome, width: int) -> None:
     browser.set_window_size(width, 900)
     assert overflow(browser) <= 0

@@ -5,7 +5,7 @@ import pytest
 
 from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.report.verdicts import GRADES, Share, changes, coverage, sums
-from billing_dq.report.words import commands, summary
+from billing_dq.report.words import summary
 from tests.support.finding_rows import deltas, week
 from tests.support.report_night import NIGHT, finding, findings, night, old
 
@@ -92,11 +92,3 @@ def test_the_coverage_adds_up_to_100_percent(counts: tuple[int, int, int]) -> No
 def test_a_night_without_weeks_covers_nothing() -> None:
     assert coverage(deltas()) == [Share(grade, 0, 0.0) for grade in GRADES]
     assert coverage(deltas(week("exact")))[0] == Share("exact", 1, 100.0)
-
-
-def test_a_command_is_safe_to_paste_into_a_shell() -> None:
-    shown = commands({"organization_id": "a'; rm x", "subject": "$(reboot)", "kind": "dispute_parked"}, NIGHT)
-    assert shown == [
-        "billing-dq dispute '$(reboot)' --night 2026-11-21",
-        "billing-dq findings --night 2026-11-21 --kind dispute_parked --organization 'a'\"'\"'; rm x'",
-    ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from billing_dq.commands.shared.console import print_line, say, table_of
 from billing_dq.report.markdown import escaped
 from billing_dq.report.visible import visible
-from billing_dq.report.words import commands
+from billing_dq.report.words import command
 
 CLEAR_SCREEN, TITLE, TURNED = "\x1b[2J\x1b[1;1H", "\x1b]0;owned\x07", "du_1\u202egnp.exe"
 
@@ -65,8 +65,7 @@ def test_markdown_for_a_ticket_makes_no_link_and_notifies_nobody() -> None:
 
 
 def test_a_command_to_paste_holds_nothing_that_a_shell_or_a_terminal_obeys() -> None:
-    subject = "du_1'; rm -rf ~ #\n\x1b[A"
-    (shown, _) = commands({"organization_id": None, "subject": subject, "kind": "dispute_parked"}, "2026-11-21")
+    shown = command({"finding_id": "1'; rm -rf ~ #\n\x1b[A"}, "2026-11-21")
     assert "\n" not in shown
     assert "\x1b" not in shown
-    assert shown.startswith("billing-dq dispute 'du_1'\"'\"'; rm -rf ~ #")
+    assert shown.startswith("billing-dq explain '1'\"'\"'; rm -rf ~ #")

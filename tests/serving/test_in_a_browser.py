@@ -36,12 +36,17 @@ def test_from_the_nights_to_a_finding_its_organization_its_week_and_the_runbook(
     follow(driver, NIGHTS[1])
     ready(driver)
     driver.execute_script("document.querySelector('#findings-table tbody tr td').click()")
+    follow(driver, "The page of this finding")
+    assert "What to do" in driver.page_source
+    driver.back()
+    ready(driver)
     follow(driver, "This organization over time")
     assert "/organizations/" in driver.current_url
     follow(driver, "2026-W46")
     assert "From usage to debits" in driver.page_source
     driver.back()
     follow(driver, "meter extras divergence")
+    follow(driver, "the runbook: Meter extras divergence")
     assert driver.current_url.endswith("/runbook#meter-extras-divergence")
     assert driver.find_element(By.CSS_SELECTOR, "section:target h2").is_displayed()
     assert driver.get_log("browser") == []
@@ -55,7 +60,7 @@ def test_the_search_leads_to_an_organization(driver: webdriver.Chrome, served: S
 
 
 @pytest.mark.parametrize("path", ["", f"nights/{NIGHTS[1]}", "organizations", "runbook"])
-@pytest.mark.parametrize("width", [800, 1400])
+@pytest.mark.parametrize("width", [390, 800, 1400])
 def test_a_page_asks_this_machine_only_complains_of_nothing_and_fits(
     driver: webdriver.Chrome, served: Served, path: str, width: int
 ) -> None:

@@ -1,6 +1,7 @@
 """What `billing-dq serve` answers: every stored night, every organization over the nights, the runbook."""
 
 import re
+import shutil
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -124,10 +125,11 @@ def test_a_report_that_is_missing_or_of_another_version_is_made_anew_and_not_sto
 
 def test_an_organization_has_its_weeks_its_findings_and_a_way_to_each_week(served: Served) -> None:
     text = get(served, f"/organizations/{served.organization}").text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
     assert f'href="/organizations/{served.organization}/weeks/2026-W46?night={NIGHTS[1]}"' in text
     assert "meter extras divergence" in text
-    assert "/runbook#meter-extras-divergence" in text
+    assert re.search(r'href="/findings/[0-9a-f]{16}"', text)
+    assert "balance now" in text
     week = get(served, f"/organizations/{served.organization}/weeks/2026-W46?night={NIGHTS[1]}").text
     assert "From usage to debits" in week
     assert "db.getCollection(" in week
@@ -157,7 +159,7 @@ def test_a_dispute_is_told_with_its_events(served: Served) -> None:
     organization = re.findall(r'href="(/organizations/[0-9a-f]{24})"', found.text)[0]
     text = get(served, organization).text
     assert "dispute opened" in text
-    assert "share that came back" in text
+    assert "of what was withdrawn" in text
 
 
 def test_one_organization_that_is_found_is_shown_at_once(served: Served) -> None:
@@ -169,7 +171,7 @@ def test_one_organization_that_is_found_is_shown_at_once(served: Served) -> None
 
 
 def test_a_search_lists_what_begins_so_and_shows_hostile_text_as_text(served: Served) -> None:
-    assert get(served, "/organizations?q=6a").text.count("<li><a href") == 50
+    assert get(served, "/organizations?q=6a").text.count('<td><a href="/organizations/') == 50
     assert "More than 50 organizations" in get(served, "/organizations?q=6a").text
     text = get(served, "/organizations?q=<script>alert(1)</script>").text
     assert "&lt;script&gt;alert(1)" in text
@@ -240,15 +242,83 @@ def test_every_answer_tells_the_browser_to_run_and_load_nothing_else(served: Ser
     assert "server" not in headers
 
 
-def test_an_error_that_nobody_foresaw_says_nothing_of_it_to_the_browser(tmp_path: Path, served: Served) -> None:
+def test_a_damaged_night_says_so_and_is_no_error_of_the_server(tmp_path: Path) -> None:
     broken = tmp_path / "lake" / "nightly_report" / "2026-11-21.parquet"
     broken.mkdir(parents=True)  # a directory in the place of a file
+    (tmp_path / "lake" / "stripe_reading").mkdir()
+    (tmp_path / "lake" / "stripe_reading" / "2026-11-21.json").write_text("{", encoding="utf-8")
     with serving(application(sample_settings(home=str(tmp_path))), 0) as address:
-        answer = requests.get(address, timeout=60)
-    assert answer.status_code == 500
-    assert "terminal" in answer.text
-    assert "parquet" not in answer.text.lower()
-    assert answer.headers["Content-Security-Policy"] == PLAIN_POLICY
+        for path in ("", "nights/2026-11-21", "organizations", f"organizations/{'a' * 24}", f"findings/{'a' * 16}"):
+            answer = requests.get(address + path, timeout=60)
+            assert answer.status_code in (200, 404), path
+            assert answer.headers["Content-Security-Policy"] == PLAIN_POLICY
+
+
+def test_a_damaged_record_of_one_night_hides_no_other(served: Served, tmp_path: Path) -> None:
+    shutil.copytree(served.home, tmp_path / "home")
+    (tmp_path / "home" / "lake" / "stripe_reading" / f"{NIGHTS[0]}.json").write_text("{", encoding="utf-8")
+    with serving(application(sample_settings(home=str(tmp_path / "home"))), 0) as address:
+        text = requests.get(address, timeout=60).text
+    assert "Damaged." in text
+    assert f'href="/nights/{NIGHTS[1]}"' in text
+
+
+@pytest.mark.parametrize("name", ["report", "findings"])
+def test_a_night_with_a_link_out_of_the_lake_is_not_served(served: Served, tmp_path: Path, name: str) -> None:
+    shutil.copytree(served.home, tmp_path / "home")
+    (path,) = (tmp_path / "home" / "lake" / name).glob(f"{NIGHTS[1]}.[hp]*")
+    path.unlink()
+    secret = tmp_path / "secret"
+    secret.write_text("not for browsers", encoding="utf-8")
+    path.symlink_to(secret)
+    with serving(application(sample_settings(home=str(tmp_path / "home"))), 0) as address:
+        answer = requests.get(f"{address}nights/{NIGHTS[1]}", timeout=60)
+        assert answer.status_code == 404
+        assert "not for browsers" not in answer.text
+        assert NIGHTS[1] not in requests.get(address, timeout=60).text
+
+
+def test_a_finding_has_a_page_with_its_evidence_on_every_side(served: Served) -> None:
+    findings = read_findings(Lake(str(served.home)), NIGHTS[1])
+    rows = findings[(findings["organization_id"] == served.organization) & (findings["subject"] == "2026-W46")]
+    answer = get(served, f"/findings/{rows['finding_id'].iloc[0]}")
+    assert answer.status_code == 200
+    for part in (
+        "is owed to us.",
+        "What to do",
+        "The ledger of",
+        "missing debit",
+        "expected as debits",
+        'class="bar total"',
+    ):
+        assert part in answer.text
+    assert answer.text.count('class="bar') >= 4
+    assert "<script" not in answer.text
+    assert get(served, f"/findings/{'0' * 16}").status_code == 404
+    assert get(served, "/findings/x").status_code == 404
+
+
+def test_a_night_leads_to_the_nights_beside_it_and_marks_its_place(served: Served) -> None:
+    first, last = (get(served, f"/nights/{night}").text for night in NIGHTS)
+    assert f'href="/nights/{NIGHTS[1]}" rel="next"' in first
+    assert 'rel="prev"' not in first.partition("</nav>")[0]
+    assert f'href="/nights/{NIGHTS[0]}" rel="prev"' in last
+    assert '<a href="/" aria-current="page">' in first
+    assert 'aria-current="page">Organizations' in get(served, "/organizations").text
+
+
+def test_organizations_are_sorted_by_the_column_of_the_address(served: Served) -> None:
+    def balances(sort: str) -> list[float]:
+        text = get(served, f"/organizations?sort={sort}").text
+        cells = re.findall(r'<td class="number">(-?[\d,.]*)</td><td class="phone-out">', text)
+        return [float(cell.replace(",", "")) for cell in cells if cell]
+
+    assert balances("balance") == sorted(balances("balance"))
+    assert balances("-balance") == sorted(balances("-balance"), reverse=True)
+    assert get(served, "/organizations?sort=nothing&page=x").status_code == 200
+    assert served.organization in get(served, "/organizations").text
+    assert 'rel="next"' in get(served, "/organizations").text
+    assert 'rel="prev"' in get(served, "/organizations?page=2").text
 
 
 def test_serving_changes_nothing_that_is_stored(served: Served) -> None:

@@ -1,17 +1,21 @@
 """A night for its report: hostile text everywhere, every verdict, and as many findings as a test wants."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
 
 from billing_dq.reconcile.findings.standing import verdicts
-from billing_dq.reconcile.meter.waterfall import Entry, Line, Step, Waterfall
+from billing_dq.report.evidence.build import Night, evidence_of
+from billing_dq.report.evidence.frames import NightFrames
+from billing_dq.report.evidence.record import Evidence
 from billing_dq.report.night import ReportNight
 from billing_dq.report.runbook import runbook_text
 from billing_dq.report.verdicts import in_order_of_work
 from billing_dq.storage.records import CollectionCounts, StripeReadingRecord
-from billing_dq.tables import FINDINGS, METER_EXTRAS_EVIDENCE
+from billing_dq.tables import FINDINGS, LEDGER_ENTRIES, METER_EXTRAS_EVIDENCE, SUBSCRIPTIONS, WEEKLY_USAGE
 from tests.support.finding_rows import deltas, week
+from tests.support.pure_night import sample_settings
 from tests.support.snapshot_facts import snapshot_facts
 
 NIGHT, BEFORE = "2026-11-21", "2026-11-20"
@@ -78,7 +82,7 @@ def night(
     tonight: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
     stripe: str = "read",
-    weeks: dict[tuple[str, str], Waterfall] | None = None,
+    evidence: Sequence[Evidence] | None = None,
 ) -> ReportNight:
     """A night with the findings of `typical`, or with those given; the week of finding 4 is undecided."""
     if tonight is None:
@@ -111,7 +115,7 @@ def night(
         verdict=verdicts(ordered),
         previous=previous,
         history=_history(),
-        weeks=weeks if weeks is not None else {(f"{1:024x}", "2026-W45"): waterfall()},
+        evidence_of_first=[told(finding(1))] if evidence is None else evidence,
         runbook=runbook_text(),
         audit=f"7:{'ab' * 32}",
         is_measured=True,
@@ -119,12 +123,27 @@ def night(
     )
 
 
-def waterfall(text: str = "step-key") -> Waterfall:
-    return Waterfall(
-        lines=(Line("used", 5000.0, "meterUsed"), Line("debited", 4000.0, text)),
-        steps=(Step(text, 10.0, AS_OF, "entry-1", "missing_debit (certain_gap)"),),
-        other_entries=(Entry("entry-2", "debit", text, -5.0, AS_OF, text),),
-    )
+def told(row: dict[str, object], text: str = "step-key") -> Evidence:
+    """The evidence of a finding about a week, with a text wherever text of data may stand."""
+    organization, week_key = str(row["organization_id"]), str(row["subject"])
+    of_week = {"organization_id": organization, "week_key": week_key}
+    frames = {
+        "meter_extras_deltas": deltas(week("unexplained", **of_week, expected_units=10.0, meter_used=10.0)),
+        "weekly_usage": WEEKLY_USAGE.from_rows(
+            [{**of_week, "meter_used": 10.0, "meter_quota": 0.0, "settled_units": 0.0, "attribution_keys": [text]}]
+        ),
+        "ledger_entries": LEDGER_ENTRIES.from_rows(
+            [
+                {"organization_id": organization, "position": 0, "entry_id": "entry-1", "kind": text, "amount": -10.0}
+                | {"ref_id": text, "at": AS_OF}
+            ]
+        ),
+        "subscriptions": SUBSCRIPTIONS.from_rows(
+            [{"organization_id": organization, "stripe_customer_id": text, "stripe_subscription_id": text}]
+        ),
+    }
+    stored = Night(NightFrames(NIGHT, frames, absent=(text,)), [], {})
+    return evidence_of(row, stored, sample_settings(home="unused"))  # type: ignore[arg-type]
 
 
 def _evidence() -> pd.DataFrame:

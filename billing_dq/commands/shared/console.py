@@ -92,6 +92,15 @@ def say(text: str, err: bool = False) -> None:
     click.echo(visible(text), err=err)
 
 
+def clipped(text: str, width: int) -> str:
+    """A line that is no longer than the terminal is wide; what is cut ends with a word, so that no id is broken."""
+    line = visible(" ".join(text.split()))
+    indent = " " * (len(text) - len(text.lstrip()))
+    if len(indent + line) <= width:
+        return indent + line
+    return indent + line[: max(0, line.rfind(" ", 0, width - len(indent) - 3))] + " ..."
+
+
 def progress_here() -> Progress:
     """Bars where standard error is a terminal, lines elsewhere."""
     if Console(stderr=True).is_terminal:

@@ -14,7 +14,7 @@ from billing_dq.defs.pages.runbook import runbook
 from billing_dq.reconcile.findings.standing import is_new, seen_open, verdicts
 from billing_dq.report.figures import findings_by_kind, rows_of
 from billing_dq.report.verdicts import in_order_of_work, sums
-from billing_dq.report.words import commands
+from billing_dq.report.words import command
 from billing_dq.settings import Settings
 from billing_dq.storage.lake import Lake
 from billing_dq.tables import DISPUTE_POSITIONS, FINDINGS, NIGHTLY_REPORT, SUBSCRIPTION_DRIFT
@@ -73,7 +73,8 @@ def findings_page(lake: Lake, night: str, findings: pd.DataFrame, settings: Sett
     metadata = table_metadata(lake, night, FINDINGS, figures, finding_rows(in_order))
     if len(in_order):
         (first,) = rows_of(in_order.head(1), FINDINGS.column_names)
-        metadata["look_at_the_first"] = commands(first, night)[0]
+        page = f"{settings.serve_url}/findings/{first['finding_id']}?night={night}"
+        metadata["look_at_the_first"] = dg.MetadataValue.url(page) if settings.serve_url else command(first, night)
         metadata["runbook"] = runbook(settings, str(first["kind"]))
     return {**metadata, "by_kind": table_of(findings_by_kind(open_findings))}
 

@@ -1,6 +1,6 @@
-"""The story of one dispute across Stripe and the ledger, and the arithmetic of its position, for people."""
+"""The story of one dispute across Stripe and the ledger, for people."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -23,36 +23,25 @@ class TimelineEvent:
     reference: str
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """A dispute's events, oldest first, and the lines of its arithmetic, which end with the decision."""
-
-    events: tuple[TimelineEvent, ...]
-    arithmetic: tuple[str, ...]
-
-
 def timeline(
     dispute_id: str,
     disputes: pd.DataFrame,
     dispute_entries: pd.DataFrame,
     purchases: pd.DataFrame,
-    positions: pd.DataFrame,
-) -> Timeline:
-    """Tell a dispute of a night.
+) -> tuple[TimelineEvent, ...]:
+    """What happened to a dispute of a night, oldest first.
 
     Args:
         dispute_id: du_... or dp_...
         disputes: STRIPE_DISPUTES of the night.
         dispute_entries: DISPUTE_ENTRIES.
         purchases: PACK_PURCHASES.
-        positions: DISPUTE_POSITIONS of the same night.
 
     Raises:
         LookupError: the night holds no such dispute.
     """
     row = disputes[disputes["dispute_id"] == dispute_id]
-    position = positions[positions["dispute_id"] == dispute_id]
-    if row.empty or position.empty:
+    if row.empty:
         raise LookupError(f"no dispute {dispute_id}")
     (case,) = dispute_cases(row, purchases, read_dispute_entries(dispute_entries))
     events = [
@@ -60,8 +49,7 @@ def timeline(
         *_bought(row, purchases, case),
         *_in_ledger(dispute_entries, case, row["created"].iloc[0]),
     ]
-    events.sort(key=lambda event: event.at)
-    return Timeline(tuple(events), tuple(_arithmetic(case, position.to_dict("records")[0])))
+    return tuple(sorted(events, key=lambda event: event.at))
 
 
 def _at_stripe(disputes: pd.DataFrame) -> Iterator[TimelineEvent]:
@@ -105,18 +93,3 @@ def _in_ledger(entries: pd.DataFrame, case: DisputeCase, opened: pd.Timestamp) -
             event = "credit by hand (names no dispute)"
         if event is not None:
             yield TimelineEvent(row["at"], "ledger", event, float(row["amount"]), "units", str(row["ref_id"]))
-
-
-def _arithmetic(case: DisputeCase, position: Mapping[Hashable, object]) -> Iterator[str]:
-    money, credited, due = case.money, float(str(position["credited_units"])), float(str(position["due_units"]))
-    share = "not known" if money.fraction is None else f"{money.fraction:g}"
-    yield (
-        f"share that came back: {money.reinstated_minor} of {money.withdrawn_minor} "
-        f"(minor units of {money.currency}) = {share}"
-    )
-    if money.fraction is None:
-        yield f"clawed back: {case.clawed_back_units:,.0f} units"
-    else:
-        yield f"to credit: {case.clawed_back_units:,.0f} units clawed back x {share} = {case.to_credit_units:,.0f}"
-    yield f"credited: {credited:,.0f} units, {case.own_credit_units:,.0f} of them by this system"
-    yield f"due: {due:,.0f} units ({position['decision']}: {position['reason']})"

@@ -16,7 +16,7 @@ from billing_dq.errors import SettingsError
 from billing_dq.reconcile.findings.standing import verdicts
 from billing_dq.report.figures import rows_of
 from billing_dq.report.verdicts import in_order_of_work
-from billing_dq.report.words import commands
+from billing_dq.report.words import command
 from billing_dq.tables import FINDINGS
 
 #: Where a demo is kept that nobody gave a directory; the next one replaces it.
@@ -51,8 +51,7 @@ def demo_home(keep: Path | None) -> Iterator[Path]:
 
 
 def what_next(config: Path, night: str, findings: pd.DataFrame, deltas: pd.DataFrame) -> list[str]:
-    """Commands that work on what the demo kept: the findings, a week and a dispute, the first ones to look at, and all
-    of it in a browser.
+    """Commands that work on what the demo kept: the findings, the first one to look at, and all of it in a browser.
 
     Args:
         config: the demo's settings file.
@@ -61,13 +60,9 @@ def what_next(config: Path, night: str, findings: pd.DataFrame, deltas: pd.DataF
         deltas: `METER_EXTRAS_DELTAS` of the night.
     """
     first = rows_of(in_order_of_work(findings, verdicts(findings)), FINDINGS.column_names)
-    shown = ["billing-dq findings"]
-    for verb in ("billing-dq explain ", "billing-dq dispute "):
-        leads = (commands(row, night)[0] for row in first)
-        shown += [lead for lead in leads if lead.startswith(verb)][:1]
-    shown.append("billing-dq serve --open")
+    shown = ["billing-dq findings", *(command(row, night) for row in first[:1]), "billing-dq serve --open"]
     environment = f"BILLING_DQ_CONFIG={shlex.quote(os.path.relpath(config))}"
-    return [f"{environment} {shlex.quote(sys.argv[0])}{command.removeprefix('billing-dq')}" for command in shown]
+    return [f"{environment} {shlex.quote(sys.argv[0])}{line.removeprefix('billing-dq')}" for line in shown]
 
 
 def _claim(directory: Path, lock: int, replace: bool) -> None:
