@@ -68,6 +68,8 @@ def money(evidence: Evidence) -> str:
 def owed_by(finding: Mapping[str, Plain]) -> str:
     """What a finding amounts to, in words: nothing, what nobody owes, or what is owed to whom."""
     cents = float(finding["usd_cents"] or 0)
+    if finding.get("same_money_as"):
+        return f"The money is that of finding {finding['same_money_as']}"
     if not cents:
         return "No money is owed"
     if finding["severity"] == "info":
