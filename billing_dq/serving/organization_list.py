@@ -82,9 +82,8 @@ def organization_rows(lake: Lake) -> pd.DataFrame:
     subscriptions = _newest(lake, SUBSCRIPTIONS, ["organization_id", "plan"])
     balances = _newest(lake, EXTRAS_BALANCES, ["organization_id", "cached_balance", "cached_balance_at"])
     findings = _newest(lake, FINDINGS, None)
-    grouped = findings[is_open(findings) & (verdicts(findings) == "unexplained")].groupby("organization_id")[
-        "usd_cents"
-    ]
+    breaks = findings[is_open(findings) & (verdicts(findings) == "unexplained")]
+    grouped = breaks.groupby("organization_id")["usd_cents"]
     amounts = pd.DataFrame({"usd_cents": grouped.sum(), "findings": grouped.size()}).reset_index()
     organizations = pd.concat([frame[["organization_id"]] for frame in (rows, balances, amounts)]).drop_duplicates()
     plans = subscriptions.dropna().drop_duplicates("organization_id").rename(columns={"plan": "paid_plan"})
