@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.synced
 # Without compiled files beside the installed packages each process compiles hundreds of modules: seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve ui test test-slow second-server coverage fuzz lint types-newest audit sbom docs reference screenshots bench score clean
+.PHONY: demo serve ui test test-slow second-server coverage fuzz lint types-newest lowest audit sbom docs reference screenshots bench score clean
 
 demo: $(STAMP)
 	$(RUN)billing-dq demo
@@ -54,6 +54,17 @@ lint: $(STAMP)
 # The types as the newest Python has them; `lint` has those of the Python that is there.
 types-newest: $(STAMP)
 	$(RUN)pyright --pythonversion 3.13
+
+# The lowest versions that pyproject.toml names, in an environment of their own: what touches a library.
+LOWEST ?= tests/alerts tests/catalog tests/defs/test_night.py tests/rules/test_sql.py tests/serving/test_metrics.py \
+          tests/serving/test_assistant.py tests/sources/stripe tests/storage/test_stored_table.py tests/test_settings.py
+lowest: $(STAMP)
+	mkdir -p dist
+	$(UV) pip compile --quiet --resolution lowest-direct --extra ui --extra otel --extra mcp pyproject.toml --output-file dist/lowest.txt
+	$(UV) venv --quiet --clear --python $(RUN)python dist/lowest
+	$(UV) pip install --quiet --python dist/lowest/bin/python --requirement dist/lowest.txt pytest hypothesis 'moto[s3,server]' 'secantusdb==0.7.0b3'
+	$(UV) pip install --quiet --python dist/lowest/bin/python --no-deps --editable .
+	PYTHONPATH=. dist/lowest/bin/python -m pytest $(LOWEST)
 
 # Known weaknesses of what the lock file installs, and of the workflows; asks the advisory databases, so it needs the network.
 audit: $(STAMP)
