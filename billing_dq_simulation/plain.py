@@ -129,6 +129,7 @@ def _week(document: Document) -> Row:
         "settled_units": settled,
         "updated_at": _optional_time(document.get("updatedAt")),
         "attribution_keys": keys,
+        "document_bytes": len(bson.encode(document)),
     }
 
 

@@ -25,7 +25,7 @@ from billing_dq.reconcile.inputs import (
     StripeTables,
 )
 from billing_dq.reconcile.ledger.balances import orphan_balances, runaway_balances
-from billing_dq.reconcile.ledger.document_size import document_size_violations
+from billing_dq.reconcile.ledger.document_size import document_size_violations, usage_size_violations
 from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.grants import grant_violations
 from billing_dq.reconcile.ledger.past import history_violations
@@ -237,6 +237,7 @@ def ledger_stage(
     counts = [_entry_counts(LEDGER_ENTRIES.empty())]
     for batch in large.batches:
         found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable, resets))
+        found.append(usage_size_violations(batch.usage[batch.usage["week_key"].isin(weeks.keys)]))
         counts.append(_entry_counts(batch.entries))
     found += _followed_settlements(large.followed, ours, resets)
     recent = pd.concat(counts, ignore_index=True)

@@ -48,6 +48,13 @@ WEEKLY_USAGE = Table(
         ),
         Column("updated_at", "time", "last write of the document", nullable=True),
         Column("attribution_keys", "list<str>", "consumed keys in commit order, settle keys included"),
+        Column(
+            "document_bytes",
+            "Int64",
+            "BSON size of the document, null in nights before it was read",
+            nullable=True,
+            unit="bytes",
+        ),
     ),
     key=("organization_id", "week_key"),
 )

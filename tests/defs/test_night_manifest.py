@@ -82,7 +82,9 @@ def dying(source, place):
     remaining[0] -= 1
     if not remaining[0]:
         from pathlib import Path
-        Path(place.path).with_name("." + place.name + ".dying.tmp").write_bytes(source.read_bytes()[:40])
+        partial = Path(place.path).with_name("." + place.name + ".dying.tmp")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(source.read_bytes()[:40])
         os.kill(os.getpid(), signal.SIGKILL)
     put_file(source, place)
 io_manager.put_file = dying

@@ -187,6 +187,7 @@ def _plain_usage(one: Document) -> dict[str, object]:
         "settled_units": settled,
         "updated_at": one.get("updatedAt"),
         "attribution_keys": [key for key in older if key not in keys] + keys,
+        "document_bytes": len(bson.encode(one)),
     }
 
 

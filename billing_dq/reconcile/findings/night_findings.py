@@ -130,6 +130,10 @@ def _of_ledgers(inputs: FindingInputs) -> pd.DataFrame | None:
     return None if inputs.violations is None else inputs.violations.loc[~_of_a_reset_meter(inputs)]
 
 
+#: Rules whose ``ref_id`` is a week or a settlement's key.
+_OF_A_WEEK = ("settlement_half_applied", "usage_document_size")
+
+
 def _violations(inputs: FindingInputs, violations: pd.DataFrame | None, weeks: NightWeeks) -> Iterator[Finding]:
     if violations is None:
         return
@@ -143,7 +147,7 @@ def _violations(inputs: FindingInputs, violations: pd.DataFrame | None, weeks: N
     for row in records(violations.loc[~of_clock]):
         organization, rule = text(row, "organization_id"), text(row, "rule")
         is_compensated = text_or_none(row, "compensated_by") is not None
-        week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule == "settlement_half_applied" else ""
+        week = text(row, "ref_id").removeprefix(SETTLEMENT) if rule in _OF_A_WEEK else ""
         yield Finding(
             kind="ledger_violation",
             organization_id=organization,

@@ -51,7 +51,7 @@ def of_violation(rule: str, week_state: str | None, is_full: bool, is_compensate
         return "info"
     if rule == "document_size":
         return "critical" if is_full else "warning"
-    if rule == "zero_amount" or week_state in ("open", "settling"):
+    if rule in ("zero_amount", "usage_document_size") or week_state in ("open", "settling"):
         return "warning"
     return OF_KIND["ledger_violation"]
 

@@ -1,4 +1,4 @@
-"""Ledgers near MongoDB's 16 MiB for a document, past which every debit is refused and lost.
+"""Documents near MongoDB's 16 MiB, past which every write is refused: debits of a ledger, steps of a week's usage.
 
 See docs/domain.md, "Ledger", and docs/causes.md, "Known incidents".
 """
@@ -35,3 +35,21 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
         for bytes_, count, full in zip(size, large["entry_count"], weeks_to_full, strict=True)
     ]
     return violations_of(large, "document_size", 0.0, sentences)
+
+
+def usage_size_violations(usage: pd.DataFrame) -> pd.DataFrame:
+    """The usage documents of at least half the limit, in `LEDGER_VIOLATIONS`.
+
+    Args:
+        usage: `WEEKLY_USAGE` rows.
+
+    Returns:
+        Rule `usage_document_size`, one row an organization and week, which is its ``ref_id``; units are 0.
+    """
+    large = usage.loc[usage["document_bytes"].fillna(0) >= WARN_BYTES]
+    sentences = [
+        f"the usage document of {week} has {size:,} bytes, {size / LIMIT_BYTES:.0%} of 16 MiB; when it is full no step "
+        "of that week is metered any more"
+        for week, size in zip(large["week_key"], large["document_bytes"], strict=True)
+    ]
+    return violations_of(large.assign(ref_id=large["week_key"]), "usage_document_size", 0.0, sentences)

@@ -6,6 +6,7 @@ from billing_dq.reconcile.ledger.document_size import (
     LIMIT_BYTES,
     WARN_BYTES,
     document_size_violations,
+    usage_size_violations,
 )
 from billing_dq.reconcile.ledger.expiry import expiry_violations
 from billing_dq.reconcile.ledger.violations import one_violation_each, whole_ledger_violations
@@ -102,6 +103,18 @@ def test_the_forecast_is_told_for_the_slowest_growth_and_for_the_last_days():
     assert size(LIMIT_BYTES, entries=1)[0].endswith(
         " 100% of 16 MiB, with 100,000 entries; at its pace it is full in 0.0 weeks"
     )
+
+
+def test_a_usage_document_of_half_the_limit_is_a_violation_of_its_week():
+    rows = [
+        {"organization_id": ORG, "week_key": "2026-W46", "document_bytes": 14 * 2**20},
+        {"organization_id": ORG, "week_key": "2026-W47", "document_bytes": WARN_BYTES - 1},
+        {"organization_id": ORG, "week_key": "2026-W45", "document_bytes": None},
+    ]
+    usage = pd.DataFrame(rows).astype({"document_bytes": "Int64"})
+    found = usage_size_violations(usage)
+    assert found[["rule", "ref_id", "units"]].to_numpy().tolist() == [["usage_document_size", "2026-W46", 0.0]]
+    assert found["detail"].item().startswith("the usage document of 2026-W46 has 14,680,064 bytes, 88% of 16 MiB")
 
 
 @pytest.mark.parametrize("dtypes", [("str", "int64"), ("object", "object")])

@@ -87,6 +87,10 @@ class Rows:
         start = int(self.starts[row])
         return self.buffer[start : start + int32_at(self.buffer, start)].tobytes()
 
+    def document_sizes(self) -> np.ndarray:
+        """Bytes of each document of a collection: they lie one after the other."""
+        return np.diff(np.append(self.starts, len(self.buffer)))
+
     def cells(self, name: str) -> Cells:
         """The cells of a field."""
         place = self.level.place(name)

@@ -90,7 +90,7 @@ class _Ledger:
         """`extras_balances`."""
         documents = Columns(self._rows, self._chosen)
         total = np.bincount(self._document, self.facts.amounts, len(self._chosen))
-        sizes = np.diff(np.append(self._rows.starts, len(self._rows.buffer)))[self._chosen]
+        sizes = self._rows.document_sizes()[self._chosen]
         columns = [self._organizations, documents.numbers("cachedBalance"), total, self._counts]
         return arrow_table(EXTRAS_BALANCES, [*columns, sizes, documents.times("cachedBalanceAt")])
 

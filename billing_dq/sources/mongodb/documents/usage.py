@@ -34,6 +34,7 @@ def weekly_usage(rows: Rows, chosen: np.ndarray) -> pa.Table:
             _settled_units(rows, chosen),
             columns.times("updatedAt"),
             _attribution_keys(rows, chosen),
+            rows.document_sizes()[chosen],
         ],
     )
 
