@@ -40,7 +40,7 @@ def test_a_reinstated_dispute_without_credit_is_due_in_full():
 def test_the_positions_keep_the_contract():
     result = world(clawback()).judged()
     pd.testing.assert_frame_equal(DISPUTE_POSITIONS.conform(result.positions), result.positions)
-    columns = ["kind", "organization_id", "subject", "units", "cause", "explanation"]
+    columns = ["kind", "organization_id", "subject", "units", "cause", "explanation", "broken_since"]
     assert list(result.findings.columns) == columns
     assert list(world(own_credit(), clawback()).judged().findings.columns) == columns
 
