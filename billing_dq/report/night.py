@@ -62,6 +62,7 @@ class ReportNight:
         evidence_of_first: of the first findings that the night itself saw.
         runbook: RUNBOOKS.md.
         audit: the anchor of the credits' audit log, as it was on the night.
+        credits_mode: what is done with a credit that is due: off, propose or apply.
         is_measured: there is a page about its data; nights that an older version took have none.
         absent: the results that the night could not compute, with the reasons.
     """
@@ -79,6 +80,7 @@ class ReportNight:
     runbook: str
     absent: Mapping[str, str]
     audit: str
+    credits_mode: str
     is_measured: bool
 
     @property
@@ -124,6 +126,7 @@ def read_night(settings: Settings, night: str | None = None) -> ReportNight:
         runbook=runbook_text(),
         audit=audit.anchor if audit else "none was told",
         absent=read_absent(lake, night),
+        credits_mode=settings.credits.mode,
         is_measured=lake.stored(NIGHT_MEASURES, night) is not None,
     )
 

@@ -82,6 +82,11 @@ def test_only_a_night_that_was_measured_links_the_page_about_its_data() -> None:
     assert "data_page" not in page(replace(night(), is_measured=False))
 
 
+def test_the_first_screen_says_what_becomes_of_a_credit_that_is_due() -> None:
+    for mode, sentence in [("off", "none is planned"), ("apply", "written by the machine")]:
+        assert f"(mode <b>{mode}</b>): {sentence}." in page(replace(night(), credits_mode=mode))
+
+
 def test_text_of_data_is_never_an_element() -> None:
     worst = finding(1, organization_id=HOSTILE, subject=HOSTILE, explanation=HOSTILE * 20, cause=HOSTILE)
     hostile = night(

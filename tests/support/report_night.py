@@ -118,6 +118,7 @@ def night(
         evidence_of_first=[told(finding(1))] if evidence is None else evidence,
         runbook=runbook_text(),
         audit=f"7:{'ab' * 32}",
+        credits_mode="propose",
         is_measured=True,
         absent={},
     )
