@@ -294,6 +294,7 @@ REMEDIES = {
         lambda world: [push(world, "topup", 25_000, "referral:i1:referee"), granted_to_another(world)],
         (VIOLATION, "grant_in_two_ledgers"),
         lambda world: take_from_another(world, "referral"),
+        ends="info",
     ),
     "expiry_before_purchase": Remedy(
         lambda world: expired_before_bought(world),

@@ -124,7 +124,8 @@ def _of_ledgers(check: str, tables: tuple[str, ...] = LEDGER_TABLES) -> tuple[st
     return tuple(f"{table}.{check}" for table in tables)
 
 
-_SUSPECT = "a correction stands in ledger_suspects as well, where the entries are judged one by one"
+_SUSPECT = "a correction stands in ledger_suspects as well, behind the ledger's grant, which is younger"
+_SUSPECT_OF_1970 = ("ledger_suspects.dates_are_plausible", "ledger_suspects.entries_are_in_order_of_time")
 
 
 TABLE_FAULTS: dict[str, TableFault] = {
@@ -157,23 +158,27 @@ TABLE_FAULTS: dict[str, TableFault] = {
     ),
     "kind_of_old": TableFault(kind_of_old, ("expiring_ledgers.kind_is_known",)),
     "clock_behind_then": TableFault(clock_behind_then, ("expiring_ledgers.entries_are_in_order_of_time",)),
-    "first_entry_of_1970": TableFault(first_entry_of_1970, ("expiring_ledgers.dates_are_plausible",)),
+    "first_entry_of_1970": TableFault(
+        first_entry_of_1970,
+        ("expiring_ledgers.dates_are_plausible", "ledger_suspects.dates_are_plausible"),
+        why="the first entry is a grant, and every grant stands in ledger_suspects",
+    ),
     "clock_behind_of_corrections": TableFault(
         clock_behind_of_corrections, ("ledger_suspects.entries_are_in_order_of_time",)
     ),
     "correction_of_1970": TableFault(
         pushed_1970("adjustment", 100, "adjustment-1"),
-        ("dispute_entries.dates_are_plausible", "ledger_suspects.dates_are_plausible"),
+        ("dispute_entries.dates_are_plausible", *_SUSPECT_OF_1970),
         why=_SUSPECT,
     ),
     "clawback_of_1970": TableFault(
         pushed_1970("refund", -100, "refund-dispute_du_1-1"),
-        ("dispute_entries.dates_are_plausible", "ledger_suspects.dates_are_plausible"),
+        ("dispute_entries.dates_are_plausible", *_SUSPECT_OF_1970),
         why=_SUSPECT,
     ),
     "refund_of_1970": TableFault(
         pushed_1970("refund", -100, "refund-re_1-1"),
-        ("refund_entries.dates_are_plausible", "ledger_suspects.dates_are_plausible"),
+        ("refund_entries.dates_are_plausible", *_SUSPECT_OF_1970),
         why=_SUSPECT,
     ),
     "half_a_unit_of_a_refund": TableFault(half_a_unit_of_a_refund, ("refund_entries.amount_is_whole",)),
