@@ -7,7 +7,7 @@ from tests.support.case_runner import Case, Finding, Night
 
 CASES: dict[str, Case] = {
     "01-newest-organization-without-usage": Case([Night()]),
-    "02-findings-of-a-clean-night": Case([Night(prints=["0 findings of the night of 2026-11-21"])]),
+    "02-findings-of-a-clean-night": Case([Night(prints=["No finding of the night of 2026-11-21 is open."])]),
     "04-conversion-gain-taken-for-a-reinstatement": Case(
         [
             Night(
