@@ -239,7 +239,9 @@ def _suspects(ledger: list[dict], as_of: datetime) -> list[dict]:  # pyright: ig
         kind, amount, ref = one["kind"], one["amount"], one["ref_id"]
         in_order = (kind in ("topup", "adjustment") and amount > 0) or (kind == "debit" and amount < 0)
         named = kind == "topup" or (bool(ref) and (kind == "debit" or ref.startswith("settle:")))
-        if not (in_order and named and one["at"] <= as_of + timedelta(minutes=5)) or repeats:
+        is_ordinary = in_order and named and one["at"] <= as_of + timedelta(minutes=5)
+        is_grant = kind == "topup" and str(ref).startswith(("signup_grant-", "referral:"))
+        if not is_ordinary or is_grant or repeats:
             found.append(_cut(one, tables.LEDGER_SUSPECTS))
     return found
 
