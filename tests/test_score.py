@@ -9,6 +9,7 @@ from billing_dq_simulation import score as score_module
 from billing_dq_simulation.config import WorldConfig
 from billing_dq_simulation.labels import Label
 from billing_dq_simulation.score import SCORED, Score, score
+from tests.support.report_night import finding, findings
 
 LEAST_RECALL = 0.999
 LEAST_CAUSE_ACCURACY = 0.95
@@ -74,11 +75,10 @@ def scored(label: Label | None, grade: str, severity: str, cause: str = "missing
     """The score of one label against one week of a grade, with its finding."""
     world = WorldConfig(organizations=0)
     empty = score_module.night_of_world(world)[1]
-    columns = ["kind", "organization_id", "subject", "cause", "severity"]
-    found = pd.DataFrame([("meter_extras_divergence", "org", "2026-W45", cause, severity)], columns=columns)
+    of_week = findings(finding(1, organization_id="org", cause=cause, severity=severity))
     deltas = pd.DataFrame([("org", "2026-W45", grade)], columns=["organization_id", "week_key", "grade"])
     total = Score()
-    night = replace(empty, findings=found, meter=replace(empty.meter, deltas=deltas))
+    night = replace(empty, findings=of_week, meter=replace(empty.meter, deltas=deltas))
     total.add("one", [] if label is None else [label], night)
     return total
 
