@@ -7,10 +7,9 @@ import warnings
 from collections.abc import Callable
 
 import dagster as dg
-from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from billing_dq.defs.alerts import alert_definitions
-from billing_dq.defs.asset_names import MONGODB_TABLES
+from billing_dq.defs.asset_names import IO_MANAGER, MONGODB_TABLES
 from billing_dq.defs.checks.credit_checks import credit_check
 from billing_dq.defs.checks.data_checks import data_checks
 from billing_dq.defs.checks.expectation_checks import expectation_checks
@@ -61,14 +60,14 @@ def build_definitions(
     """
     locks, nights = locks or NightLocks(settings.home), nights_of(settings, night)
     resources = {
-        "io_manager": LakeIOManager(Lake(settings.home)),
+        IO_MANAGER: LakeIOManager(Lake(settings.home)),
         PARTS: PartsIOManager(settings.home),
         **resources_of(settings, progress, locks),
     }
     with warnings.catch_warnings():
         # Dagster calls the partitions of checks a preview, and warns of a beta parameter that it passes itself
-        warnings.simplefilter("ignore", PreviewWarning)
-        warnings.simplefilter("ignore", BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         credits = dispute_credit_definitions(settings_now or (lambda: settings))
         nightly_definitions = _of_nights(settings, nights, executor_of(settings, locks))
         definitions = dg.Definitions.merge(nightly_definitions, credits, dg.Definitions(resources=resources))

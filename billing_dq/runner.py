@@ -229,7 +229,7 @@ def _execute(job: IJob, instance: dg.DagsterInstance, night: str, config: NightC
         run_id=run_id,
         run_config={
             "loggers": _QUIET,
-            "resources": {"night": {"config": {"as_of": config.as_of, "again": config.again}}},
+            "resources": {"billing_dq_night": {"config": {"as_of": config.as_of, "again": config.again}}},
         },
         tags={
             **definition.run_tags,

@@ -7,7 +7,7 @@ import dagster as dg
 
 from billing_dq.alerts.night import alerts_of_night
 from billing_dq.alerts.notifier import Notifier, undelivered
-from billing_dq.defs.asset_names import ALERTS, MANIFEST
+from billing_dq.defs.asset_names import ALERTS, MANIFEST, op_name
 from billing_dq.defs.declarations import check_result, night_asset, night_check
 from billing_dq.errors import SourceError
 from billing_dq.serving.metrics import push
@@ -24,14 +24,16 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
 
     @night_asset(ALERTS, nights, "conclusions", deps=[MANIFEST, FINDINGS.name, ReconciliationRecord.name])
     def alerts(
-        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         """Notify every route of what it does not know yet, and send what waits, also from earlier nights."""
-        notifier = Notifier(settings)
-        metrics = push(Lake(settings.home))
+        notifier = Notifier(billing_dq_settings)
+        metrics = push(Lake(billing_dq_settings.home))
         pushed = {"metrics": metrics} if metrics else {}
         try:
-            batch = alerts_of_night(settings, context.partition_key)
+            batch = alerts_of_night(billing_dq_settings, context.partition_key)
             count = 0 if batch is None else notifier.notify(batch)
             waiting = len(notifier.deliver())
         except SourceError as error:  # of the outbox; the check has it too, in red
@@ -41,15 +43,15 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
         )
 
     @dg.multi_asset_check(
-        name="alert_checks",
+        name=op_name("alert_checks"),
         specs=[
             night_check(DELIVERED, ALERTS, "Every notification was delivered; where not, names the routes.", nights)
         ],
     )
-    def alert_checks(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    def alert_checks(billing_dq_settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         """Look at what waits now: a check that is run again after the target was repaired is green again."""
         try:
-            waiting = Notifier(settings).waiting()
+            waiting = Notifier(billing_dq_settings).waiting()
             sentence = undelivered(waiting)
         except SourceError as error:
             waiting, sentence = [], str(error)

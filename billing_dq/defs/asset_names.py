@@ -34,6 +34,15 @@ ALERTS = "alerts"
 DISPUTE_CREDITS = "dispute_credits"
 
 
+#: The resource that stores the tables and records of a night; each asset names it.
+IO_MANAGER = "billing_dq_io_manager"
+
+
+def op_name(name: str) -> str:
+    """The name of an op or of a graph. A code location may hold each only once, and other projects have a `report`."""
+    return f"billing_dq_{name}"
+
+
 def asset_key(*path: str) -> dg.AssetKey:
     """The key of an asset: its name or, of what lies outside, the service and the name there."""
     return dg.AssetKey(list(path))

@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from billing_dq.credits.anchor import anchor_of
-from billing_dq.defs.asset_names import MANIFEST, REPORT, asset_key, asset_keys
+from billing_dq.defs.asset_names import MANIFEST, REPORT, asset_key, asset_keys, op_name
 from billing_dq.defs.declarations import asset_out, night_asset
 from billing_dq.defs.inputs import frames_in, stripe_tables
 from billing_dq.defs.nights import NIGHT_BEFORE, POOL, after_the_nights_before
@@ -78,7 +78,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
     compared = asset_keys(*_RECORDS, *_COMPARED)
 
     @dg.multi_asset(
-        name="conclusions",
+        name=op_name("conclusions"),
         partitions_def=nights,
         ins=frames_in(dict.fromkeys((*_COMPARED, *_OF_DISPUTES, *_OF_FINDINGS))),
         outs={
@@ -101,15 +101,15 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         stripe_reading: StripeReadingRecord,
         sound_tables: SoundTablesRecord,
         reconciliation: ReconciliationRecord,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
         **frames: pd.DataFrame,
     ) -> Iterator[dg.Output]:
         """Compare with Stripe where it was read, then turn every result into findings with their state."""
-        night, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(settings)
-        after_the_nights_before(lake, night)
+        night, weeks, policy = context.partition_key, snapshot_facts.weeks, policy_of(billing_dq_settings)
+        after_the_nights_before(billing_dq_lake, night)
         application = ApplicationTables(weeks, frames, not snapshot_facts.incomplete_because)
-        at_stripe = stripe_tables(lake, night, stripe_reading)
+        at_stripe = stripe_tables(billing_dq_lake, night, stripe_reading)
         comparison = stripe_stage(application, at_stripe, policy, sound_tables.unsound) if at_stripe else None
         drift = drift_table(comparison, application, policy) if comparison else None
         positions = comparison.disputes.positions if comparison and comparison.disputes else None
@@ -118,12 +118,17 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             (DISPUTE_POSITIONS, positions, positions_page),
         ):
             if frame is None:  # what a replaced reading left behind
-                lake.remove(table, night)
+                billing_dq_lake.remove(table, night)
             else:
-                yield dg.Output(frame, table.name, metadata=page(frame, settings, lake, night))
-        results, earlier = _results(lake, night, reconciliation, comparison), earlier_than(lake, night, weeks)
+                yield dg.Output(frame, table.name, metadata=page(frame, billing_dq_settings, billing_dq_lake, night))
+        results, earlier = (
+            _results(billing_dq_lake, night, reconciliation, comparison),
+            earlier_than(billing_dq_lake, night, weeks),
+        )
         findings = findings_stage(results, application, at_stripe, policy, earlier, sound_tables.unsound)
-        yield dg.Output(findings, findings_name, metadata=findings_page(lake, night, findings, settings))
+        yield dg.Output(
+            findings, findings_name, metadata=findings_page(billing_dq_lake, night, findings, billing_dq_settings)
+        )
 
     return [conclusions, _nightly_report(nights), _page(nights)]
 
@@ -137,27 +142,35 @@ def _nightly_report(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         stripe_reading: StripeReadingRecord,
         reconciliation: ReconciliationRecord,
         findings: pd.DataFrame,
-        night_lock: dg.ResourceParam[None],
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
         """Put the night in figures, and beside the nights before it."""
         night = context.partition_key
-        deltas = lake.frame_or_empty(METER_EXTRAS_DELTAS, night)
+        deltas = billing_dq_lake.frame_or_empty(METER_EXTRAS_DELTAS, night)
         open_findings = seen_open(findings, night)
-        tables = {name: lake.stored(table, night) for name, table in TABLES.items() if name not in _BESIDE_THE_REPORT}
+        tables = {
+            name: billing_dq_lake.stored(table, night)
+            for name, table in TABLES.items()
+            if name not in _BESIDE_THE_REPORT
+        }
         rows = {name: table.rows for name, table in tables.items() if table is not None}
         resolved = int((~is_open(findings)).sum())
         report = headlines(snapshot_facts, stripe_reading, rows, deltas, open_findings, resolved)
         lacks = Lacks(snapshot_facts.incomplete_because, reconciliation.absent)
         verdict, sentence = headline(open_findings, verdicts(open_findings), stripe_reading, night, lacks)
         context.instance.add_run_tags(context.run.run_id, {VERDICT_TAG: verdict, SUMMARY_TAG: sentence})
-        anchor = AuditAnchorRecord(anchor=anchor_of(settings.state_directory)).keep(lake.home, night).anchor
+        anchor = (
+            AuditAnchorRecord(anchor=anchor_of(billing_dq_settings.state_directory))
+            .keep(billing_dq_lake.home, night)
+            .anchor
+        )
         metadata = {
             "in_one_sentence": sentence_of(verdict, sentence),
-            "report": link_to_report(settings, night),
+            "report": link_to_report(billing_dq_settings, night),
             "audit_anchor": anchor,
-            **report_page(lake, night, report, money(open_findings)),
+            **report_page(billing_dq_lake, night, report, money(open_findings)),
         }
         return dg.Output(report, metadata=metadata)
 
@@ -169,18 +182,20 @@ def _page(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
     @night_asset(REPORT, nights, "conclusions", upstream, kinds=("html", "markdown"))
     def page(
-        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         """Write the report from the stored tables: a step of its own, so that they stand whatever becomes of it."""
         from billing_dq.report.storing import store_report  # Altair costs a second
 
-        night = read_night(settings, context.partition_key)
-        path = store_report(settings, night)
+        night = read_night(billing_dq_settings, context.partition_key)
+        path = store_report(billing_dq_settings, night)
         verdict, sentence = headline(night.findings, night.verdict, night.stripe, night.night, night.lacks)
         return dg.MaterializeResult(
             metadata={
                 "in_one_sentence": sentence_of(verdict, sentence),
-                "report": link_to_report(settings, night.night),
+                "report": link_to_report(billing_dq_settings, night.night),
                 **money(seen_open(night.findings, night.night)),
                 "for_a_ticket": dg.MetadataValue.md(path.with_suffix(".md").read_text(encoding="utf-8")),
                 "open_it": f"billing-dq report {night.night} --open",

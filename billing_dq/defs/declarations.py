@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import dagster as dg
 
-from billing_dq.defs.asset_names import Group, asset_key
+from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, op_name
+from billing_dq.defs.io_manager import RECORDS
 from billing_dq.defs.pages.lineage import column_lineage
 from billing_dq.defs.pages.metadata import Metadata, column_schema
 from billing_dq.defs.pages.texts import OWNERS, TEXTS, tags_of
@@ -18,18 +19,21 @@ _READ_FIRST = ("findings", "nightly_report")
 
 
 def asset_out(name: str, *kinds: str, required: bool = True) -> dg.AssetOut:
-    """The declaration of a table, stored as Parquet, or of a record, stored as JSON.
+    """The declaration of a table, stored as Parquet, of a record, stored as JSON, or of what an asset puts in place
+    itself.
 
     Where it is not required and not yielded, what hangs on it is skipped.
     """
     table = TABLES.get(name)
+    stored_as = "parquet" if table else "json" if name in RECORDS else None
     return dg.AssetOut(
         description=TEXTS[name].markdown(table.one_row if table else None),
         is_required=required,
         metadata=_columns(name) if table else None,
-        kinds={"parquet" if table else "json", *kinds},
+        kinds={*kinds, *([stored_as] if stored_as else [])},
         owners=list(OWNERS),
         tags=tags_of(name),
+        **({"io_manager_key": IO_MANAGER} if stored_as else {"dagster_type": dg.Nothing}),
     )
 
 
@@ -41,19 +45,15 @@ def night_asset(
     ins: Mapping[str, dg.AssetIn] | None = None,
     kinds: Iterable[str] = (),
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """A decorator for a single asset; a page has ``kinds`` of its own, all else those of `asset_out`."""
-    out = asset_out(name)
-    return dg.asset(
-        name=name,
+    """A decorator for a single asset; ``kinds`` are those of what is neither table nor record."""
+    # no `dg.asset`: it names its op by the asset's key
+    return dg.multi_asset(
+        name=op_name(name),
         partitions_def=nights,
         deps=[asset_key(upstream) for upstream in deps],
-        ins=ins,
+        ins=ins or {},
+        outs={name: asset_out(name, *kinds)},
         group_name=group,
-        description=out.description,
-        metadata=out.metadata,
-        kinds=set(kinds or out.kinds or ()),
-        owners=list(OWNERS),
-        tags=tags_of(name),
     )
 
 

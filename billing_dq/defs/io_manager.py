@@ -35,7 +35,7 @@ from billing_dq.storage.stored_table import StoredTable, TableWriter
 from billing_dq.tables import FOLLOWED_ENTRIES, FOLLOWED_USAGE, FOLLOWED_WEEKS, TABLES, Table
 
 #: The name of the resource that keeps parts.
-PARTS = "parts_io_manager"
+PARTS = "billing_dq_parts_io_manager"
 Record = SnapshotFactsRecord | StripeReadingRecord | SoundTablesRecord | ReconciliationRecord
 RECORDS: dict[str, type[Record]] = {record.name: record for record in get_args(Record)}
 #: A night that was stored before there were followed weeks has none of these tables: it followed no week.

@@ -25,26 +25,26 @@ SEAL_ROOT_TAG = "billing_dq/seal_root"
 def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """The asset that ends the writing of a night."""
 
-    @night_asset(MANIFEST, nights, "conclusions", deps=_LAST_TABLES)
+    @night_asset(MANIFEST, nights, "conclusions", deps=_LAST_TABLES, kinds=["json"])
     def night_manifest(
         context: dg.AssetExecutionContext,
-        night_lock: dg.ResourceParam[None],
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
         """Write the manifest, then remove the evidence and the runs that `[retention]` no longer keeps."""
         key = context.partition_key
-        manifest = finish(lake, key, settings)
+        manifest = finish(billing_dq_lake, key, billing_dq_settings)
         if manifest.seal_root:
             context.instance.add_run_tags(context.run.run_id, {SEAL_ROOT_TAG: manifest.seal_root})
-        removed = remove_old_evidence(lake, key, settings.retention.evidence_nights)
+        removed = remove_old_evidence(billing_dq_lake, key, billing_dq_settings.retention.evidence_nights)
         for night, tables in removed.items():
             context.log.info(f"retention: removed the evidence of {night} ({', '.join(tables)}); its results stay")
-        forgotten = forget_old_runs(context.instance, settings.retention.run_days, datetime.now(UTC))
+        forgotten = forget_old_runs(context.instance, billing_dq_settings.retention.run_days, datetime.now(UTC))
         return dg.MaterializeResult(
             metadata={
                 "state": manifest.state,
-                "manifest": dg.MetadataValue.path(str(manifest_path(lake, key))),
+                "manifest": dg.MetadataValue.path(str(manifest_path(billing_dq_lake, key))),
                 "code_version": manifest.code_version,
                 "seal_root": manifest.seal_root or "none",
                 "files": len(manifest.files),

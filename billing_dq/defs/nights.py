@@ -11,9 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster_shared.utils.warnings import BetaWarning
 
-from billing_dq.defs.asset_names import MANIFEST, asset_key
+from billing_dq.defs.asset_names import MANIFEST, op_name
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.storage.earlier_nights import require_nights_before, require_sound_nights_before
@@ -29,7 +28,7 @@ REFUSED_TAG = "billing_dq/refused"
 
 #: What reads history hangs on the same asset of the night before: Dagster backfills nights in their order.
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", BetaWarning)  # the first night has none before it, and may say so in beta only
+    warnings.simplefilter("ignore", dg.BetaWarning)  # the first night has none before it, and may say so in beta only
     NIGHT_BEFORE = dg.TimeWindowPartitionMapping(-1, -1, allow_nonexistent_upstream_partitions=True)
 
 
@@ -80,7 +79,8 @@ def after_the_nights_before(lake: Lake, night: str, concluding: bool = True) -> 
 def ends_with_the_manifest(run: dg.DagsterRun) -> bool:
     """Whether a run writes the manifest of its night, as all of a job does; a selection of assets may not."""
     assets, steps = run.asset_selection, run.step_keys_to_execute
-    return (assets is None or asset_key(MANIFEST) in assets) and (steps is None or MANIFEST in steps)
+    has_manifest = assets is None or any(key.path[-1] == MANIFEST for key in assets)
+    return has_manifest and (steps is None or op_name(MANIFEST) in steps)
 
 
 def nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:

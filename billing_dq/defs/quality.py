@@ -42,13 +42,13 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         extras_balances: pd.DataFrame,
         weekly_usage: StoredTable,
         ledger_entries: StoredTable,
-        lake: dg.ResourceParam[Lake],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.Output[pd.DataFrame]:
         """Measure the night's data, and judge what of it is unusual."""
         night, weeks = context.partition_key, snapshot_facts.weeks
-        after_the_nights_before(lake, night)
+        after_the_nights_before(billing_dq_lake, night)
         amounts = WeekAmounts(usage_by_week(weekly_usage, weeks), entries_by_week(ledger_entries, weeks))
-        table = measured(lake, night, snapshot_facts, amounts, float(extras_balances["entry_count"].sum()))
+        table = measured(billing_dq_lake, night, snapshot_facts, amounts, float(extras_balances["entry_count"].sum()))
         unusual = is_unusual(table)
         figures = {
             "unusual": int(unusual.sum()),
@@ -56,17 +56,17 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             "measures": len(table),
         }
         rows = rows_of(pd.concat([table[unusual], table[~unusual]]), _MEASURE_COLUMNS)
-        return dg.Output(table, metadata=table_metadata(lake, night, NIGHT_MEASURES, figures, rows))
+        return dg.Output(table, metadata=table_metadata(billing_dq_lake, night, NIGHT_MEASURES, figures, rows))
 
     findings_in = dg.AssetIn(asset_key("findings"), dagster_type=dg.Nothing)
 
     @night_asset(COLUMN_PROFILES.name, nights, "quality", ins={"findings": findings_in})
     def column_profiles(
-        context: dg.AssetExecutionContext, night_measures: pd.DataFrame, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext, night_measures: pd.DataFrame, billing_dq_lake: dg.ResourceParam[Lake]
     ) -> dg.Output[pd.DataFrame]:
         """Profile every table that the night has, once all of them stand."""
         night = context.partition_key
-        stored = [lake.stored(table, night) for name, table in TABLES.items() if name not in _NOT_PROFILED]
+        stored = [billing_dq_lake.stored(table, night) for name, table in TABLES.items() if name not in _NOT_PROFILED]
         table = profiles(
             row
             for rows in stored
@@ -74,20 +74,22 @@ def quality_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             for row in profile(rows.table, frames_by_batch(rows, scalar_columns(rows.table)))
         )
         figures = {"tables": table["table_name"].nunique(), "facts": len(table)}
-        metadata = table_metadata(lake, night, COLUMN_PROFILES, figures, first_rows(table, COLUMN_PROFILES))
+        metadata = table_metadata(billing_dq_lake, night, COLUMN_PROFILES, figures, first_rows(table, COLUMN_PROFILES))
         return dg.Output(table, metadata=metadata)
 
     upstream = [MANIFEST, NIGHT_MEASURES.name, DOCUMENT_SHAPES.name, COLUMN_PROFILES.name]
 
     @night_asset(DATA_PAGE, nights, "quality", upstream, kinds=["html"])
     def data_page(
-        context: dg.AssetExecutionContext, night_lock: dg.ResourceParam[None], lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
         """Write the page from the stored tables."""
         from billing_dq.report.data_page import store_data_page  # its pictures cost a second
 
         return dg.MaterializeResult(
-            metadata={"page": dg.MetadataValue.path(store_data_page(lake, context.partition_key))}
+            metadata={"page": dg.MetadataValue.path(store_data_page(billing_dq_lake, context.partition_key))}
         )
 
     return [night_measures, column_profiles, data_page]

@@ -49,15 +49,15 @@ class ProgressTo:
 
 
 def resources_of(settings: Settings, progress: Progress | None, locks: NightLocks) -> dict[str, object]:
-    """The resources of every asset and sensor, by name; the IO manager is added by the definitions."""
+    """The resources of every asset and sensor, by names that no other project has; IO managers are not among them."""
     in_process = settings.execution.engine == "in_process"
     return {
-        "settings": settings,
-        "lake": Lake(settings.home),
-        "progress": ProgressTo(progress),
-        "night": NightConfig(),
+        "billing_dq_settings": settings,
+        "billing_dq_lake": Lake(settings.home),
+        "billing_dq_progress": ProgressTo(progress),
+        "billing_dq_night": NightConfig(),
         # where the steps are several processes the executor holds the lock
-        "night_lock": _night_lock(locks) if in_process else dg.ResourceDefinition.none_resource(),
+        "billing_dq_night_lock": _night_lock(locks) if in_process else dg.ResourceDefinition.none_resource(),
     }
 
 

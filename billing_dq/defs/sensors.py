@@ -25,9 +25,9 @@ def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefini
     keys = {key for check in checks for key in check.check_keys}
 
     @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
-    def sensor(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+    def sensor(context: dg.SensorEvaluationContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         """Alert once for every check that turned red, and once when it is green again."""
-        return notify_of_checks(settings, context.instance, keys)
+        return notify_of_checks(billing_dq_settings, context.instance, keys)
 
     return sensor
 
@@ -62,20 +62,22 @@ def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> l
 
 
 @dg.run_failure_sensor(name="failed_runs", minimum_interval_seconds=60)
-def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+def failed_runs(context: dg.RunFailureSensorContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Alert for every run that failed, with its first error."""
     run = context.dagster_run
     night = run.tags.get("dagster/partition")
     sentence = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
     alerts = ALERTS.from_rows([operation("failed_run", run.run_id, sentence)])
-    return _notified(settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed")
+    return _notified(billing_dq_settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed")
 
 
 @dg.sensor(name="missing_nights", minimum_interval_seconds=300)
-def missing_nights(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+def missing_nights(
+    context: dg.SensorEvaluationContext, billing_dq_settings: dg.ResourceParam[Settings]
+) -> dg.SkipReason:
     """Alert once where a night that was due is not concluded or was read late, and send again what waits."""
-    batch = alerts_of_missing_nights(settings, datetime.now(UTC))
-    return _notified(settings, batch, " ".join(batch.alerts["sentence"]) or "every night is there")
+    batch = alerts_of_missing_nights(billing_dq_settings, datetime.now(UTC))
+    return _notified(billing_dq_settings, batch, " ".join(batch.alerts["sentence"]) or "every night is there")
 
 
 def _notified(settings: Settings, batch: AlertBatch, looked_at: str) -> dg.SkipReason:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
-from billing_dq.defs.asset_names import Group, asset_key, asset_keys
+from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, asset_keys, op_name
 from billing_dq.defs.io_manager import PARTS
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.settings import Settings
@@ -44,14 +44,14 @@ class NightStep:
 
     @property
     def config(self) -> NightConfig:
-        """When the night is to be read, and whether again; of a step that asks for the resource ``night``."""
-        night: NightConfig = self.context.resources.night
+        """When the night is to be read, and whether again; of a step that asks for ``billing_dq_night``."""
+        night: NightConfig = self.context.resources.billing_dq_night
         return night
 
     @property
     def progress(self) -> Progress:
-        """Where a long read reports how far it is; of a step that asks for the resource ``progress``."""
-        progress: ProgressTo = self.context.resources.progress
+        """Where a long read reports how far it is; of a step that asks for the resource ``billing_dq_progress``."""
+        progress: ProgressTo = self.context.resources.billing_dq_progress
         return progress.of(self.context)
 
 
@@ -74,7 +74,7 @@ class ShardedWork(Generic[Task, Account]):
         outs: the assets.
         deps: by asset what it hangs on.
         group: the group that they are shown in.
-        resources: what the plan asks for beside the settings and the lake; a shard always has ``progress``.
+        resources: what the plan asks for beside the settings and the lake; a shard always has ``billing_dq_progress``.
         plan: the tasks; none where there is nothing to do, and then no asset is made.
         do: one task, which writes its tables to a directory.
         join: the outputs, from all that was done, in the order of the plan.
@@ -98,8 +98,8 @@ class ShardedWork(Generic[Task, Account]):
         return sorted(set().union(*self.deps.values()) - asset_keys(*self.outs))
 
 
-_ALWAYS = frozenset({"settings", "lake"})
-_OF_A_SHARD = _ALWAYS | {"progress"}
+_ALWAYS = frozenset({"billing_dq_settings", "billing_dq_lake"})
+_OF_A_SHARD = _ALWAYS | {"billing_dq_progress"}
 
 
 def sharded_assets(
@@ -110,12 +110,14 @@ def sharded_assets(
 
 
 def _step(context: StepContext) -> NightStep:
-    return NightStep(context, context.partition_key, context.resources.settings, context.resources.lake)
+    return NightStep(
+        context, context.partition_key, context.resources.billing_dq_settings, context.resources.billing_dq_lake
+    )
 
 
 def _in_one_step(work: ShardedWork[Task, Account], nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name=work.name,
+        name=op_name(work.name),
         partitions_def=nights,
         outs=dict(work.outs),
         deps=work.upstream,
@@ -141,7 +143,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
     plan_name, shard_name, join_name = work.steps
 
     @dg.op(
-        name=plan_name,
+        name=op_name(plan_name),
         ins={name: dg.In(dg.Nothing) for name in inputs},
         out=dg.DynamicOut(io_manager_key=PARTS),
         required_resource_keys={*_ALWAYS, *work.resources},
@@ -155,7 +157,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
 
     # the policy is for a step whose process died; the step itself asks for another attempt where one may work
     @dg.op(
-        name=shard_name,
+        name=op_name(shard_name),
         out=dg.Out(io_manager_key=PARTS),
         retry_policy=dg.RetryPolicy(max_retries=FURTHER_ATTEMPTS),
         required_resource_keys={*_OF_A_SHARD},
@@ -166,8 +168,8 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
             yield dg.Output(ShardPart(as_account.dump_json(account).decode(), tables))
 
     @dg.op(
-        name=join_name,
-        out={name: dg.Out(is_required=out.is_required) for name, out in work.outs.items()},
+        name=op_name(join_name),
+        out={name: dg.Out(is_required=out.is_required, io_manager_key=IO_MANAGER) for name, out in work.outs.items()},
         required_resource_keys={*_ALWAYS},
     )
     def join(context: dg.OpExecutionContext, tasks: list[ShardPart], parts: list[ShardPart]) -> Iterator[dg.Output]:
@@ -183,7 +185,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
         remove_parts(step.lake.home)
 
     @dg.graph(
-        name=work.name,
+        name=op_name(work.name),
         ins={name: dg.GraphIn() for name in inputs},
         out={name: dg.GraphOut() for name in work.outs},
     )

@@ -46,7 +46,7 @@ def snapshot_assets(nights: dg.PartitionsDefinition, shards: int) -> dg.AssetsDe
         outs={name: asset_out(name, "mongodb", required=False) for name in names},
         deps={name: collections_of(name) for name in names},
         group="mongodb",
-        resources=frozenset({"night", "night_lock"}),
+        resources=frozenset({"billing_dq_night", "billing_dq_night_lock"}),
         plan=_plan,
         do=_read,
         join=_join,

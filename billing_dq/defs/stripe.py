@@ -12,7 +12,7 @@ from typing import Literal
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.asset_names import OPTIONAL_STRIPE_TABLES, STRIPE_TABLES, asset_key, asset_keys
+from billing_dq.defs.asset_names import OPTIONAL_STRIPE_TABLES, STRIPE_TABLES, asset_key, asset_keys, op_name
 from billing_dq.defs.declarations import asset_out
 from billing_dq.defs.nights import refuse
 from billing_dq.defs.outside import resources_of
@@ -39,7 +39,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     record_name, snapshot_key = StripeReadingRecord.name, asset_key(SnapshotFactsRecord.name)
 
     @dg.multi_asset(
-        name="stripe",
+        name=op_name("stripe"),
         partitions_def=nights,
         ins={SnapshotFactsRecord.name: dg.AssetIn(snapshot_key)},
         outs={name: asset_out(name, "stripe", required=False) for name in (*_NAMES, record_name)},
@@ -53,27 +53,29 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     def stripe(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
-        night: NightConfig,
-        night_lock: dg.ResourceParam[None],
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
-        progress: dg.ResourceParam[ProgressTo],
+        billing_dq_night: NightConfig,
+        billing_dq_night_lock: dg.ResourceParam[None],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
+        billing_dq_progress: dg.ResourceParam[ProgressTo],
     ) -> Iterator[dg.Output]:
         """Read subscriptions, newest paid invoices and disputes, and record why where that was not possible."""
         key = context.partition_key
-        if not night.again and StripeReadingRecord.of(lake.home, key) is not None:
+        if not billing_dq_night.again and StripeReadingRecord.of(billing_dq_lake.home, key) is not None:
             reason = f"Stripe's side of the night of {key} is stored, and what a night read is never read again"
             refuse(context, f"{reason}; ask for it with `again` (--again) to replace it knowingly")
             return
-        _remove_reading(lake, key)
-        after = night.instant() - snapshot_facts.as_of
+        _remove_reading(billing_dq_lake, key)
+        after = billing_dq_night.instant() - snapshot_facts.as_of
         reason = why_not_asked(snapshot_facts, after)
         if reason:
             record, frames = _without_reading("failed", reason), {}
         else:
-            record, frames = _read(context, lake, settings, snapshot_facts, progress.of(context))
+            record, frames = _read(
+                context, billing_dq_lake, billing_dq_settings, snapshot_facts, billing_dq_progress.of(context)
+            )
         for name, frame in frames.items():
-            yield dg.Output(frame, name, metadata=stripe_table_page(lake, key, TABLES[name], frame, record))
+            yield dg.Output(frame, name, metadata=stripe_table_page(billing_dq_lake, key, TABLES[name], frame, record))
         if record.state != "read":
             context.log.warning(f"Stripe was not read: {record.reason}")
         for name, reason in record.absent.items():

@@ -50,7 +50,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def take(settings: Settings, instance: dg.DagsterInstance, night: str = NIGHT) -> dg.ExecuteInProcessResult:
     """The alerts and their check for a stored night."""
     asset, check = alert_definitions(nights_of(settings))
-    resources = {"settings": settings, "night_lock": dg.ResourceDefinition.none_resource()}
+    resources = {"billing_dq_settings": settings, "billing_dq_night_lock": dg.ResourceDefinition.none_resource()}
     definitions = dg.Definitions(assets=[asset], asset_checks=[check], resources=resources)
     job = definitions.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(partition_key=night, instance=instance, raise_on_error=False)
@@ -83,7 +83,11 @@ def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_i
     store(Path(settings.home), NIGHT, findings(finding(1)))
     lake.begin(NIGHT)  # as the first table of a night does
     asset, check = alert_definitions(nights_of(settings))
-    resources = {"settings": settings, "lake": lake, "night_lock": dg.ResourceDefinition.none_resource()}
+    resources = {
+        "billing_dq_settings": settings,
+        "billing_dq_lake": lake,
+        "billing_dq_night_lock": dg.ResourceDefinition.none_resource(),
+    }
     definitions = dg.Definitions(
         assets=[manifest_asset(nights_of(settings)), asset], asset_checks=[check], resources=resources
     )
@@ -136,7 +140,7 @@ def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds
 
 
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, settings: Settings) -> str:
-    context = dg.build_sensor_context(instance=instance, resources={"settings": settings})
+    context = dg.build_sensor_context(instance=instance, resources={"billing_dq_settings": settings})
     return str(cast(dg.SkipReason, sensor(context)).skip_message)
 
 
@@ -184,7 +188,7 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=event,
-        resources={"settings": settings},
+        resources={"billing_dq_settings": settings},
     ).for_run_failure()
     for _ in range(2):
         failed_runs(context)

@@ -119,7 +119,7 @@ def test_a_source_that_refuses_skips_the_night_and_leaves_nothing_red(
     before, instance = stored_bytes(sample.settings, NIGHT), sample.instance
     definitions = build_definitions(sample.settings)
     result = definitions.resolve_job_def(RECONCILE_NIGHT).execute_in_process(
-        instance=instance, partition_key=NIGHT, run_config={"resources": {"night": {"config": config}}}
+        instance=instance, partition_key=NIGHT, run_config={"resources": {"billing_dq_night": {"config": config}}}
     )
     assert result.get_asset_materialization_events() == []
     assert stored_bytes(sample.settings, NIGHT) == before
@@ -229,7 +229,7 @@ def test_a_run_started_elsewhere_and_the_command_leave_a_night_alone_that_anothe
     sample: SampleNight, name: str
 ) -> None:
     before = stored_bytes(sample.settings, NIGHT)
-    config = {"resources": {"night": {"config": {"as_of": SAMPLE_AS_OF.isoformat(), "again": True}}}}
+    config = {"resources": {"billing_dq_night": {"config": {"as_of": SAMPLE_AS_OF.isoformat(), "again": True}}}}
     with NightLocks(sample.settings.home).hold(NIGHT):
         result = (
             build_definitions(sample.settings)

@@ -17,10 +17,10 @@ def names(job: str, part: Part) -> tuple[set[str], int]:
 @pytest.mark.filterwarnings("ignore")
 def test_a_night_whose_mongodb_is_stored_gets_every_other_step_and_every_check() -> None:
     steps, checks = names(RECONCILE_NIGHT, "all")
-    assert names(RECONCILE_NIGHT, "after_mongodb") == (steps - {"mongo_snapshot"}, checks)
-    assert "stripe" not in names(CONCLUDE_NIGHT, "all")[0]
+    assert names(RECONCILE_NIGHT, "after_mongodb") == (steps - {"billing_dq_mongo_snapshot"}, checks)
+    assert "billing_dq_stripe" not in names(CONCLUDE_NIGHT, "all")[0]
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_night_without_its_pages_gets_these_and_no_check() -> None:
-    assert names(CONCLUDE_NIGHT, "pages") == ({"report", "data_page"}, 0)
+    assert names(CONCLUDE_NIGHT, "pages") == ({"billing_dq_report", "billing_dq_data_page"}, 0)

@@ -107,9 +107,8 @@ def test_seven_shards_give_the_same_bytes_and_one_whose_process_dies_is_read_aga
     assert_same_night(settings, company)
     starts = [event.step_key for event in events if event.event_type_value in ("STEP_START", "STEP_RESTARTED")]
     read_steps = [key for key in starts if key is not None and "read_shard" in key]
-    assert sorted(read_steps) == sorted(
-        [f"mongo_snapshot.read_shard[{number:03}]" for number in range(7)] + ["mongo_snapshot.read_shard[002]"]
-    )
+    shard = "billing_dq_mongo_snapshot.billing_dq_read_shard"
+    assert sorted(read_steps) == sorted([f"{shard}[{number:03}]" for number in range(7)] + [f"{shard}[002]"])
 
 
 def environment_of(company: Company, directory: Path) -> dict[str, str]:

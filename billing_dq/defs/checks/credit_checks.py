@@ -10,7 +10,7 @@ import pandas as pd
 
 from billing_dq.credits.agreement import said_of_a_night
 from billing_dq.credits.anchor import anchor_of
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, op_name
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.metadata import table_of
 from billing_dq.report.figures import rows_of
@@ -28,7 +28,7 @@ def credit_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     description = "No dispute whose money came back waits for its units; names those that do."
 
     @dg.multi_asset_check(
-        name="credit_checks",
+        name=op_name("credit_checks"),
         specs=[night_check(CREDITED, reading, description, nights, ["findings"])],
         ins={reading: dg.AssetIn(asset_key(reading))},
         can_subset=True,
@@ -36,7 +36,7 @@ def credit_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     def credit_checks(
         context: dg.AssetCheckExecutionContext,
         stripe_reading: StripeReadingRecord,
-        settings: dg.ResourceParam[Settings],
+        billing_dq_settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge the night's positions; nothing where Stripe was not asked."""
         night = context.partition_key
@@ -44,9 +44,15 @@ def credit_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
             reason = f"not examined, Stripe could not be read: {stripe_reading.reason}"
             yield check_result(CREDITED, reading, False, reason)
         elif stripe_reading.state == "read":
-            as_of = SnapshotFactsRecord.require(settings.home, night).as_of
-            disagreement = said_of_a_night(settings, _stored(settings, DISPUTE_ENTRIES, night), as_of)
-            yield _judge(_stored(settings, DISPUTE_POSITIONS, night), anchor_of(settings.state_directory), disagreement)
+            as_of = SnapshotFactsRecord.require(billing_dq_settings.home, night).as_of
+            disagreement = said_of_a_night(
+                billing_dq_settings, _stored(billing_dq_settings, DISPUTE_ENTRIES, night), as_of
+            )
+            yield _judge(
+                _stored(billing_dq_settings, DISPUTE_POSITIONS, night),
+                anchor_of(billing_dq_settings.state_directory),
+                disagreement,
+            )
 
     return credit_checks
 

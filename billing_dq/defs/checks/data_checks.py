@@ -10,7 +10,7 @@ from typing import NamedTuple
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, op_name
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.metadata import table_of
 from billing_dq.defs.pages.runbook import runbook
@@ -105,7 +105,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     """The checks of measures, and the one of shape."""
 
     @dg.multi_asset_check(
-        name="data_checks",
+        name=op_name("data_checks"),
         specs=[
             night_check(check.name, check.asset, check.description, nights, deps=[NIGHT_MEASURES.name])
             for check in DATA_CHECKS
@@ -115,13 +115,13 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     def of_measures(
         context: dg.AssetCheckExecutionContext,
         night_measures: pd.DataFrame,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what was measured."""
-        not_judged = _why_not_judged(lake, context.partition_key)
+        not_judged = _why_not_judged(billing_dq_lake, context.partition_key)
         for check in DATA_CHECKS:
-            yield _judged(check, night_measures, not_judged, settings)
+            yield _judged(check, night_measures, not_judged, billing_dq_settings)
 
     @dg.asset_check(
         asset=asset_key(DOCUMENT_SHAPES.name),
@@ -132,16 +132,16 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     def of_shape(
         context: dg.AssetCheckExecutionContext,
         document_shapes: pd.DataFrame,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.AssetCheckResult:
         """Compare the documents' shape with that of the nights before."""
         night = context.partition_key
-        history = nights_before(lake, DOCUMENT_SHAPES, night)
+        history = nights_before(billing_dq_lake, DOCUMENT_SHAPES, night)
         of_night = changes(document_shapes, history, pd.Timestamp(night).date())
         description = "; ".join(change.sentence for change in of_night[:3]) or _GREEN
         if history["night"].nunique() < FEWEST_NIGHTS:
-            description = _why_not_judged(lake, night)
+            description = _why_not_judged(billing_dq_lake, night)
         rows = [
             {
                 "collection": change.collection,
@@ -155,7 +155,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
         metadata = {
             "changes": len(of_night),
             "changed": table_of(rows),
-            "runbook": runbook(settings, "changed_shape"),
+            "runbook": runbook(billing_dq_settings, "changed_shape"),
         }
         warning = dg.AssetCheckSeverity.WARN
         return check_result(KEEPS_ITS_SHAPE, DOCUMENT_SHAPES.name, not of_night, description, metadata, warning)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from upath import UPath
 
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, op_name
 from billing_dq.defs.checks.soundness import is_judged_first
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.metadata import Metadata, table_of
@@ -75,7 +75,7 @@ def _checks_of(
     }
 
     @dg.multi_asset_check(
-        name=f"{step}_expectations",
+        name=op_name(f"{step}_expectations"),
         specs=[
             night_check(CHECKS[severity], table, _described(severity, expectations), nights, deps)
             for (table, severity), expectations in expected.items()
@@ -85,14 +85,14 @@ def _checks_of(
     )
     def checks(
         context: dg.AssetCheckExecutionContext,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.AssetCheckResult]:
         """Report the stored verdicts, and judge the rules that read results."""
         night, selected = context.partition_key, context.selected_asset_check_keys
         # read from the lake and not taken as inputs, each of which would be two more events in Dagster's history
-        as_of = SnapshotFactsRecord.require(lake.home, night).as_of
-        night_tables = NightTables(lake, night, as_of, tuple(sorted(settings.plans)))
+        as_of = SnapshotFactsRecord.require(billing_dq_lake.home, night).as_of
+        night_tables = NightTables(billing_dq_lake, night, as_of, tuple(sorted(billing_dq_settings.plans)))
         for table in tables:
             if night_tables.stored(table) is None:
                 context.log.info(f"not run: the night has no {table}")
@@ -101,7 +101,13 @@ def _checks_of(
             for severity in CHECKS:
                 if dg.AssetCheckKey(asset_key(table), CHECKS[severity]) in selected:
                     of_severity = [verdict for verdict in verdicts if verdict.critical == (severity == "critical")]
-                    yield _result(table, severity, of_severity, settings, results.path_of(lake, night, table))
+                    yield _result(
+                        table,
+                        severity,
+                        of_severity,
+                        billing_dq_settings,
+                        results.path_of(billing_dq_lake, night, table),
+                    )
 
     return checks
 

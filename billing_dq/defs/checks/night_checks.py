@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, op_name
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.conclusions import owed_either_way
 from billing_dq.defs.pages.metadata import Metadata, finding_rows, short, table_of
@@ -83,7 +83,7 @@ def finding_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefini
 
 def _stripe_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
-        name="stripe_checks",
+        name=op_name("stripe_checks"),
         specs=[
             night_check(
                 STRIPE_WAS_READ,
@@ -102,8 +102,8 @@ def _stripe_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
         findings: pd.DataFrame,
         stripe_reading: StripeReadingRecord,
         sound_tables: SoundTablesRecord,
-        lake: dg.ResourceParam[Lake],
-        settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what the comparison with Stripe came to; nothing where Stripe was not asked."""
         if stripe_reading.state == "not_run":
@@ -115,13 +115,13 @@ def _stripe_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
             absent = "; ".join(f"no {name}: {reason}" for name, reason in stripe_reading.absent.items())
             yield check_result(STRIPE_WAS_READ, _STRIPE, not failed, stripe_reading.reason or absent or "read")
         open_findings = seen_open(findings, context.partition_key)
-        is_incomplete = SnapshotFactsRecord.require(lake.home, context.partition_key).incomplete_because
+        is_incomplete = SnapshotFactsRecord.require(billing_dq_lake.home, context.partition_key).incomplete_because
         for check in () if is_incomplete else STRIPE_CHECKS:
             if check in selected and failed:
                 reason = f"not examined, Stripe could not be read: {stripe_reading.reason}"
                 yield check_result(check, _STRIPE, False, reason, {"error": stripe_reading.reason})
             elif check in selected and not _lacks_a_table(check, stripe_reading):
-                yield judge(check, _STRIPE, open_findings, sound_tables, settings)
+                yield judge(check, _STRIPE, open_findings, sound_tables, billing_dq_settings)
 
     return of_stripe
 
@@ -130,7 +130,7 @@ def _checks_of(asset: str, nights: dg.PartitionsDefinition) -> dg.AssetChecksDef
     inputs = ("findings", SnapshotFactsRecord.name, SoundTablesRecord.name)
 
     @dg.multi_asset_check(
-        name=f"{asset}_finding_checks",
+        name=op_name(f"{asset}_finding_checks"),
         specs=_specs(asset, FINDING_CHECKS[asset], nights, SnapshotFactsRecord.name),
         ins={name: dg.AssetIn(asset_key(name)) for name in inputs},
         can_subset=True,  # and so need not report: Dagster fails a check that may not be left out
@@ -140,7 +140,7 @@ def _checks_of(asset: str, nights: dg.PartitionsDefinition) -> dg.AssetChecksDef
         findings: pd.DataFrame,
         snapshot_facts: SnapshotFactsRecord,
         sound_tables: SoundTablesRecord,
-        settings: dg.ResourceParam[Settings],
+        billing_dq_settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what the night found about the asset; nothing in an incomplete night."""
         if snapshot_facts.incomplete_because:
@@ -148,7 +148,7 @@ def _checks_of(asset: str, nights: dg.PartitionsDefinition) -> dg.AssetChecksDef
             return
         open_findings = seen_open(findings, context.partition_key)
         for check in {key.name for key in context.selected_asset_check_keys} & FINDING_CHECKS[asset].keys():
-            yield judge(check, asset, open_findings, sound_tables, settings)
+            yield judge(check, asset, open_findings, sound_tables, billing_dq_settings)
 
     return of_asset
 

@@ -10,7 +10,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, op_name
 from billing_dq.defs.declarations import check_result, night_check
 from billing_dq.defs.pages.metadata import ROWS, table_of
 from billing_dq.reconcile.followed_weeks import in_window
@@ -47,7 +47,7 @@ def population_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefiniti
     """The checks of units and of weeks in one step, so that the large tables are walked once."""
 
     @dg.multi_asset_check(
-        name="population",
+        name=op_name("population"),
         specs=[night_check(name, _DELTAS, text, nights, _SOURCES) for name, text in _DESCRIPTIONS.items()],
         ins={name: dg.AssetIn(asset_key(name)) for name in (_DELTAS, *_SOURCES)},
         can_subset=True,

@@ -35,21 +35,21 @@ def soundness_asset(nights: dg.PartitionsDefinition, rules: Sequence[Rule]) -> d
     def sound_tables(
         context: dg.AssetExecutionContext,
         snapshot_facts: SnapshotFactsRecord,
-        settings: dg.ResourceParam[Settings],
-        lake: dg.ResourceParam[Lake],
+        billing_dq_settings: dg.ResourceParam[Settings],
+        billing_dq_lake: dg.ResourceParam[Lake],
     ) -> dg.Output[SoundTablesRecord]:
         """Judge every table that the night has read, and store Great Expectations' results."""
         night = context.partition_key
-        after_the_nights_before(lake, night, ends_with_the_manifest(context.run))
-        tables = NightTables(lake, night, snapshot_facts.as_of, tuple(sorted(settings.plans)))
+        after_the_nights_before(billing_dq_lake, night, ends_with_the_manifest(context.run))
+        tables = NightTables(billing_dq_lake, night, snapshot_facts.as_of, tuple(sorted(billing_dq_settings.plans)))
         broken: dict[str, tuple[str, ...]] = {}
-        results.remove(lake, night)
+        results.remove(billing_dq_lake, night)
         for table in (*OF_MONGODB, *OF_STRIPE):
             if table in OF_STRIPE and tables.stored(table) is None:
                 continue
             judged = judge_suite(tables, table, suite_of(table))
             judged += judge_rules(tables, table, [rule for rule in early_rules if rule.table == table])
-            results.store(lake, night, table, snapshot_facts.as_of, judged)
+            results.store(billing_dq_lake, night, table, snapshot_facts.as_of, judged)
             stopping = tuple(verdict.name for verdict in results.verdicts_of(judged) if verdict.stops)
             if stopping and table in OF_MONGODB:
                 broken[table] = stopping
