@@ -20,7 +20,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from sqlalchemy.exc import DBAPIError
 from upath import UPath
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.alerts import DELIVERED
 from billing_dq.defs.checks.night_checks import sums_up_the_night
 from billing_dq.defs.executors import LOCKED_TAG

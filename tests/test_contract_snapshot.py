@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.settings import Settings
 from billing_dq.tables import TABLES
 from billing_dq.vocabulary.collections import Collection

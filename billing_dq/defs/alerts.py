@@ -22,7 +22,9 @@ DELIVERED = "every_alert_was_delivered"
 def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
     """The asset and its check. The asset needs the manifest and not the report: it notifies also without one."""
 
-    @night_asset(ALERTS, nights, "conclusions", deps=[MANIFEST, FINDINGS.name, ReconciliationRecord.name])
+    @night_asset(
+        ALERTS, nights, "conclusions", deps=[MANIFEST, FINDINGS.name, ReconciliationRecord.name], kinds=["webhook"]
+    )
     def alerts(
         context: dg.AssetExecutionContext,
         billing_dq_night_lock: dg.ResourceParam[None],
@@ -55,6 +57,6 @@ def alert_definitions(nights: dg.PartitionsDefinition) -> tuple[dg.AssetsDefinit
             sentence = undelivered(waiting)
         except SourceError as error:
             waiting, sentence = [], str(error)
-        return check_result(DELIVERED, ALERTS, not sentence, sentence or "nothing waits", {"waiting": len(waiting)})
+        return check_result(DELIVERED, not sentence, sentence or "nothing waits", {"waiting": len(waiting)})
 
     return alerts, alert_checks

@@ -1,8 +1,14 @@
 """The names of the assets of a night, and the only place where a name becomes Dagster's key.
 
+Definitions may be made under a prefix, so that they stand beside those of another project. The prefix counts while they
+are declared and not when they run: a step has its keys from Dagster.
+
 Not here: what a table holds (`tables/`), what a page says of it (`pages/texts`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import dagster as dg
@@ -38,6 +44,25 @@ DISPUTE_CREDITS = "dispute_credits"
 IO_MANAGER = "billing_dq_io_manager"
 
 
+_PREFIX: ContextVar[str] = ContextVar("prefix", default="")
+
+
+@contextmanager
+def declared_under(prefix: str) -> Iterator[None]:
+    """Declare everything in the block under a prefix; empty: under none, whatever the caller declares."""
+    token = _PREFIX.set(prefix)
+    try:
+        yield
+    finally:
+        _PREFIX.reset(token)
+
+
+def location_name(name: str) -> str:
+    """The name of a job, a schedule, a sensor or a group: each stands in a code location once."""
+    prefix = _PREFIX.get()
+    return f"{prefix}_{name}" if prefix else name
+
+
 def op_name(name: str) -> str:
     """The name of an op or of a graph. A code location may hold each only once, and other projects have a `report`."""
     return f"billing_dq_{name}"
@@ -45,7 +70,8 @@ def op_name(name: str) -> str:
 
 def asset_key(*path: str) -> dg.AssetKey:
     """The key of an asset: its name or, of what lies outside, the service and the name there."""
-    return dg.AssetKey(list(path))
+    prefix = _PREFIX.get()
+    return dg.AssetKey([*([prefix] if prefix else []), *path])
 
 
 def asset_keys(*names: str) -> set[dg.AssetKey]:

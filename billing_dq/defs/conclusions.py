@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from billing_dq.credits.anchor import anchor_of
-from billing_dq.defs.asset_names import MANIFEST, REPORT, asset_key, asset_keys, op_name
+from billing_dq.defs.asset_names import MANIFEST, REPORT, asset_key, asset_keys, location_name, op_name
 from billing_dq.defs.declarations import asset_out, night_asset
 from billing_dq.defs.inputs import frames_in, stripe_tables
 from billing_dq.defs.nights import NIGHT_BEFORE, POOL, after_the_nights_before
@@ -80,7 +80,10 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
     @dg.multi_asset(
         name=op_name("conclusions"),
         partitions_def=nights,
-        ins=frames_in(dict.fromkeys((*_COMPARED, *_OF_DISPUTES, *_OF_FINDINGS))),
+        ins={
+            **{name: dg.AssetIn(asset_key(name)) for name in _RECORDS},
+            **frames_in(dict.fromkeys((*_COMPARED, *_OF_DISPUTES, *_OF_FINDINGS))),
+        },
         outs={
             drift_name: asset_out(drift_name, required=False),
             positions_name: asset_out(positions_name, required=False),
@@ -91,7 +94,7 @@ def conclusion_assets(nights: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
             positions_name: compared | asset_keys(*_OF_DISPUTES),
             findings_name: compared | asset_keys(*_OF_FINDINGS, drift_name, positions_name, findings_name),
         },
-        group_name="conclusions",
+        group_name=location_name("conclusions"),
         deps=[dg.AssetDep(asset_key(findings_name), partition_mapping=NIGHT_BEFORE)],
         pool=POOL,  # one night at a time: each is judged by the nights before it
     )

@@ -4,18 +4,20 @@ Not here: what an asset does, what a check judges, and the figures of a night.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from inspect import signature
 
 import dagster as dg
 
-from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, op_name
+from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, location_name, op_name
 from billing_dq.defs.io_manager import RECORDS
 from billing_dq.defs.pages.lineage import column_lineage
 from billing_dq.defs.pages.metadata import Metadata, column_schema
 from billing_dq.defs.pages.texts import OWNERS, TEXTS, tags_of
 from billing_dq.tables import TABLES
 
-#: Pages that people read first: their columns stand behind a click, below the answer; Dagster puts them above it.
-_READ_FIRST = ("findings", "nightly_report")
+#: What computes the assets: where it is another one than a night has, Dagster shows that the night may differ.
+_CODE_VERSION = version("billing-dq")
 
 
 def asset_out(name: str, *kinds: str, required: bool = True) -> dg.AssetOut:
@@ -27,13 +29,16 @@ def asset_out(name: str, *kinds: str, required: bool = True) -> dg.AssetOut:
     table = TABLES.get(name)
     stored_as = "parquet" if table else "json" if name in RECORDS else None
     return dg.AssetOut(
+        key=asset_key(name),
         description=TEXTS[name].markdown(table.one_row if table else None),
         is_required=required,
         metadata=_columns(name) if table else None,
         kinds={*kinds, *([stored_as] if stored_as else [])},
         owners=list(OWNERS),
         tags=tags_of(name),
-        **({"io_manager_key": IO_MANAGER} if stored_as else {"dagster_type": dg.Nothing}),
+        io_manager_key=IO_MANAGER,
+        code_version=_CODE_VERSION,
+        dagster_type=dg.Any if stored_as else dg.Nothing,
     )
 
 
@@ -45,16 +50,27 @@ def night_asset(
     ins: Mapping[str, dg.AssetIn] | None = None,
     kinds: Iterable[str] = (),
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """A decorator for a single asset; ``kinds`` are those of what is neither table nor record."""
-    # no `dg.asset`: it names its op by the asset's key
-    return dg.multi_asset(
-        name=op_name(name),
-        partitions_def=nights,
-        deps=[asset_key(upstream) for upstream in deps],
-        ins=ins or {},
-        outs={name: asset_out(name, *kinds)},
-        group_name=group,
-    )
+    """A decorator for a single asset; ``kinds`` are those of what is neither table nor record. A
+    parameter with the name of an asset is that asset..
+    """
+
+    def declare(compute: Callable[..., object]) -> dg.AssetsDefinition:
+        named = {
+            parameter: dg.AssetIn(asset_key(parameter))
+            for parameter in signature(compute).parameters
+            if parameter in TEXTS
+        }
+        # no `dg.asset`: it names its op by the asset's key
+        return dg.multi_asset(
+            name=op_name(name),
+            partitions_def=nights,
+            deps=[asset_key(upstream) for upstream in deps],
+            ins={**named, **(ins or {})},
+            outs={name: asset_out(name, *kinds)},
+            group_name=location_name(group),
+        )(compute)
+
+    return declare
 
 
 def night_check(
@@ -73,17 +89,15 @@ def night_check(
 
 def check_result(
     name: str,
-    asset: str,
     passed: bool,
     description: str,
     metadata: Metadata | None = None,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
-    """What a check says of a night, in one sentence and with figures."""
+    """What a check says of a night, in one sentence and with figures; a step of several assets says of which."""
     return dg.AssetCheckResult(
         passed=passed,
         check_name=name,
-        asset_key=asset_key(asset),
         description=description,
         severity=severity,
         metadata=metadata or {},
@@ -91,6 +105,9 @@ def check_result(
 
 
 def _columns(name: str) -> dict[str, object]:
-    schema = "columns" if name in _READ_FIRST else "dagster/column_schema"
     lineage = column_lineage(name)
-    return {schema: column_schema(TABLES[name]), **({"dagster/column_lineage": lineage} if lineage else {})}
+    return {
+        "dagster/column_schema": column_schema(TABLES[name]),
+        "dagster/table_name": name,
+        **({"dagster/column_lineage": lineage} if lineage else {}),
+    }

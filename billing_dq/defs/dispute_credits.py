@@ -18,7 +18,7 @@ from billing_dq.credits.plan import AFTERWARDS, CreditPlan
 from billing_dq.credits.planner import plans_of_night
 from billing_dq.credits.requests import CreditOutcome, CreditRequest, RunBudget
 from billing_dq.credits.run import credits_off, open_applier, plan_now
-from billing_dq.defs.asset_names import DISPUTE_CREDITS, asset_key
+from billing_dq.defs.asset_names import DISPUTE_CREDITS, asset_key, location_name, op_name
 from billing_dq.defs.pages.texts import OWNERS, TEXTS, tags_of
 from billing_dq.errors import SettingsError, SourceError, TransientSourceError
 from billing_dq.settings import Settings, load_settings
@@ -39,16 +39,6 @@ _FINISHED: dict[dg.DagsterRunStatus, Literal["succeeded", "failed"]] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "failed",
 }
-
-dispute_credits = dg.AssetSpec(
-    asset_key(DISPUTE_CREDITS),
-    deps=[asset_key(DISPUTE_POSITIONS.name)],
-    description=TEXTS[DISPUTE_CREDITS].markdown(),
-    group_name="credits",
-    kinds={"mongodb"},
-    owners=list(OWNERS),
-    tags=tags_of(DISPUTE_CREDITS),
-)
 
 
 class DisputeCreditConfig(dg.Config):
@@ -94,6 +84,15 @@ def dispute_credit_definitions(settings_now: Callable[[], Settings] = load_setti
     Args:
         settings_now: reads the settings again; kill switch and mode count at the last moment.
     """
+    asset = dg.AssetSpec(
+        asset_key(DISPUTE_CREDITS),
+        deps=[asset_key(DISPUTE_POSITIONS.name)],
+        description=TEXTS[DISPUTE_CREDITS].markdown(),
+        group_name=location_name("credits"),
+        kinds={"mongodb"},
+        owners=list(OWNERS),
+        tags=tags_of(DISPUTE_CREDITS),
+    )
 
     @dg.op(name=OP)
     def apply_op(context: dg.OpExecutionContext, config: DisputeCreditConfig) -> None:
@@ -111,25 +110,25 @@ def dispute_credit_definitions(settings_now: Callable[[], Settings] = load_setti
             raise dg.RetryRequested(max_retries=CREDIT_RETRIES, seconds_to_wait=wait) from error
         except (SettingsError, SourceError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        context.log_event(_observation(config, outcome))
+        context.log_event(_observation(asset.key, config, outcome))
         context.log.info(_line(outcome))
 
-    @dg.graph(name="dispute_credit")  # op and job are of one name, which a job's own graph would take
+    @dg.graph(name=op_name("dispute_credit"))  # op and job are of one name, which a job's own graph would take
     def credit_graph() -> None:
         apply_op()
 
     apply_job = credit_graph.to_job(
-        name=JOB,
+        name=location_name(JOB),
         executor_def=dg.in_process_executor,
         config={"ops": {OP: {"config": EXAMPLE}}},
         description="Give back the units of one reinstated dispute.",
     )
-    return dg.Definitions(assets=[dispute_credits], jobs=[apply_job], sensors=[_sensor(apply_job, settings_now)])
+    return dg.Definitions(assets=[asset], jobs=[apply_job], sensors=[_sensor(apply_job, settings_now)])
 
 
 def _sensor(job: dg.JobDefinition, settings_now: Callable[[], Settings]) -> dg.SensorDefinition:
     @dg.sensor(
-        name=SENSOR,
+        name=location_name(SENSOR),
         job=job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,  # the mode is the switch: in `propose` a run only shows
@@ -147,7 +146,9 @@ def _sensor(job: dg.JobDefinition, settings_now: Callable[[], Settings]) -> dg.S
             night = plans_of_night(settings, OnRecord.of(log))
         except (SettingsError, SourceError) as error:
             return dg.SensorResult(skip_reason=str(error))
-        runs = {plan.dispute_id: _runs(context.instance, plan.dispute_id) for plan in night.plans if plan.units}
+        runs = {
+            plan.dispute_id: _runs(context.instance, job.name, plan.dispute_id) for plan in night.plans if plan.units
+        }
         decision = dispatch(night, log.records, runs, settings.credits)
         if not decision.starts:
             return dg.SensorResult(skip_reason=decision.looked_at)
@@ -199,10 +200,10 @@ def _line(outcome: CreditOutcome) -> str:
     return f"{outcome.dispute_id}: {outcome.state}, {outcome.units:,.0f} units ({outcome.reason})"
 
 
-def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.AssetObservation:
+def _observation(asset: dg.AssetKey, config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.AssetObservation:
     plan = outcome.plan
     return dg.AssetObservation(
-        asset_key=dispute_credits.key,
+        asset_key=asset,
         description=f"{outcome.dispute_id}: {outcome.state}",
         metadata={
             "dispute_id": outcome.dispute_id,
@@ -220,8 +221,8 @@ def _observation(config: DisputeCreditConfig, outcome: CreditOutcome) -> dg.Asse
     )
 
 
-def _runs(instance: dg.DagsterInstance, dispute_id: str) -> list[PastRun]:
-    runs = instance.get_runs(dg.RunsFilter(job_name=JOB, tags={DISPUTE_TAG: dispute_id}))
+def _runs(instance: dg.DagsterInstance, job: str, dispute_id: str) -> list[PastRun]:
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, tags={DISPUTE_TAG: dispute_id}))
     return [
         PastRun(run.tags.get(PLAN_TAG, ""), _FINISHED.get(run.status, "in_flight"), run.tags.get(ATTEMPT_TAG) == "0")
         for run in runs

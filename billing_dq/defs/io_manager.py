@@ -72,10 +72,15 @@ class LakeIOManager(dg.IOManager):
             _put(TABLES[name], obj, path)
         if is_alone:
             show_again(self._lake, night, path)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+        rows = (
+            {}
+            if isinstance(obj, Record)
+            else {"dagster/row_count": obj.rows if isinstance(obj, StoredTable) else len(obj)}
+        )
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(path)), "dagster/uri": path.as_uri(), **rows})
 
     def load_input(self, context: dg.InputContext) -> Storable:
-        """Read what the parameter's type asks for."""
+        """Read a table as a frame, or as the `StoredTable` that the parameter's type asks for."""
         name, night = context.asset_key.path[-1], context.asset_partition_key
         path = self._path(name, night)
         if not path.exists() and SnapshotFactsRecord.of(self._lake.home, night) is None:
@@ -87,7 +92,7 @@ class LakeIOManager(dg.IOManager):
         if name in RECORDS:
             return RECORDS[name].model_validate_json(path.read_text(encoding="utf-8"))
         stored = stored_evidence(self._lake, TABLES[name], path.stem)
-        return frame_of(stored) if context.dagster_type.typing_type is pd.DataFrame else stored
+        return stored if context.dagster_type.typing_type is StoredTable else frame_of(stored)
 
     def _path(self, name: str, night: str) -> UPath:
         """`<asset>/<night>.parquet`, or `.json` for a record."""

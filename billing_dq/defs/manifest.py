@@ -3,11 +3,12 @@
 Not here: what a manifest holds (`storage/manifests`).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from billing_dq.defs.asset_names import MANIFEST
+from billing_dq.defs.asset_names import MANIFEST, location_name
 from billing_dq.defs.declarations import night_asset
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.defs.pages.metadata import table_of
@@ -24,6 +25,7 @@ SEAL_ROOT_TAG = "billing_dq/seal_root"
 
 def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """The asset that ends the writing of a night."""
+    jobs = [location_name(name) for name in (RECONCILE_NIGHT, CONCLUDE_NIGHT)]
 
     @night_asset(MANIFEST, nights, "conclusions", deps=_LAST_TABLES, kinds=["json"])
     def night_manifest(
@@ -40,7 +42,7 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         removed = remove_old_evidence(billing_dq_lake, key, billing_dq_settings.retention.evidence_nights)
         for night, tables in removed.items():
             context.log.info(f"retention: removed the evidence of {night} ({', '.join(tables)}); its results stay")
-        forgotten = forget_old_runs(context.instance, billing_dq_settings.retention.run_days, datetime.now(UTC))
+        forgotten = forget_old_runs(context.instance, billing_dq_settings.retention.run_days, datetime.now(UTC), jobs)
         return dg.MaterializeResult(
             metadata={
                 "state": manifest.state,
@@ -59,8 +61,8 @@ def manifest_asset(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return night_manifest
 
 
-def forget_old_runs(instance: dg.DagsterInstance, days: int | None, as_of: datetime) -> int:
-    """Delete the ended runs of nights that are older than so many days from Dagster's history; return their number.
+def forget_old_runs(instance: dg.DagsterInstance, days: int | None, as_of: datetime, jobs: Sequence[str]) -> int:
+    """Delete the ended runs of some jobs that are older than so many days from Dagster's history; return their number.
 
     Their events are the most that a night leaves on the disk. The tables of the nights stay in the lake, and runs of
     credits stay. None: all runs stay.
@@ -70,7 +72,7 @@ def forget_old_runs(instance: dg.DagsterInstance, days: int | None, as_of: datet
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     records = [
         record
-        for job in (RECONCILE_NIGHT, CONCLUDE_NIGHT)
+        for job in jobs
         for record in instance.get_run_records(
             dg.RunsFilter(job_name=job, statuses=ended, created_before=as_of - timedelta(days=days))
         )

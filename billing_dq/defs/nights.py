@@ -10,9 +10,8 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from billing_dq.defs.asset_names import MANIFEST, op_name
+from billing_dq.defs.asset_names import MANIFEST, location_name, op_name
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
 from billing_dq.storage.earlier_nights import require_nights_before, require_sound_nights_before
@@ -83,10 +82,10 @@ def ends_with_the_manifest(run: dg.DagsterRun) -> bool:
     return has_manifest and (steps is None or op_name(MANIFEST) in steps)
 
 
-def nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def nightly(job_name: str) -> dg.ScheduleDefinition:
     """Every night at 02:15 UTC. The partition is the date on which the run is, not the day before."""
 
-    @dg.schedule(name="nightly", cron_schedule="15 2 * * *", execution_timezone="UTC", job=job)
+    @dg.schedule(name=location_name("nightly"), cron_schedule="15 2 * * *", execution_timezone="UTC", job_name=job_name)
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         """One run a night, whatever happened to the one before."""
         night = context.scheduled_execution_time.date().isoformat()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from billing_dq.defs.asset_names import asset_key
+from billing_dq.defs.asset_names import asset_key, location_name
 from billing_dq.settings import Settings
 from billing_dq.sources.mongodb.bson.contract import CollectionContract, contracts
 
@@ -73,8 +73,8 @@ def _spec(key: dg.AssetKey, description: str, metadata: dict[str, dg.TableSchema
     return dg.AssetSpec(
         key,
         description=description,
-        group_name="outside",
-        kinds={key.path[0]},
+        group_name=location_name("outside"),
+        kinds={key.path[-2]},
         owners=["team:application"],
         tags={"billing_dq/layer": "outside"},
         metadata=metadata,

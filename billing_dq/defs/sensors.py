@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 from billing_dq.alerts.current_alerts import operation
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.alerts.notifier import AlertBatch, Notifier, undelivered
+from billing_dq.defs.asset_names import location_name
 from billing_dq.defs.checks.night_checks import sums_up_the_night
 from billing_dq.errors import SourceError
 from billing_dq.settings import Settings
@@ -24,7 +25,7 @@ def failed_checks(checks: Sequence[dg.AssetChecksDefinition]) -> dg.SensorDefini
     """A sensor over the newest execution of every check."""
     keys = {key for check in checks for key in check.check_keys}
 
-    @dg.sensor(name="failed_checks", minimum_interval_seconds=60)
+    @dg.sensor(name=location_name("failed_checks"), minimum_interval_seconds=60)
     def sensor(context: dg.SensorEvaluationContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
         """Alert once for every check that turned red, and once when it is green again."""
         return notify_of_checks(billing_dq_settings, context.instance, keys)
@@ -61,23 +62,35 @@ def red_checks(instance: DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> l
     return red
 
 
-@dg.run_failure_sensor(name="failed_runs", minimum_interval_seconds=60)
-def failed_runs(context: dg.RunFailureSensorContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
-    """Alert for every run that failed, with its first error."""
-    run = context.dagster_run
-    night = run.tags.get("dagster/partition")
-    sentence = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
-    alerts = ALERTS.from_rows([operation("failed_run", run.run_id, sentence)])
-    return _notified(billing_dq_settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed")
+def failed_runs(jobs: Collection[str] = ()) -> dg.SensorDefinition:
+    """A sensor over the runs of the jobs of these names; without names, over all runs of the code location."""
+
+    @dg.run_failure_sensor(name=location_name("failed_runs"), minimum_interval_seconds=60)
+    def sensor(context: dg.RunFailureSensorContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+        """Alert for every run that failed, with its first error."""
+        run = context.dagster_run
+        if jobs and run.job_name not in jobs:
+            return dg.SkipReason(f"{run.job_name} is no job of billing_dq")
+        night = run.tags.get("dagster/partition")
+        sentence = f"{run.job_name}{f' of {night}' if night else ''}: {context.failure_event.message or 'failed'}"
+        alerts = ALERTS.from_rows([operation("failed_run", run.run_id, sentence)])
+        return _notified(
+            billing_dq_settings, AlertBatch("runs", "a failed run", alerts, closes=False), "one run failed"
+        )
+
+    return sensor
 
 
-@dg.sensor(name="missing_nights", minimum_interval_seconds=300)
-def missing_nights(
-    context: dg.SensorEvaluationContext, billing_dq_settings: dg.ResourceParam[Settings]
-) -> dg.SkipReason:
-    """Alert once where a night that was due is not concluded or was read late, and send again what waits."""
-    batch = alerts_of_missing_nights(billing_dq_settings, datetime.now(UTC))
-    return _notified(billing_dq_settings, batch, " ".join(batch.alerts["sentence"]) or "every night is there")
+def missing_nights() -> dg.SensorDefinition:
+    """A sensor over the nights that were due."""
+
+    @dg.sensor(name=location_name("missing_nights"), minimum_interval_seconds=300)
+    def sensor(context: dg.SensorEvaluationContext, billing_dq_settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+        """Alert once where a night that was due is not concluded or was read late, and send again what waits."""
+        batch = alerts_of_missing_nights(billing_dq_settings, datetime.now(UTC))
+        return _notified(billing_dq_settings, batch, " ".join(batch.alerts["sentence"]) or "every night is there")
+
+    return sensor
 
 
 def _notified(settings: Settings, batch: AlertBatch, looked_at: str) -> dg.SkipReason:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import dagster as dg
 from pydantic import TypeAdapter
 
-from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, asset_keys, op_name
+from billing_dq.defs.asset_names import IO_MANAGER, Group, asset_key, asset_keys, location_name, op_name
 from billing_dq.defs.io_manager import PARTS
 from billing_dq.defs.resources import NightConfig, ProgressTo
 from billing_dq.settings import Settings
@@ -122,7 +122,7 @@ def _in_one_step(work: ShardedWork[Task, Account], nights: dg.PartitionsDefiniti
         outs=dict(work.outs),
         deps=work.upstream,
         internal_asset_deps={name: set(keys) for name, keys in work.deps.items()},
-        group_name=work.group,
+        group_name=location_name(work.group),
         required_resource_keys={*_OF_A_SHARD, *work.resources},
     )
     def in_one_step(context: dg.AssetExecutionContext) -> Iterator[dg.Output]:
@@ -169,7 +169,10 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
 
     @dg.op(
         name=op_name(join_name),
-        out={name: dg.Out(is_required=out.is_required, io_manager_key=IO_MANAGER) for name, out in work.outs.items()},
+        out={
+            name: dg.Out(is_required=out.is_required, io_manager_key=IO_MANAGER, code_version=out.code_version)
+            for name, out in work.outs.items()
+        },
         required_resource_keys={*_ALWAYS},
     )
     def join(context: dg.OpExecutionContext, tasks: list[ShardPart], parts: list[ShardPart]) -> Iterator[dg.Output]:
@@ -201,7 +204,7 @@ def _in_several_steps(work: ShardedWork[Task, Account], nights: dg.PartitionsDef
         keys_by_output_name={name: asset_key(name) for name in work.outs},
         internal_asset_deps={name: set(keys) for name, keys in work.deps.items()},
         partitions_def=nights,
-        group_name=work.group,
+        group_name=location_name(work.group),
         descriptions_by_output_name={name: out.description for name, out in work.outs.items() if out.description},
         metadata_by_output_name={name: out.metadata for name, out in work.outs.items()},
         tags_by_output_name={name: out.tags for name, out in work.outs.items()},

@@ -12,7 +12,14 @@ from typing import Literal
 import dagster as dg
 import pandas as pd
 
-from billing_dq.defs.asset_names import OPTIONAL_STRIPE_TABLES, STRIPE_TABLES, asset_key, asset_keys, op_name
+from billing_dq.defs.asset_names import (
+    OPTIONAL_STRIPE_TABLES,
+    STRIPE_TABLES,
+    asset_key,
+    asset_keys,
+    location_name,
+    op_name,
+)
 from billing_dq.defs.declarations import asset_out
 from billing_dq.defs.nights import refuse
 from billing_dq.defs.outside import resources_of
@@ -48,7 +55,7 @@ def stripe_assets(nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             **{name: {snapshot_key, *resources_of(name)} for name in _NAMES},
             record_name: {snapshot_key, *resources_of(record_name), *asset_keys(*_NAMES)},
         },
-        group_name="stripe",
+        group_name=location_name("stripe"),
     )
     def stripe(
         context: dg.AssetExecutionContext,

@@ -12,7 +12,8 @@ import pytest
 
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.defs.alerts import DELIVERED, alert_definitions
-from billing_dq.defs.asset_names import ALERTS
+from billing_dq.defs.asset_names import ALERTS, IO_MANAGER
+from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nights_of
 from billing_dq.defs.sensors import failed_checks, failed_runs, missing_nights, red_checks
@@ -47,10 +48,20 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield running
 
 
+def resources_of(settings: Settings) -> dict[str, object]:
+    lake = Lake(settings.home)
+    return {
+        IO_MANAGER: LakeIOManager(lake),
+        "billing_dq_settings": settings,
+        "billing_dq_lake": lake,
+        "billing_dq_night_lock": dg.ResourceDefinition.none_resource(),
+    }
+
+
 def take(settings: Settings, instance: dg.DagsterInstance, night: str = NIGHT) -> dg.ExecuteInProcessResult:
     """The alerts and their check for a stored night."""
     asset, check = alert_definitions(nights_of(settings))
-    resources = {"billing_dq_settings": settings, "billing_dq_night_lock": dg.ResourceDefinition.none_resource()}
+    resources = resources_of(settings)
     definitions = dg.Definitions(assets=[asset], asset_checks=[check], resources=resources)
     job = definitions.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(partition_key=night, instance=instance, raise_on_error=False)
@@ -83,11 +94,7 @@ def test_a_night_whose_manifest_cannot_be_written_is_told_as_missing_and_tells_i
     store(Path(settings.home), NIGHT, findings(finding(1)))
     lake.begin(NIGHT)  # as the first table of a night does
     asset, check = alert_definitions(nights_of(settings))
-    resources = {
-        "billing_dq_settings": settings,
-        "billing_dq_lake": lake,
-        "billing_dq_night_lock": dg.ResourceDefinition.none_resource(),
-    }
+    resources = resources_of(settings)
     definitions = dg.Definitions(
         assets=[manifest_asset(nights_of(settings)), asset], asset_checks=[check], resources=resources
     )
@@ -191,7 +198,7 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
         resources={"billing_dq_settings": settings},
     ).for_run_failure()
     for _ in range(2):
-        failed_runs(context)
+        failed_runs()(context)
     (message,) = sink.taken
     assert message["title"] == "billing_dq, a failed run: 1 new"
     assert "a_job: " in message["message"]
@@ -203,11 +210,11 @@ def test_a_missing_night_is_told_once_and_its_tick_sends_again_what_waits(
     long_ago = "2026-11-01"
     store(Path(settings.home), long_ago, findings())
     sink.status = 500
-    assert "not delivered since" in tick(missing_nights, instance, settings)
+    assert "not delivered since" in tick(missing_nights(), instance, settings)
     sink.status = 200
     resting = settings.model_copy(update={"alerts": settings.alerts.model_copy(update={"retry_minutes": 0.0})})
-    assert tick(missing_nights, instance, settings).endswith("JSON: the target answered with HTTP 500")
-    assert f"No night has been concluded since {long_ago}" in tick(missing_nights, instance, resting)
+    assert tick(missing_nights(), instance, settings).endswith("JSON: the target answered with HTTP 500")
+    assert f"No night has been concluded since {long_ago}" in tick(missing_nights(), instance, resting)
     (message,) = sink.taken
     assert f"missing_nights, {long_ago}" in message["message"]
 
@@ -224,4 +231,4 @@ def test_an_outbox_that_cannot_be_used_is_a_red_check_and_is_named_in_the_tick(
     assert f"{FILE_NAME} cannot be" in sentence
     outbox.rmdir()
     outbox.write_text("no database" * 100)
-    assert "file is not a database" in tick(missing_nights, instance, settings)
+    assert "file is not a database" in tick(missing_nights(), instance, settings)

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from billing_dq.alerts.outbox import Outbox
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night, stored_night
 from billing_dq.settings import Settings

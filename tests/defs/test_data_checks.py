@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.checks.data_checks import DATA_CHECKS, KEEPS_ITS_SHAPE
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.settings import Settings

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pymongo import MongoClient
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.report.markdown import markdown
 from billing_dq.report.night import read_night

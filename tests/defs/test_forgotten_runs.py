@@ -26,10 +26,10 @@ def test_runs_of_nights_older_than_the_days_are_forgotten_and_credits_and_younge
     today = datetime.now(UTC)
     with dg.DagsterInstance.ephemeral() as instance:
         night, credit = ran(RECONCILE_NIGHT, instance), ran("apply_dispute_credit", instance)
-        assert forget_old_runs(instance, None, today + timedelta(days=900)) == 0
-        assert forget_old_runs(instance, 400, today + timedelta(days=399)) == 0
+        assert forget_old_runs(instance, None, today + timedelta(days=900), [RECONCILE_NIGHT]) == 0
+        assert forget_old_runs(instance, 400, today + timedelta(days=399), [RECONCILE_NIGHT]) == 0
         assert instance.all_logs(night)
-        assert forget_old_runs(instance, 400, today + timedelta(days=401)) == 1
+        assert forget_old_runs(instance, 400, today + timedelta(days=401), [RECONCILE_NIGHT]) == 1
         assert [run.run_id for run in instance.get_runs()] == [credit]
         assert not instance.all_logs(night)
         assert instance.all_logs(credit)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT
 from billing_dq.defs.nights import REFUSED_TAG, nights_of

@@ -41,7 +41,7 @@ def test_a_check_is_red_where_a_finding_of_error_or_above_is_not_accepted(
     rows: list[tuple[str, str | None]], passed: bool, sentence: str
 ) -> None:
     sound = SoundTablesRecord(broken={})
-    result = judge("every_ledger_is_sound", "ledger_violations", findings(*rows), sound, Settings())
+    result = judge("every_ledger_is_sound", findings(*rows), sound, Settings())
     assert (result.passed, result.description) == (passed, sentence)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.errors import SourceError
 from billing_dq.runner import StoredNight, run_night

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.outside import COLLECTIONS, RESOURCES
 from billing_dq.defs.pages.lineage import COLUMNS
 from billing_dq.defs.pages.metadata import SENTENCE, column_schema, short, table_of

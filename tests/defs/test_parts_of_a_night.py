@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT, RECONCILE_NIGHT, Part, part_of
 from billing_dq.settings import Settings
 

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from pymongo.database import Database
 
-from billing_dq.definitions import build_definitions
+from billing_dq.composition import build_definitions
 from billing_dq.defs.jobs import CONCLUDE_NIGHT
 from billing_dq.runner import DAGSTER_YAML, StoredNight, run_night
 from billing_dq.settings import Settings, ToleranceSettings

@@ -42,7 +42,7 @@ def credit_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
         night = context.partition_key
         if stripe_reading.state == "failed":
             reason = f"not examined, Stripe could not be read: {stripe_reading.reason}"
-            yield check_result(CREDITED, reading, False, reason)
+            yield check_result(CREDITED, False, reason)
         elif stripe_reading.state == "read":
             as_of = SnapshotFactsRecord.require(billing_dq_settings.home, night).as_of
             disagreement = said_of_a_night(
@@ -87,4 +87,4 @@ def _judge(positions: pd.DataFrame, audit_anchor: str, disagreement: str | None)
         "audit_anchor": audit_anchor,
     }
     sentence = f"{disagreement}; {description}" if disagreement else description
-    return check_result(CREDITED, StripeReadingRecord.name, due == 0 and disagreement is None, sentence, metadata)
+    return check_result(CREDITED, due == 0 and disagreement is None, sentence, metadata)

@@ -120,8 +120,10 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge what was measured."""
         not_judged = _why_not_judged(billing_dq_lake, context.partition_key)
+        keys = {key.name: key.asset_key for key in context.selected_asset_check_keys}
         for check in DATA_CHECKS:
-            yield _judged(check, night_measures, not_judged, billing_dq_settings)
+            result = _judged(check, night_measures, not_judged, billing_dq_settings)
+            yield result._replace(asset_key=keys[check.name])
 
     @dg.asset_check(
         asset=asset_key(DOCUMENT_SHAPES.name),
@@ -158,7 +160,7 @@ def data_checks(nights: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinitio
             "runbook": runbook(billing_dq_settings, "changed_shape"),
         }
         warning = dg.AssetCheckSeverity.WARN
-        return check_result(KEEPS_ITS_SHAPE, DOCUMENT_SHAPES.name, not of_night, description, metadata, warning)
+        return check_result(KEEPS_ITS_SHAPE, not of_night, description, metadata, warning)
 
     return [of_measures, of_shape]
 
@@ -185,4 +187,4 @@ def _judged(check: DataCheck, measures: pd.DataFrame, not_judged: str, settings:
         "runbook": runbook(settings, check.runbook),
     }
     severity = dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN
-    return check_result(check.name, check.asset, unusual.empty, description, metadata, severity)
+    return check_result(check.name, unusual.empty, description, metadata, severity)

@@ -90,6 +90,7 @@ def _checks_of(
     ) -> Iterator[dg.AssetCheckResult]:
         """Report the stored verdicts, and judge the rules that read results."""
         night, selected = context.partition_key, context.selected_asset_check_keys
+        keys = {(key.asset_key.path[-1], key.name): key.asset_key for key in selected}
         # read from the lake and not taken as inputs, each of which would be two more events in Dagster's history
         as_of = SnapshotFactsRecord.require(billing_dq_lake.home, night).as_of
         night_tables = NightTables(billing_dq_lake, night, as_of, tuple(sorted(billing_dq_settings.plans)))
@@ -99,15 +100,11 @@ def _checks_of(
                 continue
             verdicts = _judged(night_tables, table, late[table])
             for severity in CHECKS:
-                if dg.AssetCheckKey(asset_key(table), CHECKS[severity]) in selected:
+                if (table, CHECKS[severity]) in keys:
                     of_severity = [verdict for verdict in verdicts if verdict.critical == (severity == "critical")]
-                    yield _result(
-                        table,
-                        severity,
-                        of_severity,
-                        billing_dq_settings,
-                        results.path_of(billing_dq_lake, night, table),
-                    )
+                    path = results.path_of(billing_dq_lake, night, table)
+                    result = _result(table, severity, of_severity, billing_dq_settings, path)
+                    yield result._replace(asset_key=keys[table, CHECKS[severity]])
 
     return checks
 
@@ -159,7 +156,6 @@ def _result(
     description = "; ".join(f"{verdict.name}: {verdict.sentence}" for verdict in red)
     return check_result(
         CHECKS[severity],
-        table,
         not red,
         description or f"{len(verdicts):,} expectations are met",
         metadata,

@@ -113,15 +113,15 @@ def _stripe_checks(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
         failed = stripe_reading.state == "failed"
         if STRIPE_WAS_READ in selected:
             absent = "; ".join(f"no {name}: {reason}" for name, reason in stripe_reading.absent.items())
-            yield check_result(STRIPE_WAS_READ, _STRIPE, not failed, stripe_reading.reason or absent or "read")
+            yield check_result(STRIPE_WAS_READ, not failed, stripe_reading.reason or absent or "read")
         open_findings = seen_open(findings, context.partition_key)
         is_incomplete = SnapshotFactsRecord.require(billing_dq_lake.home, context.partition_key).incomplete_because
         for check in () if is_incomplete else STRIPE_CHECKS:
             if check in selected and failed:
                 reason = f"not examined, Stripe could not be read: {stripe_reading.reason}"
-                yield check_result(check, _STRIPE, False, reason, {"error": stripe_reading.reason})
+                yield check_result(check, False, reason, {"error": stripe_reading.reason})
             elif check in selected and not _lacks_a_table(check, stripe_reading):
-                yield judge(check, _STRIPE, open_findings, sound_tables, billing_dq_settings)
+                yield judge(check, open_findings, sound_tables, billing_dq_settings)
 
     return of_stripe
 
@@ -148,7 +148,7 @@ def _checks_of(asset: str, nights: dg.PartitionsDefinition) -> dg.AssetChecksDef
             return
         open_findings = seen_open(findings, context.partition_key)
         for check in {key.name for key in context.selected_asset_check_keys} & FINDING_CHECKS[asset].keys():
-            yield judge(check, asset, open_findings, sound_tables, billing_dq_settings)
+            yield judge(check, open_findings, sound_tables, billing_dq_settings)
 
     return of_asset
 
@@ -191,7 +191,7 @@ def _document_check(nights: dg.PartitionsDefinition) -> dg.AssetChecksDefinition
 
 
 def judge(
-    check: str, asset: str, open_findings: pd.DataFrame, sound_tables: SoundTablesRecord, settings: Settings
+    check: str, open_findings: pd.DataFrame, sound_tables: SoundTablesRecord, settings: Settings
 ) -> dg.AssetCheckResult:
     """What a check says of the findings that a night itself saw; those that people accepted turn nothing red.
 
@@ -201,7 +201,7 @@ def judge(
     stopped = {table for kind in kinds for table in stopped_by(KINDS[kind].result, sound_tables.unsound)}
     if stopped:
         reason = sound_tables.reason(tuple(sorted(stopped)))
-        return check_result(check, asset, False, f"not examined: {reason}", {"error": reason})
+        return check_result(check, False, f"not examined: {reason}", {"error": reason})
     of_check = open_findings[open_findings["kind"].isin(kinds)]
     accepted = is_accepted(of_check)
     red = of_check[of_check["severity"].isin(_RED) & ~accepted]
@@ -220,7 +220,7 @@ def judge(
         description = _red_sentence(red, in_order.iloc[0])
     else:
         description = _green_sentence(len(of_check), int(accepted.sum()))
-    return check_result(check, asset, red.empty, description, metadata)
+    return check_result(check, red.empty, description, metadata)
 
 
 def _red_sentence(red: pd.DataFrame, first: "pd.Series") -> str:

@@ -90,7 +90,7 @@ def judge_units(read: Population, deltas: pd.DataFrame) -> dg.AssetCheckResult:
         "debited_read": read.debited,
         "debited_compared": debited,
     }
-    return check_result(UNITS, _DELTAS, passed, description, {**figures})
+    return check_result(UNITS, passed, description, {**figures})
 
 
 def judge_weeks(read: pd.DataFrame, deltas: pd.DataFrame, quarantined: int) -> dg.AssetCheckResult:
@@ -115,7 +115,7 @@ def judge_weeks(read: pd.DataFrame, deltas: pd.DataFrame, quarantined: int) -> d
         "not_compared": table_of(rows_of(lost.head(ROWS), _WEEK)),
         "compared_without_data": table_of(rows_of(invented.head(ROWS), _WEEK)),
     }
-    return check_result(WEEKS, _DELTAS, passed, description, metadata)
+    return check_result(WEEKS, passed, description, metadata)
 
 
 def read_population(usage: StoredTable, entries: StoredTable, weeks: NightWeeks) -> Population:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 #: Who answers for the nights; one owner, since one team runs them.
 OWNERS = ("team:billing",)
+#: Where people begin: `tag:"billing_dq/read"="first"` in the catalog.
+_READ_FIRST = ("report", "findings", "nightly_report")
 #: What to do with a table that was read.
 _SOURCE = "Nothing by hand. Where a check here is red, the reading itself went wrong: start there, before any finding."
 _STRIPE = "Nothing by hand. It does not exist in a night in which Stripe was not read: `stripe_reading` says why."
@@ -29,8 +31,8 @@ class AssetText(NamedTuple):
 
 
 def tags_of(name: str) -> dict[str, str]:
-    """The tags of an asset: what it is about."""
-    return {"billing_dq/domain": TEXTS[name].domain}
+    """The tags of an asset: what it is about, and whether it is among the few that people open first."""
+    return {"billing_dq/domain": TEXTS[name].domain, **({"billing_dq/read": "first"} if name in _READ_FIRST else {})}
 
 
 def _about(domain: str, **texts: tuple[str, str] | tuple[str, str, str]) -> dict[str, AssetText]:
