@@ -12,9 +12,8 @@ findings = dg.AssetSpec(dg.AssetKey(["billing_dq", "findings"]), partitions_def=
 
 
 @dg.asset(
-    partitions_def=dg.DailyPartitionsDefinition("2026-11-01", timezone="Europe/Berlin", end_offset=1),
-    # a day in Berlin has hours of two nights: those of the night before, and those of the night of its date
-    deps=[dg.AssetDep(findings, partition_mapping=dg.TimeWindowPartitionMapping())],
+    partitions_def=NIGHTS,  # in UTC as well: Dagster maps no day to one of another time zone
+    deps=[findings],
     automation_condition=dg.AutomationCondition.any_deps_updated(),
 )
 def findings_of_the_day(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -12,7 +12,7 @@ import pytest
 
 from billing_dq.alerts.night import alerts_of_missing_nights
 from billing_dq.defs.alerts import DELIVERED, alert_definitions
-from billing_dq.defs.asset_names import ALERTS, IO_MANAGER
+from billing_dq.defs.asset_names import ALERTS, IO_MANAGER, op_name
 from billing_dq.defs.io_manager import LakeIOManager
 from billing_dq.defs.manifest import manifest_asset
 from billing_dq.defs.nights import nights_of
@@ -139,7 +139,7 @@ def test_a_dead_target_is_a_red_check_without_its_address_and_the_night_succeeds
     assert sentence.endswith("JSON: the target answered with HTTP 500")
     assert sink.asked == 3
     logged = " ".join(record.user_message for record in instance.all_logs(result.run_id))
-    metadata = str(result.asset_materializations_for_node(ALERTS)[0].metadata)
+    metadata = str(result.asset_materializations_for_node(op_name(ALERTS))[0].metadata)
     assert SECRET not in sentence + logged + metadata + (Path(settings.home) / FILE_NAME).read_text(encoding="latin-1")
     sink.status = 200
     assert checked(take(settings, instance)) == (True, "nothing waits")
@@ -197,6 +197,8 @@ def test_a_run_that_failed_is_told_once(settings: Settings, instance: dg.Dagster
         dagster_event=event,
         resources={"billing_dq_settings": settings},
     ).for_run_failure()
+    of_others = cast(dg.SkipReason, failed_runs(["reconcile_night"])(context))
+    assert of_others.skip_message == "a_job is no job of billing_dq"
     for _ in range(2):
         failed_runs()(context)
     (message,) = sink.taken

@@ -46,10 +46,6 @@ def foreign(sample_night: SampleNight, tmp_path_factory: pytest.TempPathFactory)
         yield ForeignNight(definitions, instance, result, directory, {str(key) for key in requested})
 
 
-def files(home: Path) -> set[Path]:
-    return {path.relative_to(home) for path in (home / "lake").glob(f"*/{NIGHT}.*")}
-
-
 def test_all_checks_of_a_night_are_judged_under_the_prefix(foreign: ForeignNight, sample_night: SampleNight) -> None:
     evaluations = foreign.result.get_asset_check_evaluations()
     assert {evaluation.asset_key.path[0] for evaluation in evaluations} == {"billing_dq"}
