@@ -13,7 +13,7 @@ import pandas as pd
 from billing_dq.reconcile.findings.severity import rank
 from billing_dq.reconcile.findings.shared_money import owed_units
 from billing_dq.reconcile.findings.standing import is_open
-from billing_dq.vocabulary.verdicts import VERDICTS
+from billing_dq.vocabulary.verdicts import VERDICTS, Verdict
 
 #: The grades of `METER_EXTRAS_DELTAS`, from nothing to say to nothing known, and what people call them.
 GRADES: Mapping[str, str] = {
@@ -46,7 +46,7 @@ class Share:
     percent: float
 
 
-def sums(findings: pd.DataFrame, verdict: "pd.Series[str]") -> dict[str, Amounts]:
+def sums(findings: pd.DataFrame, verdict: "pd.Series[str]") -> dict[Verdict, Amounts]:
     """What the findings of each verdict add up to, all of `VERDICTS`."""
     return {name: _amounts(findings[verdict == name]) for name in VERDICTS}
 

@@ -12,6 +12,7 @@ from billing_dq.report.night import Lacks, ReportNight
 from billing_dq.report.verdicts import Amounts, changes, sums
 from billing_dq.report.visible import visible
 from billing_dq.storage.records import StripeReadingRecord
+from billing_dq.vocabulary.verdicts import Verdict
 
 #: States of a finding in the order in which they matter.
 CHANGES = ("new", "worse", "reopened", "resolved", "unchanged", "not examined")
@@ -32,7 +33,7 @@ class Summary:
 
     verdict: str
     sentence: str
-    totals: Mapping[str, Amounts]
+    totals: Mapping[Verdict, Amounts]
     changes: dict[str, int]
     first: pd.DataFrame
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import cast
+from typing import TypeAlias, cast
 
 import duckdb
 import pyarrow as pa
@@ -39,7 +39,7 @@ _LOCKED_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 _BATCH = 10_000
 #: DuckDB knows a data set only where `pyarrow.dataset` is imported, in the process of the queries, too.
-Readable = pa.Table | arrow_dataset.Dataset
+Readable: TypeAlias = "pa.Table | arrow_dataset.Dataset"
 #: Functions of the clock; DuckDB reads some as columns, where they have no brackets.
 _CLOCK = ("now", "today", "localtime", "localtimestamp", "transaction_timestamp", "current_", "get_current_")
 
