@@ -112,7 +112,7 @@ def _insert(
                 counts[name] += len(documents)
             if keep_stripe:
                 for resource, objects in organization.stripe.items():
-                    stripe[resource] += objects
+                    stripe.setdefault(resource, []).extend(objects)
             waiting += 1
             if waiting == batch:
                 _flush(collections, held)
