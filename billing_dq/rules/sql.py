@@ -40,8 +40,10 @@ _LOCKED_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _BATCH = 10_000
 #: DuckDB knows a data set only where `pyarrow.dataset` is imported, in the process of the queries, too.
 Readable: TypeAlias = "pa.Table | arrow_dataset.Dataset"
-#: Functions of the clock; DuckDB reads some as columns, where they have no brackets.
-_CLOCK = ("now", "today", "localtime", "localtimestamp", "transaction_timestamp", "current_", "get_current_")
+#: Functions of the clock, by the beginning of their names.
+_CLOCK = ("now", "today", "localtime", "transaction_timestamp", "current_", "get_current_")
+#: Those that SQL writes without brackets; the parser takes them for columns, and keeps how they were written.
+_CLOCK_WORDS = ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")
 
 
 def tables_of(sql: str) -> tuple[str, ...]:
@@ -162,12 +164,13 @@ def _refuse_chance(database: duckdb.DuckDBPyConnection, nodes: Iterable[Mapping[
     of_chance = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
     volatile = {str(row[0]) for row in database.execute(of_chance).fetchall()}
     for node in nodes:
-        columns = node.get("column_names")
-        names = [node.get("function_name"), *(columns if isinstance(columns, list) and len(columns) == 1 else ())]
-        for name in names:
-            if name in volatile or str(name).startswith(_CLOCK):
-                raise QueryError(f"{name} changes from run to run; {NIGHT} has the night and its instant, as_of")
-        if node.get("function_name") == "age" and len(cast(list[object], node.get("arguments"))) == 1:
+        function, columns = str(node.get("function_name")), node.get("column_names")
+        word = str(columns[0]).lower() if isinstance(columns, list) and len(columns) == 1 else ""
+        is_changing = function in volatile or function.startswith(_CLOCK)
+        if is_changing or word in _CLOCK_WORDS:
+            name = function if is_changing else word
+            raise QueryError(f"{name} changes from run to run; {NIGHT} has the night and its instant, as_of")
+        if function == "age" and len(cast(list[object], node.get("arguments"))) == 1:
             raise QueryError(f"age of one time reads the clock; give it {NIGHT}'s as_of as the other")
         if node.get("sample") is not None:
             raise QueryError("a sample changes from run to run")
