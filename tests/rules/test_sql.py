@@ -135,6 +135,8 @@ def test_a_query_of_too_much_memory_is_stopped_and_the_next_one_runs(run: Run) -
         ("SELECT uuid() FROM findings", "uuid changes from run to run"),
         ('SELECT * FROM ledger_entries WHERE "at" > now()', "now changes from run to run; this_night has"),
         ('SELECT * FROM ledger_entries WHERE "at" > current_date', "current_date changes"),
+        ("SELECT LocalTimestamp FROM ledger_entries", "localtimestamp changes"),
+        ("SELECT NOW() FROM ledger_entries", "now changes"),
         ('SELECT age("at") FROM ledger_entries', "age of one time reads the clock"),
         ("SELECT * FROM ledger_entries USING SAMPLE 10%", "a sample changes from run to run"),
     ],
@@ -142,6 +144,12 @@ def test_a_query_of_too_much_memory_is_stopped_and_the_next_one_runs(run: Run) -
 def test_a_query_that_gives_other_rows_another_day_is_refused(query: str, reason: str) -> None:
     with pytest.raises(QueryError, match=reason):
         tables_of(query)
+
+
+def test_a_column_of_a_query_may_be_named_like_a_function_of_the_clock() -> None:
+    assert tables_of("WITH x AS (SELECT kind AS current_kind FROM findings) SELECT current_kind FROM x") == (
+        "findings",
+    )
 
 
 def test_a_query_has_none_of_our_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
