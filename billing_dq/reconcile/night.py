@@ -237,7 +237,7 @@ def ledger_stage(
     counts = [_entry_counts(LEDGER_ENTRIES.empty())]
     for batch in large.batches:
         found.append(settlement_violations(batch.usage, batch.keys, batch.entries, weeks, unreadable, resets))
-        found.append(usage_size_violations(batch.usage[batch.usage["week_key"].isin(weeks.keys)]))
+        found.append(usage_size_violations(batch.usage, weeks.keys))
         counts.append(_entry_counts(batch.entries))
     found += _followed_settlements(large.followed, ours, resets)
     recent = pd.concat(counts, ignore_index=True)

@@ -3,6 +3,8 @@
 See docs/domain.md, "Ledger", and docs/causes.md, "Known incidents".
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -37,16 +39,17 @@ def document_size_violations(balances: pd.DataFrame, entries_in_window: pd.DataF
     return violations_of(large, "document_size", 0.0, sentences)
 
 
-def usage_size_violations(usage: pd.DataFrame) -> pd.DataFrame:
+def usage_size_violations(usage: pd.DataFrame, weeks: Collection[str]) -> pd.DataFrame:
     """The usage documents of at least half the limit, in `LEDGER_VIOLATIONS`.
 
     Args:
-        usage: `WEEKLY_USAGE` rows.
+        usage: `WEEKLY_USAGE` rows; those of other weeks are there for matching only.
+        weeks: keys of the night's weeks.
 
     Returns:
         Rule `usage_document_size`, one row an organization and week, which is its ``ref_id``; units are 0.
     """
-    large = usage.loc[usage["document_bytes"].fillna(0) >= WARN_BYTES]
+    large = usage.loc[(usage["document_bytes"].fillna(0) >= WARN_BYTES) & usage["week_key"].isin(weeks)]
     sentences = [
         f"the usage document of {week} has {size:,} bytes, {size / LIMIT_BYTES:.0%} of 16 MiB; when it is full no step "
         "of that week is metered any more"

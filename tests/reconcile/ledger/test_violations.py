@@ -110,9 +110,10 @@ def test_a_usage_document_of_half_the_limit_is_a_violation_of_its_week():
         {"organization_id": ORG, "week_key": "2026-W46", "document_bytes": 14 * 2**20},
         {"organization_id": ORG, "week_key": "2026-W47", "document_bytes": WARN_BYTES - 1},
         {"organization_id": ORG, "week_key": "2026-W45", "document_bytes": None},
+        {"organization_id": ORG, "week_key": "2026-W40", "document_bytes": 14 * 2**20},
     ]
     usage = pd.DataFrame(rows).astype({"document_bytes": "Int64"})
-    found = usage_size_violations(usage)
+    found = usage_size_violations(usage, ["2026-W45", "2026-W46", "2026-W47"])
     assert found[["rule", "ref_id", "units"]].to_numpy().tolist() == [["usage_document_size", "2026-W46", 0.0]]
     assert found["detail"].item().startswith("the usage document of 2026-W46 has 14,680,064 bytes, 88% of 16 MiB")
 
