@@ -53,13 +53,14 @@ class _Source:
     named_by: tuple[str, ...]
     #: newest first by this column, as only some are shown
     newest: str = ""
-    of_plans_only: bool = False
+    #: the results whose findings it belongs to; None: all
+    results: frozenset[str] | None = None
 
 
 _SUBSCRIPTION_IDS = ("stripe_subscription_id", "stripe_customer_id")
 _SOURCES = (
-    _Source("application", "organization", ORGANIZATIONS, ("organization_id",), of_plans_only=True),
-    _Source("application", "subscription", SUBSCRIPTIONS, ("organization_id", *_SUBSCRIPTION_IDS), of_plans_only=True),
+    _Source("application", "organization", ORGANIZATIONS, ("organization_id",), results=OF_PLANS),
+    _Source("application", "subscription", SUBSCRIPTIONS, ("organization_id", *_SUBSCRIPTION_IDS), results=OF_PLANS),
     _Source("application", "webhook event", DEAD_LETTERED_EVENTS, ("event_id",)),
     _Source("application", "unreadable document", QUARANTINED_DOCUMENTS, ("document_id",)),
     _Source("Stripe", "charge", STRIPE_CHARGES, ("charge_id", "stripe_session_id"), "created"),
@@ -68,8 +69,14 @@ _SOURCES = (
     _Source("Stripe", "subscription", STRIPE_SUBSCRIPTIONS, ("stripe_subscription_id", "customer_id"), "created"),
     _Source("Stripe", "paid invoice", STRIPE_INVOICES, ("stripe_subscription_id",), "paid_at"),
     _Source("Stripe", "subscription event", STRIPE_SUBSCRIPTION_EVENTS, ("stripe_subscription_id",), "created"),
-    _Source("billing_dq", "difference", SUBSCRIPTION_DRIFT, ("organization_id", "stripe_subscription_id")),
-    _Source("billing_dq", "broken rule", LEDGER_VIOLATIONS, ("entry_id", "ref_id")),
+    _Source(
+        "billing_dq",
+        "difference",
+        SUBSCRIPTION_DRIFT,
+        ("organization_id", "stripe_subscription_id"),
+        results=frozenset({"subscription_drift"}),
+    ),
+    _Source("billing_dq", "broken rule", LEDGER_VIOLATIONS, ("entry_id", "ref_id"), results=frozenset({"violations"})),
 )
 #: What says nothing to a person who reads one document.
 _NOT_SHOWN = frozenset({"movements", "price_ids"})
@@ -88,7 +95,7 @@ def documents_of(
     """
     about = sorted({*names, *([organization] if organization else [])})
     for source in _SOURCES:
-        if (source.of_plans_only and result not in OF_PLANS) or not _fits(source, result):
+        if source.results is not None and result not in source.results:
             continue
         pairs = [(column, name) for name in about for column in source.named_by]
         named = [row for column, name in pairs for row in frames.named(source.table, column, name)]
@@ -106,12 +113,6 @@ def _document(source: _Source, row: Row, organization: str | None, livemode: boo
         of_mode = bool(fields.get("livemode", livemode))
         link = dashboard(name, of_mode) or dashboard(str(fields.get("charge_id")), of_mode)
     return Document(source.side, source.what, name, fields, link)
-
-
-def _fits(source: _Source, result: str) -> bool:
-    """Whether a result of the night's own is the one that the finding came from."""
-    result_of = {"difference": "subscription_drift", "broken rule": "violations"}
-    return source.side != "billing_dq" or result_of[source.what] == result
 
 
 def dashboard(name: str, livemode: bool) -> str | None:
