@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from billing_dq.reconcile.findings.standing import is_accepted, is_open
+from billing_dq.reconcile.findings.standing import is_accepted, is_open, verdicts
 from billing_dq.report.night import read_findings
 from billing_dq.storage.lake import Lake
 from billing_dq.storage.records import SnapshotFactsRecord, StripeReadingRecord
@@ -60,7 +60,7 @@ def gauges(findings: pd.DataFrame, facts: SnapshotFactsRecord, stripe: StripeRea
     to_act_on = findings[still_open & ~accepted_ones]
     counted = to_act_on.groupby(["kind", "severity"]).size()
     states = findings["state"].value_counts()
-    cents = findings.loc[still_open, "usd_cents"]
+    cents = findings.loc[still_open & (verdicts(findings) == "unexplained"), "usd_cents"]
     read = facts.counts.items()
     yield Gauge(
         "billing_dq.night.time", "s", "Instant of the snapshot of the newest night.", (), _one(facts.as_of.timestamp())
@@ -86,8 +86,9 @@ def gauges(findings: pd.DataFrame, facts: SnapshotFactsRecord, stripe: StripeRea
         ("state",),
         {(state,): float(states.get(state, 0)) for state in ("new", "persisting", "reopened", "resolved")},
     )
-    owed = {("to_us",): cents.clip(lower=0).sum() / 100, ("to_customers",): -cents.clip(upper=0).sum() / 100}
-    yield Gauge("billing_dq.findings.owed", "USD", "Money in open findings.", ("direction",), owed)
+    owed_dollars = {("to_us",): cents.clip(lower=0).sum() / 100, ("to_customers",): -cents.clip(upper=0).sum() / 100}
+    owed_doc = "Money that is owed, as the report adds it up."
+    yield Gauge("billing_dq.findings.owed", "USD", owed_doc, ("direction",), owed_dollars)
     yield Gauge(
         "billing_dq.documents.quarantined",
         "{document}",
