@@ -1,10 +1,8 @@
 """The pictures of the README, from what `make demo` kept: `make screenshots`. It needs Chromium and its driver."""
 
-import io
 import os
 from pathlib import Path
 
-from PIL import Image
 from selenium import webdriver
 
 from billing_dq.serving.app import application
@@ -42,9 +40,8 @@ def main() -> None:
 
 
 def _keep(driver: webdriver.Chrome, name: str) -> None:
-    """What the window shows, as a PNG with a palette."""
-    shot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
-    shot.quantize(256, kmeans=4, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
+    """Save what the window shows."""
+    (PICTURES / f"{name}.png").write_bytes(driver.get_screenshot_as_png())
 
 
 if __name__ == "__main__":
