@@ -12,7 +12,6 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 from billing_dq.errors import SourceError
 from billing_dq.rules.derived import DerivedColumn, derived_columns
 from billing_dq.rules.kinds import KINDS
-from billing_dq.rules.query_process import QueryProcess
 from billing_dq.rules.results import Result
 from billing_dq.rules.sql import wrong_rows
 from billing_dq.rules.suites import QUERY, Expectation, Rule
@@ -89,11 +88,10 @@ def judge_rules(night: NightTables, table: str, rules: Sequence[Rule]) -> list[R
     """
     ready = [rule for rule in rules if not night.lacks(rule)]
     results = judge_suite(night, table, [rule.expectation for rule in ready if rule.expectation.type != QUERY])
-    with QueryProcess() as process:
-        for rule in ready:
-            if rule.expectation.type == QUERY:
-                tables = {name: _dataset(night.require(name)) for name in rule.reads}
-                results.append(wrong_rows(process, rule.expectation, tables, night.as_of))
+    for rule in ready:
+        if rule.expectation.type == QUERY:
+            tables = {name: _dataset(night.require(name)) for name in rule.reads}
+            results.append(wrong_rows(rule.expectation, tables, night.as_of))
     return results
 
 

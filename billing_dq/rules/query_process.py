@@ -4,6 +4,7 @@ DuckDB computes constants while it plans a query, where no interrupt reaches it,
 own limit does not count.
 """
 
+import atexit
 import os
 import pickle
 import resource
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, Self, TypeVar
+from typing import ParamSpec, TypeVar
 
 SECONDS = 60.0
 #: Of private memory, what the interpreter and its libraries take included.
@@ -30,13 +31,19 @@ class QueryProcess:
     What goes there and comes back is pickled: both ends are ours, and only the text of a query is not.
     """
 
-    def __enter__(self) -> Self:
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        return self
+        self._lock = threading.Lock()
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """End the process; the next call begins another one."""
         if self._process is not None:
             self._process.communicate()  # closes its input, at which it ends
+            self._process = None
+
+    def forget(self) -> None:
+        """Leave the process to the one that this was forked from."""
+        self._process, self._lock = None, threading.Lock()
 
     def call(
         self, function: Callable[Parameters, Answer], *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -46,7 +53,15 @@ class QueryProcess:
         Raises:
             QueryError: the function raised it, took more than `SECONDS`, or ended the process.
         """
-        process = self._process = self._process or _begin()
+        with self._lock:
+            answer = self._answer((function, args, kwargs))
+        if isinstance(answer, QueryError):
+            raise answer
+        return answer
+
+    def _answer(self, call: tuple[Callable[..., Answer], object, object]) -> Answer | QueryError:
+        # kept only after a whole answer: a call that is interrupted would leave its answer to the next one
+        process, self._process = self._process or _begin(), None
         assert process.stdin is not None
         assert process.stdout is not None
         is_late = threading.Event()
@@ -58,21 +73,27 @@ class QueryProcess:
         timer = threading.Timer(SECONDS, stop)
         timer.start()
         try:
-            pickle.dump((function, args, kwargs), process.stdin)
+            pickle.dump(call, process.stdin)
             process.stdin.flush()
             answer: Answer | QueryError = pickle.load(process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
-            self._process = None
-            process.kill()
-            process.communicate()
             if is_late.is_set():
-                raise QueryError(f"the query took more than {SECONDS:.0f} seconds and was stopped") from None
-            raise QueryError(f"the query ended its process, which may take {MEMORY_BYTES / 1e9:.1f} GB") from None
+                return QueryError(f"the query took more than {SECONDS:.0f} seconds and was stopped")
+            return QueryError(f"the query ended its process, which may take {MEMORY_BYTES / 1e9:.1f} GB")
+        else:
+            self._process = process
+            return answer
         finally:
             timer.cancel()
-        if isinstance(answer, QueryError):
-            raise answer
-        return answer
+            if self._process is None:
+                process.kill()
+                process.communicate()
+
+
+#: Of all queries of this process: one more costs a second of imports.
+QUERIES = QueryProcess()
+atexit.register(QUERIES.end)
+os.register_at_fork(after_in_child=QUERIES.forget)
 
 
 def _begin() -> subprocess.Popen[bytes]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yaml.composer import ComposerError
 
 from billing_dq.rules.kinds import KINDS
-from billing_dq.rules.query_process import QueryError, QueryProcess
+from billing_dq.rules.query_process import QUERIES, QueryError
 from billing_dq.rules.sql import tables_of
 from billing_dq.rules.suites import QUERY, SQL, Expectation, Rule, RuleError, Severity
 from billing_dq.tables import TABLES, Column
@@ -52,12 +52,11 @@ class _RuleText(BaseModel):
 
 
 class _Written(NamedTuple):
-    """A rule as plain data, the line of each of its keys by the way to it, and where queries are looked at."""
+    """A rule as plain data, and the line of each of its keys by the way to it."""
 
     path: Path
     data: object
     lines: Mapping[Keys, int]
-    queries: QueryProcess
 
     def refuse(self, keys: Keys, reason: str) -> RuleError:
         """The error about a key, at its line, or at that of what should hold it."""
@@ -90,15 +89,14 @@ def read_folder(folder: str | Path | None, reserved: Iterable[tuple[str, str]] =
         return FolderRules(refused=(f"rules_folder: there is no folder {folder}",))
     usable, refused = list[Rule](), list[str]()
     owners = dict.fromkeys(reserved, OWN_CHECKS)
-    with QueryProcess() as queries:
-        for path in sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml")):
-            try:
-                rules = _rules(path, owners, queries)
-            except RuleError as error:
-                refused.append(str(error))
-            else:
-                usable += rules
-                owners |= {(rule.table, rule.name): rule.place for rule in rules}
+    for path in sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml")):
+        try:
+            rules = read_file(path, owners)
+        except RuleError as error:
+            refused.append(str(error))
+        else:
+            usable += rules
+            owners |= {(rule.table, rule.name): rule.place for rule in rules}
     return FolderRules(tuple(usable), tuple(refused))
 
 
@@ -112,11 +110,6 @@ def read_file(path: Path, owners: Mapping[tuple[str, str], str] = MappingProxyTy
     Raises:
         RuleError: the file cannot be read, or a rule cannot be used.
     """
-    with QueryProcess() as queries:
-        return _rules(path, owners, queries)
-
-
-def _rules(path: Path, owners: Mapping[tuple[str, str], str], queries: QueryProcess) -> list[Rule]:
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_WithoutAliases)
     except yaml.MarkedYAMLError as error:
@@ -130,7 +123,7 @@ def _rules(path: Path, owners: Mapping[tuple[str, str], str], queries: QueryProc
         raise RuleError(f"{path}:1: there is no rule in it")
     rules, owners = list[Rule](), dict(owners)
     for node in nodes:
-        written = _written(path, node, queries)
+        written = _written(path, node)
         rule = _rule(written)
         owner = owners.setdefault((rule.table, rule.name), rule.place)
         if owner != rule.place:
@@ -144,7 +137,7 @@ def _unreadable(path: Path, error: yaml.MarkedYAMLError, line: int) -> RuleError
     return RuleError(f"{path}:{line}: not readable as YAML: {error.problem}")
 
 
-def _written(path: Path, root: yaml.Node, queries: QueryProcess) -> _Written:
+def _written(path: Path, root: yaml.Node) -> _Written:
     lines: dict[Keys, int] = {(): root.start_mark.line + 1}
 
     def note_lines(node: yaml.Node, keys: Keys) -> None:
@@ -162,7 +155,7 @@ def _written(path: Path, root: yaml.Node, queries: QueryProcess) -> _Written:
 
     note_lines(root, ())
     try:
-        return _Written(path, yaml.constructor.SafeConstructor().construct_document(root), lines, queries)
+        return _Written(path, yaml.constructor.SafeConstructor().construct_document(root), lines)
     except yaml.MarkedYAMLError as error:
         raise _unreadable(path, error, lines[()]) from None
     except _NO_VALUE as error:
@@ -201,7 +194,7 @@ def _reads(written: _Written, text: _RuleText) -> tuple[str, ...]:
     if text.sql is None:
         return (text.table,)
     try:
-        return tuple(dict.fromkeys([text.table, *written.queries.call(tables_of, text.sql)]))
+        return tuple(dict.fromkeys([text.table, *QUERIES.call(tables_of, text.sql)]))
     except QueryError as error:
         raise written.refuse(("sql",), str(error)) from None
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as arrow_dataset
 
 from billing_dq.report.figures import plain
-from billing_dq.rules.query_process import QueryError, QueryProcess
+from billing_dq.rules.query_process import QUERIES, QueryError
 from billing_dq.rules.results import ROWS, Plain, Result
 from billing_dq.rules.suites import SQL, Expectation
 from billing_dq.storage.arrow import arrow_schema
@@ -75,18 +75,17 @@ def tables_of(sql: str) -> tuple[str, ...]:
     return read
 
 
-def wrong_rows(process: QueryProcess, expected: Expectation, tables: Mapping[str, Readable], as_of: datetime) -> Result:
+def wrong_rows(expected: Expectation, tables: Mapping[str, Readable], as_of: datetime) -> Result:
     """The result of a query, as Great Expectations writes those of `UnexpectedRowsExpectation`.
 
     Args:
-        process: where it runs.
         expected: with a query that `tables_of` has let pass; every row that it returns is wrong.
         tables: Arrow tables or data sets by the names of the tables that it reads.
         as_of: the instant of the night's snapshot.
     """
     details, problem = None, None
     try:
-        count, rows = process.call(_returned_rows, str(expected.kwargs[SQL]), tables, as_of)
+        count, rows = QUERIES.call(_returned_rows, str(expected.kwargs[SQL]), tables, as_of)
         details = {"observed_value": count, "details": {"unexpected_rows": rows, "unexpected_rows_count": count}}
     except QueryError as error:
         problem = str(error)

@@ -1,7 +1,6 @@
 """Queries of analysts read the tables of the night, and can do nothing else."""
 
 import os
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -17,38 +16,29 @@ AS_OF = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 ENTRIES = pa.table({"amount": [1.0, -2.0, -3.0], "at": pa.array([AS_OF] * 3, pa.timestamp("ms", "UTC"))})
 
 
-Run = Callable[[str], Verdict]
+def run(query: str) -> Verdict:
+    expected = Expectation(QUERY, {SQL: query}, "warning", "No row is wrong.", {"name": "no_row_is_wrong"})
+    (verdict,) = verdicts_of([wrong_rows(expected, {"ledger_entries": ENTRIES}, AS_OF)])
+    return verdict
 
 
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    with QueryProcess() as process:
-
-        def judged(query: str) -> Verdict:
-            expected = Expectation(QUERY, {SQL: query}, "warning", "No row is wrong.", {"name": "no_row_is_wrong"})
-            (verdict,) = verdicts_of([wrong_rows(process, expected, {"ledger_entries": ENTRIES}, AS_OF)])
-            return verdict
-
-        yield judged
-
-
-def test_the_rows_that_a_query_returns_are_wrong(run: Run) -> None:
+def test_the_rows_that_a_query_returns_are_wrong() -> None:
     verdict = run('SELECT amount, "at" FROM ledger_entries WHERE amount < 0 ORDER BY amount')
     assert verdict.broken == 2
     assert [row["amount"] for row in verdict.rows] == [-3.0, -2.0]
     assert str(verdict.rows[0]["at"]).startswith("2026-11-21")
 
 
-def test_a_query_without_a_row_is_green(run: Run) -> None:
+def test_a_query_without_a_row_is_green() -> None:
     assert run("SELECT * FROM ledger_entries WHERE amount > 5").passed
 
 
-def test_all_rows_are_counted_and_twenty_are_told(run: Run) -> None:
+def test_all_rows_are_counted_and_twenty_are_told() -> None:
     verdict = run("SELECT * FROM ledger_entries, range(10)")
     assert (verdict.broken, len(verdict.rows)) == (30, 20)
 
 
-def test_a_query_knows_the_instant_of_the_night(run: Run) -> None:
+def test_a_query_knows_the_instant_of_the_night() -> None:
     verdict = run("SELECT n.night, n.as_of FROM this_night n")
     assert verdict.rows == [{"night": "2026-11-21", "as_of": "2026-11-21 03:10:00+00:00"}]
 
@@ -62,7 +52,7 @@ def test_a_query_knows_the_instant_of_the_night(run: Run) -> None:
         "SELECT * FROM sqlite_scan('/tmp/x', 'y')",
     ],
 )
-def test_no_file_and_no_address_is_opened(run: Run, query: str) -> None:
+def test_no_file_and_no_address_is_opened(query: str) -> None:
     with pytest.raises(QueryError):
         tables_of(query)
     assert "the query failed" in run(query).sentence
@@ -102,7 +92,7 @@ def test_a_query_that_does_not_fit_the_tables_is_refused_with_the_reason(query: 
         tables_of(query)
 
 
-def test_the_python_of_the_night_is_out_of_reach(run: Run) -> None:
+def test_the_python_of_the_night_is_out_of_reach() -> None:
     assert "the query failed" in run("SELECT * FROM ENTRIES").sentence
 
 
@@ -114,7 +104,7 @@ def test_the_python_of_the_night_is_out_of_reach(run: Run) -> None:
     ],
 )
 def test_a_query_that_takes_too_long_is_killed_and_the_next_one_runs(
-    run: Run, monkeypatch: pytest.MonkeyPatch, endless: str
+    monkeypatch: pytest.MonkeyPatch, endless: str
 ) -> None:
     assert run("SELECT * FROM ledger_entries").broken == 3
     with monkeypatch.context() as shorter:
@@ -123,7 +113,7 @@ def test_a_query_that_takes_too_long_is_killed_and_the_next_one_runs(
     assert run("SELECT * FROM ledger_entries").broken == 3
 
 
-def test_a_query_of_too_much_memory_is_stopped_and_the_next_one_runs(run: Run) -> None:
+def test_a_query_of_too_much_memory_is_stopped_and_the_next_one_runs() -> None:
     assert "it could not be judged" in run("SELECT length(repeat(repeat('x', 1000000), 4000))").sentence
     assert run("SELECT * FROM ledger_entries").broken == 3
 
@@ -152,10 +142,22 @@ def test_a_column_of_a_query_may_be_named_like_a_function_of_the_clock() -> None
     )
 
 
+def test_an_interrupted_query_leaves_its_answer_to_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(file: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupting:
+        interrupting.setattr(query_process.pickle, "load", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run("SELECT * FROM ledger_entries")
+    assert run("SELECT * FROM ledger_entries WHERE amount < 0").broken == 2
+
+
 def test_a_query_has_none_of_our_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLING_DQ_STRIPE_API_KEY", "rk_live_secret")
-    with QueryProcess() as process:
-        assert process.call(os.getenv, "BILLING_DQ_STRIPE_API_KEY") is None
+    process = QueryProcess()
+    assert process.call(os.getenv, "BILLING_DQ_STRIPE_API_KEY") is None
+    process.end()
 
 
 def test_the_names_of_a_common_table_are_no_tables() -> None:
